@@ -1,0 +1,78 @@
+# Needs git, make and Python >= 3.11; everything else goes into .venv. `make` alone lists the targets.
+
+# the share of `make reproduce` that recomputes runs from the weights
+BUDGET ?= 8m
+# FULL=1: recompute every run
+FULL ?=
+# where `make train` stops; run it again to go on
+TRAIN_BUDGET ?= 3h
+# an index that holds the torch wheel to use, for example https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+# PYTHON=/path/to/python: the interpreter that makes .venv
+PYTHON ?=
+
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+BIN := $(VENV)/bin
+# Commands that our commands call (dvc, python, jupyter) are those of .venv too.
+IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.DEFAULT_GOAL := help
+.PHONY: help env reproduce test lint format lab train results clean
+
+help: ## list the targets
+	@echo "Chain of Steps: make TARGET [NAME=value]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+env: $(INSTALLED) ## make .venv with the tested versions [TORCH_INDEX=url PYTHON=path]
+
+reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGET=8m FULL=1]
+	$(IN_VENV) $(BIN)/python tools/reproduce.py --budget $(BUDGET) $(if $(filter-out 0,$(FULL)),--full)
+
+test: lint ## check the style, then run the tests
+	$(IN_VENV) $(BIN)/python -m pytest -q --durations=10
+
+lint: $(INSTALLED) ## check the style
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+format: $(INSTALLED) ## bring code and notebooks into style
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+lab: $(INSTALLED) ## open the notebooks in JupyterLab
+	cd notebooks && $(IN_VENV) ../$(BIN)/python -m jupyterlab
+
+train: $(INSTALLED) ## train the mini model, going on where it stopped [TRAIN_BUDGET=3h]
+	$(IN_VENV) $(BIN)/chain-of-steps train --budget $(TRAIN_BUDGET) --resume
+
+results: $(INSTALLED) ## maintainers: compute every run again and replace results/
+	$(IN_VENV) $(BIN)/python tools/reproduce.py --full --replace
+
+clean: ## remove caches and scratch outputs; keep .venv, data and results
+	rm -rf build scratch .pytest_cache .ruff_cache .hypothesis
+	find src tests tools notebooks benchmarks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} + 2>/dev/null || true
+
+# The first python of the list that is new enough and can make an environment; 3.11, the tested one, comes first.
+NEW_ENOUGH := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHONS = $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
+NO_PYTHON := Chain of Steps needs Python 3.11 or newer with its venv module (Debian and Ubuntu: apt install python3-venv); install it, or name one with PYTHON=/path/to/python.
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	  for python in $(PYTHONS); do \
+	    if "$$python" -c '$(NEW_ENOUGH)' >/dev/null 2>&1; then \
+	      echo "Making $(VENV) with $$("$$python" --version)."; \
+	      exec "$$python" -m venv --clear $(VENV); \
+	    fi; \
+	  done; \
+	  echo "$(NO_PYTHON)" >&2; exit 1; }
+	@echo "Installing the tested versions of PyTorch, JupyterLab, DVC and the rest into $(VENV). The first time this downloads several hundred MB and takes some minutes."
+ifneq ($(TORCH_INDEX),)
+	$(BIN)/python -m pip install -c constraints.txt --extra-index-url $(TORCH_INDEX) torch
+else
+	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && ! $(BIN)/python -m pip show -q torch 2>/dev/null; then \
+	  echo "This machine has no NVIDIA driver, but the usual torch wheel for Linux brings gigabytes of CUDA: to avoid them, stop and run make again with TORCH_INDEX=https://download.pytorch.org/whl/cpu."; fi
+endif
+	$(BIN)/python -m pip install -c constraints.txt -e '.[test]'
+	@touch $@

@@ -1,0 +1,181 @@
+"""VideoModel: a diffusers image-to-video pipeline, seen as a velocity field that can be asked at any step."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import WanImageToVideoPipeline
+from PIL import Image
+from torch import Tensor
+
+from .schedule import Schedule
+from .tasks.base import Sample
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What one sample tells the model; encoded once and used at every step.
+
+    Attributes:
+        prompt: (1, T, D) text states.
+        negative: (1, T, D) text states of the empty prompt, used under guidance only.
+        image: (1, mask + C, F, H, W) mask and latents of the given frame, concatenated to the noisy latents.
+        image_tokens: (1, 257, D) CLIP states where the model has an image encoder (Wan 2.1), else None.
+        shape: (1, C, F, H, W) of the latents.
+    """
+
+    prompt: Tensor
+    negative: Tensor
+    image: Tensor
+    image_tokens: Tensor | None
+    shape: tuple[int, ...]
+
+
+class VideoModel:
+    """A Wan image-to-video pipeline of stock diffusers: what to feed it, what it predicts, how to decode it.
+
+    Args:
+        pipe: the loaded pipeline.
+        name: recorded with results; by default the folder's name.
+    """
+
+    def __init__(self, pipe: WanImageToVideoPipeline, name: str = "model"):
+        self.pipe, self.name = pipe, name
+        self.device = pipe.transformer.device
+        pipe.set_progress_bar_config(disable=True)
+        for part in (pipe.transformer, pipe.transformer_2, pipe.vae, pipe.text_encoder):
+            if part is not None:
+                part.eval().requires_grad_(False)
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> "VideoModel":
+        """Loads a folder written by `save_pretrained`, safetensors only, without touching the network.
+
+        Raises:
+            FileNotFoundError: if the folder is no diffusers pipeline.
+            ValueError: if a weight file is missing or unreadable.
+        """
+        folder = Path(folder)
+        if not (folder / "model_index.json").is_file():
+            raise FileNotFoundError(
+                f"{folder} is not a model folder (no model_index.json); fetch the mini model with `dvc pull`"
+            )
+        try:
+            pipe = WanImageToVideoPipeline.from_pretrained(
+                folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True
+            )
+        except Exception as error:
+            raise ValueError(
+                f"the model in {folder} cannot be loaded: {error}; `dvc pull --force` restores it"
+            ) from error
+        return cls(pipe.to(device), folder.name)
+
+    @property
+    def experts(self) -> int:
+        """How many transformers share the work: 1, or 2 with a boundary between them."""
+        return 1 if self.pipe.transformer_2 is None else 2
+
+    @torch.no_grad()
+    def prepare(self, prompt: str, image: np.ndarray | Image.Image, frames: int) -> Condition:
+        """Encodes prompt and given frame exactly as the stock pipeline does.
+
+        Args:
+            prompt: what to do.
+            image: the first frame, (H, W, 3), uint8 or float in [0, 1]; H and W multiples of 16.
+            frames: number of pixel frames, 4 k + 1.
+
+        Raises:
+            ValueError: if the size or the number of frames does not fit the model.
+        """
+        pipe, picture = self.pipe, _picture(image)
+        width, height = picture.size
+        if height % 16 or width % 16:
+            raise ValueError(f"the given frame is {width} x {height} pixels; both sides must be multiples of 16")
+        if frames % 4 != 1:
+            raise ValueError(f"{frames} frames do not fit the video codec; it takes 4 k + 1 frames: 5, 9, 13, ...")
+        states, negative = pipe.encode_prompt(
+            prompt, negative_prompt="", max_sequence_length=self._text_length, device=self.device
+        )
+        tokens = None
+        if pipe.transformer.config.image_dim is not None:
+            tokens = pipe.encode_image(picture, self.device).to(pipe.transformer.dtype)
+        pixels = pipe.video_processor.preprocess(picture, height=height, width=width)
+        pixels = pixels.to(self.device, dtype=torch.float32)
+        latents, condition = pipe.prepare_latents(
+            pixels, 1, pipe.vae.config.z_dim, height, width, frames, torch.float32, self.device, _generator(0)
+        )
+        dtype = pipe.transformer.dtype
+        return Condition(states.to(dtype), negative.to(dtype), condition, tokens, tuple(latents.shape))
+
+    def prepare_sample(self, sample: Sample, size: int = 48, frames: int = 13) -> Condition:
+        """`prepare` for a sample of the mini suite, drawn at `size` pixels."""
+        return self.prepare(sample.prompt, sample.first_frame(size), frames)
+
+    def noise(self, condition: Condition, seed: int) -> Tensor:
+        """The initial latents (1, C, F, H, W) of a seed, drawn on the CPU so that every device gets the same."""
+        return torch.randn(condition.shape, generator=_generator(seed)).to(self.device)
+
+    @torch.no_grad()
+    def predict(self, x: Tensor, timestep: Tensor, condition: Condition, schedule: Schedule) -> Tensor:
+        """The velocity at latents `x` (1, C, F, H, W), guided as the schedule says; the same shape, float32.
+
+        Args:
+            timestep: scalar tensor, 1000 sigma, as the scheduler gives it.
+        """
+        expert, guidance = self._expert(timestep, schedule)
+        inputs = torch.cat([x, condition.image], dim=1).to(expert.dtype)  # (1, 2 C + mask, F, H, W)
+        times = timestep.expand(x.shape[0])
+
+        def ask(text: Tensor, cache: str) -> Tensor:
+            with expert.cache_context(cache):
+                return expert(inputs, times, text, condition.image_tokens, return_dict=False)[0]
+
+        velocity = ask(condition.prompt, "cond")
+        if guidance > 1.0:
+            unguided = ask(condition.negative, "uncond")
+            velocity = unguided + guidance * (velocity - unguided)
+        return velocity
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> np.ndarray:
+        """Decodes (1, C, F, H, W) latents to a clip (pixel frames, H, W, 3), uint8."""
+        vae = self.pipe.vae
+        mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(latents.device, latents.dtype)
+        std = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1).to(latents.device, latents.dtype)
+        video = vae.decode((latents * std + mean).to(vae.device, vae.dtype), return_dict=False)[0]  # (1, 3, F', H', W')
+        video = (video[0].float().permute(1, 2, 3, 0) * 127.5 + 127.5).round().clamp(0, 255)
+        return video.to(torch.uint8).cpu().numpy()
+
+    @torch.no_grad()
+    def encode(self, clip: np.ndarray) -> Tensor:
+        """Encodes a clip (4 k + 1 pixel frames, H, W, 3), uint8, to latents (1, C, F, H, W), noise-free."""
+        vae = self.pipe.vae
+        pixels = torch.from_numpy(clip).permute(3, 0, 1, 2)[None].to(vae.device, vae.dtype) / 127.5 - 1.0
+        mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(vae.device)
+        std = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1).to(vae.device)
+        return (vae.encode(pixels).latent_dist.mode() - mean) / std
+
+    @property
+    def _text_length(self) -> int:
+        return min(512, self.pipe.tokenizer.model_max_length)
+
+    def _expert(self, timestep: Tensor, schedule: Schedule) -> tuple[Any, float]:
+        pipe = self.pipe
+        boundary = schedule.boundary or pipe.config.boundary_ratio
+        if self.experts == 1 or timestep >= boundary * 1000:
+            return pipe.transformer, schedule.guidance
+        return pipe.transformer_2, schedule.guidance if schedule.guidance_2 is None else schedule.guidance_2
+
+
+def _picture(image: np.ndarray | Image.Image) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image
+    if image.dtype != np.uint8:
+        image = (image * 255.0 + 0.5).astype(np.uint8)
+    return Image.fromarray(image)
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator("cpu").manual_seed(seed)

@@ -1,0 +1,88 @@
+"""Noise levels: which sigmas a generation visits, and with which sampler, guidance and expert boundary.
+
+"Step i" is a different sigma in every preset, so results always carry their sigmas. Nothing here is a default of
+diffusers: a preset builds the scheduler it names, and `from_pipeline` reads a stock pipeline's own configuration.
+"""
+
+import copy
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A sampler on its grid of noise levels.
+
+    Attributes:
+        name: of the preset, recorded with every result.
+        sampler: `euler`, or `unipc` (multistep; it rebuilds an edited latent from its history, see paper trap 1).
+        steps: number of denoising steps S.
+        shift: of the grid, `sigma = shift u / (1 + (shift - 1) u)` for u from 1 towards 0.
+        guidance: scale g of classifier-free guidance `u + g (c - u)`; 1 means none.
+        guidance_2: the same for the second expert; None means the same scale.
+        boundary: the second expert takes over where timestep / 1000 falls below it; None means the model's own.
+    """
+
+    name: str
+    sampler: Literal["euler", "unipc"]
+    steps: int
+    shift: float
+    guidance: float = 1.0
+    guidance_2: float | None = None
+    boundary: float | None = None
+
+    def scheduler(self) -> Any:
+        """A fresh diffusers scheduler on this grid: `.sigmas` (S + 1, the last is 0) and `.timesteps` (S)."""
+        if self.sampler == "euler":
+            scheduler = FlowMatchEulerDiscreteScheduler(shift=self.shift)
+            # The stock grid would be shifted twice; given sigmas are shifted once, as in the authors' code.
+            scheduler.set_timesteps(sigmas=np.linspace(1.0, 0.0, self.steps + 1)[:-1])
+        elif self.sampler == "unipc":
+            scheduler = UniPCMultistepScheduler(
+                use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=self.shift
+            )
+            scheduler.set_timesteps(self.steps)
+        else:
+            raise ValueError(f"unknown sampler {self.sampler!r}; expected euler or unipc")
+        return scheduler
+
+    @property
+    def sigmas(self) -> list[float]:
+        """The S + 1 noise levels, from about 1 down to 0."""
+        return [float(sigma) for sigma in self.scheduler().sigmas]
+
+    def record(self) -> dict:
+        """Everything that a result has to carry about its schedule, as plain JSON data."""
+        return {**asdict(self), "sigmas": self.sigmas}
+
+
+PRESETS = {
+    schedule.name: schedule
+    for schedule in (
+        Schedule("mini", "euler", steps=20, shift=3.0),
+        Schedule("paper", "euler", steps=50, shift=5.0, guidance=5.0, boundary=0.875),
+        Schedule("official", "unipc", steps=40, shift=5.0, guidance=3.5, guidance_2=3.5, boundary=0.9),
+        Schedule("hub", "unipc", steps=50, shift=3.0, guidance=5.0, boundary=0.9),
+    )
+}
+
+
+def preset(name: str) -> Schedule:
+    """The preset of that name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}; expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def stock_scheduler(pipe: Any, steps: int) -> Any:
+    """The scheduler that a stock diffusers pipeline would use for `steps` steps, from its own configuration."""
+    scheduler = copy.deepcopy(pipe.scheduler)
+    scheduler.set_timesteps(steps)
+    return scheduler

@@ -1,0 +1,170 @@
+"""Maze (Spatiality): draw the one path from the green room to the red one.
+
+Perfect mazes of 4 x 4 to 6 x 6 rooms; a room is one cell of the board. Candidates are the paths from the start to
+every dead end. The twist `maze_loops` has two walls fewer and so two or three valid paths.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from .base import Candidate, Partition, Sample, draw_until
+from .canvas import CELLS, COLOURS, INK, Canvas
+
+SIZES, SIZE_WEIGHTS = (4, 5, 6), (0.25, 0.40, 0.35)
+PROMPT = "draw the path from green to red"
+STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
+
+Room = tuple[int, int]
+
+
+def sample(rng: np.random.Generator, partition: Partition, twist: bool = False) -> Sample:
+    """Draws a maze; with `twist` one with two or three valid paths."""
+    state = draw_until(rng, partition, _propose_loops if twist else _propose, canonical)
+    state["corner"] = [int(v) for v in rng.integers(0, CELLS - state["rooms"] + 1, 2)]
+    paths = _paths(state)
+    goal = tuple(state["goal"])
+    solutions = [p for p in paths if p[-1] == goal]
+    dead_ends = [p for p in paths if p[-1] != goal]
+    candidates = [Candidate(f"path {i}", "valid", p) for i, p in enumerate(solutions)]
+    candidates += [Candidate(f"dead end {i}", "wrong", p) for i, p in enumerate(dead_ends)]
+    return Sample("maze_loops" if twist else "maze", "maze", state, PROMPT, tuple(candidates))
+
+
+def canonical(state: dict) -> list:
+    """The least of the eight mirrored and rotated versions; the place on the board does not count."""
+    n = state["rooms"]
+    versions = []
+    for turn in range(8):
+        doors = sorted(sorted(_turned(room, turn, n) for room in door) for door in state["doors"])
+        versions.append([n, doors, _turned(state["start"], turn, n), _turned(state["goal"], turn, n)])
+    return min(versions)
+
+
+def scene(canvas: Canvas, state: dict) -> None:
+    """Start and goal rooms, then all walls."""
+    n, (left, top) = state["rooms"], state["corner"]
+    for room, colour in ((state["start"], COLOURS["green"]), (state["goal"], COLOURS["red"])):
+        canvas.box((left + room[0] + 0.5, top + room[1] + 0.5), 0.40, 0.40, colour)
+    doors = {frozenset(map(tuple, door)) for door in state["doors"]}
+    for x in range(n + 1):
+        for y in range(n + 1):
+            if y < n and frozenset(((x - 1, y), (x, y))) not in doors:
+                canvas.line((left + x, top + y), (left + x, top + y + 1), 0.2, INK)
+            if x < n and frozenset(((x, y - 1), (x, y))) not in doors:
+                canvas.line((left + x, top + y), (left + x + 1, top + y), 0.2, INK)
+
+
+def act(canvas: Canvas, state: dict, answer: list, progress: float) -> None:
+    """The first `progress` of a path, as a line through the rooms' centres."""
+    left, top = state["corner"]
+    rest = progress * (len(answer) - 1)
+    for (ax, ay), (bx, by) in pairwise(answer):
+        if rest <= 0:
+            break
+        part = min(rest, 1.0)
+        start = (left + ax + 0.5, top + ay + 0.5)
+        end = (start[0] + part * (bx - ax), start[1] + part * (by - ay))
+        canvas.line(start, end, 0.36, COLOURS["blue"])
+        rest -= 1.0
+
+
+def distances(state: dict) -> dict[Room, int]:
+    """Number of doors from the start to every room."""
+    neighbours, start = _neighbours(state), tuple(state["start"])
+    found, frontier = {start: 0}, [start]
+    for room in frontier:
+        for other in neighbours[room]:
+            if other not in found:
+                found[other] = found[room] + 1
+                frontier.append(other)
+    return found
+
+
+def _propose(rng: np.random.Generator) -> dict | None:
+    n = int(rng.choice(SIZES, p=SIZE_WEIGHTS))
+    state = {"rooms": n, "doors": _carve(rng, n)}
+    ends = [room for room, others in _neighbours(state).items() if len(others) == 1]
+    state["start"] = list(ends[rng.integers(len(ends))])
+    far = [room for room, steps in distances(state).items() if room in ends and steps >= n]
+    if not far:
+        return None
+    state["goal"] = list(far[rng.integers(len(far))])
+    return state
+
+
+def _propose_loops(rng: np.random.Generator) -> dict | None:
+    state = _propose(rng)
+    if state is None or state["rooms"] < 5:
+        return None
+    n, doors = state["rooms"], {frozenset(map(tuple, d)) for d in state["doors"]}
+    rooms = [(x, y) for x in range(n) for y in range(n)]
+    walls = [(a, b) for a in rooms for b in rooms if a < b and _adjacent(a, b) and frozenset((a, b)) not in doors]
+    for i in rng.choice(len(walls), 2, replace=False):
+        state["doors"].append([list(walls[i][0]), list(walls[i][1])])
+    paths = _paths(state)
+    solutions = [p for p in paths if p[-1] == tuple(state["goal"])]
+    own = [set(p) - set().union(*(q for q in paths if q is not p)) for p in paths]  # else two would share their ink
+    return state if len(solutions) in (2, 3) and all(own) else None
+
+
+def _carve(rng: np.random.Generator, n: int) -> list:
+    """A spanning tree of the n x n rooms by the growing-tree method: mostly depth first, sometimes from elsewhere."""
+    first = (int(rng.integers(n)), int(rng.integers(n)))
+    active, seen, doors = [first], {first}, []
+    while active:
+        index = len(active) - 1 if rng.random() < 0.75 else int(rng.integers(len(active)))
+        x, y = active[index]
+        free = [(x + dx, y + dy) for dx, dy in STEPS if 0 <= x + dx < n and 0 <= y + dy < n]
+        free = [room for room in free if room not in seen]
+        if not free:
+            active.pop(index)
+            continue
+        room = free[rng.integers(len(free))]
+        seen.add(room)
+        active.append(room)
+        doors.append([[x, y], list(room)])
+    return doors
+
+
+def _paths(state: dict) -> list[list[Room]]:
+    """All simple paths from the start that end at the goal or, in the tree of shortest paths, at a dead end."""
+    neighbours, steps = _neighbours(state), distances(state)
+    start, goal = tuple(state["start"]), tuple(state["goal"])
+    found = []
+
+    def walk(path):
+        room = path[-1]
+        if room == goal or (len(neighbours[room]) == 1 and room != start):
+            found.append(path)
+            return
+        for other in neighbours[room]:
+            if other not in path:
+                walk([*path, other])
+
+    walk([start])
+    # With loops a dead end can be reached in several ways: keep the shortest.
+    best = {p[-1]: p for p in sorted(found, key=len, reverse=True) if len(p) - 1 == steps[p[-1]]}
+    return [p for p in found if p[-1] == goal or best.get(p[-1]) is p]
+
+
+def _neighbours(state: dict) -> dict[Room, list[Room]]:
+    n = state["rooms"]
+    result: dict[Room, list[Room]] = {(x, y): [] for x in range(n) for y in range(n)}
+    for a, b in state["doors"]:
+        result[tuple(a)].append(tuple(b))
+        result[tuple(b)].append(tuple(a))
+    return result
+
+
+def _adjacent(a: Room, b: Room) -> bool:
+    return abs(a[0] - b[0]) + abs(a[1] - b[1]) == 1
+
+
+def _turned(room, turn: int, n: int) -> list[int]:
+    x, y = room
+    if turn & 1:
+        x = n - 1 - x
+    if turn & 2:
+        y = n - 1 - y
+    return [y, x] if turn & 4 else [x, y]
