@@ -13,10 +13,7 @@ from .tasks.canvas import COLOURS
 from .tasks.objects import KINDS
 
 TEXT_LENGTH = 16
-WORDS = (
-    "draw the path from green to red x o plays and wins fill empty place turn shape right left around leaves comes "
-    "back mark wall slides ball falls along arrow"
-).split()
+WORDS = ["draw", "the", "path", "from", "green", "to", "red", "x", "o", "plays", "and", "wins", "fill", "empty", "place", "turn", "shape", "right", "left", "around", "leaves", "comes", "back", "mark", "wall", "slides", "ball", "falls", "along", "arrow"]
 
 
 @dataclass(frozen=True)

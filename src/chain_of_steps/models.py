@@ -1,5 +1,7 @@
 """VideoModel: a diffusers image-to-video pipeline, seen as a velocity field that can be asked at any step."""
 
+import functools
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,16 @@ class VideoModel:
                 f"the model in {folder} cannot be loaded: {error}; `dvc pull --force` restores it"
             ) from error
         return cls(pipe.to(device), folder.name)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Hash of all weights, 16 hex digits: results carry it."""
+        total = hashlib.sha256()
+        for part in (self.pipe.text_encoder, self.pipe.vae, self.pipe.transformer, self.pipe.transformer_2):
+            for name, tensor in sorted(part.state_dict().items()) if part is not None else []:
+                total.update(name.encode())
+                total.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return total.hexdigest()[:16]
 
     @property
     def experts(self) -> int:

@@ -54,13 +54,19 @@ def task_names(split: str = "all") -> list[str]:
     return [name for name, task in TASKS.items() if split in ("all", task.split)]
 
 
-def draw(task: str, count: int, seed: int, partition: Partition = "test") -> list[Sample]:
-    """`count` samples of a task. Sample i depends on (task, seed, partition, i) alone, not on `count`.
+def draw_one(task: str, index: int, seed: int, partition: Partition = "test") -> Sample:
+    """Sample number `index` of a task's list for a seed.
 
     Raises:
         ValueError: if the task is unknown.
     """
     if task not in TASKS:
         raise ValueError(f"unknown task {task!r}; expected one of {', '.join(TASKS)}")
-    words = [zlib.crc32(f"{task}/{partition}".encode()), seed]
-    return [TASKS[task].sample(np.random.default_rng([*words, i]), partition) for i in range(count)]
+    return TASKS[task].sample(
+        np.random.default_rng([zlib.crc32(f"{task}/{partition}".encode()), seed, index]), partition
+    )
+
+
+def draw(task: str, count: int, seed: int, partition: Partition = "test") -> list[Sample]:
+    """The first `count` samples of a task's list for a seed."""
+    return [draw_one(task, index, seed, partition) for index in range(count)]

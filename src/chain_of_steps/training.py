@@ -5,7 +5,6 @@ the clock only stops it. Clips are drawn afresh for ever, from the training part
 After an interruption the optimizer's moments are built up again, under a short warm-up.
 """
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .clips import Clip, Ring, clip
-from .mini import Recipe, build_codec, build_text_encoder, build_tokenizer, build_transformer
+from .mini import Recipe, build_text_encoder, build_tokenizer, build_transformer
 
 Say = Callable[[str], None]
 
@@ -31,6 +30,8 @@ CODEC_STEPS = 2600
 BATCH = 32
 LENGTHS, LENGTH_SHARES = (9, 13, 17), (0.30, 0.60, 0.10)  # pixel frames: 5, 7 and 9 latent frames
 PROMPT_DROPOUT = 0.1
+SHORT_STEPS = 4000  # until then mostly the shortest clips
+EMPTY_PROMPT = torch.tensor([[1] + [0] * 15])  # token ids of "": end of text, padding
 NOISE_SHIFT = 3.0  # noise levels in training: sigma = shift u / (1 + (shift - 1) u), u uniform
 
 
@@ -119,6 +120,135 @@ def fit_codec(codec: AutoencoderKLWan, file: Path, deadline: float, say: Say) ->
     progress.save(file, codec)
     progress.average_into(codec)
     return progress.step == CODEC_STEPS
+
+
+def fit_latent_scale(codec: AutoencoderKLWan, clips: int = 256) -> None:
+    """Writes mean and standard deviation of every latent channel, over training clips, into the codec's config."""
+    latents = [encode(codec, clip(i, 13, seed=1).frames[None]) for i in range(clips)]
+    mean, std = torch.cat(latents).mean((0, 2, 3, 4)), torch.cat(latents).std((0, 2, 3, 4))
+    codec.register_to_config(latents_mean=mean.tolist(), latents_std=std.tolist())
+
+
+@dataclass(frozen=True)
+class Example:
+    """A clip as the transformer sees it: scaled latents and given-frame latents, both (z, F, 6, 6), and token ids."""
+
+    latents: Tensor
+    given: Tensor
+    words: Tensor
+
+
+class Examples:
+    """A ring of encoded clips of one length, refilled as training goes on."""
+
+    def __init__(self, codec: AutoencoderKLWan, frames: int, capacity: int = 1536):
+        self.codec, self.frames, self.tokenizer = codec, frames, build_tokenizer()
+        self.ring = Ring(capacity, self._make)
+        self.capacity = capacity
+
+    def batch(self, rng: np.random.Generator, visits: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents and given-frame latents (B, z, F, 6, 6) and token ids (B, T) for the `visits`-th visit."""
+        self.ring.advance(self.capacity + visits * (count // REUSE))
+        chosen = self.ring.pick(rng, count)
+        return tuple(torch.stack([getattr(e, part) for e in chosen]) for part in ("latents", "given", "words"))
+
+    def _make(self, start: int, stop: int) -> list[Example]:
+        examples = []
+        for first in range(start, stop, 32):
+            clips = [clip(i, self.frames) for i in range(first, min(first + 32, stop))]
+            examples += self._encode(clips)
+        return examples
+
+    def _encode(self, clips: list[Clip]) -> list[Example]:
+        mean = torch.tensor(self.codec.config.latents_mean).view(1, -1, 1, 1, 1)
+        std = torch.tensor(self.codec.config.latents_std).view(1, -1, 1, 1, 1)
+        frames = np.stack([c.frames for c in clips])
+        latents = (encode(self.codec, frames) - mean) / std
+        given = (encode(self.codec, frames, only_first=True) - mean) / std
+        words = self.tokenizer([c.prompt for c in clips], padding="max_length", return_tensors="pt").input_ids
+        return [Example(*parts) for parts in zip(latents, given, words, strict=True)]
+
+
+@torch.no_grad()
+def encode(codec: AutoencoderKLWan, clips: np.ndarray, only_first: bool = False) -> Tensor:
+    """Latents (B, z, F, 6, 6), unscaled, of uint8 clips; with `only_first` all later frames are grey, as the
+    image-to-video pipeline feeds the given frame."""
+    pixels = to_pixels(clips)
+    if only_first:
+        pixels[:, :, 1:] = 0.0
+    return codec.encode(pixels).latent_dist.mode()
+
+
+class Denoiser(nn.Module):
+    """Text encoder and transformer, trained together."""
+
+    def __init__(self, recipe: Recipe):
+        super().__init__()
+        self.text_encoder = build_text_encoder(recipe, len(build_tokenizer()))
+        self.transformer = build_transformer(recipe)
+
+    def forward(self, noisy: Tensor, given: Tensor, sigma: Tensor, words: Tensor) -> Tensor:
+        """The velocity (B, z, F, 6, 6) at noise levels `sigma` (B,) for token ids `words` (B, T)."""
+        seen = words > 0
+        text = self.text_encoder(words, seen.long()).last_hidden_state * seen[..., None]  # padding becomes zeros
+        mask = torch.zeros_like(noisy[:, :2])
+        mask[:, :, 0] = 1.0
+        inputs = torch.cat([noisy, mask, given], dim=1)
+        return self.transformer(inputs, 1000.0 * sigma, text, return_dict=False)[0].float()
+
+
+def loss_at(model: Denoiser, latents: Tensor, given: Tensor, words: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
+    """Mean squared error of the clean estimate: flow matching (paper eq. 1) weighted by sigma^2."""
+    level = sigma.view(-1, 1, 1, 1, 1)
+    noisy = (1.0 - level) * latents + level * noise
+    velocity = model(noisy, given, sigma, words)
+    return (level * (velocity - (noise - latents))).pow(2).mean()
+
+
+def length_at(step: int, rng: np.random.Generator) -> int:
+    """Pixel frames of the clips of one step: mostly short ones at first, they are cheap."""
+    shares = (0.75, 0.25, 0.0) if step < SHORT_STEPS else LENGTH_SHARES
+    return int(rng.choice(LENGTHS, p=shares))
+
+
+def fit_denoiser(model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline: float, say: Say) -> Progress:
+    """Fits text encoder and transformer until the deadline; leaves the averaged weights in `model`."""
+    progress = Progress.load(file, model)
+    optimizers, rates = _optimizers(model)
+    rings = {frames: Examples(codec, frames) for frames in LENGTHS}
+    compiled = model.transformer.compile_repeated_blocks  # fuses the many small operations of a block
+    compiled()
+    losses: list[float] = []
+    while time.time() < deadline:
+        step = progress.step
+        rng, generator = np.random.default_rng([3, step]), torch.Generator().manual_seed(step)
+        frames = length_at(step, rng)
+        latents, given, words = rings[frames].batch(rng, step, BATCH)
+        words = torch.where(torch.rand(BATCH, 1, generator=generator) < PROMPT_DROPOUT, EMPTY_PROMPT, words)
+        u = torch.rand(BATCH, generator=generator)
+        sigma = (NOISE_SHIFT * u / (1.0 + (NOISE_SHIFT - 1.0) * u)).clamp_min(0.01)
+        noise = torch.randn(latents.shape, generator=generator)
+        with attention_backend("_native_math"), torch.autocast("cpu", torch.bfloat16):
+            loss = loss_at(model, latents, given, words, sigma, noise)
+        fall = 1.0 / (1.0 + step / 20_000)
+        _descend(loss, model, optimizers, [rate * fall * _warm_up(progress) for rate in rates], 1.0)
+        progress.advance(model)
+        losses.append(loss.item())
+        if progress.step % 100 == 0:
+            say(f"transformer: step {progress.step}, {progress.step * BATCH} clips, loss {np.mean(losses[-100:]):.4f}")
+        if progress.step % 500 == 0:
+            progress.save(file, model)
+    progress.save(file, model)
+    progress.average_into(model)
+    return progress
+
+
+def _optimizers(model: Denoiser) -> tuple[list, list[float]]:
+    """Muon for the blocks' matrices, AdamW for everything else, with their learning rates."""
+    matrices = [p for name, p in model.named_parameters() if "blocks." in name and p.ndim == 2]
+    others = [p for name, p in model.named_parameters() if not ("blocks." in name and p.ndim == 2)]
+    muon = torch.optim.Muon(matrices, lr=1.0, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    return [muon, torch.optim.AdamW(others, lr=1.0, betas=(0.9, 0.98), weight_decay=0.0)], [2e-3, 1e-3]
 
 
 def to_pixels(clips: np.ndarray) -> Tensor:

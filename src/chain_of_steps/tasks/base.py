@@ -103,12 +103,17 @@ class Sample:
             values.append(np.clip(1.0 - distance / unit, 0.0, 1.0) if own.any() else 0.0)
         return np.array(values, np.float32)
 
-    def answer(self, frame: np.ndarray) -> str | None:
-        """Name of the candidate whose final picture this frame shows in every cell, or None."""
+    def answer_index(self, frame: np.ndarray) -> int | None:
+        """Index of the candidate whose final picture this frame shows in every cell, or None."""
         frame = to_float(frame)
         errors = [cell_error(frame, self.picture(c, 1.0, frame.shape[0])) for c in self.candidates]
         best = int(np.argmin(errors))
-        return self.candidates[best].name if errors[best] < TOLERANCE else None
+        return best if errors[best] < TOLERANCE else None
+
+    def answer(self, frame: np.ndarray) -> str | None:
+        """Name of the candidate whose final picture this frame shows in every cell, or None."""
+        index = self.answer_index(frame)
+        return None if index is None else self.candidates[index].name
 
     def score(self, video: np.ndarray) -> float:
         """The share of a valid solution that the video really carries out, in [0, 1]; 1 is solved.

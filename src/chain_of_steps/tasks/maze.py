@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from .base import Candidate, Partition, Sample, draw_until
-from .canvas import CELLS, COLOURS, INK, Canvas
+from .canvas import CELLS, COLOURS, INK, PAPER, Canvas
 
 SIZES, SIZE_WEIGHTS = (4, 5, 6), (0.25, 0.40, 0.35)
 PROMPT = "draw the path from green to red"
@@ -79,6 +79,20 @@ def distances(state: dict) -> dict[Room, int]:
                 found[other] = found[room] + 1
                 frontier.append(other)
     return found
+
+
+def ink(state: dict, frame: np.ndarray, room: Room) -> float:
+    """How much of the path's colour the middle of a room shows, in [0, 1]: 0 is paper, 1 the drawn path.
+
+    Args:
+        frame: (H, H, 3), uint8.
+    """
+    cell = frame.shape[0] / CELLS
+    x, y = ((corner + at + 0.5) * cell for corner, at in zip(state["corner"], room, strict=True))
+    reach = max(1, round(cell / 8))
+    middle = frame[round(y) - reach : round(y) + reach, round(x) - reach : round(x) + reach].reshape(-1, 3) / 255.0
+    towards = np.array(COLOURS["blue"]) - np.array(PAPER)
+    return float(np.clip((middle.mean(0) - PAPER) @ towards / (towards @ towards), 0.0, 1.0))
 
 
 def _propose(rng: np.random.Generator) -> dict | None:

@@ -1,0 +1,148 @@
+"""Figures: each function turns a result into a matplotlib Figure, all in one style."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, in the order in which curves take it.
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
+KIND_COLOURS = {"valid": PALETTE[2], "wrong": PALETTE[1], "illegal": "#9A9AA0"}
+WIDTH = 10.0  # inches: legible at the width of a README
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The one style of all figures."""
+    sns.set_theme(context="paper", style="ticks", palette=PALETTE, font_scale=1.15)
+    with plt.rc_context({"figure.dpi": 110, "savefig.dpi": 160, "axes.spines.top": False, "axes.spines.right": False}):
+        yield
+
+
+def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: str) -> Figure:
+    """Clean estimates as a grid of steps (rows) x frames (columns), as in the paper's figure 1.
+
+    Args:
+        clips: (S, P, H, W, 3), uint8: the decoded clean estimate of every step.
+        sigmas: the noise level of every step.
+        steps: which steps to show.
+    """
+    frames = list(range(0, clips.shape[1], 2))
+    with style():
+        figure, axes = plt.subplots(len(steps), len(frames), figsize=(WIDTH, WIDTH * len(steps) / len(frames) * 1.02))
+        for row, s in zip(axes, steps, strict=True):
+            for axis, f in zip(row, frames, strict=True):
+                _picture(axis, clips[s, f])
+            row[0].set_ylabel(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}", rotation=0, ha="right", va="center")
+        for f, axis in zip(frames, axes[0], strict=True):
+            axis.set_title("given" if f == 0 else f"frame {f // 2}")
+        figure.suptitle(title, y=1.0)
+        figure.tight_layout(pad=0.3)
+    return figure
+
+
+def last_frames(stories: list[tuple[str, np.ndarray]], sigmas: list[float], steps: list[int]) -> Figure:
+    """One row per task: the given frame, then the last frame of the clean estimate at chosen steps (figure 2).
+
+    Args:
+        stories: (label, clips (S, P, H, W, 3)) pairs.
+    """
+    with style():
+        columns = len(steps) + 1
+        figure, axes = plt.subplots(len(stories), columns, figsize=(WIDTH, WIDTH * len(stories) / columns * 1.04))
+        for row, (label, clips) in zip(np.atleast_2d(axes), stories, strict=True):
+            _picture(row[0], clips[-1, 0])
+            row[0].set_ylabel(label, rotation=0, ha="right", va="center")
+            for axis, s in zip(row[1:], steps, strict=True):
+                _picture(axis, clips[s, -1])
+        axes = np.atleast_2d(axes)
+        axes[0, 0].set_title("given")
+        for axis, s in zip(axes[0, 1:], steps, strict=True):
+            axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")
+        figure.tight_layout(pad=0.3)
+    return figure
+
+
+def evidence_curves(lines: pd.DataFrame, sigmas: list[float], titles: dict[int, str]) -> Figure:
+    """Net evidence of every candidate along the steps, for chosen runs (index into `lines` -> title)."""
+    with style():
+        figure, axes = plt.subplots(1, len(titles), figsize=(WIDTH, 2.9), sharey=True, squeeze=False)
+        for axis, (i, title) in zip(axes[0], titles.items(), strict=True):
+            line = lines.loc[i]
+            for kind, curve in zip(line["kinds"], np.asarray(line["net"]).T, strict=True):
+                axis.plot(curve, color=KIND_COLOURS[kind], lw=2.2 if kind == "valid" else 1.2)
+            axis.set_title(title)
+            _step_axis(axis, sigmas)
+        axes[0, 0].set_ylabel("net evidence")
+        handles = [plt.Line2D([], [], color=colour, lw=2, label=kind) for kind, colour in KIND_COLOURS.items()]
+        axes[0, -1].legend(handles=handles, frameon=False, title="candidate")
+        figure.tight_layout()
+    return figure
+
+
+def exploration(summary: dict) -> Figure:
+    """Present candidates, accuracy and commit step along the steps, with the posterior-mean null."""
+    sigmas, everything = summary["sigmas"][:-1], summary["all"]
+    tasks = [name for name in summary if name not in ("all", "sigmas")]
+    with style():
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.6))
+        axes[0].plot(everything["present"], label="model", lw=2.2)
+        for prior, null in everything.get("null", {}).items():
+            if prior != "n":
+                axes[0].plot(null["present"], label=f"null, {prior}", lw=1.4, ls="--")
+        axes[0].set(ylabel="candidates present (mean)", title="several at once, then one")
+        axes[0].legend(frameon=False)
+        for name in tasks:
+            axes[1].plot(summary[name]["solved_at"], color="#C8C8CC", lw=1)
+        axes[1].plot(everything["solved_at"], lw=2.2)
+        axes[1].set(ylabel=r"solved, read off $\hat{x}_0$", ylim=(0, 1), title="accuracy by step")
+        for axis in axes[:2]:
+            _step_axis(axis, sigmas)
+        _intervals(axes[2], {name: summary[name]["commit"] for name in tasks})
+        axes[2].set(xlabel="commit step", title="when is it decided?")
+        figure.tight_layout()
+    return figure
+
+
+def steps_or_frames(summary: dict) -> Figure:
+    """Slope of commit step over latent frame by task, and of room onset over distance for mazes."""
+    tasks = [name for name in summary if name not in ("all", "sigmas")]
+    with style():
+        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
+        _intervals(axes[0], {name: summary[name]["frame_slope"] for name in tasks})
+        axes[0].axvline(0, color="0.6", lw=1)
+        axes[0].set(xlabel="commit step per latent frame (slope)", title="steps (0) or frames (> 0)?")
+        mazes = {name: summary[name]["onset_slope"] for name in tasks if name.startswith("maze")}
+        _intervals(axes[1], mazes)
+        axes[1].axvline(0, color="0.6", lw=1)
+        axes[1].set(xlabel="onset step per room of distance (slope)", title="all at once (0) or breadth first (> 0)?")
+        figure.tight_layout()
+    return figure
+
+
+def _intervals(axis: Axes, values: dict[str, dict]) -> None:
+    """A dot with its 95 % interval per name, top to bottom."""
+    known = {name: value for name, value in values.items() if value["n"]}
+    for y, value in enumerate(known.values()):
+        axis.plot([value["low"], value["high"]], [y, y], color=PALETTE[0], lw=2)
+        axis.plot(value["mean"], y, "o", color=PALETTE[0])
+    axis.set_yticks(range(len(known)), [f"{name} ({value['n']})" for name, value in known.items()])
+    axis.invert_yaxis()
+
+
+def _step_axis(axis: Axes, sigmas: list[float]) -> None:
+    ticks = list(range(0, len(sigmas), max(1, len(sigmas) // 5)))
+    axis.set_xticks(ticks, [f"{s}\n{sigmas[s]:.2f}" for s in ticks])
+    axis.set_xlabel(r"step / $\sigma$")
+
+
+def _picture(axis: Axes, pixels: np.ndarray) -> None:
+    axis.imshow(pixels, interpolation="nearest")
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set_visible(False)

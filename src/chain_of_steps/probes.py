@@ -1,0 +1,96 @@
+"""Readouts of trajectories: evidence, presence, leader, commit step, and the posterior-mean null."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+MARGIN = 0.1  # a leader is ahead of the second by this much evidence
+ALPHA = 0.95  # quantile of the unrelated control above which a candidate counts as present
+
+
+def net_evidence(raw: np.ndarray, control: np.ndarray) -> np.ndarray:
+    """Evidence minus what pictures of unrelated samples give, at least 0.
+
+    Args:
+        raw: (S, K) evidence of K candidates at S steps, in [0, 1].
+        control: (S, U, K) the same read off U unrelated samples' clean estimates.
+    """
+    return np.clip(raw - control.mean(1), 0.0, 1.0)
+
+
+def presence_threshold(controls: list[np.ndarray]) -> np.ndarray:
+    """The 95th percentile of net control evidence at each step, (S,), over all samples of a task.
+
+    Args:
+        controls: per sample (S, U, K); each unrelated picture is judged against the mean of the others.
+    """
+    pooled = []
+    for control in controls:
+        count = control.shape[1]
+        others = (control.sum(1, keepdims=True) - control) / max(1, count - 1)
+        pooled.append(np.clip(control - others, 0.0, 1.0).reshape(len(control), -1))
+    return np.quantile(np.concatenate(pooled, axis=1), ALPHA, axis=1)
+
+
+def present(net: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """Which candidates are present at each step: (S, K) bool from net evidence (S, K) and threshold (S,)."""
+    return net > np.maximum(threshold, 1e-6)[:, None]
+
+
+def leader(net: np.ndarray, is_present: np.ndarray) -> np.ndarray:
+    """Index of the leading candidate at each step, (S,), or -1 for none."""
+    best = net.argmax(1)
+    ordered = np.sort(net, axis=1)
+    second = ordered[:, -2] if net.shape[1] > 1 else np.zeros(len(net))
+    clear = (ordered[:, -1] - second >= MARGIN) & is_present[np.arange(len(net)), best]
+    return np.where(clear, best, -1)
+
+
+def commit_step(leaders: np.ndarray, answer: int) -> int | None:
+    """First step from which the leader equals the final answer for good; None if the last leader does not."""
+    different = np.flatnonzero(leaders != answer)
+    first = 0 if len(different) == 0 else int(different[-1]) + 1
+    return first if first < len(leaders) else None
+
+
+def posterior_mean(x: Tensor, sigma: float, candidates: Tensor, prior: np.ndarray) -> Tensor:
+    """The null model's clean estimate: the posterior mean over a sample's candidate clips (paper trap 6).
+
+        weights_i = softmax_i(log pi_i - ||x_s - (1 - sigma) z_i||^2 / (2 sigma^2)),   x0_hat = sum_i weights_i z_i
+
+    Args:
+        x: `x_s`, (1, C, F, H, W), taken on the model's own trajectory.
+        sigma: its noise level, in (0, 1].
+        candidates: (K, C, F, H, W) latents of the rendered candidate clips.
+        prior: (K,) prior probabilities, summing to 1; zeros exclude a candidate.
+    """
+    distance = (x.double() - (1.0 - sigma) * candidates.double()).pow(2).flatten(1).sum(1)  # (K,)
+    weights = torch.softmax(torch.log(torch.tensor(prior).double()) - distance / (2.0 * sigma**2), dim=0)
+    return torch.einsum("k,kcfhw->cfhw", weights, candidates.double()).float()[None]
+
+
+def priors(kinds: list[str], answers: list[int | None]) -> dict[str, np.ndarray]:
+    """The null's three named priors over K candidates.
+
+    Args:
+        kinds: of the candidates: valid, wrong or illegal.
+        answers: candidate index (or None) that the model ended with under at least 32 other seeds.
+    """
+    valid = np.array([kind == "valid" for kind in kinds], float)
+    counts = np.bincount([a for a in answers if a is not None], minlength=len(kinds)) + 0.5 / len(kinds)
+    return {
+        "bayes": valid / valid.sum(),
+        "ignorant": np.full(len(kinds), 1.0 / len(kinds)),
+        "calibrated": counts / counts.sum(),
+    }
+
+
+def bootstrap(values: np.ndarray, draws: int = 2000, seed: int = 0) -> tuple[float, float, float]:
+    """Mean and 95 % percentile interval over samples (first axis); NaN rows are left out."""
+    values = np.asarray(values, float)
+    values = values[~np.isnan(values)]
+    if len(values) == 0:
+        return float("nan"), float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    means = values[rng.integers(0, len(values), (draws, len(values)))].mean(1)
+    return float(values.mean()), float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))

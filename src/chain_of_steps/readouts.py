@@ -1,0 +1,151 @@
+"""From rows of `step_visualization` to numbers: exploration, pruning, commit steps, steps or frames, breadth first."""
+
+from collections import defaultdict
+
+import numpy as np
+import pandas as pd
+
+from .probes import bootstrap, commit_step, leader, net_evidence, presence_threshold, present
+
+ONSET = 0.25  # ink above which a room of a maze counts as drawn
+
+
+def table(rows: list[dict]) -> pd.DataFrame:
+    """One line per run: what its trajectory did.
+
+    Columns: task, index, score, solved, `present` (S,) number of candidates present at each step, `explores`
+    (more than one at some step), `pruned` (last step with more than one present), `commit` (step, NaN if never),
+    `commit_by_frame` (F,), `solved_at` (S,), and for runs with a null `null_present` {prior: (S,)} and `departure`
+    {prior: (S,)}, the mean absolute difference of evidence over candidates.
+    """
+    lines = []
+    for task, group in _by_task(rows).items():
+        threshold = presence_threshold([np.array(row["result"]["control"]) for row in group])
+        lines += [_line(row, threshold) | {"task": task} for row in group]
+    return pd.DataFrame(lines)
+
+
+def summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
+    """What the figure reports: means over samples with 95 % bootstrap intervals, overall and by task."""
+    groups = {"all": lines, **dict(tuple(lines.groupby("task", sort=False)))}
+    return {name: _summary(group) for name, group in groups.items()} | {"sigmas": [round(s, 4) for s in sigmas]}
+
+
+def frame_slope(commit_by_frame: np.ndarray) -> float:
+    """Slope of commit step over latent frame, in steps per frame; NaN with fewer than three committed frames.
+
+    Chain-of-Frames predicts that early frames commit first (slope > 0), Chain-of-Steps about 0.
+    """
+    frames = np.arange(len(commit_by_frame))
+    known = ~np.isnan(commit_by_frame)
+    if known.sum() < 3:
+        return float("nan")
+    return float(np.polyfit(frames[known], commit_by_frame[known], 1)[0])
+
+
+def onset_slope(rooms: dict, on_path: bool = True) -> float:
+    """Slope of a maze room's onset step over its distance from the start, in steps per room; NaN if too few.
+
+    The onset is the first step from which the room's ink stays above `ONSET`. Breadth-first search predicts a
+    frontier that moves outward (slope > 0); the rival, all at once, predicts 0.
+    """
+    ink, distance = np.array(rooms["ink"]), np.array(rooms["distance"])  # (S, R), (R,)
+    chosen = (np.array(rooms["on_path"]) == on_path) & (distance > 0) & (ink[-1] > ONSET)
+    if chosen.sum() < 4 or len(set(distance[chosen])) < 3:
+        return float("nan")
+    below = ink[:, chosen] <= ONSET  # (S, R)
+    onset = np.where(below.any(0), len(ink) - np.argmax(below[::-1], axis=0), 0)
+    return float(np.polyfit(distance[chosen], onset, 1)[0])
+
+
+def _by_task(rows: list[dict]) -> dict[str, list[dict]]:
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["run"]["task"]].append(row)
+    return groups
+
+
+def _line(row: dict, threshold: np.ndarray) -> dict:
+    result = row["result"]
+    evidence, control = np.array(result["evidence"]), np.array(result["control"])  # (S, F, K), (S, U, K)
+    net = net_evidence(evidence[:, -1], control)
+    is_present = present(net, threshold)
+    count = is_present.sum(1)
+    many = np.flatnonzero(count > 1)
+    line = {
+        "index": row["run"]["index"],
+        "score": result["score"],
+        "solved": result["score"] == 1.0,
+        "present": count,
+        "explores": bool(len(many)),
+        "pruned": float(many[-1]) if len(many) else np.nan,
+        "commit": _commit(net, is_present, result["answer_at"][-1]),
+        "commit_by_frame": _commit_by_frame(result, threshold),
+        "solved_at": np.array(result["score_at"]) == 1.0,
+        "net": net,
+        "kinds": result["kinds"],
+    }
+    line["frame_slope"] = frame_slope(line["commit_by_frame"])
+    line["onset_slope"] = onset_slope(result["rooms"]) if "rooms" in result else np.nan
+    if "null" in result:
+        null = {p: net_evidence(np.array(e), control) for p, e in result["null"]["evidence"].items()}
+        line["null_present"] = {p: present(n, threshold).sum(1) for p, n in null.items()}
+        line["departure"] = {p: np.abs(n - net).mean(1) for p, n in null.items()}
+    return line
+
+
+def _commit(net: np.ndarray, is_present: np.ndarray, answer: int) -> float:
+    step = commit_step(leader(net, is_present), answer) if answer >= 0 else None
+    return np.nan if step is None else float(step)
+
+
+def _commit_by_frame(result: dict, threshold: np.ndarray) -> np.ndarray:
+    """Commit step of every latent frame, (F,); NaN for the given frame, and where candidates do not differ yet."""
+    evidence, control = np.array(result["evidence"]), np.array(result["control_mean"])  # (S, F, K) both
+    steps = np.full(evidence.shape[1], np.nan)
+    for f in range(1, evidence.shape[1]):
+        net = np.clip(evidence[:, f] - control[:, f], 0.0, 1.0)
+        steps[f] = _commit(net, present(net, threshold), result["answer_at"][-1])
+    return steps
+
+
+def _summary(lines: pd.DataFrame) -> dict:
+    result = {
+        "n": len(lines),
+        "score": _interval(lines["score"]),
+        "solved": _interval(lines["solved"]),
+        "explores": _interval(lines["explores"]),
+        "pruned": _interval(lines["pruned"]),
+        "commit": _interval(lines["commit"]),
+        "frame_slope": _interval(lines["frame_slope"]),
+        "onset_slope": _interval(lines["onset_slope"]),
+        "present": np.stack(lines["present"]).mean(0).round(3).tolist(),
+        "solved_at": np.stack(lines["solved_at"]).mean(0).round(3).tolist(),
+    }
+    judged = lines[lines["null_present"].notna()] if "null_present" in lines else lines.iloc[:0]
+    if len(judged):
+        ours = np.stack(judged["present"]).max(1) > 1
+        result["null"] = {"n": len(judged)} | {
+            prior: _against_null(judged, prior, ours) for prior in judged["null_present"].iloc[0]
+        }
+    return result
+
+
+def _against_null(judged: pd.DataFrame, prior: str, ours: np.ndarray) -> dict:
+    theirs = np.stack([null[prior] for null in judged["null_present"]])  # (n, S)
+    departure = np.stack([null[prior] for null in judged["departure"]])
+    return {
+        "explores": _interval((theirs.max(1) > 1).astype(float)),
+        "excess": _interval(ours.astype(float) - (theirs.max(1) > 1)),
+        "present": theirs.mean(0).round(3).tolist(),
+        "departure": departure.mean(0).round(4).tolist(),
+    }
+
+
+def _interval(values) -> dict:
+    values = np.asarray(values, float)
+    mean, low, high = bootstrap(values)
+    known = int((~np.isnan(values)).sum())
+    if known == 0:
+        return {"mean": None, "low": None, "high": None, "n": 0}
+    return {"mean": round(mean, 4), "low": round(low, 4), "high": round(high, 4), "n": known}

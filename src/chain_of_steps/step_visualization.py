@@ -1,0 +1,163 @@
+"""Figures 1, 2, 4 and 5 of the paper, measured: what the clean estimate shows at every step of a clean generation."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
+
+import numpy as np
+import torch
+
+from . import suites
+from .denoise import EXPERIMENT_VERSION, Trajectory, generate
+from .models import Condition, VideoModel
+from .probes import posterior_mean, priors
+from .schedule import Schedule
+from .store import Store, compute, rounded
+from .tasks import maze
+from .tasks.base import Sample, timeline
+
+CONTROLS = 4  # unrelated samples per task, from the choosing partition
+
+
+@dataclass(frozen=True)
+class Run:
+    """What determines one row, apart from model and schedule.
+
+    Attributes:
+        task: name of the task.
+        index: of the sample in `suites.draw(task, ..., suite_seed)`.
+        suite_seed: seed of the list of samples.
+        seed: of the noise.
+        partition: of the samples.
+        null_seeds: how many other seeds calibrate the posterior-mean null; 0 leaves the null out.
+        frames: pixel frames of the clip.
+    """
+
+    task: str
+    index: int
+    suite_seed: int
+    seed: int
+    partition: str = "test"
+    null_seeds: int = 0
+    frames: int = 13
+
+
+class StepVisualization:
+    """The experiment: clean generations, read at every step.
+
+    Args:
+        model, schedule: what generates.
+    """
+
+    name = "1_step_visualization"
+
+    def __init__(self, model: VideoModel, schedule: Schedule):
+        self.model, self.schedule = model, schedule
+        self.controls = cache(self._controls)
+
+    def rows(self, store: Store, runs: list[Run], progress: Callable | None = None) -> list[dict]:
+        """The rows of all runs: found in the store, or computed."""
+        return compute(store, [self.identity(run) for run in runs], self.measure, progress)
+
+    def identity(self, run: Run) -> dict:
+        """Everything that determines a row, as plain JSON data."""
+        return {
+            "experiment": self.name,
+            "version": EXPERIMENT_VERSION,
+            "model": self.model.fingerprint,
+            "schedule": self.schedule.record(),
+            **asdict(run),
+        }
+
+    def measure(self, identity: dict) -> dict:
+        """Computes one row; see `read` for its fields."""
+        run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+        sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
+        condition = self.model.prepare_sample(sample, frames=run.frames)
+        trajectory = generate(self.model, condition, self.schedule, run.seed)
+        clips = decode_all(self.model, trajectory)
+        result = read(sample, clips, self.controls(run.task, run.frames))
+        if run.null_seeds:
+            result["null"] = self._null(sample, condition, trajectory, run)
+        return result
+
+    def clips(self, run: Run) -> tuple[Sample, np.ndarray]:
+        """The sample and its decoded clean estimates (S, pixel frames, H, W, 3), for show-cases."""
+        sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
+        condition = self.model.prepare_sample(sample, frames=run.frames)
+        return sample, decode_all(self.model, generate(self.model, condition, self.schedule, run.seed))
+
+    def _controls(self, task: str, frames: int) -> np.ndarray:
+        """Clean estimates of unrelated samples of the task: (U, S, F, H, W, 3), one picture per latent frame."""
+        runs = [
+            Run(task, i, suite_seed=99, seed=1000 + i, partition="choosing", frames=frames) for i in range(CONTROLS)
+        ]
+        return np.stack([self.clips(run)[1][:, ::2] for run in runs])
+
+    def _null(self, sample: Sample, condition: Condition, trajectory: Trajectory, run: Run) -> dict:
+        """Evidence in the posterior mean of a candidate mixture on the same trajectory, under the three priors."""
+        final = [self.model.decode(self._final(condition, 10_000 + i))[-1] for i in range(run.null_seeds)]
+        answers = [sample.answer_index(frame) for frame in final]
+        clips = [sample.render(c, frames=run.frames) for c in sample.candidates]
+        latents = torch.cat([self.model.encode(clip) for clip in clips])
+        evidence = {}
+        for name, prior in priors([c.kind for c in sample.candidates], answers).items():
+            means = [
+                posterior_mean(x, sigma, latents, prior)
+                for x, sigma in zip(trajectory.latents[:-1], trajectory.sigmas[:-1], strict=True)
+            ]
+            evidence[name] = rounded([sample.evidence(self.model.decode(mean)[-1]) for mean in means], 3)
+        return {"answers": answers, "evidence": evidence}
+
+    def _final(self, condition: Condition, seed: int) -> torch.Tensor:
+        return generate(self.model, condition, self.schedule, seed).latents[-1]
+
+
+def decode_all(model: VideoModel, trajectory: Trajectory) -> np.ndarray:
+    """The decoded clean estimate of every step, (S, pixel frames, H, W, 3), uint8."""
+    return np.stack([model.decode(x0_hat) for x0_hat in trajectory.x0_hats])
+
+
+def read(sample: Sample, clips: np.ndarray, controls: np.ndarray) -> dict:
+    """What is read off a generation's clean estimates.
+
+    Args:
+        clips: (S, P, H, W, 3), uint8; the last is the final video.
+        controls: (U, S, F, H, W, 3), the clean estimates of unrelated samples, one picture per latent frame.
+
+    Returns:
+        `kinds` of the K candidates; `score` of the final video; `score_at` every step; `answer_at` every step
+        (candidate index, -1 for none); `evidence` (S, F, K); `control` (S, U, K) on the last frame and
+        `control_mean` (S, F, K); for mazes also `rooms`.
+    """
+    progress = timeline(clips.shape[1])[::2]
+    evidence = [[sample.evidence(clip[2 * f], p) for f, p in enumerate(progress)] for clip in clips]
+    control = np.array(
+        [[[sample.evidence(u[s, f], p) for u in controls] for f, p in enumerate(progress)] for s in range(len(clips))]
+    )  # (S, F, U, K)
+    scores = [sample.score(clip) for clip in clips]
+    answers = [sample.answer_index(clip[-1]) for clip in clips]
+    result = {
+        "kinds": [c.kind for c in sample.candidates],
+        "score": rounded(scores[-1]),
+        "score_at": rounded(scores),
+        "answer_at": [-1 if a is None else a for a in answers],
+        "evidence": rounded(np.array(evidence), 3),
+        "control": rounded(control[:, -1], 3),
+        "control_mean": rounded(control.mean(2), 3),
+    }
+    if sample.module == "maze":
+        result["rooms"] = _rooms(sample, clips)
+    return result
+
+
+def _rooms(sample: Sample, clips: np.ndarray) -> dict:
+    """How much of the path's colour every room shows in the last frame, by step, with its distance from the start."""
+    distances = maze.distances(sample.state)
+    rooms = sorted(distances)
+    path = {tuple(room) for candidate in sample.valid for room in candidate.answer}
+    return {
+        "distance": [distances[room] for room in rooms],
+        "on_path": [room in path for room in rooms],
+        "ink": rounded([[maze.ink(sample.state, clip[-1], room) for room in rooms] for clip in clips], 3),
+    }
