@@ -54,7 +54,7 @@ class Trajectory:
 
 def begin(model: VideoModel, condition: Condition, schedule: Schedule, seed: int) -> State:
     """The state before step 0: pure noise of a seed."""
-    return State(0, model.noise(condition, seed), schedule.scheduler())
+    return State(0, model.noise(condition, seed), schedule.scheduler(model.prediction))
 
 
 def denoise(
@@ -69,6 +69,8 @@ def denoise(
     """Runs the denoising loop from a state (Euler or multistep; paper eq. 1 and 2).
 
         for every step s:   v = v_theta(x_s, sigma_s, c);   x0_hat = x_s - sigma_s v;   x_{s+1} = sampler(x_s, v)
+
+    A network that predicts the clean estimate itself is handled by its scheduler; the equations are the same.
 
     The state given is not changed, so that it can be used again.
 
@@ -85,9 +87,9 @@ def denoise(
         if keep_states:
             trajectory.states[s] = State(s, trajectory.latents[-1], copy.deepcopy(scheduler))
         x, t = trajectory.latents[-1], scheduler.timesteps[s]
-        velocity = model.predict(x, t, condition, schedule)
-        x0_hat = x - sigmas[s] * velocity.float()
-        trajectory.latents.append(scheduler.step(velocity, t, x, return_dict=False)[0])
+        output = model.predict(x, t, condition, schedule)
+        x0_hat = model.clean_estimate(output, x, sigmas[s])
+        trajectory.latents.append(scheduler.step(output, t, x, return_dict=False)[0])
         trajectory.x0_hats.append(x0_hat)
         if watch is not None:
             watch(s, x, x0_hat)

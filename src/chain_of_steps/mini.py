@@ -1,19 +1,24 @@
 """The mini model's parts, untrained: small instances of the very classes that the Wan models are made of."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanImageToVideoPipeline, WanTransformer3DModel
+from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanTransformer3DModel
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import nn
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
+from .schedule import Schedule
 from .tasks.canvas import COLOURS
 from .tasks.objects import KINDS
 
 TEXT_LENGTH = 16
-WORDS = ["draw", "the", "path", "from", "green", "to", "red", "x", "o", "plays", "and", "wins", "fill", "empty", "place", "turn", "shape", "right", "left", "around", "leaves", "comes", "back", "mark", "wall", "slides", "ball", "falls", "along", "arrow"]
+VOCABULARY = """
+    <pad> </s> <unk> draw the path from to x o plays and wins fill empty place turn shape right left around leaves
+    comes back mark wall slides ball falls along arrow
+"""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def build_transformer(recipe: Recipe) -> WanTransformer3DModel:
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """A word-level tokenizer of the mini world's few words; unknown words share one token."""
-    words = ["<pad>", "</s>", "<unk>", *dict.fromkeys([*WORDS, *COLOURS, *KINDS])]
+    words = [*VOCABULARY.split(), *COLOURS, *KINDS]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
@@ -121,9 +126,19 @@ def build_text_encoder(recipe: Recipe, vocabulary: int) -> UMT5EncoderModel:
     return UMT5EncoderModel(config)
 
 
-def save_pipeline(folder: str | Path, parts: dict[str, nn.Module], shift: float) -> None:
-    """Writes `vae`, `text_encoder` and `transformer` as a stock `WanImageToVideoPipeline`, fp16 safetensors."""
+def save_pipeline(
+    folder: str | Path,
+    codec: AutoencoderKLWan,
+    text_encoder: UMT5EncoderModel,
+    transformer: WanTransformer3DModel,
+    schedule: Schedule,
+) -> None:
+    """Writes a stock `WanImageToVideoPipeline` that predicts the clean estimate; fp16 safetensors."""
     pipe = WanImageToVideoPipeline(
-        tokenizer=build_tokenizer(), scheduler=FlowMatchEulerDiscreteScheduler(shift=shift), **parts
+        tokenizer=build_tokenizer(),
+        text_encoder=text_encoder,
+        vae=codec,
+        transformer=transformer,
+        scheduler=schedule.scheduler("sample"),
     )
-    pipe.to(torch.float16).save_pretrained(folder, safe_serialization=True)
+    copy.deepcopy(pipe).to(torch.float16).save_pretrained(folder, safe_serialization=True)

@@ -74,6 +74,11 @@ class VideoModel:
             ) from error
         return cls(pipe.to(device), folder.name)
 
+    @property
+    def prediction(self) -> str:
+        """What the network predicts: `flow_prediction` (the velocity) or `sample` (the clean estimate)."""
+        return getattr(self.pipe.scheduler.config, "prediction_type", "flow_prediction")
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """Hash of all weights, 16 hex digits: results carry it."""
@@ -131,7 +136,7 @@ class VideoModel:
 
     @torch.no_grad()
     def predict(self, x: Tensor, timestep: Tensor, condition: Condition, schedule: Schedule) -> Tensor:
-        """The velocity at latents `x` (1, C, F, H, W), guided as the schedule says; the same shape, float32.
+        """The network's output at latents `x` (1, C, F, H, W), guided as the schedule says; the same shape.
 
         Args:
             timestep: scalar tensor, 1000 sigma, as the scheduler gives it.
@@ -144,11 +149,15 @@ class VideoModel:
             with expert.cache_context(cache):
                 return expert(inputs, times, text, condition.image_tokens, return_dict=False)[0]
 
-        velocity = ask(condition.prompt, "cond")
+        output = ask(condition.prompt, "cond")
         if guidance > 1.0:
             unguided = ask(condition.negative, "uncond")
-            velocity = unguided + guidance * (velocity - unguided)
-        return velocity
+            output = unguided + guidance * (output - unguided)
+        return output
+
+    def clean_estimate(self, output: Tensor, x: Tensor, sigma: float) -> Tensor:
+        """`x0_hat` (1, C, F, H, W), float32, from the network's output at `x` (paper eq. 2)."""
+        return output.float() if self.prediction == "sample" else x - sigma * output.float()
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> np.ndarray:

@@ -35,6 +35,10 @@ class Curve:
     values: Sequence[float]
     dashed: bool = False
 
+    def data(self) -> dict:
+        """Plain JSON data."""
+        return {"name": self.name, "values": [round(float(v), 4) for v in self.values], "dashed": self.dashed}
+
 
 @dataclass(frozen=True, eq=False)
 class Player:
@@ -101,22 +105,20 @@ class Player:
         return _encode([_grid(group, columns) for group in groups], self.lossless), layout
 
     def html(self) -> str:
-        """The standalone page."""
+        """The standalone page, all ASCII, so that no host can misread its encoding."""
         sheets, layout = self.sheets()
-        labels = self.labels()
-        height, width = stack(self.pictures).shape[3:5]
-        values = [[round(float(v), 4) for v in curve.values] for curve in self.series]
-        data = json.dumps({"labels": labels, "layout": layout, "curves": values}, separators=(",", ":"))
-        return Template(resources.files(__package__).joinpath("player.html").read_text("utf-8")).substitute(
-            title=html.escape(self.title),
-            width=width,
-            height=height,
-            shown=width * self.scale,
-            axes="".join(_axis(axis, len(labels[axis])) for axis in AXES if axis == "step" or len(labels[axis]) > 1),
-            chart=_chart(self.series, self.series_title) if self.series else "",
-            sheets="".join(f'<img class="sheet" alt="" hidden src="{sheet}">\n' for sheet in sheets),
-            data=data.replace("<", "\\u003c"),  # a label cannot end the script element
-        )
+        data = {
+            "labels": self.labels(),
+            "size": stack(self.pictures).shape[4:2:-1],  # width, height
+            "scale": self.scale,
+            "layout": layout,
+            "chart": {"title": self.series_title, "colours": OKABE_ITO, "curves": [c.data() for c in self.series]},
+            "sheets": sheets,
+        }
+        template = Template(resources.files(__package__).joinpath("player.html").read_text("utf-8"))
+        title = html.escape(self.title).encode("ascii", "xmlcharrefreplace").decode()
+        # With "<" escaped, no label can end the script element that holds the data.
+        return template.substitute(title=title, data=json.dumps(data).replace("<", "\\u003c"))
 
     def save(self, path: str | Path) -> Path:
         """Writes the page to a file and returns its path."""
@@ -191,17 +193,3 @@ def _bytes(picture: np.ndarray, **options) -> bytes:
 
 def _uri(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _axis(axis: str, size: int) -> str:
-    """A row of the panel: play button, label and slider; the page fills in the label."""
-    icon = '<svg viewBox="0 0 10 10"><path class="play" d="M2 1l7 4-7 4z"/><path class="pause" d="M2 1h2v8H2zM6 1h2v8H6z"/></svg>'
-    button = "" if axis == "layer" or size == 1 else f'<button type="button" data-axis="{axis}">{icon}</button>'
-    return (
-        f'<div class="axis">{button}<output for="{axis}"></output>'
-        f'<input type="range" id="{axis}" aria-label="{axis}" min="0" max="{size - 1}" value="0"></div>\n'
-    )
-
-
-def _chart(series: Sequence[Curve], title: str) -> str:
-    """The chart of the curves, and a legend that names them and has room for their values at the current step."""

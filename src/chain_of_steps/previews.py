@@ -39,7 +39,8 @@ def write_previews(
     """
     _check(trajectory, schedule)
     folder = Path(folder)
-    (folder / "manifest.json").unlink(missing_ok=True)
+    for old in (folder / "manifest.json", *folder.glob("step_*.mp4")):
+        old.unlink(missing_ok=True)
     names, thumbs = [], []
     for s, latents in enumerate([*trajectory.x0_hats[:-1], trajectory.latents[-1]], trajectory.first):
         clip = enlarge(model.decode(latents))

@@ -34,16 +34,28 @@ class Schedule:
     guidance_2: float | None = None
     boundary: float | None = None
 
-    def scheduler(self) -> Any:
-        """A fresh diffusers scheduler on this grid: `.sigmas` (S + 1, the last is 0) and `.timesteps` (S)."""
-        if self.sampler == "euler":
+    def scheduler(self, prediction: str = "flow_prediction") -> Any:
+        """A fresh diffusers scheduler on this grid: `.sigmas` (S + 1, the last is 0) and `.timesteps` (S).
+
+        Args:
+            prediction: what the model predicts: `flow_prediction` (the velocity) or `sample` (the clean estimate).
+        """
+        if self.sampler == "euler" and prediction == "sample":
+            # UniPC of order 1 without its corrector is Euler on the velocity (x - x0_hat) / sigma.
+            scheduler = UniPCMultistepScheduler(
+                use_flow_sigmas=True,
+                prediction_type="sample",
+                flow_shift=self.shift,
+                solver_order=1,
+                disable_corrector=list(range(self.steps)),
+            )
+            scheduler.set_timesteps(sigmas=np.linspace(1.0, 0.0, self.steps + 1)[:-1])
+        elif self.sampler == "euler":
             scheduler = FlowMatchEulerDiscreteScheduler(shift=self.shift)
             # The stock grid would be shifted twice; given sigmas are shifted once, as in the authors' code.
             scheduler.set_timesteps(sigmas=np.linspace(1.0, 0.0, self.steps + 1)[:-1])
         elif self.sampler == "unipc":
-            scheduler = UniPCMultistepScheduler(
-                use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=self.shift
-            )
+            scheduler = UniPCMultistepScheduler(use_flow_sigmas=True, prediction_type=prediction, flow_shift=self.shift)
             scheduler.set_timesteps(self.steps)
         else:
             raise ValueError(f"unknown sampler {self.sampler!r}; expected euler or unipc")

@@ -1,14 +1,15 @@
 """Fits the mini model: first the video codec, then text encoder and transformer together on its latents.
 
 One resumable command. What happens at a step depends on the step alone: the clips, the noise and the learning rate;
-the clock only stops it. Clips are drawn afresh for ever, from the training partition, each used about four times.
+the clock only stops it. Clips are drawn afresh for ever, from the training partition, each used a few times.
 After an interruption the optimizer's moments are built up again, under a short warm-up.
 """
 
+import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .clips import Clip, Ring, clip
-from .mini import Recipe, build_text_encoder, build_tokenizer, build_transformer
+from .mini import Recipe, build_codec, build_text_encoder, build_tokenizer, build_transformer, save_pipeline
+from .schedule import preset
 
 Say = Callable[[str], None]
 
-REUSE = 4  # how often a clip is used before it leaves the ring
-
 CODEC_STEPS = 2600
+CODEC_REUSE = 4  # how often a clip is used before it leaves the ring
 
 BATCH = 32
-LENGTHS, LENGTH_SHARES = (9, 13, 17), (0.30, 0.60, 0.10)  # pixel frames: 5, 7 and 9 latent frames
+REUSE = 8
+LENGTHS = (9, 13, 17)  # pixel frames: 5, 7 and 9 latent frames
+SHORT_STEPS = 4000  # until then mostly the shortest clips: they are cheap
+SHARES_AT_FIRST, SHARES_LATER = (0.75, 0.25, 0.0), (0.30, 0.60, 0.10)
 PROMPT_DROPOUT = 0.1
-SHORT_STEPS = 4000  # until then mostly the shortest clips
 EMPTY_PROMPT = torch.tensor([[1] + [0] * 15])  # token ids of "": end of text, padding
 NOISE_SHIFT = 3.0  # noise levels in training: sigma = shift u / (1 + (shift - 1) u), u uniform
 
@@ -42,6 +45,7 @@ class Progress:
     step: int
     average: dict[str, Tensor]
     began: int = field(init=False)
+    losses: list[list] = field(default_factory=list)  # [step, mean loss of the last hundred]
 
     def __post_init__(self):
         self.began = self.step
@@ -101,7 +105,7 @@ def fit_codec(codec: AutoencoderKLWan, file: Path, deadline: float, say: Say) ->
         step = progress.step
         frames, batch = codec_phase(step)
         rng = np.random.default_rng([2, step])
-        ring.advance(1024 + step * 24 // REUSE)
+        ring.advance(1024 + step * 24 // CODEC_REUSE)
         first = int(rng.integers(0, 13 - frames + 1))
         pixels = to_pixels(np.stack(ring.pick(rng, batch))[:, first : first + frames])
         with torch.autocast("cpu", torch.bfloat16):
@@ -141,7 +145,7 @@ class Example:
 class Examples:
     """A ring of encoded clips of one length, refilled as training goes on."""
 
-    def __init__(self, codec: AutoencoderKLWan, frames: int, capacity: int = 1536):
+    def __init__(self, codec: AutoencoderKLWan, frames: int, capacity: int = 1024):
         self.codec, self.frames, self.tokenizer = codec, frames, build_tokenizer()
         self.ring = Ring(capacity, self._make)
         self.capacity = capacity
@@ -188,7 +192,7 @@ class Denoiser(nn.Module):
         self.transformer = build_transformer(recipe)
 
     def forward(self, noisy: Tensor, given: Tensor, sigma: Tensor, words: Tensor) -> Tensor:
-        """The velocity (B, z, F, 6, 6) at noise levels `sigma` (B,) for token ids `words` (B, T)."""
+        """The clean estimate (B, z, F, 6, 6) at noise levels `sigma` (B,) for token ids `words` (B, T)."""
         seen = words > 0
         text = self.text_encoder(words, seen.long()).last_hidden_state * seen[..., None]  # padding becomes zeros
         mask = torch.zeros_like(noisy[:, :2])
@@ -201,14 +205,14 @@ def loss_at(model: Denoiser, latents: Tensor, given: Tensor, words: Tensor, sigm
     """Mean squared error of the clean estimate: flow matching (paper eq. 1) weighted by sigma^2."""
     level = sigma.view(-1, 1, 1, 1, 1)
     noisy = (1.0 - level) * latents + level * noise
-    velocity = model(noisy, given, sigma, words)
-    return (level * (velocity - (noise - latents))).pow(2).mean()
+    return (model(noisy, given, sigma, words) - latents).pow(2).mean()
 
 
-def length_at(step: int, rng: np.random.Generator) -> int:
-    """Pixel frames of the clips of one step: mostly short ones at first, they are cheap."""
-    shares = (0.75, 0.25, 0.0) if step < SHORT_STEPS else LENGTH_SHARES
-    return int(rng.choice(LENGTHS, p=shares))
+def length_at(step: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Pixel frames of the clips of one step, and how often this length was (about) used before."""
+    i = int(rng.choice(3, p=SHARES_AT_FIRST if step < SHORT_STEPS else SHARES_LATER))
+    visits = SHARES_AT_FIRST[i] * min(step, SHORT_STEPS) + SHARES_LATER[i] * max(0, step - SHORT_STEPS)
+    return LENGTHS[i], int(visits)
 
 
 def fit_denoiser(model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline: float, say: Say) -> Progress:
@@ -216,14 +220,13 @@ def fit_denoiser(model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline:
     progress = Progress.load(file, model)
     optimizers, rates = _optimizers(model)
     rings = {frames: Examples(codec, frames) for frames in LENGTHS}
-    compiled = model.transformer.compile_repeated_blocks  # fuses the many small operations of a block
-    compiled()
+    model.transformer.compile_repeated_blocks()  # fuses the many small operations of a block
     losses: list[float] = []
     while time.time() < deadline:
         step = progress.step
         rng, generator = np.random.default_rng([3, step]), torch.Generator().manual_seed(step)
-        frames = length_at(step, rng)
-        latents, given, words = rings[frames].batch(rng, step, BATCH)
+        frames, visits = length_at(step, rng)
+        latents, given, words = rings[frames].batch(rng, visits, BATCH)
         words = torch.where(torch.rand(BATCH, 1, generator=generator) < PROMPT_DROPOUT, EMPTY_PROMPT, words)
         u = torch.rand(BATCH, generator=generator)
         sigma = (NOISE_SHIFT * u / (1.0 + (NOISE_SHIFT - 1.0) * u)).clamp_min(0.01)
@@ -235,7 +238,8 @@ def fit_denoiser(model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline:
         progress.advance(model)
         losses.append(loss.item())
         if progress.step % 100 == 0:
-            say(f"transformer: step {progress.step}, {progress.step * BATCH} clips, loss {np.mean(losses[-100:]):.4f}")
+            progress.losses.append([progress.step, round(float(np.mean(losses[-100:])), 5)])
+            say(f"transformer: step {progress.step}, {progress.step * BATCH} clips, loss {progress.losses[-1][1]}")
         if progress.step % 500 == 0:
             progress.save(file, model)
     progress.save(file, model)
@@ -268,3 +272,42 @@ def _descend(loss: Tensor, module: nn.Module, optimizers: list, rates: list[floa
             group["lr"] = rate
         optimizer.step()
     module.zero_grad(set_to_none=True)
+
+
+def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe, say: Say) -> None:
+    """Fits the mini model for `budget` seconds and writes it, with its record, to `folder`.
+
+    Args:
+        work: where checkpoints lie between calls.
+        resume: go on from the checkpoints; without it, begin anew, unless there are none.
+    """
+    began, deadline = time.time(), time.time() + budget
+    if not resume and any(work.glob("*.safetensors")):
+        raise ValueError(f"{work} holds an earlier training; go on with --resume, or move it away to begin anew")
+    torch.manual_seed(0)
+    codec, model = build_codec(recipe), Denoiser(recipe)
+    if not fit_codec(codec, work / "codec.safetensors", deadline, say):
+        say("the codec is not finished; run the command again with --resume")
+        return
+    codec.eval().requires_grad_(False)
+    fit_latent_scale(codec)
+    progress = fit_denoiser(model, codec, work / "denoiser.safetensors", deadline, say)
+    save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
+    _record(folder, recipe, progress, time.time() - began)
+
+
+def _record(folder: Path, recipe: Recipe, progress: Progress, seconds: float) -> None:
+    """Adds this session's line to the training record that lies beside the weights."""
+    file = folder / "training.json"
+    record = json.loads(file.read_text()) if file.exists() else {"recipe": asdict(recipe), "sessions": []}
+    record["sessions"].append(
+        {
+            "from_step": progress.began,
+            "to_step": progress.step,
+            "clips": progress.step * BATCH,
+            "seconds": round(seconds),
+            "torch": torch.__version__,
+            "losses": progress.losses,
+        }
+    )
+    file.write_text(json.dumps(record, indent=1) + "\n")

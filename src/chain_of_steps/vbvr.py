@@ -1,8 +1,9 @@
 """The folder layout of VBVR-Bench: suites in and out, and a model's videos where its EvalKit looks for them.
 
-<suite>/{In-Domain_50,Out-of-Domain_50}/<task>_data-generator/<00000..>/
-    first_frame.png  final_frame.png  ground_truth.mp4  prompt.txt  metadata.json
-<model>/{In-Domain_50,Out-of-Domain_50}/<task>_data-generator/<00000..>.mp4
+The first is a suite, the second holds a model's videos of it:
+    <suite>/{In-Domain_50,Out-of-Domain_50}/<task>_data-generator/<00000..>/
+        first_frame.png  final_frame.png  ground_truth.mp4  prompt.txt  metadata.json
+    <model>/{In-Domain_50,Out-of-Domain_50}/<task>_data-generator/<00000..>.mp4
 """
 
 import json
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from . import suites
-from .tasks.base import Candidate, Sample
+from .tasks.base import Candidate, Sample, digest
 from .video import atomic, enlarge, frame_count, write_video
 
 SPLIT_FOLDERS = dict(zip(suites.SPLITS, ("In-Domain_50", "Out-of-Domain_50"), strict=True))
@@ -145,9 +146,9 @@ def _task_folder(base: str | Path, split: str, task: str) -> Path:
 
 
 def _metadata(sample: Sample, size: int, frames: int) -> dict:
-    """What metadata.json holds: all that defines a sample, its place in the suite, and how it was drawn."""
+    """What metadata.json holds: all that defines a sample, its place in the suite, how it was drawn, and a hash."""
     task = suites.TASKS[sample.task]
-    return {
+    data = {
         "generator": GENERATOR,
         "task": sample.task,
         "category": task.category,
@@ -159,6 +160,7 @@ def _metadata(sample: Sample, size: int, frames: int) -> dict:
         "size": size,
         "frames": frames,
     }
+    return {**data, "sha256": digest(data)}
 
 
 def _write_sample(folder: Path, sample: Sample, metadata: str, clip: np.ndarray) -> None:
@@ -174,7 +176,7 @@ def _write_sample(folder: Path, sample: Sample, metadata: str, clip: np.ndarray)
 
 def _refuse_other_samples(out: Path, wanted: dict[Path, str]) -> None:
     """Raises if a sample folder under `out` is not among the wanted ones or holds other metadata."""
-    for folder in (path for name in SPLIT_FOLDERS.values() for path in out.glob(f"{name}/*/*")):
+    for folder in (path for name in SPLIT_FOLDERS.values() for path in out.glob(f"{name}/[!.]*/[!.]*")):
         path = folder / "metadata.json"
         if folder not in wanted or (path.is_file() and path.read_text(encoding="utf-8") != wanted[folder]):
             raise ValueError(f"{out} already holds other samples, such as {folder}; give a new folder")
@@ -201,7 +203,10 @@ def _read_prompt(folder: Path) -> str:
     for name in ("first_frame.png", "prompt.txt"):
         if not (folder / name).is_file():
             raise ValueError(f"sample {folder} has no {name}; a model needs the given frame and the prompt")
-    return (folder / "prompt.txt").read_text(encoding="utf-8").strip()
+    try:
+        return (folder / "prompt.txt").read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{folder / 'prompt.txt'} is not UTF-8 text; save it as that") from error
 
 
 def _read_sample(folder: Path) -> Sample | None:
@@ -216,7 +221,7 @@ def _read_sample(folder: Path) -> Sample | None:
         candidates = tuple(Candidate(**candidate) for candidate in data["candidates"])
         module = suites.TASKS[data["task"]].module  # never taken from the file: it names code
         sample = Sample(data["task"], module, data["state"], data["prompt"], candidates)
-        intact = sample.key == data["key"]
+        intact = data.pop("sha256") == digest(data) and sample.key == data["key"]
     except (ValueError, KeyError, TypeError):
         intact = False
     if not intact:

@@ -119,11 +119,15 @@ class Sample:
         """The share of a valid solution that the video really carries out, in [0, 1]; 1 is solved.
 
         Follows the progress of each valid candidate through the frames: it may not run backwards nor jump by more
-        than `LONGEST_JUMP`, and the last frame must show the state reached in every cell.
+        than `LONGEST_JUMP`, and the last frame must show the state reached in every cell. A video whose last frame
+        shows another candidate's final picture scores 0.
 
         Args:
             video: (F, H, H, 3), uint8 or float in [0, 1], any number of frames and any size that the task draws.
         """
+        shown = self.answer_index(video[-1])
+        if shown is not None and self.candidates[shown].kind != "valid":
+            return 0.0
         return max(self._progress(to_float(video), c) for c in self.valid)
 
     def solved(self, video: np.ndarray) -> bool:
@@ -131,7 +135,7 @@ class Sample:
         return self.score(video) == 1.0
 
     def _progress(self, video: np.ndarray, candidate: Candidate) -> float:
-        grid = np.union1d(np.linspace(0.0, 1.0, 25), timeline(len(video)))
+        grid = np.union1d(np.linspace(0.0, 1.0, 49), timeline(len(video)))
         pictures = [self.picture(candidate, p, video.shape[1]) for p in grid]
         last = np.array([cell_error(video[-1], picture) for picture in pictures])
         if last.min() >= TOLERANCE:

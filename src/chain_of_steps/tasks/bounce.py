@@ -73,5 +73,8 @@ def _propose(rng: np.random.Generator) -> dict | None:
         top = 1.5 + 0.5 * int(rng.integers(5))
         wall = [int(rng.integers(1, CELLS)), top, top + 1.0 + 0.5 * int(rng.integers(3))]
     state = {"x": int(rng.integers(CELLS)), "drift": int(rng.integers(-8, 9)), "wall": wall}
-    landing = path(state)[-1]
+    positions = path(state)
+    if wall and abs(np.interp(wall[1], np.linspace(TOP, FLOOR, len(positions)), positions) - wall[0]) < 0.5:
+        return None  # it would fall onto the wall's upper end
+    landing = positions[-1]
     return state if abs(landing - round(landing - 0.5) - 0.5) < 0.05 else None

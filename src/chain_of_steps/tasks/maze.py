@@ -33,12 +33,13 @@ def sample(rng: np.random.Generator, partition: Partition, twist: bool = False) 
 
 def canonical(state: dict) -> list:
     """The least of the eight mirrored and rotated versions; the place on the board does not count."""
-    n = state["rooms"]
-    versions = []
-    for turn in range(8):
-        doors = sorted(sorted(_turned(room, turn, n) for room in door) for door in state["doors"])
-        versions.append([n, doors, _turned(state["start"], turn, n), _turned(state["goal"], turn, n)])
-    return min(versions)
+    (start_x, start_y), (goal_x, goal_y), side = state["start"], state["goal"], 2 * state["rooms"] - 1
+    plan = np.full((side, side), ord("."), np.uint8)  # rooms at even places, doors between them
+    for (ax, ay), (bx, by) in state["doors"]:
+        plan[ay + by, ax + bx] = ord("+")
+    plan[2 * start_y, 2 * start_x], plan[2 * goal_y, 2 * goal_x] = ord("S"), ord("G")
+    turned = [p[::dy, ::dx].tobytes() for p in (plan, plan.T) for dx in (1, -1) for dy in (1, -1)]
+    return ["maze", min(turned).decode()]
 
 
 def scene(canvas: Canvas, state: dict) -> None:
@@ -101,7 +102,7 @@ def _propose(rng: np.random.Generator) -> dict | None:
     ends = [room for room, others in _neighbours(state).items() if len(others) == 1]
     state["start"] = list(ends[rng.integers(len(ends))])
     far = [room for room, steps in distances(state).items() if room in ends and steps >= n]
-    if not far:
+    if not far or len(ends) < 3:  # a path without a dead end would have no rival
         return None
     state["goal"] = list(far[rng.integers(len(far))])
     return state
@@ -112,14 +113,18 @@ def _propose_loops(rng: np.random.Generator) -> dict | None:
     if state is None or state["rooms"] < 5:
         return None
     n, doors = state["rooms"], {frozenset(map(tuple, d)) for d in state["doors"]}
-    rooms = [(x, y) for x in range(n) for y in range(n)]
-    walls = [(a, b) for a in rooms for b in rooms if a < b and _adjacent(a, b) and frozenset((a, b)) not in doors]
-    for i in rng.choice(len(walls), 2, replace=False):
-        state["doors"].append([list(walls[i][0]), list(walls[i][1])])
-    paths = _paths(state)
-    solutions = [p for p in paths if p[-1] == tuple(state["goal"])]
-    own = [set(p) - set().union(*(q for q in paths if q is not p)) for p in paths]  # else two would share their ink
-    return state if len(solutions) in (2, 3) and all(own) else None
+    sideways = [[[x, y], [x + 1, y]] for x in range(n - 1) for y in range(n)]
+    downwards = [[[x, y], [x, y + 1]] for x in range(n) for y in range(n - 1)]
+    walls = [wall for wall in sideways + downwards if frozenset(map(tuple, wall)) not in doors]
+    for _ in range(8):
+        opened = [walls[i] for i in rng.choice(len(walls), 2, replace=False)]
+        looped = {**state, "doors": state["doors"] + opened}
+        paths = _paths(looped)
+        solutions = [p for p in paths if p[-1] == tuple(state["goal"])]
+        own = [set(p) - set().union(*(q for q in paths if q is not p)) for p in paths]  # else two share their ink
+        if len(solutions) in (2, 3) and all(own):
+            return looped
+    return None
 
 
 def _carve(rng: np.random.Generator, n: int) -> list:
@@ -169,16 +174,3 @@ def _neighbours(state: dict) -> dict[Room, list[Room]]:
         result[tuple(a)].append(tuple(b))
         result[tuple(b)].append(tuple(a))
     return result
-
-
-def _adjacent(a: Room, b: Room) -> bool:
-    return abs(a[0] - b[0]) + abs(a[1] - b[1]) == 1
-
-
-def _turned(room, turn: int, n: int) -> list[int]:
-    x, y = room
-    if turn & 1:
-        x = n - 1 - x
-    if turn & 2:
-        y = n - 1 - y
-    return [y, x] if turn & 4 else [x, y]

@@ -1,4 +1,7 @@
-"""Occlusion (Perception): a wall slides over a small thing and uncovers it again, unchanged."""
+"""Occlusion (Perception): a wall slides over a small thing and uncovers it again, unchanged.
+
+There are 1,900 states, a little below 2,000: 20 kinds of things at 95 places.
+"""
 
 import numpy as np
 

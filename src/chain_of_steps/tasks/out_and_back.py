@@ -25,8 +25,8 @@ def sample(rng: np.random.Generator, partition: Partition) -> Sample:
 
 
 def canonical(state: dict) -> list:
-    """The whole state."""
-    return ["out_and_back", state["things"]]
+    """The named thing and the set of the others."""
+    return ["out_and_back", state["things"][0], sorted(state["things"][1:])]
 
 
 def scene(canvas: Canvas, state: dict) -> None:

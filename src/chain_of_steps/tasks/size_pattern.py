@@ -8,7 +8,7 @@ import numpy as np
 
 from .base import Candidate, Partition, Sample, draw_until
 from .canvas import COLOURS, GREY, Canvas
-from .objects import KINDS
+from .objects import HELD_OUT, KINDS
 
 RADII = {"small": 0.40, "medium": 0.60, "large": 0.84}
 PROMPT = "fill the empty place"
@@ -57,11 +57,13 @@ def _size_at(state: dict, row: int, column: int) -> str:
     return state["order"][position]
 
 
-def _propose(rng: np.random.Generator, rules: tuple[str, ...]) -> dict:
-    colours, shapes = rng.permutation(list(COLOURS))[:3], rng.permutation(KINDS)[:3]
+def _propose(rng: np.random.Generator, rules: tuple[str, ...]) -> dict | None:
+    colours, shapes = rng.permutation(list(COLOURS))[:3].tolist(), rng.permutation(KINDS)[:3].tolist()
+    if not set(HELD_OUT).isdisjoint(zip(colours, shapes, strict=True)):
+        return None
     return {
         "rule": str(rng.choice(rules)),
         "order": [str(size) for size in rng.permutation(list(RADII))],
-        "looks": [[str(c), str(s)] for c, s in zip(colours, shapes, strict=True)],
+        "looks": [[c, s] for c, s in zip(colours, shapes, strict=True)],
         "empty": int(rng.integers(3)),
     }

@@ -1,0 +1,212 @@
+"""Every puzzle: its scorer can be trusted, its candidates exclude one another, its partitions do not overlap."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from chain_of_steps import suites
+from chain_of_steps.mini import build_tokenizer
+from chain_of_steps.tasks import base
+from chain_of_steps.tasks.objects import HELD_OUT, KINDS
+from chain_of_steps.trust import trust_table
+
+ALL = suites.task_names()
+every_task = pytest.mark.parametrize("task", ALL)
+in_domain = pytest.mark.parametrize("task", suites.task_names("in-domain"))
+# What earns nothing: all columns of the trust table but "ground truth" and "half done".
+WORTHLESS = (
+    "frozen first frame",
+    "noise",
+    "black",
+    "another sample's answer",
+    "straight line / wrong answer",
+    "teleport",
+)
+# A rival may share much of a candidate's look: nested sizes, similar colours.
+RIVAL_EVIDENCE = {"size_pattern": 0.65, "size_rule": 0.65, "occlusion": 0.65}
+
+
+def module_of(task: str):
+    return importlib.import_module(f"chain_of_steps.tasks.{suites.TASKS[task].module}")
+
+
+def canonical(sample: base.Sample) -> str:
+    return base.digest(module_of(sample.task).canonical(sample.state))
+
+
+# The scorer.
+
+
+@pytest.fixture(scope="module")
+def table():
+    return trust_table(per_task=5)
+
+
+@every_task
+def test_the_ground_truth_scores_one(table, task):
+    assert table.loc[task, "ground truth"] == 1.0
+
+
+@every_task
+def test_half_a_solution_scores_about_half(table, task):
+    assert 0.2 < table.loc[task, "half done"] < 0.8
+
+
+@every_task
+@pytest.mark.parametrize("kind", WORTHLESS)
+def test_a_video_that_solves_nothing_scores_nothing(table, task, kind):
+    assert table.loc[task, kind] <= 0.1
+
+
+def test_the_trust_table_has_no_further_columns(table):
+    assert set(table.columns) == {"ground truth", "half done", *WORTHLESS}
+
+
+@every_task
+@pytest.mark.parametrize(("size", "frames"), [(96, 13), (48, 9), (48, 17), (96, 17)])
+def test_the_ground_truth_scores_one_at_other_sizes_and_lengths(task, size, frames):
+    (sample,) = suites.draw(task, 1, seed=1)
+    video = sample.render(size=size, frames=frames)
+    assert video.shape == (frames, size, size, 3) and video.dtype == np.uint8
+    assert sample.score(video) == 1.0 and sample.solved(video)
+
+
+@every_task
+def test_every_valid_answer_scores_one_and_every_other_nothing(task):
+    (sample,) = suites.draw(task, 1, seed=2)
+    for candidate in sample.candidates:
+        assert sample.score(sample.render(candidate)) == (candidate.kind == "valid")
+
+
+@every_task
+def test_a_solution_at_another_pace_scores_one(task):
+    (sample,) = suites.draw(task, 1, seed=3)
+    pace = [3 * p**2 - 2 * p**3 for p in base.timeline(13)]
+    assert sample.score(np.stack([sample.picture(sample.valid[0], p) for p in pace])) == 1.0
+
+
+@every_task
+def test_a_clip_starts_with_the_given_frame_whatever_the_answer(task):
+    (sample,) = suites.draw(task, 1, seed=4)
+    first = (sample.first_frame() * 255 + 0.5).astype(np.uint8)
+    for candidate in sample.candidates:
+        assert np.array_equal(sample.render(candidate, frames=5)[0], first)
+
+
+# Candidates and evidence.
+
+
+@every_task
+def test_candidates_are_distinct_and_valid_ones_come_first(task):
+    for sample in suites.draw(task, 20, seed=0):
+        names, kinds = [c.name for c in sample.candidates], [c.kind for c in sample.candidates]
+        assert len(set(names)) == len(names) >= 2
+        assert kinds == sorted(kinds, key=["valid", "wrong", "illegal"].index) and kinds[0] == "valid"
+
+
+@every_task
+def test_evidence_and_answer_recognise_every_final_picture(task):
+    for sample in suites.draw(task, 10, seed=0):
+        for i, candidate in enumerate(sample.candidates):
+            picture = sample.picture(candidate)
+            evidence = sample.evidence(picture)
+            assert evidence[i] == 1.0
+            assert np.delete(evidence, i).max() < RIVAL_EVIDENCE.get(task, 0.35)
+            assert sample.answer(picture) == candidate.name
+
+
+@every_task
+def test_a_ghost_at_opacity_a_gives_evidence_a(task):
+    for sample in suites.draw(task, 5, seed=0):
+        for i, (picture, rivals, own) in enumerate(sample._own_pixels(48, 1.0)):
+            assert own.any()
+            assert sample.evidence(0.5 * picture + 0.5 * rivals)[i] == pytest.approx(0.5, abs=1e-3)
+
+
+@every_task
+def test_the_first_frame_and_noise_show_no_answer(task):
+    (sample,) = suites.draw(task, 1, seed=0)
+    noise = np.random.default_rng(0).random((48, 48, 3))
+    assert sample.answer(noise) is None
+    assert sample.evidence(noise).max() < 0.35
+
+
+def test_the_tokenizer_knows_every_word_of_every_prompt():
+    tokenizer = build_tokenizer()
+    prompts = {s.prompt for task in ALL for s in suites.draw(task, 20, 0, "training")}
+    for prompt in sorted(prompts):
+        assert tokenizer.unk_token_id not in tokenizer(prompt).input_ids, prompt
+
+
+# Partitions.
+
+
+@pytest.mark.parametrize("task", suites.task_names("in-domain"))
+def test_ten_thousand_puzzles_of_each_partition_do_not_overlap(task, monkeypatch):
+    module, given = module_of(task), []
+
+    def listen(rng, partition, propose, canonical):
+        given.append(propose)
+        return base.draw_until(rng, partition, propose, canonical)
+
+    monkeypatch.setattr(module, "draw_until", listen)
+    rng = np.random.default_rng(0)
+    module.sample(rng, "test")
+    drawn = {partition: [] for partition in base.PARTITIONS}
+    while min(map(len, drawn.values())) < 10_000:  # one stream serves all three: what one rejects is another's
+        state = given[0](rng)
+        if state is not None:
+            key = module.canonical(state)
+            drawn[base.partition_of(key)].append(str(key))
+    training, choosing, test = (set(drawn[p]) for p in ("training", "choosing", "test"))
+    assert not training & choosing and not training & test and not choosing & test
+
+
+@every_task
+def test_pictures_with_the_same_prompt_lie_in_one_partition(task):
+    seen = {}
+    for partition in base.PARTITIONS:
+        for sample in suites.draw(task, 10 if task == "maze_loops" else 100, 0, partition):
+            assert base.partition_of(module_of(task).canonical(sample.state)) == partition
+            assert seen.setdefault((sample.prompt, sample.first_frame().tobytes()), partition) == partition
+
+
+@every_task
+def test_a_sample_depends_on_seed_and_index_alone(task):
+    few, many, other = suites.draw(task, 2, 0), suites.draw(task, 4, 0), suites.draw(task, 4, 1)
+    assert [s.key for s in few] == [s.key for s in many[:2]]
+    assert suites.draw_one(task, 3, 0).key == many[3].key
+    assert [s.key for s in many] != [s.key for s in other]
+
+
+@pytest.mark.parametrize("task", ["mark_object", "out_and_back"])
+def test_the_order_in_which_other_things_are_listed_does_not_count(task):
+    for sample in suites.draw(task, 20, 0):
+        first, *others = sample.state["things"]
+        listed_otherwise = {**sample.state, "things": [first, *others[::-1]]}
+        assert module_of(task).canonical(listed_otherwise) == module_of(task).canonical(sample.state)
+
+
+@in_domain
+def test_held_out_pairs_are_never_drawn_in_training(task):
+    for sample in suites.draw(task, 300, 0, "training"):
+        things = sample.state.get("things", []) + [sample.state.get("thing", ("", ""))] + sample.state.get("looks", [])
+        pairs = {tuple(thing[:2]) for thing in things}
+        assert pairs.isdisjoint(HELD_OUT)
+
+
+def test_held_out_pairs_are_what_the_twist_asks_for():
+    for sample in suites.draw("mark_new_pair", 50, 0):
+        named, *others = (tuple(thing[:2]) for thing in sample.state["things"])
+        assert named in HELD_OUT and set(others).isdisjoint(HELD_OUT)
+    assert sorted(shape for _, shape in HELD_OUT) == sorted(KINDS)
+
+
+def test_unknown_names_are_refused_with_what_was_expected():
+    with pytest.raises(ValueError, match=r"unknown task 'mazes'; expected one of maze, "):
+        suites.draw("mazes", 1, 0)
+    with pytest.raises(ValueError, match=r"unknown partition 'train'; expected one of test, "):
+        suites.draw("maze", 1, 0, "train")
+    with pytest.raises(ValueError, match=r"unknown split 'ood'; expected in-domain, "):
+        suites.task_names("ood")
