@@ -279,13 +279,15 @@ def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe,
 
     Args:
         work: where checkpoints lie between calls.
-        resume: go on from the checkpoints; without it, begin anew, unless there are none.
+        resume: go on from the checkpoints or, where there are none, from the model in `folder`; without it, begin anew.
     """
     began, deadline = time.time(), time.time() + budget
     if not resume and any(work.glob("*.safetensors")):
         raise ValueError(f"{work} holds an earlier training; go on with --resume, or move it away to begin anew")
     torch.manual_seed(0)
     codec, model = build_codec(recipe), Denoiser(recipe)
+    if resume and not any(work.glob("*.safetensors")) and (folder / "training.json").exists():
+        _take_up(folder, work, codec, model)
     if not fit_codec(codec, work / "codec.safetensors", deadline, say):
         say("the codec is not finished; run the command again with --resume")
         return
@@ -294,6 +296,17 @@ def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe,
     progress = fit_denoiser(model, codec, work / "denoiser.safetensors", deadline, say)
     save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
     _record(folder, recipe, progress, time.time() - began)
+
+
+def _take_up(folder: Path, work: Path, codec: AutoencoderKLWan, model: Denoiser) -> None:
+    """Makes checkpoints of a finished model's averaged weights, to go on from them."""
+    steps = json.loads((folder / "training.json").read_text())["sessions"][-1]["to_step"]
+    codec.load_state_dict(load_file(folder / "vae/diffusion_pytorch_model.safetensors"))
+    model.transformer.load_state_dict(load_file(folder / "transformer/diffusion_pytorch_model.safetensors"))
+    model.text_encoder.load_state_dict(load_file(folder / "text_encoder/model.safetensors"), strict=False)
+    for part, file, step in ((codec, "codec", CODEC_STEPS), (model, "denoiser", steps)):
+        average = {name: p.detach().clone() for name, p in part.named_parameters()}
+        Progress(step, average).save(work / f"{file}.safetensors", part)
 
 
 def _record(folder: Path, recipe: Recipe, progress: Progress, seconds: float) -> None:

@@ -1,0 +1,128 @@
+"""The command line: `chain-of-steps`, also `python -m chain_of_steps`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+MINI = "data/mini"
+
+EPILOG = """\
+A first tour, from the project's folder:
+  chain-of-steps bench --samples-per-task 4 --task maze --seed 1 --json -
+  chain-of-steps generate --suite mini --task maze --out scratch/videos --every-step
+  chain-of-steps export-suite --samples-per-task 2 --seed 1 --out scratch/suite
+
+Vocabulary: a *step* is one denoising step (step 0 is the noisiest, sigma its noise level); *x0_hat* is the clean
+estimate at a step; a *suite* is a list of samples with exact symbolic answers.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; errors a user can mend are one sentence on standard error and exit code 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, FileNotFoundError, OSError) as error:
+        if options.debug:
+            raise
+        print(f"chain-of-steps: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("chain-of-steps: stopped; what was finished is kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _train(options: argparse.Namespace) -> None:
+    from . import training
+    from .mini import Recipe
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    training.train(Path(options.out), Path(options.work), _seconds(options.budget), options.resume, Recipe(), say)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from . import suites
+    from .bench import bench
+    from .models import VideoModel
+    from .schedule import preset
+
+    _only_mini(options.suite)
+    tasks = [options.task] if options.task else suites.task_names(options.split)
+    model = VideoModel.load(options.model, options.device)
+    report = bench(
+        model,
+        preset(options.preset),
+        tasks,
+        options.samples_per_task,
+        options.seed,
+        progress=lambda jobs: tqdm(jobs, desc="bench", unit="sample", file=sys.stderr),
+    )
+    text = json.dumps(report, indent=1)
+    if options.json == "-":
+        print(text)
+    else:
+        Path(options.json).write_text(text + "\n")
+
+
+def _only_mini(suite: str) -> None:
+    if suite != "mini":
+        raise ValueError(f"unknown suite {suite!r}; the suite with exact scores is called mini")
+
+
+def _seconds(budget: str) -> float:
+    """Seconds of a duration such as 90s, 120m or 2h."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    try:
+        return float(budget[:-1]) * units[budget[-1]]
+    except (ValueError, KeyError, IndexError):
+        raise ValueError(f"{budget!r} is no duration; write for example 90s, 120m or 2h") from None
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="chain-of-steps",
+        description="Watch a video diffusion model reason along its denoising steps.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="fit the mini model, or go on fitting it")
+    train.add_argument("--budget", required=True, help="how long: 90s, 120m, 2h")
+    train.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoints in --work, or from the model in --out"
+    )
+    train.add_argument("--out", default=MINI, help="folder of the finished model (default: %(default)s)")
+    train.add_argument("--work", default="build/train", help="folder of checkpoints (default: %(default)s)")
+    train.set_defaults(run=_train)
+
+    bench = commands.add_parser("bench", help="score a model on the mini suite, in VBVR-Bench's columns")
+    bench.add_argument("--model", default=MINI, help="model folder (default: %(default)s)")
+    bench.add_argument("--suite", default="mini", help="suite to score (default: %(default)s)")
+    bench.add_argument("--samples-per-task", type=_count, default=25, metavar="N", help="default: %(default)s")
+    bench.add_argument("--seed", type=int, default=0, help="of samples and noise (default: %(default)s)")
+    bench.add_argument("--split", default="all", choices=("in-domain", "out-of-domain", "all"))
+    bench.add_argument("--task", help="score this task only")
+    bench.add_argument("--preset", default="mini", help="schedule (default: %(default)s)")
+    bench.add_argument("--device", default="cpu", help="default: %(default)s")
+    bench.add_argument("--json", default="-", metavar="FILE", help="where to write; - is standard output")
+    bench.set_defaults(run=_bench)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
