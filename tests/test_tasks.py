@@ -125,11 +125,10 @@ def test_a_ghost_at_opacity_a_gives_evidence_a(task):
 
 
 @every_task
-def test_the_first_frame_and_noise_show_no_answer(task):
+def test_noise_and_black_read_as_no_answer(task):
     (sample,) = suites.draw(task, 1, seed=0)
-    noise = np.random.default_rng(0).random((48, 48, 3))
-    assert sample.answer(noise) is None
-    assert sample.evidence(noise).max() < 0.35
+    assert sample.answer(np.random.default_rng(0).random((48, 48, 3))) is None
+    assert sample.answer(np.zeros((48, 48, 3), np.uint8)) is None
 
 
 def test_the_tokenizer_knows_every_word_of_every_prompt():

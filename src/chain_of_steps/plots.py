@@ -24,6 +24,11 @@ def style() -> Iterator[None]:
         yield
 
 
+def spread(steps: int, count: int) -> list[int]:
+    """`count` step indices spread evenly over all steps, the first and the last among them."""
+    return sorted({round(s) for s in np.linspace(0, steps - 1, count)})
+
+
 def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: str) -> Figure:
     """Clean estimates as a grid of steps (rows) x frames (columns), as in the paper's figure 1.
 
@@ -46,21 +51,21 @@ def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: s
     return figure
 
 
-def last_frames(stories: list[tuple[str, np.ndarray]], sigmas: list[float], steps: list[int]) -> Figure:
-    """One row per task: the given frame, then the last frame of the clean estimate at chosen steps (figure 2).
+def last_frames(cases: list, sigmas: list[float], steps: list[int]) -> Figure:
+    """One row per case: the given frame, then the last frame of the clean estimate at chosen steps (figure 2).
 
     Args:
-        stories: (label, clips (S, P, H, W, 3)) pairs.
+        cases: have a `label` and `clips` (S, P, H, W, 3), uint8.
     """
+    columns = len(steps) + 1
     with style():
-        columns = len(steps) + 1
-        figure, axes = plt.subplots(len(stories), columns, figsize=(WIDTH, WIDTH * len(stories) / columns * 1.04))
-        for row, (label, clips) in zip(np.atleast_2d(axes), stories, strict=True):
-            _picture(row[0], clips[-1, 0])
-            row[0].set_ylabel(label, rotation=0, ha="right", va="center")
+        size = (WIDTH, WIDTH * len(cases) / columns * 1.04)
+        figure, axes = plt.subplots(len(cases), columns, figsize=size, squeeze=False)
+        for row, case in zip(axes, cases, strict=True):
+            _picture(row[0], case.clips[-1, 0])
+            row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
             for axis, s in zip(row[1:], steps, strict=True):
-                _picture(axis, clips[s, -1])
-        axes = np.atleast_2d(axes)
+                _picture(axis, case.clips[s, -1])
         axes[0, 0].set_title("given")
         for axis, s in zip(axes[0, 1:], steps, strict=True):
             axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")

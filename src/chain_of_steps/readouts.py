@@ -114,6 +114,7 @@ def _summary(lines: pd.DataFrame) -> dict:
         "n": len(lines),
         "score": _interval(lines["score"]),
         "solved": _interval(lines["solved"]),
+        "gain": _interval([at[-1] - float(at[0]) for at in lines["solved_at"]]),
         "explores": _interval(lines["explores"]),
         "pruned": _interval(lines["pruned"]),
         "commit": _interval(lines["commit"]),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,9 +11,10 @@ import torch
 from . import suites
 from .denoise import EXPERIMENT_VERSION, Trajectory, generate
 from .models import Condition, VideoModel
+from .player import Curve
 from .probes import posterior_mean, priors
 from .schedule import Schedule
-from .store import Store, compute, rounded
+from .store import Store, compute, key_of, read_clips, rounded, write_clips
 from .tasks import maze
 from .tasks.base import Sample, timeline
 
@@ -40,6 +42,24 @@ class Run:
     partition: str = "test"
     null_seeds: int = 0
     frames: int = 13
+
+
+@dataclass(frozen=True)
+class Case:
+    """A show-case: a sample with the decoded clean estimates (S, P, H, W, 3) of one generation."""
+
+    label: str
+    sample: Sample
+    clips: np.ndarray
+
+
+def plan(samples_per_task: int, null_per_task: int, null_seeds: int, suite_seed: int) -> list[Run]:
+    """All runs of the experiment; the first `null_per_task` samples of each task get the posterior-mean null."""
+    return [
+        Run(task, i, suite_seed, seed=i, null_seeds=null_seeds if i < null_per_task else 0)
+        for task in suites.TASKS
+        for i in range(samples_per_task)
+    ]
 
 
 class StepVisualization:
@@ -71,7 +91,7 @@ class StepVisualization:
 
     def measure(self, identity: dict) -> dict:
         """Computes one row; see `read` for its fields."""
-        run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+        run = self._run(identity)
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
         condition = self.model.prepare_sample(sample, frames=run.frames)
         trajectory = generate(self.model, condition, self.schedule, run.seed)
@@ -82,10 +102,35 @@ class StepVisualization:
         return result
 
     def clips(self, run: Run) -> tuple[Sample, np.ndarray]:
-        """The sample and its decoded clean estimates (S, pixel frames, H, W, 3), for show-cases."""
+        """The sample and its decoded clean estimates (S, P, H, W, 3)."""
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
         condition = self.model.prepare_sample(sample, frames=run.frames)
         return sample, decode_all(self.model, generate(self.model, condition, self.schedule, run.seed))
+
+    def showcase(self, rows: list[dict], results: str | Path) -> dict[str, Case]:
+        """One case per task, chosen by rule: its first solved sample (mazes: of 5 x 5 rooms or more), else its first
+        sample; under `failed` the first maze that is not solved. Pictures found under `results` are used."""
+        chosen = {}
+        for row in rows:
+            run = self._run(row["run"])
+            sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
+            small = sample.module == "maze" and sample.state["rooms"] < 5
+            solved = row["result"]["score"] == 1.0
+            if run.task not in chosen or (solved and not small and not chosen[run.task][1]):
+                chosen[run.task] = (run, solved and not small)
+            if run.task == "maze" and not solved:
+                chosen.setdefault("failed", (run, False))
+        return {name: self._case(name, run, Path(results)) for name, (run, _) in chosen.items()}
+
+    def _case(self, name: str, run: Run, results: Path) -> Case:
+        sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
+        file = results / "showcase" / f"{key_of(self.identity(run))}.png"
+        steps = self.schedule.steps
+        clips = read_clips(file, steps) if file.exists() else write_clips(file, self.clips(run)[1])
+        return Case("maze\n(failed)" if name == "failed" else name.replace("_", "\n", 1), sample, clips)
+
+    def _run(self, identity: dict) -> Run:
+        return Run(**{name: identity[name] for name in Run.__dataclass_fields__})
 
     def _controls(self, task: str, frames: int) -> np.ndarray:
         """Clean estimates of unrelated samples of the task: (U, S, F, H, W, 3), one picture per latent frame."""
@@ -111,6 +156,21 @@ class StepVisualization:
 
     def _final(self, condition: Condition, seed: int) -> torch.Tensor:
         return generate(self.model, condition, self.schedule, seed).latents[-1]
+
+
+def player_arguments(case: Case, sigmas: list[float]) -> dict:
+    """What `Player` needs to show a case: pictures at latent frames, labels, and a curve per candidate."""
+    curves = [[case.sample.evidence(clip[-1])[k] for clip in case.clips] for k in range(len(case.sample.candidates))]
+    return {
+        "pictures": case.clips[:, ::2],
+        "title": case.sample.prompt,
+        "step_labels": [f"step {s} · sigma {sigmas[s]:.2f}" for s in range(len(case.clips))],
+        "frame_labels": [f"frame {f}" for f in range(case.clips[:, ::2].shape[1])],
+        "series": [
+            Curve(c.name, [float(v) for v in values], dashed=c.kind != "valid")
+            for c, values in zip(case.sample.candidates, curves, strict=True)
+        ],
+    }
 
 
 def decode_all(model: VideoModel, trajectory: Trajectory) -> np.ndarray:

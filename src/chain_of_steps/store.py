@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from .tasks.base import digest
 
 
@@ -82,6 +85,24 @@ def compute(
     for identity in progress(missing) if progress and missing else missing:
         store.put(identity, run(identity))
     return [store.get(identity) for identity in identities]
+
+
+def write_clips(file: Path, clips: np.ndarray) -> np.ndarray:
+    """Stores decoded clips (S, P, H, W, 3), uint8, as one lossless picture of S x P tiles; returns them."""
+    rows, columns, height, width, _ = clips.shape
+    sheet = clips.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    Image.fromarray(sheet).save(partial, format="PNG", optimize=True)
+    os.replace(partial, file)
+    return clips
+
+
+def read_clips(file: Path, steps: int) -> np.ndarray:
+    """What `write_clips` stored: (S, P, H, W, 3), uint8; frames are square."""
+    sheet = np.asarray(Image.open(file).convert("RGB"))
+    side = sheet.shape[0] // steps
+    return sheet.reshape(steps, side, -1, side, 3).transpose(0, 2, 1, 3, 4)
 
 
 def rounded(values: Any, digits: int = 4) -> Any:

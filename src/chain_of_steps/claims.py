@@ -1,0 +1,60 @@
+"""Verdicts on claims: computed from metrics by the rules of claims.yaml, nothing else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+VERDICTS = ("supported", "not supported", "undecided")
+
+
+def verdict(interval: dict, rule: dict) -> str:
+    """`supported`, `not supported` or `undecided`.
+
+    Args:
+        interval: {low, high, n} of the statistic; n = 0 or missing bounds are undecided.
+        rule: has `above: x` or `within: [a, b]`.
+    """
+    low, high = interval["low"], interval["high"]
+    if low is None or high is None:
+        return "undecided"
+    if "above" in rule:
+        inside, outside = low > rule["above"], high < rule["above"]
+    else:
+        a, b = rule["within"]
+        inside, outside = a < low and high < b, high < a or low > b
+    return "supported" if inside else "not supported" if outside else "undecided"
+
+
+def judge(claims_file: Path, figures: Path, figure: str | None = None) -> list[dict]:
+    """Every claim (of one figure, if named) with its `interval` and `verdict`; claims not yet measured are left out."""
+    claims = yaml.safe_load(Path(claims_file).read_text())["claims"]
+    judged = []
+    for claim in claims:
+        file = Path(figures) / f"{claim['figure']}.json"
+        if not file.exists() or (figure and claim["figure"] != figure):
+            continue
+        interval = _at(json.loads(file.read_text()), claim["metric"])
+        if interval is not None:
+            judged.append({**claim, "interval": interval, "verdict": verdict(interval, claim)})
+    return judged
+
+
+def markdown(judged: list[dict]) -> str:
+    """The ledger of claims as a Markdown table."""
+    lines = ["| claim | where | paper | ours (n, 95 % interval) | controls | verdict |", "|---|---|---|---|---|---|"]
+    for claim in judged:
+        i = claim["interval"]
+        ours = f"{i['mean']:.2f} (n = {i['n']}, {i['low']:.2f} to {i['high']:.2f})" if i["n"] else "none"
+        cells = [claim["claim"], claim["where"], claim["paper"], ours, claim["controls"], f"**{claim['verdict']}**"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _at(metrics: dict, path: str) -> Any:
+    for name in path.split("."):
+        if not isinstance(metrics, dict) or name not in metrics:
+            return None
+        metrics = metrics[name]
+    return metrics

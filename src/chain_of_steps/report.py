@@ -1,0 +1,30 @@
+"""Where a notebook's figures and metrics go: `<folder>/<name>*.png` and `<folder>/<name>.json`."""
+
+import json
+import os
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+
+class Report:
+    """The published outputs of one notebook.
+
+    Args:
+        folder: made if missing; a scratch folder unless the pipeline says otherwise.
+        name: of notebook, stage and metrics file.
+    """
+
+    def __init__(self, folder: str | Path, name: str):
+        self.folder, self.name = Path(folder), name
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def figure(self, figure: Figure, part: str) -> None:
+        """Saves `<name>-<part>.png`; the same figure gives the same bytes."""
+        figure.savefig(self.folder / f"{self.name}-{part}.png", metadata={"Software": None}, bbox_inches="tight")
+
+    def metrics(self, values: dict) -> None:
+        """Saves `<name>.json`, atomically."""
+        partial = self.folder / f"{self.name}.partial"
+        partial.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
+        os.replace(partial, self.folder / f"{self.name}.json")
