@@ -32,8 +32,8 @@ class Recipe:
         text_width, text_layers: of the text encoder.
     """
 
-    latent_channels: int = 24
-    codec_width: int = 24
+    latent_channels: int = 32
+    codec_width: int = 16
     width: int = 128
     layers: int = 8
     heads: int = 4

@@ -4,6 +4,7 @@ Perfect mazes of 4 x 4 to 6 x 6 rooms; a room is one cell of the board. Candidat
 every dead end. The twist `maze_loops` has two walls fewer and so two or three valid paths.
 """
 
+import functools
 from itertools import pairwise
 
 import numpy as np
@@ -129,21 +130,26 @@ def _propose_loops(rng: np.random.Generator) -> dict | None:
 
 def _carve(rng: np.random.Generator, n: int) -> list:
     """A spanning tree of the n x n rooms by the growing-tree method: mostly depth first, sometimes from elsewhere."""
-    first = (int(rng.integers(n)), int(rng.integers(n)))
+    dice = iter(rng.random(6 * n * n).tolist())  # drawn at once: a room is looked at twice, with three dice at most
+    near, first = _lattice(n), (int(next(dice) * n), int(next(dice) * n))
     active, seen, doors = [first], {first}, []
     while active:
-        index = len(active) - 1 if rng.random() < 0.75 else int(rng.integers(len(active)))
-        x, y = active[index]
-        free = [(x + dx, y + dy) for dx, dy in STEPS if 0 <= x + dx < n and 0 <= y + dy < n]
-        free = [room for room in free if room not in seen]
+        index = len(active) - 1 if next(dice) < 0.75 else int(next(dice) * len(active))
+        free = [room for room in near[active[index]] if room not in seen]
         if not free:
             active.pop(index)
             continue
-        room = free[rng.integers(len(free))]
+        room = free[int(next(dice) * len(free))]
+        doors.append([list(active[index]), list(room)])
         seen.add(room)
         active.append(room)
-        doors.append([[x, y], list(room)])
     return doors
+
+
+@functools.cache
+def _lattice(n: int) -> dict[Room, list[Room]]:
+    rooms = [(x, y) for x in range(n) for y in range(n)]
+    return {(x, y): [(x + dx, y + dy) for dx, dy in STEPS if (x + dx, y + dy) in rooms] for x, y in rooms}
 
 
 def _paths(state: dict) -> list[list[Room]]:

@@ -1,0 +1,36 @@
+"""Executes one notebook with its parameters from params.yaml: `run.py NAME [--scale mini] [--out figures]`."""
+
+import argparse
+import os
+from pathlib import Path
+
+import papermill
+import yaml
+
+ROOT = Path(__file__).parent.parent
+
+
+def execute(name: str, scale: str = "mini", out: str = "figures", **more: object) -> Path:
+    """Runs build/notebooks/NAME.ipynb and returns the executed copy under build/executed.
+
+    Args:
+        scale: section of params.yaml.
+        out: folder of figures and metrics.
+        more: parameters that override those of params.yaml.
+    """
+    os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
+    parameters = yaml.safe_load((ROOT / "params.yaml").read_text())[scale][name] | {"root": ".", "out": out} | more
+    executed = ROOT / "build" / "executed" / f"{name}.ipynb"
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    source = ROOT / "build" / "notebooks" / f"{name}.ipynb"
+    papermill.execute_notebook(source, executed, parameters, cwd=ROOT, progress_bar=False, kernel_name="python3")
+    return executed
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name")
+    parser.add_argument("--scale", default="mini")
+    parser.add_argument("--out", default="figures")
+    options = parser.parse_args()
+    execute(options.name, options.scale, options.out)

@@ -1,0 +1,26 @@
+"""Copies notebooks without outputs and run numbers: `strip.py FROM TO`. The pipeline's figures depend on the copies."""
+
+import sys
+from pathlib import Path
+
+import nbformat
+
+
+def strip(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drops outputs, run numbers and the editor's metadata, in place."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        cell.metadata = {name: value for name, value in cell.metadata.items() if name == "tags"}
+    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    return notebook
+
+
+def main(source: Path, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for file in sorted(source.glob("*.ipynb")):
+        nbformat.write(strip(nbformat.read(file, as_version=4)), target / file.name)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
