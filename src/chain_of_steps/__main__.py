@@ -70,6 +70,45 @@ def _bench(options: argparse.Namespace) -> None:
         Path(options.json).write_text(text + "\n")
 
 
+def _export_suite(options: argparse.Namespace) -> None:
+    from . import suites
+    from .vbvr import export_suite
+
+    count = options.samples_per_task
+    samples = {name: suites.draw(name, count, options.seed) for name in suites.task_names(options.split)}
+    export_suite(samples, Path(options.out), options.size, options.frames)
+
+
+def _generate(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from .generating import cases_of, generate_videos
+    from .models import VideoModel
+    from .schedule import preset
+
+    cases = cases_of(options.suite, options.samples_per_task, options.seed, options.task)
+    model = VideoModel.load(options.model, options.device)
+    generate_videos(
+        model,
+        preset(options.preset),
+        cases,
+        Path(options.out),
+        seed=options.seed,
+        every_step=options.every_step,
+        progress=lambda jobs: tqdm(jobs, desc="generate", unit="video", file=sys.stderr),
+    )
+
+
+def _claims(options: argparse.Namespace) -> None:
+    from .claims import judge, markdown
+
+    text = markdown(judge(Path(options.claims), Path(options.figures)))
+    if options.out == "-":
+        print(text, end="")
+    else:
+        Path(options.out).write_text(text)
+
+
 def _only_mini(suite: str) -> None:
     if suite != "mini":
         raise ValueError(f"unknown suite {suite!r}; the suite with exact scores is called mini")
@@ -121,6 +160,33 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--device", default="cpu", help="default: %(default)s")
     bench.add_argument("--json", default="-", metavar="FILE", help="where to write; - is standard output")
     bench.set_defaults(run=_bench)
+
+    export = commands.add_parser("export-suite", help="write the mini suite in the VBVR-Bench layout")
+    export.add_argument("--samples-per-task", type=_count, default=5, metavar="N", help="default: %(default)s")
+    export.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    export.add_argument("--split", default="all", choices=("in-domain", "out-of-domain", "all"))
+    export.add_argument("--size", type=_count, default=480, help="side in pixels (default: %(default)s)")
+    export.add_argument("--frames", type=_count, default=13, help="pixel frames (default: %(default)s)")
+    export.add_argument("--out", required=True, metavar="DIR", help="folder to write")
+    export.set_defaults(run=_export_suite)
+
+    generate = commands.add_parser("generate", help="write a model's videos in the layout that VBVR-EvalKit reads")
+    generate.add_argument("--model", default=MINI, help="model folder (default: %(default)s)")
+    generate.add_argument("--suite", default="mini", help="mini, or a folder in the VBVR-Bench layout")
+    generate.add_argument("--samples-per-task", type=_count, default=1, metavar="N", help="of the mini suite")
+    generate.add_argument("--task", help="this task only")
+    generate.add_argument("--seed", type=int, default=0, help="of samples and noise (default: %(default)s)")
+    generate.add_argument("--preset", default="mini", help="schedule (default: %(default)s)")
+    generate.add_argument("--device", default="cpu", help="default: %(default)s")
+    generate.add_argument("--every-step", action="store_true", help="also write a preview of every step's x0_hat")
+    generate.add_argument("--out", required=True, metavar="DIR", help="folder to write")
+    generate.set_defaults(run=_generate)
+
+    claims = commands.add_parser("claims", help="judge every claim from the metrics files")
+    claims.add_argument("--claims", default="claims.yaml", help="default: %(default)s")
+    claims.add_argument("--figures", default="figures", help="folder of metrics (default: %(default)s)")
+    claims.add_argument("--out", default="-", metavar="FILE", help="Markdown file; - is standard output")
+    claims.set_defaults(run=_claims)
     return parser
 
 

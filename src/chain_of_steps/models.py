@@ -40,11 +40,12 @@ class VideoModel:
 
     Args:
         pipe: the loaded pipeline.
-        name: recorded with results; by default the folder's name.
+        name: recorded with results.
+        size: side in pixels of the square frames that it was trained on, if it knows only those.
     """
 
-    def __init__(self, pipe: WanImageToVideoPipeline, name: str = "model"):
-        self.pipe, self.name = pipe, name
+    def __init__(self, pipe: WanImageToVideoPipeline, name: str = "model", size: int | None = None):
+        self.pipe, self.name, self.size = pipe, name, size
         self.device = pipe.transformer.device
         pipe.set_progress_bar_config(disable=True)
         for part in (pipe.transformer, pipe.transformer_2, pipe.vae, pipe.text_encoder):
@@ -72,7 +73,7 @@ class VideoModel:
             raise ValueError(
                 f"the model in {folder} cannot be loaded: {error}; `dvc pull --force` restores it"
             ) from error
-        return cls(pipe.to(device), folder.name)
+        return cls(pipe.to(device), folder.name, 48 if (folder / "training.json").exists() else None)
 
     @property
     def prediction(self) -> str:

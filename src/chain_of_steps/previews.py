@@ -59,7 +59,8 @@ def write_previews(
 
 
 def _check(trajectory: Trajectory, schedule: Schedule) -> None:
-    if trajectory.sigmas != schedule.sigmas:
+    same_length = len(trajectory.sigmas) == len(schedule.sigmas)
+    if not same_length or not np.allclose(trajectory.sigmas, schedule.sigmas, atol=1e-5):
         raise ValueError(f"the trajectory was not made with schedule {schedule.name!r}: their noise levels differ")
     done = trajectory.first + len(trajectory.x0_hats)
     if done < schedule.steps or not trajectory.x0_hats:

@@ -31,7 +31,7 @@ CODEC_RATES = (2e-2, 5e-3)  # of Muon and AdamW
 
 BATCH = 32
 REUSE = 8  # how often a clip is used before it leaves its ring
-RATES = (1e-2, 2e-3)
+RATES = (2e-2, 3e-3)
 LENGTHS = (9, 13, 17)  # pixel frames: 5, 7 and 9 latent frames
 SHORT_STEPS = 4000  # until then mostly the shortest clips: they are cheap
 SHARES_AT_FIRST, SHARES_LATER = (0.75, 0.25, 0.0), (0.30, 0.60, 0.10)
@@ -237,7 +237,7 @@ def fit_denoiser(model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline:
         noise = torch.randn(latents.shape, generator=generator)
         with attention_backend("_native_math"), torch.autocast("cpu", torch.bfloat16):
             loss = loss_at(model, latents, given, words, sigma, noise)
-        fall = 1.0 / (1.0 + step / 20_000)
+        fall = (1.0 + step / 3000) ** -0.5
         optimizer.descend(loss, fall * _warm_up(progress), clip_norm=1.0)
         progress.advance(model)
         losses.append(loss.item())

@@ -25,14 +25,14 @@ LAYOUT = "In-Domain_50/ or Out-of-Domain_50/ with <task>_data-generator/00000/ a
 
 @dataclass(frozen=True)
 class Case:
-    """One sample of a suite on disk.
+    """One sample of a suite, on disk or (of the mini suite) only described.
 
     Attributes:
         split: `in-domain` or `out-of-domain`.
         task: name without the folder's suffix, e.g. `O-47_sliding_puzzle`.
         index: name of the sample's folder, e.g. `00000`.
         prompt: what the model is told.
-        folder: where its files are.
+        folder: where its files are; None if it has none, then `sample` draws its frames.
         sample: the symbolic sample where this project wrote the suite, else None.
     """
 
@@ -40,25 +40,29 @@ class Case:
     task: str
     index: str
     prompt: str
-    folder: Path
+    folder: Path | None
     sample: Sample | None = None
 
     @property
     def first_frame(self) -> np.ndarray:
         """The given frame, (H, W, 3), uint8."""
+        if self.folder is None:
+            return (self.sample.first_frame(480) * 255.0 + 0.5).astype(np.uint8)
         return _read_picture(self.folder / "first_frame.png")
 
     @property
     def final_frame(self) -> np.ndarray | None:
         """The last frame of the ground truth, (H, W, 3), uint8, or None if it is not there."""
-        path = self.folder / "final_frame.png"
-        return _read_picture(path) if path.is_file() else None
+        path = self._file("final_frame.png")
+        return _read_picture(path) if path else None
 
     @property
     def ground_truth(self) -> Path | None:
         """The video of the right answer, or None if it is not there."""
-        path = self.folder / "ground_truth.mp4"
-        return path if path.is_file() else None
+        return self._file("ground_truth.mp4")
+
+    def _file(self, name: str) -> Path | None:
+        return self.folder / name if self.folder is not None and (self.folder / name).is_file() else None
 
 
 def export_suite(samples_by_task: dict[str, list[Sample]], out: str | Path, size: int = 480, frames: int = 13) -> None:

@@ -1,0 +1,72 @@
+"""A model's videos of a suite, on disk in the layout that VBVR-EvalKit reads."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from . import suites
+from .denoise import generate
+from .models import VideoModel
+from .previews import write_previews
+from .schedule import Schedule
+from .vbvr import Case, frames_for, read_suite, video_path, write_model_video
+
+FRAMES = 13
+
+
+def cases_of(suite: str, samples_per_task: int, seed: int, task: str | None = None) -> list[Case]:
+    """The cases of the mini suite (`mini`) or of a folder in the VBVR-Bench layout, of one task if named.
+
+    Raises:
+        ValueError: if the folder is no such suite, or the task is not in it.
+    """
+    if suite == "mini":
+        names = [task] if task else suites.task_names()
+        return [
+            Case(suites.TASKS[name].split, name, f"{i:05d}", sample.prompt, None, sample)
+            for name in names
+            for i, sample in enumerate(suites.draw(name, samples_per_task, seed))
+        ]
+    cases = [case for case in read_suite(suite) if task in (None, case.task)]
+    if not cases:
+        raise ValueError(f"{suite} has no task {task!r}")
+    return cases
+
+
+def generate_videos(
+    model: VideoModel,
+    schedule: Schedule,
+    cases: list[Case],
+    out: Path,
+    seed: int,
+    every_step: bool = False,
+    progress: Callable[[list], Iterable] = iter,
+) -> None:
+    """Generates every case that has no video in `out` yet, so that an interrupted call can be repeated.
+
+    Args:
+        every_step: also write the step previews and manifest.json, in a folder beside each video.
+    """
+    for case in progress(cases):
+        folder = video_path(out, case).with_suffix("")
+        if video_path(out, case).exists() and (not every_step or (folder / "manifest.json").exists()):
+            continue
+        frames = frames_for(case, FRAMES) if model.size is None else FRAMES
+        condition = model.prepare(case.prompt, given_frame(case, model.size), frames)
+        trajectory = generate(model, condition, schedule, seed)
+        if every_step:
+            write_previews(folder, model, trajectory, schedule, seed)
+        write_model_video(out, case, model.decode(trajectory.latents[-1]))
+
+
+def given_frame(case: Case, size: int | None) -> np.ndarray:
+    """The first frame of a case at a model's size: (H, W, 3), drawn anew where the sample is ours; sides are
+    rounded to multiples of 16."""
+    if case.sample is not None and size is not None:
+        return case.sample.first_frame(size)
+    height, width = case.first_frame.shape[:2]
+    wanted = (size, size) if size else (round(width / 16) * 16, round(height / 16) * 16)
+    picture = Image.fromarray(case.first_frame)
+    return np.asarray(picture.resize(wanted, Image.Resampling.BOX) if wanted != (width, height) else picture)
