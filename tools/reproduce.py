@@ -44,7 +44,7 @@ def compute_all(results: Path) -> None:
 
     for name, (experiment, runs) in experiments(VideoModel.load(ROOT / "data/mini")).items():
         store = Store(results, name)
-        rows = compute(store, [experiment.identity(r) for r in runs], experiment.measure, lambda m: tqdm(m, name))
+        rows = compute(store, [experiment.identity(r) for r in runs], experiment.measure, tqdm)
         store.seal()
         experiment.showcase(rows, results)
 

@@ -17,11 +17,15 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
 from diffusers.models.attention_dispatch import attention_backend
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from . import suites
 from .clips import Clip, Ring, clip
+from .denoise import generate
 from .mini import Recipe, build_codec, build_text_encoder, build_tokenizer, build_transformer, save_pipeline
+from .models import VideoModel
 from .schedule import preset
 
 Say = Callable[[str], None]
@@ -323,6 +327,18 @@ def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe,
     progress = fit_denoiser(model, codec, work / "denoiser.safetensors", deadline, say)
     save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
     _record(folder, recipe, progress, time.time() - began)
+    _write_example(folder)
+
+
+def _write_example(folder: Path, tries: int = 50) -> None:
+    """Saves the first frame of the first test maze (5 x 5 rooms or more) that the model solves from seed 0."""
+    model, schedule = VideoModel.load(folder), preset("mini")
+    mazes = [sample for sample in suites.draw("maze", tries, seed=0) if sample.state["rooms"] >= 5]
+    for sample in mazes:
+        latents = generate(model, model.prepare_sample(sample), schedule, seed=0).latents[-1]
+        if sample.solved(model.decode(latents)):
+            break
+    Image.fromarray((sample.first_frame() * 255.0 + 0.5).astype(np.uint8)).save(folder / "example.png")
 
 
 def _take_up(folder: Path, work: Path, codec: AutoencoderKLWan, model: Denoiser) -> None:

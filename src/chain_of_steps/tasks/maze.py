@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .base import Candidate, Partition, Sample, draw_until
+from .base import Candidate, Partition, Sample, draw_until, partition_of
 from .canvas import CELLS, COLOURS, INK, PAPER, Canvas
 
 SIZES, SIZE_WEIGHTS = (4, 5, 6), (0.25, 0.40, 0.35)
@@ -21,7 +21,8 @@ Room = tuple[int, int]
 
 def sample(rng: np.random.Generator, partition: Partition, twist: bool = False) -> Sample:
     """Draws a maze; with `twist` one with two or three valid paths."""
-    state = draw_until(rng, partition, _propose_loops if twist else _propose, canonical)
+    propose = functools.partial(_propose_loops, partition=partition) if twist else _propose
+    state = draw_until(rng, partition, propose, canonical)
     state["corner"] = [int(v) for v in rng.integers(0, CELLS - state["rooms"] + 1, 2)]
     paths = _paths(state)
     goal = tuple(state["goal"])
@@ -109,7 +110,7 @@ def _propose(rng: np.random.Generator) -> dict | None:
     return state
 
 
-def _propose_loops(rng: np.random.Generator) -> dict | None:
+def _propose_loops(rng: np.random.Generator, partition: Partition) -> dict | None:
     state = _propose(rng)
     if state is None or state["rooms"] < 5:
         return None
@@ -117,9 +118,11 @@ def _propose_loops(rng: np.random.Generator) -> dict | None:
     sideways = [[[x, y], [x + 1, y]] for x in range(n - 1) for y in range(n)]
     downwards = [[[x, y], [x, y + 1]] for x in range(n) for y in range(n - 1)]
     walls = [wall for wall in sideways + downwards if frozenset(map(tuple, wall)) not in doors]
-    for _ in range(8):
+    for _ in range(16):
         opened = [walls[i] for i in rng.choice(len(walls), 2, replace=False)]
         looped = {**state, "doors": state["doors"] + opened}
+        if partition_of(canonical(looped)) != partition:  # asked first: it is cheap
+            continue
         paths = _paths(looped)
         solutions = [p for p in paths if p[-1] == tuple(state["goal"])]
         own = [set(p) - set().union(*(q for q in paths if q is not p)) for p in paths]  # else two share their ink
