@@ -1,4 +1,4 @@
-"""The README's claims about itself: its snippet runs, its table matches the pipeline, its ledger is the computed one."""
+"""The README about itself: its snippet runs, its table matches the pipeline, its links lead somewhere."""
 
 import re
 from pathlib import Path

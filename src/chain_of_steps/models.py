@@ -67,7 +67,7 @@ class VideoModel:
             )
         try:
             pipe = WanImageToVideoPipeline.from_pretrained(
-                folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True
+                folder, dtype=dtype, use_safetensors=True, local_files_only=True
             )
         except Exception as error:
             raise ValueError(

@@ -41,7 +41,7 @@ SHORT_STEPS = 4000  # until then mostly the shortest clips: they are cheap
 SHARES_AT_FIRST, SHARES_LATER = (0.75, 0.25, 0.0), (0.30, 0.60, 0.10)
 PROMPT_DROPOUT = 0.1
 EMPTY_PROMPT = torch.tensor([[1] + [0] * 15])  # token ids of "": end of text, padding
-NOISE_SHIFT = 3.0  # noise levels in training: sigma = shift u / (1 + (shift - 1) u), u uniform
+NOISE_SHIFT = 4.0  # noise levels in training: sigma = shift u / (1 + (shift - 1) u), u uniform
 
 
 @dataclass
