@@ -40,7 +40,7 @@ def canonical(sample: base.Sample) -> str:
 
 @pytest.fixture(scope="module")
 def table():
-    return trust_table(per_task=5)
+    return trust_table(per_task=4)
 
 
 @every_task

@@ -23,17 +23,15 @@ VOCABULARY = """
 
 @dataclass(frozen=True)
 class Recipe:
-    """Sizes of the mini model; tokens are 8 x 8 pixels of one latent frame (two pixel frames).
+    """Sizes of the mini model; a token is 8 x 8 pixels of one frame.
 
     Attributes:
         latent_channels: of the codec's latents.
-        codec_width: channels of the codec's outer level; the inner one has twice as many.
         width, layers, heads: of the transformer.
         text_width, text_layers: of the text encoder.
     """
 
-    latent_channels: int = 32
-    codec_width: int = 16
+    latent_channels: int = 80
     width: int = 128
     layers: int = 8
     heads: int = 4
@@ -42,27 +40,33 @@ class Recipe:
 
 
 def build_codec(recipe: Recipe) -> AutoencoderKLWan:
-    """A causal video autoencoder: 8 x in space, 2 x in time; 4 x 4 pixels are folded into channels first."""
-    z = recipe.latent_channels
+    """A video autoencoder with one latent cell per 8 x 8 pixels of a frame; no branch mixes cells at the start."""
+    z, width = recipe.latent_channels, recipe.latent_channels + 8
     codec = AutoencoderKLWan(
-        base_dim=recipe.codec_width,
+        base_dim=width,
         z_dim=z,
-        dim_mult=[1, 2],
-        num_res_blocks=1,
-        temperal_downsample=[True],
-        in_channels=48,
-        out_channels=48,
-        patch_size=4,
+        dim_mult=[1],
+        num_res_blocks=0,
+        temperal_downsample=[],
+        in_channels=192,
+        out_channels=192,
+        patch_size=8,
         latents_mean=[0.0] * z,
         latents_std=[1.0] * z,
-        scale_factor_temporal=2,
+        scale_factor_temporal=1,
         scale_factor_spatial=8,
     )
-    for module in codec.modules():  # residual branches start at zero: it learns faster
+    for module in codec.modules():
         if type(module).__name__ == "WanResidualBlock":
-            nn.init.zeros_(module.conv2.weight)
-            nn.init.zeros_(module.conv2.bias)
+            _zero(module.conv2)
+        if type(module).__name__ == "WanAttentionBlock":
+            _zero(module.proj)
     return codec
+
+
+def _zero(layer: nn.Module) -> None:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
 
 
 def build_transformer(recipe: Recipe) -> WanTransformer3DModel:
@@ -72,7 +76,7 @@ def build_transformer(recipe: Recipe) -> WanTransformer3DModel:
         patch_size=(1, 1, 1),
         num_attention_heads=recipe.heads,
         attention_head_dim=width // recipe.heads,
-        in_channels=2 * z + 2,  # noisy latents, mask (one channel per pixel frame of a latent frame), given frame
+        in_channels=2 * z + 1,  # noisy latents, mask, given frame
         out_channels=z,
         text_dim=recipe.text_width,
         freq_dim=128,
@@ -82,16 +86,12 @@ def build_transformer(recipe: Recipe) -> WanTransformer3DModel:
         rope_max_seq_len=64,
     )
     with torch.no_grad():
-        nn.init.zeros_(transformer.proj_out.weight)
-        nn.init.zeros_(transformer.proj_out.bias)
+        _zero(transformer.proj_out)
         transformer.scale_shift_table.zero_()
-        modulation = transformer.condition_embedder.time_proj
-        nn.init.zeros_(modulation.weight)
-        nn.init.zeros_(modulation.bias)
+        _zero(transformer.condition_embedder.time_proj)
         for block in transformer.blocks:
             block.scale_shift_table.zero_()
-            nn.init.zeros_(block.attn2.to_out[0].weight)
-            nn.init.zeros_(block.attn2.to_out[0].bias)
+            _zero(block.attn2.to_out[0])
     return transformer
 
 

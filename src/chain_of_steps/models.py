@@ -68,12 +68,12 @@ class VideoModel:
         try:
             pipe = WanImageToVideoPipeline.from_pretrained(
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True
-            )
+            ).to(device)
         except Exception as error:
             raise ValueError(
                 f"the model in {folder} cannot be loaded: {error}; `dvc pull --force` restores it"
             ) from error
-        return cls(pipe.to(device), folder.name, 48 if (folder / "training.json").exists() else None)
+        return cls(pipe, folder.name, 48 if (folder / "training.json").exists() else None)
 
     @property
     def prediction(self) -> str:
@@ -111,8 +111,7 @@ class VideoModel:
         width, height = picture.size
         if height % 16 or width % 16:
             raise ValueError(f"the given frame is {width} x {height} pixels; both sides must be multiples of 16")
-        if frames % 4 != 1:
-            raise ValueError(f"{frames} frames do not fit the video codec; it takes 4 k + 1 frames: 5, 9, 13, ...")
+        _check_frames(frames)
         states, negative = pipe.encode_prompt(
             prompt, negative_prompt="", max_sequence_length=self._text_length, device=self.device
         )
@@ -144,7 +143,7 @@ class VideoModel:
         """
         expert, guidance = self._expert(timestep, schedule)
         inputs = torch.cat([x, condition.image], dim=1).to(expert.dtype)  # (1, 2 C + mask, F, H, W)
-        times = timestep.expand(x.shape[0])
+        times = timestep.expand(x.shape[0]).to(x.device)
 
         def ask(text: Tensor, cache: str) -> Tensor:
             with expert.cache_context(cache):
@@ -173,6 +172,7 @@ class VideoModel:
     @torch.no_grad()
     def encode(self, clip: np.ndarray) -> Tensor:
         """Encodes a clip (4 k + 1 pixel frames, H, W, 3), uint8, to latents (1, C, F, H, W), noise-free."""
+        _check_frames(len(clip))
         vae = self.pipe.vae
         pixels = torch.from_numpy(clip).permute(3, 0, 1, 2)[None].to(vae.device, vae.dtype) / 127.5 - 1.0
         mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(vae.device)
@@ -193,10 +193,15 @@ class VideoModel:
 
 def _picture(image: np.ndarray | Image.Image) -> Image.Image:
     if isinstance(image, Image.Image):
-        return image
+        return image.convert("RGB")
     if image.dtype != np.uint8:
         image = (image * 255.0 + 0.5).astype(np.uint8)
-    return Image.fromarray(image)
+    return Image.fromarray(image).convert("RGB")
+
+
+def _check_frames(frames: int) -> None:
+    if frames < 1 or frames % 4 != 1:  # the codec itself would silently drop the rest
+        raise ValueError(f"{frames} frames do not fit the video codec; it takes 4 k + 1 frames: 5, 9, 13, ...")
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -1,11 +1,10 @@
-"""Fits the mini model: first the video codec, then text encoder and transformer together on its latents.
+"""Fits the mini model: the video codec in one go, then text encoder and transformer together on its latents.
 
 One resumable command. What happens at a step depends on the step alone: the clips, the noise and the learning rate;
 the clock only stops it. Clips are drawn afresh for ever, from the training partition, each used a few times.
 After an interruption the optimizer's moments are built up again, under a short warm-up.
 """
 
-import functools
 import json
 import os
 import time
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from . import suites
 from .clips import Clip, Ring, clip
+from .codec import encode, fit_codec
 from .denoise import generate
 from .mini import Recipe, build_codec, build_text_encoder, build_tokenizer, build_transformer, save_pipeline
 from .models import VideoModel
@@ -30,15 +30,13 @@ from .schedule import preset
 
 Say = Callable[[str], None]
 
-CODEC_STEPS = 2600
-CODEC_RATES = (2e-2, 5e-3)  # of Muon and AdamW
-
+CODEC_CLIPS = 600  # whose cells the codec is fitted to
 BATCH = 32
 REUSE = 8  # how often a clip is used before it leaves its ring
 RATES = (2e-2, 3e-3)
-LENGTHS = (9, 13, 17)  # pixel frames: 5, 7 and 9 latent frames
-SHORT_STEPS = 4000  # until then mostly the shortest clips: they are cheap
-SHARES_AT_FIRST, SHARES_LATER = (0.75, 0.25, 0.0), (0.30, 0.60, 0.10)
+LENGTHS = (5, 9, 13)  # frames
+SHORT_STEPS = 6000  # until then mostly the shortest clips: they are cheap
+SHARES_AT_FIRST, SHARES_LATER = (0.75, 0.25, 0.0), (0.30, 0.65, 0.05)
 PROMPT_DROPOUT = 0.1
 EMPTY_PROMPT = torch.tensor([[1] + [0] * 15])  # token ids of "": end of text, padding
 NOISE_SHIFT = 4.0  # noise levels in training: sigma = shift u / (1 + (shift - 1) u), u uniform
@@ -91,59 +89,9 @@ class Progress:
             parameter.copy_(self.average[name])
 
 
-def codec_phase(step: int) -> tuple[int, int, int]:
-    """Frames of the clips, of the window shown, and batch size at a step: short windows first, they are cheap."""
-    if step < 0.60 * CODEC_STEPS:
-        return 9, 5, 16
-    if step < 0.80 * CODEC_STEPS:
-        return 13, 9, 8
-    return ((9, 9, 8), (13, 13, 6), (17, 17, 4))[step % 3]
-
-
-def fit_codec(codec: AutoencoderKLWan, file: Path, deadline: float, say: Say) -> bool:
-    """Fits the codec to windows of clips; True when done, False when the deadline came first.
-
-    Minimises L1 + the mean over cells of the RMS difference, in units of [-1, 1]; a little noise on the latents
-    makes the decoder forgive the transformer's errors. Leaves the averaged weights in `codec`.
-    """
-    progress = Progress.load(file, codec)
-    optimizer = Optimizer(codec, CODEC_RATES)
-    rings = {length: Ring(512, functools.partial(_codec_clips, length)) for length in LENGTHS}
-    while progress.step < CODEC_STEPS and time.time() < deadline:
-        step = progress.step
-        length, frames, batch = codec_phase(step)
-        rng, ring = np.random.default_rng([2, step]), rings[length]
-        ring.advance(512 + step * 4)
-        first = int(rng.integers(0, length - frames + 1))
-        pixels = to_pixels(np.stack(ring.pick(rng, batch))[:, first : first + frames])
-        with torch.autocast("cpu", torch.bfloat16):
-            latents = codec.encode(pixels).latent_dist.mode().float()
-            noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(step))
-            decoded = codec.decode(latents + 0.05 * noise).sample.float()
-        difference = decoded - pixels
-        cells = difference.pow(2).view(batch, 3, frames, 6, 8, 6, 8).mean((1, 4, 6))  # (B, F, 6, 6)
-        loss = difference.abs().mean() + (cells + 1e-5).sqrt().mean() + 1e-3 * latents.pow(2).mean()
-        fall = min(1.0, max(0.02, 2.0 * (1.0 - step / CODEC_STEPS)))
-        optimizer.descend(loss, fall * _warm_up(progress), clip_norm=0.5)
-        progress.advance(codec)
-        if progress.step % 50 == 0:
-            say(f"codec: step {progress.step} of {CODEC_STEPS}, loss {loss.item():.4f}")
-            progress.save(file, codec)
-    progress.save(file, codec)
-    progress.average_into(codec)
-    return progress.step == CODEC_STEPS
-
-
-def fit_latent_scale(codec: AutoencoderKLWan, clips: int = 256) -> None:
-    """Writes mean and standard deviation of every latent channel, over training clips, into the codec's config."""
-    latents = [encode(codec, clip(i, 13, seed=1).frames[None]) for i in range(clips)]
-    mean, std = torch.cat(latents).mean((0, 2, 3, 4)), torch.cat(latents).std((0, 2, 3, 4))
-    codec.register_to_config(latents_mean=mean.tolist(), latents_std=std.tolist())
-
-
 @dataclass(frozen=True)
 class Example:
-    """A clip as the transformer sees it: scaled latents and given-frame latents, both (z, F, 6, 6), and token ids."""
+    """A clip as the transformer sees it: latents and given-frame latents, both (z, F, 6, 6), and token ids."""
 
     latents: Tensor
     given: Tensor
@@ -172,23 +120,10 @@ class Examples:
         return examples
 
     def _encode(self, clips: list[Clip]) -> list[Example]:
-        mean = torch.tensor(self.codec.config.latents_mean).view(1, -1, 1, 1, 1)
-        std = torch.tensor(self.codec.config.latents_std).view(1, -1, 1, 1, 1)
         frames = np.stack([c.frames for c in clips])
-        latents = (encode(self.codec, frames) - mean) / std
-        given = (encode(self.codec, frames, only_first=True) - mean) / std
+        latents, given = encode(self.codec, frames), encode(self.codec, frames, only_first=True)
         words = self.tokenizer([c.prompt for c in clips], padding="max_length", return_tensors="pt").input_ids
         return [Example(*parts) for parts in zip(latents, given, words, strict=True)]
-
-
-@torch.no_grad()
-def encode(codec: AutoencoderKLWan, clips: np.ndarray, only_first: bool = False) -> Tensor:
-    """Latents (B, z, F, 6, 6), unscaled, of uint8 clips; with `only_first` all later frames are grey, as the
-    image-to-video pipeline feeds the given frame."""
-    pixels = to_pixels(clips)
-    if only_first:
-        pixels[:, :, 1:] = 0.0
-    return codec.encode(pixels).latent_dist.mode()
 
 
 class Denoiser(nn.Module):
@@ -203,7 +138,7 @@ class Denoiser(nn.Module):
         """The clean estimate (B, z, F, 6, 6) at noise levels `sigma` (B,) for token ids `words` (B, T)."""
         seen = words > 0
         text = self.text_encoder(words, seen.long()).last_hidden_state * seen[..., None]  # padding becomes zeros
-        mask = torch.zeros_like(noisy[:, :2])
+        mask = torch.zeros_like(noisy[:, :1])
         mask[:, :, 0] = 1.0
         inputs = torch.cat([noisy, mask, given], dim=1)
         return self.transformer(inputs, 1000.0 * sigma, text, return_dict=False)[0].float()
@@ -253,15 +188,6 @@ def fit_denoiser(model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline:
     progress.save(file, model)
     progress.average_into(model)
     return progress
-
-
-def _codec_clips(frames: int, start: int, stop: int) -> list[np.ndarray]:
-    return [clip(i, frames, seed=1).frames for i in range(start, stop)]
-
-
-def to_pixels(clips: np.ndarray) -> Tensor:
-    """(B, F, H, W, 3) uint8 to (B, 3, F, H, W) float32 in [-1, 1]."""
-    return torch.from_numpy(clips).permute(0, 4, 1, 2, 3).float() / 127.5 - 1.0
 
 
 def _warm_up(progress: Progress, steps: int = 100) -> float:
@@ -318,12 +244,9 @@ def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe,
     torch.manual_seed(0)
     codec, model = build_codec(recipe), Denoiser(recipe)
     if resume and not any(work.glob("*.safetensors")) and (folder / "training.json").exists():
-        _take_up(folder, work, codec, model)
-    if not fit_codec(codec, work / "codec.safetensors", deadline, say):
-        say("the codec is not finished; run the command again with --resume")
-        return
+        _take_up(folder, work, model)
+    fit_codec(codec, [clip(i, 9, seed=1).frames for i in range(CODEC_CLIPS)])
     codec.eval().requires_grad_(False)
-    fit_latent_scale(codec)
     progress = fit_denoiser(model, codec, work / "denoiser.safetensors", deadline, say)
     save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
     _record(folder, recipe, progress, time.time() - began)
@@ -341,15 +264,13 @@ def _write_example(folder: Path, tries: int = 50) -> None:
     Image.fromarray((sample.first_frame() * 255.0 + 0.5).astype(np.uint8)).save(folder / "example.png")
 
 
-def _take_up(folder: Path, work: Path, codec: AutoencoderKLWan, model: Denoiser) -> None:
+def _take_up(folder: Path, work: Path, model: Denoiser) -> None:
     """Makes checkpoints of a finished model's averaged weights, to go on from them."""
     steps = json.loads((folder / "training.json").read_text())["sessions"][-1]["to_step"]
-    codec.load_state_dict(load_file(folder / "vae/diffusion_pytorch_model.safetensors"))
     model.transformer.load_state_dict(load_file(folder / "transformer/diffusion_pytorch_model.safetensors"))
     model.text_encoder.load_state_dict(load_file(folder / "text_encoder/model.safetensors"), strict=False)
-    for part, file, step in ((codec, "codec", CODEC_STEPS), (model, "denoiser", steps)):
-        average = {name: p.detach().clone() for name, p in part.named_parameters()}
-        Progress(step, average).save(work / f"{file}.safetensors", part)
+    average = {name: p.detach().clone() for name, p in model.named_parameters()}
+    Progress(steps, average).save(work / "denoiser.safetensors", model)
 
 
 def _record(folder: Path, recipe: Recipe, progress: Progress, seconds: float) -> None:

@@ -1,0 +1,29 @@
+"""Shared fixtures: a picture to start from and tiny models to ask."""
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from chain_of_steps.models import VideoModel
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Tiny tensors are not worth a second thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    """A given frame, (32, 32, 3) uint8."""
+    return np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+
+
+@pytest.fixture(params=tiny.PIPELINES)
+def model(request) -> VideoModel:
+    """Each kind of tiny model in turn."""
+    return VideoModel(tiny.PIPELINES[request.param](), request.param)
