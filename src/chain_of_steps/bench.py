@@ -21,7 +21,7 @@ def bench(
     samples_per_task: int,
     seed: int,
     partition: Partition = "test",
-    frames: int = 13,
+    frames: int = suites.FRAMES,
     progress: Callable[[list], Iterable] = iter,
 ) -> dict[str, Any]:
     """Generates and scores `samples_per_task` samples of each task; sample and noise follow from the seed.

@@ -11,9 +11,8 @@ from .denoise import generate
 from .models import VideoModel
 from .previews import write_previews
 from .schedule import Schedule
+from .suites import FRAMES
 from .vbvr import Case, frames_for, read_suite, video_path, write_model_video
-
-FRAMES = 13
 
 
 def cases_of(suite: str, samples_per_task: int, seed: int, task: str | None = None) -> list[Case]:

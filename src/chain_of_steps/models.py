@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from .schedule import Schedule
+from .suites import FRAMES, SIZE
 from .tasks.base import Sample
 
 
@@ -73,7 +74,12 @@ class VideoModel:
             raise ValueError(
                 f"the model in {folder} cannot be loaded: {error}; `dvc pull --force` restores it"
             ) from error
-        return cls(pipe, folder.name, 48 if (folder / "training.json").exists() else None)
+        return cls(pipe, folder.name, SIZE if (folder / "training.json").exists() else None)
+
+    @property
+    def stride(self) -> int:
+        """Pixel frames per latent frame."""
+        return self.pipe.vae.config.scale_factor_temporal
 
     @property
     def prediction(self) -> str:
@@ -126,7 +132,7 @@ class VideoModel:
         dtype = pipe.transformer.dtype
         return Condition(states.to(dtype), negative.to(dtype), condition, tokens, tuple(latents.shape))
 
-    def prepare_sample(self, sample: Sample, size: int = 48, frames: int = 13) -> Condition:
+    def prepare_sample(self, sample: Sample, size: int = SIZE, frames: int = FRAMES) -> Condition:
         """`prepare` for a sample of the mini suite, drawn at `size` pixels."""
         return self.prepare(sample.prompt, sample.first_frame(size), frames)
 

@@ -37,7 +37,7 @@ def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: s
         sigmas: the noise level of every step.
         steps: which steps to show.
     """
-    frames = list(range(0, clips.shape[1], 2))
+    frames = spread(clips.shape[1], min(9, clips.shape[1]))
     with style():
         figure, axes = plt.subplots(len(steps), len(frames), figsize=(WIDTH, WIDTH * len(steps) / len(frames) * 1.02))
         for row, s in zip(axes, steps, strict=True):
@@ -45,7 +45,7 @@ def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: s
                 _picture(axis, clips[s, f])
             row[0].set_ylabel(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}", rotation=0, ha="right", va="center")
         for f, axis in zip(frames, axes[0], strict=True):
-            axis.set_title("given" if f == 0 else f"frame {f // 2}")
+            axis.set_title("given" if f == 0 else f"frame {f}")
         figure.suptitle(title, y=1.0)
         figure.tight_layout(pad=0.3)
     return figure

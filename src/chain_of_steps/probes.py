@@ -8,28 +8,30 @@ MARGIN = 0.1  # a leader is ahead of the second by this much evidence
 ALPHA = 0.95  # quantile of the unrelated control above which a candidate counts as present
 
 
+def nanmean(values: np.ndarray, axis: int) -> np.ndarray:
+    """Mean over an axis that leaves out NaN; NaN where nothing is left, without a warning."""
+    known = ~np.isnan(values)
+    return np.where(known, values, 0.0).sum(axis) / np.where(known.any(axis), known.sum(axis), np.nan)
+
+
 def net_evidence(raw: np.ndarray, control: np.ndarray) -> np.ndarray:
-    """Evidence minus what pictures of unrelated samples give, at least 0.
+    """Evidence minus what clean estimates of unrelated samples give, at least 0.
 
     Args:
         raw: (S, K) evidence of K candidates at S steps, in [0, 1].
-        control: (S, U, K) the same read off U unrelated samples' clean estimates.
+        control: (S, U, K) the same read off U unrelated samples; NaN where one is no control for a candidate.
     """
-    return np.clip(raw - control.mean(1), 0.0, 1.0)
+    return np.clip(raw - np.nan_to_num(nanmean(control, 1)), 0.0, 1.0)
 
 
 def presence_threshold(controls: list[np.ndarray]) -> np.ndarray:
     """The 95th percentile of net control evidence at each step, (S,), over all samples of a task.
 
     Args:
-        controls: per sample (S, U, K); each unrelated picture is judged against the mean of the others.
+        controls: per sample (S, U, K) with NaN; each unrelated sample is judged against the mean of all.
     """
-    pooled = []
-    for control in controls:
-        count = control.shape[1]
-        others = (control.sum(1, keepdims=True) - control) / max(1, count - 1)
-        pooled.append(np.clip(control - others, 0.0, 1.0).reshape(len(control), -1))
-    return np.quantile(np.concatenate(pooled, axis=1), ALPHA, axis=1)
+    net = [np.clip(c - nanmean(c, 1)[:, None], 0.0, 1.0).reshape(len(c), -1) for c in controls]
+    return np.nan_to_num(np.nanquantile(np.concatenate(net, axis=1), ALPHA, axis=1))
 
 
 def present(net: np.ndarray, threshold: np.ndarray) -> np.ndarray:

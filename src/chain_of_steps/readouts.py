@@ -20,7 +20,7 @@ def table(rows: list[dict]) -> pd.DataFrame:
     """
     lines = []
     for task, group in _by_task(rows).items():
-        threshold = presence_threshold([np.array(row["result"]["control"]) for row in group])
+        threshold = presence_threshold([np.array(row["result"]["control"], float) for row in group])
         lines += [_line(row, threshold) | {"task": task} for row in group]
     return pd.DataFrame(lines)
 
@@ -67,15 +67,15 @@ def _by_task(rows: list[dict]) -> dict[str, list[dict]]:
 
 def _line(row: dict, threshold: np.ndarray) -> dict:
     result = row["result"]
-    evidence, control = np.array(result["evidence"]), np.array(result["control"])  # (S, F, K), (S, U, K)
+    evidence, control = np.array(result["evidence"]), np.array(result["control"], float)  # (S, F, K), (S, U, K)
     net = net_evidence(evidence[:, -1], control)
     is_present = present(net, threshold)
     count = is_present.sum(1)
     many = np.flatnonzero(count > 1)
     line = {
         "index": row["run"]["index"],
-        "score": result["score"],
-        "solved": result["score"] == 1.0,
+        "score": result["score_at"][-1],
+        "solved": result["score_at"][-1] == 1.0,
         "present": count,
         "explores": bool(len(many)),
         "pruned": float(many[-1]) if len(many) else np.nan,

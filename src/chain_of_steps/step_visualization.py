@@ -12,13 +12,16 @@ from . import suites
 from .denoise import EXPERIMENT_VERSION, Trajectory, generate
 from .models import Condition, VideoModel
 from .player import Curve
-from .probes import posterior_mean, priors
+from .probes import nanmean, posterior_mean, priors
 from .schedule import Schedule
 from .store import Store, compute, key_of, read_clips, rounded, write_clips
+from .suites import FRAMES
 from .tasks import maze
-from .tasks.base import Sample, timeline
+from .tasks.base import Sample
+from .tasks.reading import timeline, to_float
 
-CONTROLS = 4  # unrelated samples per task, from the choosing partition
+CONTROLS = 6  # unrelated samples per task, from the choosing partition
+UNTOUCHED = 0.1  # evidence below which an unrelated sample's own answer does not cover a candidate
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,17 @@ class Run:
     seed: int
     partition: str = "test"
     null_seeds: int = 0
-    frames: int = 13
+    frames: int = FRAMES
+
+
+@dataclass(frozen=True)
+class Control:
+    """An unrelated sample: its given frame and true final frame (H, W, 3), float, and its decoded clean estimates at
+    every latent frame (S, F, H, W, 3), uint8."""
+
+    first: np.ndarray
+    final: np.ndarray
+    clips: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ class StepVisualization:
         condition = self.model.prepare_sample(sample, frames=run.frames)
         trajectory = generate(self.model, condition, self.schedule, run.seed)
         clips = decode_all(self.model, trajectory)
-        result = read(sample, clips, self.controls(run.task, run.frames))
+        result = read(sample, clips, self.controls(run.task, run.frames), self.model.stride)
         if run.null_seeds:
             result["null"] = self._null(sample, condition, trajectory, run)
         return result
@@ -115,7 +128,7 @@ class StepVisualization:
             run = self._run(row["run"])
             sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
             small = sample.module == "maze" and sample.state["rooms"] < 5
-            solved = row["result"]["score"] == 1.0
+            solved = row["result"]["score_at"][-1] == 1.0
             if run.task not in chosen or (solved and not small and not chosen[run.task][1]):
                 chosen[run.task] = (run, solved and not small)
             if run.task == "maze" and not solved:
@@ -132,12 +145,12 @@ class StepVisualization:
     def _run(self, identity: dict) -> Run:
         return Run(**{name: identity[name] for name in Run.__dataclass_fields__})
 
-    def _controls(self, task: str, frames: int) -> np.ndarray:
-        """Clean estimates of unrelated samples of the task: (U, S, F, H, W, 3), one picture per latent frame."""
+    def _controls(self, task: str, frames: int) -> list[Control]:
         runs = [
             Run(task, i, suite_seed=99, seed=1000 + i, partition="choosing", frames=frames) for i in range(CONTROLS)
         ]
-        return np.stack([self.clips(run)[1][:, ::2] for run in runs])
+        stories = [self.clips(run) for run in runs]
+        return [Control(s.first_frame(), s.picture(s.candidates[0]), c[:, :: self.model.stride]) for s, c in stories]
 
     def _null(self, sample: Sample, condition: Condition, trajectory: Trajectory, run: Run) -> dict:
         """Evidence in the posterior mean of a candidate mixture on the same trajectory, under the three priors."""
@@ -159,56 +172,72 @@ class StepVisualization:
 
 
 def player_arguments(case: Case, sigmas: list[float]) -> dict:
-    """What `Player` needs to show a case: pictures at latent frames, labels, and a curve per candidate."""
-    curves = [[case.sample.evidence(clip[-1])[k] for clip in case.clips] for k in range(len(case.sample.candidates))]
+    """What `Player` needs to show a case: pictures, labels, and a curve of evidence per candidate."""
+    evidence = np.array([case.sample.evidence(clip[-1]) for clip in case.clips])  # (S, K)
     return {
-        "pictures": case.clips[:, ::2],
+        "pictures": case.clips,
         "title": case.sample.prompt,
         "step_labels": [f"step {s} · sigma {sigmas[s]:.2f}" for s in range(len(case.clips))],
-        "frame_labels": [f"frame {f}" for f in range(case.clips[:, ::2].shape[1])],
+        "frame_labels": [f"frame {f}" for f in range(case.clips.shape[1])],
         "series": [
-            Curve(c.name, [float(v) for v in values], dashed=c.kind != "valid")
-            for c, values in zip(case.sample.candidates, curves, strict=True)
+            Curve(candidate.name, [float(v) for v in values], dashed=candidate.kind != "valid")
+            for candidate, values in zip(case.sample.candidates, evidence.T, strict=True)
         ],
     }
 
 
 def decode_all(model: VideoModel, trajectory: Trajectory) -> np.ndarray:
-    """The decoded clean estimate of every step, (S, pixel frames, H, W, 3), uint8."""
+    """The decoded clean estimate of every step, (S, P, H, W, 3), uint8."""
     return np.stack([model.decode(x0_hat) for x0_hat in trajectory.x0_hats])
 
 
-def read(sample: Sample, clips: np.ndarray, controls: np.ndarray) -> dict:
+def read(sample: Sample, clips: np.ndarray, controls: list[Control], stride: int) -> dict:
     """What is read off a generation's clean estimates.
+
+    The unrelated control is what the generation of another sample adds to its own given frame, laid on this sample's
+    given frame. Where that other sample's true answer would cover a candidate here, it is no control for it.
 
     Args:
         clips: (S, P, H, W, 3), uint8; the last is the final video.
-        controls: (U, S, F, H, W, 3), the clean estimates of unrelated samples, one picture per latent frame.
+        controls: U unrelated samples of the same task.
+        stride: pixel frames per latent frame.
 
     Returns:
-        `kinds` of the K candidates; `score` of the final video; `score_at` every step; `answer_at` every step
-        (candidate index, -1 for none); `evidence` (S, F, K); `control` (S, U, K) on the last frame and
-        `control_mean` (S, F, K); for mazes also `rooms`.
+        `kinds` of the K candidates; `score_at` every step; `answer_at` every step (candidate index, -1 for none);
+        `evidence` (S, F, K); `control` (S, U, K) on the last frame, None where there is none; `control_mean`
+        (S, F, K); for mazes also `rooms`.
     """
-    progress = timeline(clips.shape[1])[::2]
-    evidence = [[sample.evidence(clip[2 * f], p) for f, p in enumerate(progress)] for clip in clips]
-    control = np.array(
-        [[[sample.evidence(u[s, f], p) for u in controls] for f, p in enumerate(progress)] for s in range(len(clips))]
-    )  # (S, F, U, K)
-    scores = [sample.score(clip) for clip in clips]
+    frames = clips[:, ::stride]
+    progress = timeline(clips.shape[1])[::stride]
+    given = sample.first_frame()
+    evidence = [[sample.evidence(frame, p) for frame, p in zip(clip, progress, strict=True)] for clip in frames]
+    control = np.stack([_control_evidence(sample, given, c, progress) for c in controls], axis=1)  # (S, U, F, K)
     answers = [sample.answer_index(clip[-1]) for clip in clips]
     result = {
         "kinds": [c.kind for c in sample.candidates],
-        "score": rounded(scores[-1]),
-        "score_at": rounded(scores),
+        "score_at": rounded([sample.score(clip) for clip in clips]),
         "answer_at": [-1 if a is None else a for a in answers],
         "evidence": rounded(np.array(evidence), 3),
-        "control": rounded(control[:, -1], 3),
-        "control_mean": rounded(control.mean(2), 3),
+        "control": rounded(control[:, :, -1], 3),
+        "control_mean": rounded(np.nan_to_num(nanmean(control, 1)), 3),
     }
     if sample.module == "maze":
         result["rooms"] = _rooms(sample, clips)
     return result
+
+
+def _control_evidence(sample: Sample, given: np.ndarray, control: Control, progress: np.ndarray) -> np.ndarray:
+    """Evidence in what an unrelated generation adds, (S, F, K); NaN for candidates that its own answer covers."""
+
+    def laid_on(frame: np.ndarray) -> np.ndarray:
+        return np.clip(given + to_float(frame) - control.first, 0.0, 1.0)
+
+    values = np.array(
+        [[sample.evidence(laid_on(f), p) for f, p in zip(clip, progress, strict=True)] for clip in control.clips]
+    )
+    covered = sample.evidence(laid_on(control.final)) > UNTOUCHED
+    values[:, :, covered] = np.nan
+    return values
 
 
 def _rooms(sample: Sample, clips: np.ndarray) -> dict:

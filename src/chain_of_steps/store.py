@@ -106,12 +106,14 @@ def read_clips(file: Path, steps: int) -> np.ndarray:
 
 
 def rounded(values: Any, digits: int = 4) -> Any:
-    """Nested lists of floats, rounded for storage."""
+    """Nested lists of floats, rounded for storage; NaN becomes None."""
     if hasattr(values, "tolist"):
         values = values.tolist()
     if isinstance(values, (list, tuple)):
         return [rounded(value, digits) for value in values]
-    return round(values, digits) if isinstance(values, float) else values
+    if isinstance(values, float):
+        return None if values != values else round(values, digits)
+    return values
 
 
 def _line(row: dict) -> str:

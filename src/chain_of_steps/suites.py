@@ -8,6 +8,8 @@ import numpy as np
 
 from .tasks.base import Partition, Sample
 
+SIZE = 48  # side of the mini model's frames, pixels
+FRAMES = 9  # of its clips
 CATEGORIES = ("Abstraction", "Knowledge", "Perception", "Spatiality", "Transformation")
 SPLITS = ("in-domain", "out-of-domain")
 
