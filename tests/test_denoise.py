@@ -36,7 +36,7 @@ def stock(model: VideoModel, picture: np.ndarray, **options) -> torch.Tensor:
         prompt=PROMPT,
         height=picture.shape[0],
         width=picture.shape[1],
-        num_frames=FRAMES,
+        num_frames=tiny.stock_frames(model, FRAMES),
         num_inference_steps=STEPS,
         generator=torch.Generator().manual_seed(SEED),
         max_sequence_length=model.pipe.tokenizer.model_max_length,

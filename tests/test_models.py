@@ -106,7 +106,7 @@ def test_decoding_is_that_of_the_stock_pipeline(model, picture):
         prompt="",
         height=32,
         width=32,
-        num_frames=9,
+        num_frames=tiny.stock_frames(model, 9),
         num_inference_steps=1,
         latents=latents,
         guidance_scale=1.0,

@@ -34,7 +34,7 @@ PREVIEW_KEYS = {"display_step", "file_index", "kind", "source_sigma", "source_ti
 def tiny_model() -> VideoModel:
     """An untrained mini model, as small as it gets, whose velocity is not zero."""
     torch.manual_seed(0)
-    recipe = mini.Recipe(latent_channels=4, codec_width=8, width=32, layers=2, heads=2, text_width=16, text_layers=1)
+    recipe = mini.Recipe(latent_channels=4, width=32, layers=2, heads=2, text_width=16, text_layers=1)
     tokenizer = mini.build_tokenizer()
     transformer = mini.build_transformer(recipe)
     torch.nn.init.normal_(transformer.proj_out.weight)

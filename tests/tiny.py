@@ -12,8 +12,9 @@ from torch import nn
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel
 
 from chain_of_steps import mini
+from chain_of_steps.models import VideoModel
 
-RECIPE = mini.Recipe(latent_channels=8, codec_width=8, width=32, layers=2, heads=2, text_width=16, text_layers=1)
+RECIPE = mini.Recipe(latent_channels=8, width=32, layers=2, heads=2, text_width=16, text_layers=1)
 SCHEDULERS = {
     "euler": lambda: FlowMatchEulerDiscreteScheduler(shift=5.0),
     "unipc": lambda: UniPCMultistepScheduler(use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=5.0),
@@ -57,6 +58,11 @@ def mini_like(seed: int = 0) -> WanImageToVideoPipeline:
 
 
 PIPELINES = {"wan21_like": wan21_like, "wan22_like": wan22_like, "mini_like": mini_like}
+
+
+def stock_frames(model: VideoModel, frames: int) -> int:
+    """What to ask a stock pipeline for to get `frames`: with one latent frame per pixel frame it adds one."""
+    return frames - 1 if model.stride == 1 else frames
 
 
 def _wan_parts() -> dict:

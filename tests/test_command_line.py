@@ -1,0 +1,85 @@
+"""The command line, on a tiny untrained model: right outputs, and one clear sentence where something is wrong."""
+
+import json
+
+import pytest
+import tiny
+
+from chain_of_steps import vbvr
+from chain_of_steps.__main__ import main
+from chain_of_steps.mini import save_pipeline
+from chain_of_steps.schedule import preset
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    pipe = tiny.mini_like()
+    save_pipeline(folder, pipe.vae, pipe.text_encoder, pipe.transformer, preset("mini"))
+    (folder / "training.json").write_text("{}")
+    return str(folder)
+
+
+def test_bench_reports_every_column(folder, tmp_path):
+    file = tmp_path / "bench.json"
+    assert main(["bench", "--model", folder, "--samples-per-task", "1", "--seed", "3", "--json", str(file)]) == 0
+    report = json.loads(file.read_text())
+    keys = {"overall", "in_domain", "out_of_domain", "by_category", "by_task", "floors", "model", "seed", "schedule"}
+    assert keys <= set(report)
+    assert set(report["by_category"]) == {"in_domain", "out_of_domain"}
+    assert len(report["by_task"]) == 14 and "maze_5x5_up" in report["by_task"]
+    assert report["by_task"]["rotate"]["n"] == 1
+    assert max(report["floors"].values()) <= 0.1
+    assert len(report["schedule"]["sigmas"]) == 21
+
+
+def test_bench_is_reproducible_and_depends_on_the_seed(folder, capsys):
+    reports = []
+    for seed in ("1", "1", "2"):
+        main(["bench", "--model", folder, "--samples-per-task", "1", "--task", "bounce", "--seed", seed])
+        reports.append(json.loads(capsys.readouterr().out))
+    assert reports[0] == reports[1]
+    assert reports[0]["seed"] != reports[2]["seed"]
+
+
+def test_exported_suite_is_generated_in_the_layout_of_the_benchmark(folder, tmp_path):
+    suite, out = str(tmp_path / "suite"), tmp_path / "videos"
+    options = ["--samples-per-task", "1", "--seed", "5", "--out", suite, "--split", "out-of-domain", "--size", "96"]
+    assert main(["export-suite", *options]) == 0
+    cases = vbvr.read_suite(suite)
+    assert len(cases) == 5
+    generate = ["generate", "--model", folder, "--suite", suite, "--task", cases[0].task, "--out", str(out)]
+    assert main([*generate, "--every-step"]) == 0
+    video = vbvr.video_path(out, cases[0])
+    assert video.is_file()
+    manifest = json.loads((video.with_suffix("") / "manifest.json").read_text())
+    assert len(manifest["step_previews"]) == manifest["num_inference_steps"] == 20
+    before = video.stat().st_mtime_ns
+    assert main([*generate, "--every-step"]) == 0
+    assert video.stat().st_mtime_ns == before, "what is there is not generated again"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["bench", "--model", "nowhere"], "nowhere is not a model folder"),
+        (["bench", "--task", "chess"], "unknown task 'chess'; expected one of maze"),
+        (["bench", "--preset", "fast"], "unknown preset 'fast'; expected one of mini"),
+        (["bench", "--suite", "big"], "unknown suite 'big'"),
+        (["generate", "--suite", "nowhere", "--out", "x"], "nowhere is not a folder"),
+        (["train", "--budget", "soon"], "'soon' is no duration"),
+    ],
+)
+def test_bad_input_is_one_clear_sentence(folder, arguments, sentence, capsys):
+    command, *options = arguments
+    if command != "train" and "--model" not in options:
+        options += ["--model", folder]
+    assert main([command, *options]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("chain-of-steps: ") and sentence in error
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "a *step* is one denoising step" in capsys.readouterr().out

@@ -1,0 +1,84 @@
+"""Readouts on made-up trajectories whose answers are known."""
+
+import numpy as np
+import pytest
+import torch
+
+from chain_of_steps import probes, readouts
+
+
+def test_net_evidence_leaves_out_what_is_no_control():
+    raw = np.array([[0.5, 0.8]])
+    control = np.array([[[0.1, np.nan], [0.3, np.nan]]])  # (S, U, K)
+    assert probes.net_evidence(raw, control)[0] == pytest.approx([0.3, 0.8])
+
+
+def test_identical_controls_leave_a_threshold_of_zero():
+    control = np.full((3, 4, 2), 0.4)
+    assert probes.presence_threshold([control]) == pytest.approx(np.zeros(3))
+
+
+def test_nothing_is_present_where_nothing_is_shown():
+    assert not probes.present(np.zeros((5, 3)), np.zeros(5)).any()
+
+
+@pytest.mark.parametrize(
+    ("net", "expected"),
+    [([0.9, 0.1], 0), ([0.1, 0.9], 1), ([0.55, 0.5], -1), ([0.0, 0.0], -1)],
+)
+def test_leader_is_clearly_ahead_or_none(net, expected):
+    net = np.array([net])
+    assert probes.leader(net, probes.present(net, np.zeros(1)))[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("leaders", "expected"),
+    [([1, 1, 1], 0), ([0, 1, 1], 1), ([1, 0, 1], 2), ([1, 1, 0], None), ([-1, -1, 1], 2)],
+)
+def test_commit_step_is_the_first_for_good(leaders, expected):
+    assert probes.commit_step(np.array(leaders), 1) == expected
+
+
+def test_posterior_mean_is_the_prior_mean_in_pure_noise_and_the_candidate_at_the_end():
+    candidates = torch.stack([torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4)])
+    prior = np.array([0.25, 0.75])
+    noise = torch.randn(1, 2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert probes.posterior_mean(noise, 1.0, candidates, prior) == pytest.approx(0.75)
+    nearly_done = 0.99 * candidates[1:] + 0.01 * noise
+    assert probes.posterior_mean(nearly_done, 0.01, candidates, prior) == pytest.approx(1.0)
+
+
+def test_posterior_mean_agrees_with_bayes_rule_for_two_points():
+    sigma, x = 0.8, torch.full((1, 1, 1, 1, 1), 0.1)
+    candidates = torch.tensor([-1.0, 2.0]).view(2, 1, 1, 1, 1)
+    likelihood = np.exp(-((0.1 - 0.2 * np.array([-1.0, 2.0])) ** 2) / (2 * sigma**2))
+    weights = likelihood / likelihood.sum()
+    expected = weights @ np.array([-1.0, 2.0])
+    assert probes.posterior_mean(x, sigma, candidates, np.array([0.5, 0.5])).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_priors_are_named_and_sum_to_one():
+    priors = probes.priors(["valid", "wrong", "illegal"], [0, 0, 1, None])
+    assert set(priors) == {"bayes", "ignorant", "calibrated"}
+    assert all(p.sum() == pytest.approx(1.0) for p in priors.values())
+    assert priors["bayes"].tolist() == [1.0, 0.0, 0.0]
+    assert priors["calibrated"][0] > priors["calibrated"][1] > priors["calibrated"][2] > 0
+
+
+def test_bootstrap_covers_the_mean_and_leaves_out_nan():
+    mean, low, high = probes.bootstrap(np.array([1.0, 2.0, 3.0, np.nan]))
+    assert mean == 2.0 and 1.0 <= low < mean < high <= 3.0
+
+
+def test_frames_that_commit_together_have_no_slope_and_a_chain_of_frames_has_one():
+    assert readouts.frame_slope(np.array([np.nan, 7, 7, 7, 7])) == pytest.approx(0.0, abs=1e-9)
+    assert readouts.frame_slope(np.array([np.nan, 2, 4, 6, 8])) == pytest.approx(2.0)
+    assert np.isnan(readouts.frame_slope(np.array([np.nan, np.nan, 6, 8])))
+
+
+@pytest.mark.parametrize(("speed", "slope"), [(0, 0.0), (2, 2.0)])
+def test_a_frontier_has_an_onset_slope_and_all_at_once_has_none(speed, slope):
+    distance = np.arange(6)
+    ink = [[float(step >= 3 + speed * d) for d in distance] for step in range(20)]
+    rooms = {"distance": distance.tolist(), "on_path": [True] * 6, "ink": ink}
+    assert readouts.onset_slope(rooms) == pytest.approx(slope, abs=1e-9)
