@@ -7,6 +7,7 @@ After an interruption the optimizer's moments are built up again, under a short 
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,7 @@ from .codec import encode, fit_codec
 from .denoise import generate
 from .mini import Recipe, build_codec, build_text_encoder, build_tokenizer, build_transformer, save_pipeline
 from .models import VideoModel
+from .optimizer import Optimizer, Team
 from .schedule import preset
 
 Say = Callable[[str], None]
@@ -33,7 +35,7 @@ Say = Callable[[str], None]
 CODEC_CLIPS = 600  # whose cells the codec is fitted to
 BATCH = 32
 REUSE = 8  # how often a clip is used before it leaves its ring
-RATES = (2e-2, 3e-3)
+RATES = (2e-2, 3e-3)  # of Muon and AdamW
 LENGTHS = (5, 9, 13)  # frames
 SHORT_STEPS = 6000  # until then mostly the shortest clips: they are cheap
 SHARES_AT_FIRST, SHARES_LATER = (0.75, 0.25, 0.0), (0.30, 0.65, 0.05)
@@ -64,7 +66,7 @@ class Progress:
         with torch.no_grad():
             for name, parameter in module.named_parameters():
                 parameter.copy_(tensors[f"weights/{name}"])
-        return cls(step, {name: tensors[f"average/{name}"] for name, _ in module.named_parameters()})
+        return cls(step, {name: tensors[f"average/{name}"].float() for name, _ in module.named_parameters()})
 
     def save(self, file: Path, module: nn.Module) -> None:
         """Writes weights, averaged weights and step, atomically."""
@@ -101,10 +103,10 @@ class Example:
 class Examples:
     """A ring of encoded clips of one length, refilled as training goes on."""
 
-    def __init__(self, codec: AutoencoderKLWan, frames: int, capacity: int = 1024):
-        self.codec, self.frames, self.tokenizer = codec, frames, build_tokenizer()
-        self.ring = Ring(capacity, self._make)
-        self.capacity = capacity
+    def __init__(self, codec: AutoencoderKLWan, frames: int, team: Team, capacity: int = 1024):
+        self.codec, self.frames, self.team, self.tokenizer = codec, frames, team, build_tokenizer()
+        self.capacity = capacity // team.size
+        self.ring = Ring(self.capacity, self._make)
 
     def batch(self, rng: np.random.Generator, visits: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """Latents and given-frame latents (B, z, F, 6, 6) and token ids (B, T) for the `visits`-th visit."""
@@ -115,7 +117,8 @@ class Examples:
     def _make(self, start: int, stop: int) -> list[Example]:
         examples = []
         for first in range(start, stop, 32):
-            clips = [clip(i, self.frames) for i in range(first, min(first + 32, stop))]
+            numbers = range(first, min(first + 32, stop))
+            clips = [clip(i * self.team.size + self.team.rank, self.frames) for i in numbers]
             examples += self._encode(clips)
         return examples
 
@@ -158,99 +161,88 @@ def length_at(step: int, rng: np.random.Generator) -> tuple[int, int]:
     return LENGTHS[i], int(visits)
 
 
-def fit_denoiser(model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline: float, say: Say) -> Progress:
+def fit_denoiser(
+    model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline: float, team: Team, say: Say
+) -> Progress:
     """Fits text encoder and transformer until the deadline; leaves the averaged weights in `model`."""
     progress = Progress.load(file, model)
-    optimizer = Optimizer(model, RATES)
-    rings = {frames: Examples(codec, frames) for frames in LENGTHS}
+    optimizer = Optimizer(model, RATES, team)
+    rings = {frames: Examples(codec, frames, team) for frames in LENGTHS}
     model.transformer.compile_repeated_blocks()  # fuses the many small operations of a block
     losses: list[float] = []
-    while time.time() < deadline:
-        step = progress.step
-        rng, generator = np.random.default_rng([3, step]), torch.Generator().manual_seed(step)
-        frames, visits = length_at(step, rng)
-        latents, given, words = rings[frames].batch(rng, visits, BATCH)
-        words = torch.where(torch.rand(BATCH, 1, generator=generator) < PROMPT_DROPOUT, EMPTY_PROMPT, words)
-        u = torch.rand(BATCH, generator=generator)
-        sigma = (NOISE_SHIFT * u / (1.0 + (NOISE_SHIFT - 1.0) * u)).clamp_min(0.01)
-        noise = torch.randn(latents.shape, generator=generator)
-        with attention_backend("_native_math"), torch.autocast("cpu", torch.bfloat16):
-            loss = loss_at(model, latents, given, words, sigma, noise)
-        fall = (1.0 + step / 3000) ** -0.5
+    while not team.agree(time.time() > deadline):
+        loss = _loss_of_step(model, rings, progress.step, team)
+        fall = (1.0 + progress.step / 3000) ** -0.5
         optimizer.descend(loss, fall * _warm_up(progress), clip_norm=1.0)
         progress.advance(model)
         losses.append(loss.item())
-        if progress.step % 100 == 0:
+        if team.rank == 0 and progress.step % 100 == 0:
             progress.losses.append([progress.step, round(float(np.mean(losses[-100:])), 5)])
             say(f"transformer: step {progress.step}, {progress.step * BATCH} clips, loss {progress.losses[-1][1]}")
-        if progress.step % 500 == 0:
+        if team.rank == 0 and progress.step % 500 == 0:
             progress.save(file, model)
-    progress.save(file, model)
+    if team.rank == 0:
+        progress.save(file, model)
     progress.average_into(model)
     return progress
+
+
+def _loss_of_step(model: Denoiser, rings: dict[int, Examples], step: int, team: Team) -> Tensor:
+    """The loss of this member's share of a step's batch; length of clips is the whole team's."""
+    frames, visits = length_at(step, np.random.default_rng([3, step]))
+    rng = np.random.default_rng([4, step, team.rank])
+    generator = torch.Generator().manual_seed(step * team.size + team.rank)
+    count = BATCH // team.size
+    latents, given, words = rings[frames].batch(rng, visits, count)
+    words = torch.where(torch.rand(count, 1, generator=generator) < PROMPT_DROPOUT, EMPTY_PROMPT, words)
+    u = torch.rand(count, generator=generator)
+    sigma = (NOISE_SHIFT * u / (1.0 + (NOISE_SHIFT - 1.0) * u)).clamp_min(0.01)
+    noise = torch.randn(latents.shape, generator=generator)
+    with attention_backend("_native_math"), torch.autocast("cpu", torch.bfloat16):
+        return loss_at(model, latents, given, words, sigma, noise)
 
 
 def _warm_up(progress: Progress, steps: int = 100) -> float:
     return min(1.0, (progress.step - progress.began + 1) / steps)
 
 
-class Optimizer:
-    """Muon for all hidden matrices and convolutions, AdamW for everything else.
-
-    Muon learns more than twice as fast per clip here. A convolution's kernel counts as a matrix (out, in x taps).
-
-    Args:
-        rates: full learning rates of Muon and AdamW.
-    """
-
-    def __init__(self, module: nn.Module, rates: tuple[float, float]):
-        self.module, self.rates = module, rates
-        self.hidden = [p for name, p in module.named_parameters() if self._is_hidden(name, p)]
-        self.matrices = [nn.Parameter(p.detach().view(len(p), -1)) for p in self.hidden]  # views: they share memory
-        hidden = set(map(id, self.hidden))
-        others = [p for p in module.parameters() if id(p) not in hidden]
-        self.parts = (
-            torch.optim.Muon(self.matrices, lr=1.0, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
-            torch.optim.AdamW(others, lr=1.0, betas=(0.9, 0.98), weight_decay=0.0),
-        )
-
-    def descend(self, loss: Tensor, factor: float, clip_norm: float) -> None:
-        """One step down the gradient of `loss`, at `factor` times the full learning rates."""
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.module.parameters(), clip_norm)
-        for parameter, matrix in zip(self.hidden, self.matrices, strict=True):
-            matrix.grad = parameter.grad.view_as(matrix)
-        for part, rate in zip(self.parts, self.rates, strict=True):
-            part.param_groups[0]["lr"] = rate * factor
-            part.step()
-        self.module.zero_grad(set_to_none=True)
-
-    @staticmethod
-    def _is_hidden(name: str, parameter: nn.Parameter) -> bool:
-        inside = "blocks." in name or (parameter.ndim >= 4 and "patch_embedding" not in name)
-        return inside and parameter.ndim >= 2 and len(parameter) >= 8 and "scale_shift" not in name
-
-
-def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe, say: Say) -> None:
+def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe, processes: int, say: Say) -> None:
     """Fits the mini model for `budget` seconds and writes it, with its record, to `folder`.
 
     Args:
         work: where checkpoints lie between calls.
         resume: go on from the checkpoints or, where there are none, from the model in `folder`; without it, begin anew.
+        processes: that share each batch; results are reproducible for the same number.
     """
-    began, deadline = time.time(), time.time() + budget
     if not resume and any(work.glob("*.safetensors")):
         raise ValueError(f"{work} holds an earlier training; go on with --resume, or move it away to begin anew")
+    if BATCH % processes:
+        raise ValueError(f"{processes} processes cannot share a batch of {BATCH} clips evenly")
+    if resume and not any(work.glob("*.safetensors")) and (folder / "training.json").exists():
+        _take_up(folder, work, Denoiser(recipe))
+    deadline = time.time() + budget
+    with tempfile.TemporaryDirectory() as meeting:
+        arguments = (processes, Path(meeting) / "team", folder, work, deadline, recipe, say)
+        if processes == 1:
+            _member(0, *arguments)
+        else:
+            torch.multiprocessing.spawn(_member, arguments, nprocs=processes)
+    _write_example(folder)
+
+
+def _member(
+    rank: int, size: int, meeting: Path, folder: Path, work: Path, deadline: float, recipe: Recipe, say: Say
+) -> None:
+    """What each process of a training does; the first one also writes."""
+    began, team = time.time(), Team(rank, size, meeting)
     torch.manual_seed(0)
     codec, model = build_codec(recipe), Denoiser(recipe)
-    if resume and not any(work.glob("*.safetensors")) and (folder / "training.json").exists():
-        _take_up(folder, work, model)
     fit_codec(codec, [clip(i, 9, seed=1).frames for i in range(CODEC_CLIPS)])
     codec.eval().requires_grad_(False)
-    progress = fit_denoiser(model, codec, work / "denoiser.safetensors", deadline, say)
-    save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
-    _record(folder, recipe, progress, time.time() - began)
-    _write_example(folder)
+    progress = fit_denoiser(model, codec, work / "denoiser.safetensors", deadline, team, say)
+    if rank == 0:
+        save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
+        _record(folder, recipe, progress, size, time.time() - began)
 
 
 def _write_example(folder: Path, tries: int = 50) -> None:
@@ -273,7 +265,7 @@ def _take_up(folder: Path, work: Path, model: Denoiser) -> None:
     Progress(steps, average).save(work / "denoiser.safetensors", model)
 
 
-def _record(folder: Path, recipe: Recipe, progress: Progress, seconds: float) -> None:
+def _record(folder: Path, recipe: Recipe, progress: Progress, processes: int, seconds: float) -> None:
     """Adds this session's line to the training record that lies beside the weights."""
     file = folder / "training.json"
     record = json.loads(file.read_text()) if file.exists() else {"recipe": asdict(recipe), "sessions": []}
@@ -282,6 +274,7 @@ def _record(folder: Path, recipe: Recipe, progress: Progress, seconds: float) ->
             "from_step": progress.began,
             "to_step": progress.step,
             "clips": progress.step * BATCH,
+            "processes": processes,
             "seconds": round(seconds),
             "torch": torch.__version__,
             "losses": progress.losses,
