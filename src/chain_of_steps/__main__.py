@@ -55,7 +55,7 @@ def _bench(options: argparse.Namespace) -> None:
     from .schedule import preset
 
     _only_mini(options.suite)
-    tasks = [options.task] if options.task else suites.task_names(options.split)
+    tasks = [suites.find(options.task).name] if options.task else suites.task_names(options.split)
     model = VideoModel.load(options.model, options.device)
     report = bench(
         model,

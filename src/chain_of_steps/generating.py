@@ -22,7 +22,7 @@ def cases_of(suite: str, samples_per_task: int, seed: int, task: str | None = No
         ValueError: if the folder is no such suite, or the task is not in it.
     """
     if suite == "mini":
-        names = [task] if task else suites.task_names()
+        names = [suites.find(task).name] if task else suites.task_names()
         return [
             Case(suites.TASKS[name].split, name, f"{i:05d}", sample.prompt, None, sample)
             for name in names

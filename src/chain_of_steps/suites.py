@@ -56,17 +56,21 @@ def task_names(split: str = "all") -> list[str]:
     return [name for name, task in TASKS.items() if split in ("all", task.split)]
 
 
-def draw_one(task: str, index: int, seed: int, partition: Partition = "test") -> Sample:
-    """Sample number `index` of a task's list for a seed.
+def find(task: str) -> Task:
+    """The task of that name.
 
     Raises:
-        ValueError: if the task is unknown.
+        ValueError: if there is none.
     """
     if task not in TASKS:
         raise ValueError(f"unknown task {task!r}; expected one of {', '.join(TASKS)}")
-    return TASKS[task].sample(
-        np.random.default_rng([zlib.crc32(f"{task}/{partition}".encode()), seed, index]), partition
-    )
+    return TASKS[task]
+
+
+def draw_one(task: str, index: int, seed: int, partition: Partition = "test") -> Sample:
+    """Sample number `index` of a task's list for a seed."""
+    rng = np.random.default_rng([zlib.crc32(f"{task}/{partition}".encode()), seed, index])
+    return find(task).sample(rng, partition)
 
 
 def draw(task: str, count: int, seed: int, partition: Partition = "test") -> list[Sample]:

@@ -80,8 +80,7 @@ def export_suite(samples_by_task: dict[str, list[Sample]], out: str | Path, size
     """
     records: dict[Path, tuple[Sample, str]] = {}
     for task, samples in samples_by_task.items():
-        if task not in suites.TASKS:
-            raise ValueError(f"unknown task {task!r}; expected one of {', '.join(suites.TASKS)}")
+        suites.find(task)
         for i, sample in enumerate(samples):
             if sample.task != task:
                 raise ValueError(f"sample {i} of {task} is a sample of {sample.task}; list it there")

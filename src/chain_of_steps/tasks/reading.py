@@ -74,10 +74,8 @@ def evidence(sample: "Sample", frame: np.ndarray, progress: float = 1.0) -> np.n
 
 def answer_index(sample: "Sample", frame: np.ndarray) -> int | None:
     """Index of the candidate whose final picture this frame shows in every cell, or None."""
-    frame = to_float(frame)
-    errors = [cell_error(frame, sample.picture(c, 1.0, len(frame))) for c in sample.candidates]
-    best = int(np.argmin(errors))
-    return best if errors[best] < TOLERANCE else None
+    best, shown = _best_fit(to_float(frame), [sample.picture(c, 1.0, len(frame)) for c in sample.candidates], TOLERANCE)
+    return best if shown else None
 
 
 def score(sample: "Sample", video: np.ndarray) -> float:
@@ -142,6 +140,11 @@ def _carried_out(sample: "Sample", video: np.ndarray, candidate: "Candidate") ->
 def _advance(frame: np.ndarray, grid: np.ndarray, pictures: list, reached: int, tolerance: float) -> int:
     """The best-fitting progress that this frame shows within reach, or the old one if it shows none."""
     within = np.flatnonzero((grid >= grid[reached]) & (grid <= grid[reached] + LONGEST_JUMP))
-    errors = np.array([cell_error(frame, pictures[i]) for i in within])
-    best = int(np.argmin(errors))
-    return int(within[best]) if errors[best] < tolerance else reached
+    best, shown = _best_fit(frame, [pictures[i] for i in within], tolerance)
+    return int(within[best]) if shown else reached
+
+
+def _best_fit(frame: np.ndarray, pictures: list, tolerance: float) -> tuple[int, bool]:
+    """Index of the picture that is nearest to the frame as a whole, and whether the frame shows it in every cell."""
+    best = int(np.argmin([np.square(frame - picture).sum() for picture in pictures]))
+    return best, cell_error(frame, pictures[best]) < tolerance
