@@ -30,6 +30,7 @@ reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGE
 	$(IN_VENV) $(BIN)/python tools/reproduce.py --budget $(BUDGET) $(if $(filter-out 0,$(FULL)),--full)
 
 test: lint ## check the style, then run the tests
+	@if [ -f data.dvc ]; then $(IN_VENV) $(BIN)/python -m dvc pull -q data.dvc; fi
 	$(IN_VENV) $(BIN)/python -m pytest -q --durations=10
 
 lint: $(INSTALLED) ## check the style

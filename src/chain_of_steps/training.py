@@ -65,7 +65,7 @@ class Progress:
         step = int(tensors.pop("step"))
         with torch.no_grad():
             for name, parameter in module.named_parameters():
-                parameter.copy_(tensors[f"weights/{name}"])
+                parameter.copy_(tensors.get(f"weights/{name}", tensors[f"average/{name}"]))
         return cls(step, {name: tensors[f"average/{name}"].float() for name, _ in module.named_parameters()})
 
     def save(self, file: Path, module: nn.Module) -> None:
