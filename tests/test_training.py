@@ -7,7 +7,7 @@ import torch
 
 from chain_of_steps import suites, training
 from chain_of_steps.clips import SHARES, Ring, clip
-from chain_of_steps.optimizer import Optimizer, Team
+from chain_of_steps.optimizer import Optimizer
 from chain_of_steps.tasks.base import partition_of
 
 
@@ -55,7 +55,7 @@ def test_progress_survives_a_restart(tmp_path):
 def test_the_optimizer_descends_on_matrices_and_on_the_rest():
     torch.manual_seed(0)
     model = training.Denoiser(tiny.RECIPE)
-    optimizer = Optimizer(model, (1e-2, 1e-2), Team(0, 1))
+    optimizer = Optimizer(model, (1e-2, 1e-2))
     z = tiny.RECIPE.latent_channels
     latents, noise = torch.randn(4, z, 5, 6, 6), torch.randn(4, z, 5, 6, 6)
     words, sigma = torch.ones(4, 16, dtype=torch.long), torch.full((4,), 0.8)
@@ -72,7 +72,7 @@ def test_the_optimizer_descends_on_matrices_and_on_the_rest():
 def test_training_refuses_to_overwrite_an_earlier_one(tmp_path):
     (tmp_path / "denoiser.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match="holds an earlier training; go on with --resume"):
-        training.train(tmp_path / "out", tmp_path, 1.0, False, tiny.RECIPE, 1, print)
+        training.train(tmp_path / "out", tmp_path, 1.0, False, tiny.RECIPE, print)
 
 
 def test_training_clips_are_of_the_training_partition():

@@ -39,7 +39,7 @@ def _train(options: argparse.Namespace) -> None:
     from .mini import Recipe
 
     out, work = Path(options.out), Path(options.work)
-    training.train(out, work, _seconds(options.budget), options.resume, Recipe(), options.processes, _say)
+    training.train(out, work, _seconds(options.budget), options.resume, Recipe(), _say)
 
 
 def _say(line: str) -> None:
@@ -147,7 +147,6 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--resume", action="store_true", help="go on from the checkpoints in --work, or from the model in --out"
     )
-    train.add_argument("--processes", type=_count, default=2, help="that share each batch (default: %(default)s)")
     train.add_argument("--out", default=MINI, help="folder of the finished model (default: %(default)s)")
     train.add_argument("--work", default="build/train", help="folder of checkpoints (default: %(default)s)")
     train.set_defaults(run=_train)

@@ -1,34 +1,7 @@
-"""The optimizer of the mini model's training, and the processes that share it."""
-
-from pathlib import Path
+"""The optimizer of the mini model's training."""
 
 import torch
-from torch import Tensor, distributed, nn
-
-
-class Team:
-    """Processes that train together, each on its share of the batch: on a CPU two of one thread beat one of two."""
-
-    def __init__(self, rank: int, size: int, meeting: Path | None = None):
-        self.rank, self.size = rank, size
-        if size > 1:
-            torch.set_num_threads(1)
-            distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size)
-
-    def average(self, tensors: list[Tensor]) -> None:
-        """Replaces every member's tensors by their mean over the team."""
-        if self.size > 1:
-            flat = torch.cat([t.flatten() for t in tensors])
-            distributed.all_reduce(flat)
-            for tensor, mean in zip(tensors, (flat / self.size).split([t.numel() for t in tensors]), strict=True):
-                tensor.copy_(mean.view_as(tensor))
-
-    def agree(self, wish: bool) -> bool:
-        """True for all as soon as one member wishes it."""
-        wishes = torch.tensor(float(wish))
-        if self.size > 1:
-            distributed.all_reduce(wishes)
-        return wishes.item() > 0
+from torch import Tensor, nn
 
 
 class Optimizer:
@@ -38,11 +11,10 @@ class Optimizer:
 
     Args:
         rates: full learning rates of Muon and AdamW.
-        team: shares its gradients.
     """
 
-    def __init__(self, module: nn.Module, rates: tuple[float, float], team: Team):
-        self.module, self.rates, self.team = module, rates, team
+    def __init__(self, module: nn.Module, rates: tuple[float, float]):
+        self.module, self.rates = module, rates
         self.hidden = [p for name, p in module.named_parameters() if self._is_hidden(name, p)]
         self.matrices = [nn.Parameter(p.detach().view(len(p), -1)) for p in self.hidden]  # views: they share memory
         hidden = set(map(id, self.hidden))
@@ -55,7 +27,6 @@ class Optimizer:
     def descend(self, loss: Tensor, factor: float, clip_norm: float) -> None:
         """One step down the gradient of `loss`, at `factor` times the full learning rates."""
         loss.backward()
-        self.team.average([p.grad for p in self.module.parameters()])
         nn.utils.clip_grad_norm_(self.module.parameters(), clip_norm)
         for parameter, matrix in zip(self.hidden, self.matrices, strict=True):
             matrix.grad = parameter.grad.view_as(matrix)

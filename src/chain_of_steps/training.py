@@ -7,7 +7,6 @@ After an interruption the optimizer's moments are built up again, under a short 
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -27,7 +26,7 @@ from .codec import encode, fit_codec
 from .denoise import generate
 from .mini import Recipe, build_codec, build_text_encoder, build_tokenizer, build_transformer, save_pipeline
 from .models import VideoModel
-from .optimizer import Optimizer, Team
+from .optimizer import Optimizer
 from .schedule import preset
 
 Say = Callable[[str], None]
@@ -103,9 +102,9 @@ class Example:
 class Examples:
     """A ring of encoded clips of one length, refilled as training goes on."""
 
-    def __init__(self, codec: AutoencoderKLWan, frames: int, team: Team, capacity: int = 1024):
-        self.codec, self.frames, self.team, self.tokenizer = codec, frames, team, build_tokenizer()
-        self.capacity = capacity // team.size
+    def __init__(self, codec: AutoencoderKLWan, frames: int, capacity: int = 1024):
+        self.codec, self.frames, self.tokenizer = codec, frames, build_tokenizer()
+        self.capacity = capacity
         self.ring = Ring(self.capacity, self._make)
 
     def batch(self, rng: np.random.Generator, visits: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -117,8 +116,7 @@ class Examples:
     def _make(self, start: int, stop: int) -> list[Example]:
         examples = []
         for first in range(start, stop, 32):
-            numbers = range(first, min(first + 32, stop))
-            clips = [clip(i * self.team.size + self.team.rank, self.frames) for i in numbers]
+            clips = [clip(i, self.frames) for i in range(first, min(first + 32, stop))]
             examples += self._encode(clips)
         return examples
 
@@ -161,41 +159,35 @@ def length_at(step: int, rng: np.random.Generator) -> tuple[int, int]:
     return LENGTHS[i], int(visits)
 
 
-def fit_denoiser(
-    model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline: float, team: Team, say: Say
-) -> Progress:
+def fit_denoiser(model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline: float, say: Say) -> Progress:
     """Fits text encoder and transformer until the deadline; leaves the averaged weights in `model`."""
     progress = Progress.load(file, model)
-    optimizer = Optimizer(model, RATES, team)
-    rings = {frames: Examples(codec, frames, team) for frames in LENGTHS}
+    optimizer = Optimizer(model, RATES)
+    rings = {frames: Examples(codec, frames) for frames in LENGTHS}
     model.transformer.compile_repeated_blocks()  # fuses the many small operations of a block
     losses: list[float] = []
-    while not team.agree(time.time() > deadline):
-        loss = _loss_of_step(model, rings, progress.step, team)
+    while time.time() < deadline:
+        loss = _loss_of_step(model, rings, progress.step)
         fall = (1.0 + progress.step / 3000) ** -0.5
         optimizer.descend(loss, fall * _warm_up(progress), clip_norm=1.0)
         progress.advance(model)
         losses.append(loss.item())
-        if team.rank == 0 and progress.step % 100 == 0:
+        if progress.step % 100 == 0:
             progress.losses.append([progress.step, round(float(np.mean(losses[-100:])), 5)])
             say(f"transformer: step {progress.step}, {progress.step * BATCH} clips, loss {progress.losses[-1][1]}")
-        if team.rank == 0 and progress.step % 500 == 0:
+        if progress.step % 500 == 0:
             progress.save(file, model)
-    if team.rank == 0:
-        progress.save(file, model)
+    progress.save(file, model)
     progress.average_into(model)
     return progress
 
 
-def _loss_of_step(model: Denoiser, rings: dict[int, Examples], step: int, team: Team) -> Tensor:
-    """The loss of this member's share of a step's batch; length of clips is the whole team's."""
-    frames, visits = length_at(step, np.random.default_rng([3, step]))
-    rng = np.random.default_rng([4, step, team.rank])
-    generator = torch.Generator().manual_seed(step * team.size + team.rank)
-    count = BATCH // team.size
-    latents, given, words = rings[frames].batch(rng, visits, count)
-    words = torch.where(torch.rand(count, 1, generator=generator) < PROMPT_DROPOUT, EMPTY_PROMPT, words)
-    u = torch.rand(count, generator=generator)
+def _loss_of_step(model: Denoiser, rings: dict[int, Examples], step: int) -> Tensor:
+    rng, generator = np.random.default_rng([3, step]), torch.Generator().manual_seed(step)
+    frames, visits = length_at(step, rng)
+    latents, given, words = rings[frames].batch(rng, visits, BATCH)
+    words = torch.where(torch.rand(BATCH, 1, generator=generator) < PROMPT_DROPOUT, EMPTY_PROMPT, words)
+    u = torch.rand(BATCH, generator=generator)
     sigma = (NOISE_SHIFT * u / (1.0 + (NOISE_SHIFT - 1.0) * u)).clamp_min(0.01)
     noise = torch.randn(latents.shape, generator=generator)
     with attention_backend("_native_math"), torch.autocast("cpu", torch.bfloat16):
@@ -206,43 +198,26 @@ def _warm_up(progress: Progress, steps: int = 100) -> float:
     return min(1.0, (progress.step - progress.began + 1) / steps)
 
 
-def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe, processes: int, say: Say) -> None:
+def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe, say: Say) -> None:
     """Fits the mini model for `budget` seconds and writes it, with its record, to `folder`.
 
     Args:
         work: where checkpoints lie between calls.
         resume: go on from the checkpoints or, where there are none, from the model in `folder`; without it, begin anew.
-        processes: that share each batch; results are reproducible for the same number.
     """
+    began = time.time()
     if not resume and any(work.glob("*.safetensors")):
         raise ValueError(f"{work} holds an earlier training; go on with --resume, or move it away to begin anew")
-    if BATCH % processes:
-        raise ValueError(f"{processes} processes cannot share a batch of {BATCH} clips evenly")
-    if resume and not any(work.glob("*.safetensors")) and (folder / "training.json").exists():
-        _take_up(folder, work, Denoiser(recipe))
-    deadline = time.time() + budget
-    with tempfile.TemporaryDirectory() as meeting:
-        arguments = (processes, Path(meeting) / "team", folder, work, deadline, recipe, say)
-        if processes == 1:
-            _member(0, *arguments)
-        else:
-            torch.multiprocessing.spawn(_member, arguments, nprocs=processes)
-    _write_example(folder)
-
-
-def _member(
-    rank: int, size: int, meeting: Path, folder: Path, work: Path, deadline: float, recipe: Recipe, say: Say
-) -> None:
-    """What each process of a training does; the first one also writes."""
-    began, team = time.time(), Team(rank, size, meeting)
     torch.manual_seed(0)
     codec, model = build_codec(recipe), Denoiser(recipe)
+    if resume and not any(work.glob("*.safetensors")) and (folder / "training.json").exists():
+        _take_up(folder, work, model)
     fit_codec(codec, [clip(i, 9, seed=1).frames for i in range(CODEC_CLIPS)])
     codec.eval().requires_grad_(False)
-    progress = fit_denoiser(model, codec, work / "denoiser.safetensors", deadline, team, say)
-    if rank == 0:
-        save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
-        _record(folder, recipe, progress, size, time.time() - began)
+    progress = fit_denoiser(model, codec, work / "denoiser.safetensors", began + budget, say)
+    save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
+    _record(folder, recipe, progress, time.time() - began)
+    _write_example(folder)
 
 
 def _write_example(folder: Path, tries: int = 50) -> None:
@@ -265,7 +240,7 @@ def _take_up(folder: Path, work: Path, model: Denoiser) -> None:
     Progress(steps, average).save(work / "denoiser.safetensors", model)
 
 
-def _record(folder: Path, recipe: Recipe, progress: Progress, processes: int, seconds: float) -> None:
+def _record(folder: Path, recipe: Recipe, progress: Progress, seconds: float) -> None:
     """Adds this session's line to the training record that lies beside the weights."""
     file = folder / "training.json"
     record = json.loads(file.read_text()) if file.exists() else {"recipe": asdict(recipe), "sessions": []}
@@ -274,7 +249,6 @@ def _record(folder: Path, recipe: Recipe, progress: Progress, processes: int, se
             "from_step": progress.began,
             "to_step": progress.step,
             "clips": progress.step * BATCH,
-            "processes": processes,
             "seconds": round(seconds),
             "torch": torch.__version__,
             "losses": progress.losses,
