@@ -6,14 +6,15 @@ import tiny
 import torch
 
 from chain_of_steps import suites, training
-from chain_of_steps.clips import SHARES, Ring, clip
+from chain_of_steps.clips import LATER_SHARES, SHARES, Ring, clip
 from chain_of_steps.optimizer import Optimizer
 from chain_of_steps.tasks.base import partition_of
 
 
 def test_shares_cover_the_in_domain_tasks_and_sum_to_one():
-    assert set(SHARES) == set(suites.task_names("in-domain"))
-    assert sum(SHARES.values()) == pytest.approx(1.0)
+    for shares in (SHARES, LATER_SHARES):
+        assert set(shares) == set(suites.task_names("in-domain"))
+        assert sum(shares.values()) == pytest.approx(1.0)
 
 
 def test_a_clip_depends_on_its_number_alone():

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from . import suites
-from .clips import Clip, Ring, clip
+from .clips import LATER_SHARES, SHARES, Clip, Ring, clip
 from .codec import encode, fit_codec
 from .denoise import generate
 from .mini import Recipe, build_codec, build_text_encoder, build_tokenizer, build_transformer, save_pipeline
@@ -38,6 +38,7 @@ RATES = (2e-2, 3e-3)  # of Muon and AdamW
 LENGTHS = (5, 9, 13)  # frames
 SHORT_STEPS = 6000  # until then mostly the shortest clips: they are cheap
 SHARES_AT_FIRST, SHARES_LATER = (0.75, 0.25, 0.0), (0.30, 0.65, 0.05)
+MAZE_STEPS = 2500  # until then tasks have their first shares
 PROMPT_DROPOUT = 0.1
 EMPTY_PROMPT = torch.tensor([[1] + [0] * 15])  # token ids of "": end of text, padding
 NOISE_SHIFT = 4.0  # noise levels in training: sigma = shift u / (1 + (shift - 1) u), u uniform
@@ -105,6 +106,8 @@ class Examples:
     def __init__(self, codec: AutoencoderKLWan, frames: int, capacity: int = 1024):
         self.codec, self.frames, self.tokenizer = codec, frames, build_tokenizer()
         self.capacity = capacity
+        first_visits = SHARES_AT_FIRST[LENGTHS.index(frames)] * MAZE_STEPS
+        self.first_clips = capacity + int(first_visits) * (BATCH // REUSE)
         self.ring = Ring(self.capacity, self._make)
 
     def batch(self, rng: np.random.Generator, visits: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -116,9 +119,11 @@ class Examples:
     def _make(self, start: int, stop: int) -> list[Example]:
         examples = []
         for first in range(start, stop, 32):
-            clips = [clip(i, self.frames) for i in range(first, min(first + 32, stop))]
-            examples += self._encode(clips)
+            examples += self._encode([self._clip(i) for i in range(first, min(first + 32, stop))])
         return examples
+
+    def _clip(self, number: int) -> Clip:
+        return clip(number, self.frames, shares=SHARES if number < self.first_clips else LATER_SHARES)
 
     def _encode(self, clips: list[Clip]) -> list[Example]:
         frames = np.stack([c.frames for c in clips])
