@@ -211,15 +211,21 @@ def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe,
         resume: go on from the checkpoints or, where there are none, from the model in `folder`; without it, begin anew.
     """
     began = time.time()
-    if not resume and any(work.glob("*.safetensors")):
+    checkpoint, code = work / "denoiser.safetensors", work / "codec.safetensors"
+    if not resume and checkpoint.exists():
         raise ValueError(f"{work} holds an earlier training; go on with --resume, or move it away to begin anew")
     torch.manual_seed(0)
     codec, model = build_codec(recipe), Denoiser(recipe)
-    if resume and not any(work.glob("*.safetensors")) and (folder / "training.json").exists():
-        _take_up(folder, work, model)
-    fit_codec(codec, [clip(i, 9, seed=1).frames for i in range(CODEC_CLIPS)])
+    if resume and not checkpoint.exists() and (folder / "training.json").exists():
+        _take_up(folder, checkpoint, code, model)
+    if checkpoint.exists():
+        codec.load_state_dict(load_file(code))  # never fitted twice: another machine may find another basis
+    else:
+        fit_codec(codec, [clip(i, 9, seed=1).frames for i in range(CODEC_CLIPS)])
+        work.mkdir(parents=True, exist_ok=True)
+        save_file(codec.state_dict(), code)
     codec.eval().requires_grad_(False)
-    progress = fit_denoiser(model, codec, work / "denoiser.safetensors", began + budget, say)
+    progress = fit_denoiser(model, codec, checkpoint, began + budget, say)
     save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
     _record(folder, recipe, progress, time.time() - began)
     _write_example(folder)
@@ -236,13 +242,15 @@ def _write_example(folder: Path, tries: int = 50) -> None:
     Image.fromarray((sample.first_frame() * 255.0 + 0.5).astype(np.uint8)).save(folder / "example.png")
 
 
-def _take_up(folder: Path, work: Path, model: Denoiser) -> None:
-    """Makes checkpoints of a finished model's averaged weights, to go on from them."""
+def _take_up(folder: Path, checkpoint: Path, code: Path, model: Denoiser) -> None:
+    """Makes checkpoints of a finished model's codec and averaged weights, to go on from them."""
     steps = json.loads((folder / "training.json").read_text())["sessions"][-1]["to_step"]
     model.transformer.load_state_dict(load_file(folder / "transformer/diffusion_pytorch_model.safetensors"))
     model.text_encoder.load_state_dict(load_file(folder / "text_encoder/model.safetensors"), strict=False)
     average = {name: p.detach().clone() for name, p in model.named_parameters()}
-    Progress(steps, average).save(work / "denoiser.safetensors", model)
+    code.parent.mkdir(parents=True, exist_ok=True)
+    save_file({n: t.float() for n, t in load_file(folder / "vae/diffusion_pytorch_model.safetensors").items()}, code)
+    Progress(steps, average).save(checkpoint, model)
 
 
 def _record(folder: Path, recipe: Recipe, progress: Progress, seconds: float) -> None:
