@@ -20,8 +20,8 @@ def fit_codec(codec: AutoencoderKLWan, clips: list[np.ndarray]) -> None:
     """Sets the codec's weights from example clips, each (F, 48, 48, 3) uint8."""
     cells = torch.cat([_cells(clip) for clip in clips])  # (N, 192) in [-1, 1]
     paper = cells.median(0).values
-    drawn = cells[(cells - paper).abs().amax(1) > 0.05] - paper
-    _, vectors = torch.linalg.eigh((drawn.T @ drawn).double())
+    drawn = (cells[(cells - paper).abs().amax(1) > 0.05] - paper).double()
+    _, vectors = torch.linalg.eigh(drawn.T @ drawn)
     components = vectors.flip(1)[:, : codec.config.z_dim].T.float()  # (z, 192), most important first
     z = codec.config.z_dim
     _set(codec.encoder.conv_in, components, LIFT - components @ paper)
