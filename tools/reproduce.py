@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from chain_of_steps import schedule, step_visualization
+from chain_of_steps.__main__ import seconds
 from chain_of_steps.models import VideoModel
 from chain_of_steps.store import Store, compute
 
@@ -106,13 +107,9 @@ def _run(*command: str) -> None:
         raise SystemExit(f"`{' '.join(command)}` failed; its message stands above")
 
 
-def _seconds(text: str) -> float:
-    return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--budget", type=_seconds, default="8m", help="time for the verification, e.g. 8m")
+    parser.add_argument("--budget", type=seconds, default="8m", help="time for the verification, e.g. 8m")
     parser.add_argument("--full", action="store_true", help="compute every row again, into a fresh store")
     parser.add_argument("--replace", action="store_true", help="with --full: replace results/ (maintainers)")
     options = parser.parse_args()

@@ -39,7 +39,7 @@ def _train(options: argparse.Namespace) -> None:
     from .mini import Recipe
 
     out, work = Path(options.out), Path(options.work)
-    training.train(out, work, _seconds(options.budget), options.resume, Recipe(), _say)
+    training.train(out, work, seconds(options.budget), options.resume, Recipe(), _say)
 
 
 def _say(line: str) -> None:
@@ -116,7 +116,7 @@ def _only_mini(suite: str) -> None:
         raise ValueError(f"unknown suite {suite!r}; the suite with exact scores is called mini")
 
 
-def _seconds(budget: str) -> float:
+def seconds(budget: str) -> float:
     """Seconds of a duration such as 90s, 120m or 2h."""
     units = {"s": 1, "m": 60, "h": 3600}
     try:

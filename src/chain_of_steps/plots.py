@@ -10,8 +10,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, in the order in which curves take it.
-PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
+from .player import OKABE_ITO
+
+PALETTE = list(OKABE_ITO)
 KIND_COLOURS = {"valid": PALETTE[2], "wrong": PALETTE[1], "illegal": "#9A9AA0"}
 WIDTH = 10.0  # inches: legible at the width of a README
 
