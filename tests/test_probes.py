@@ -82,3 +82,39 @@ def test_a_frontier_has_an_onset_slope_and_all_at_once_has_none(speed, slope):
     ink = [[float(step >= 3 + speed * d) for d in distance] for step in range(20)]
     rooms = {"distance": distance.tolist(), "on_path": [True] * 6, "ink": ink}
     assert readouts.onset_slope(rooms) == pytest.approx(slope, abs=1e-9)
+
+
+def gaussian(rows: int, columns: int, seed: int) -> torch.Tensor:
+    return torch.randn((rows, columns), generator=torch.Generator().manual_seed(seed))
+
+
+def test_cka_of_independent_noise_is_zero_even_with_many_features():
+    values = [probes.cka(gaussian(100, 10_368, 2 * i), gaussian(100, 10_368, 2 * i + 1)) for i in range(5)]
+    assert abs(np.mean(values)) < 0.02 and np.abs(values).max() < 0.03
+
+
+def test_cka_does_not_see_rotation_scale_or_shift():
+    a = gaussian(200, 12, 0)
+    rotation = torch.linalg.qr(gaussian(12, 12, 1))[0]
+    assert probes.cka(a, 3.0 * a @ rotation + 5.0) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_cka_is_that_of_the_kernel_matrices():
+    a, b, n = gaussian(50, 7, 0).double(), gaussian(50, 9, 1).double() + gaussian(50, 1, 2), 50
+    a = a + gaussian(50, 1, 2)
+
+    def hsic(x, y):  # Song et al. 2012, equation 5, as it stands there
+        k, l = (z @ z.T for z in (x, y))
+        k, l = k - torch.diag(k.diag()), l - torch.diag(l.diag())
+        one = torch.ones(n, dtype=torch.float64)
+        terms = torch.trace(k @ l) + (one @ k @ one) * (one @ l @ one) / ((n - 1) * (n - 2))
+        return (terms - 2.0 / (n - 2) * (one @ k @ l @ one)) / (n * (n - 3))
+
+    expected = hsic(a, b) / (hsic(a, a) * hsic(b, b)).sqrt()
+    assert probes.cka(a, b) == pytest.approx(float(expected), rel=1e-6)
+    assert 0.05 < float(expected) < 0.95
+
+
+def test_tokens_are_positions_with_channels():
+    latents = gaussian(1, 3 * 2 * 4 * 5, 0).view(1, 3, 2, 4, 5)
+    assert torch.equal(probes.tokens(latents)[1 * 20 + 2 * 5 + 3], latents[0, :, 1, 2, 3])

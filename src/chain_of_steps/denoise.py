@@ -1,13 +1,15 @@
-"""The denoising loop, about thirty lines, and the trajectory that it leaves behind."""
+"""The denoising loop, about thirty lines, where interventions edit it, and the trajectory that it leaves behind."""
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from diffusers import UniPCMultistepScheduler
 from torch import Tensor
 
+from .interventions import Edit, Intervention
 from .models import Condition, VideoModel
 from .schedule import Schedule
 
@@ -23,14 +25,20 @@ class State:
         step: index s of the next step; 0 is the noisiest.
         latents: `x_s`, (1, C, F, H, W).
         scheduler: a diffusers scheduler that stands before this step, with its history.
+        x0_hat: the clean estimate of the step before, None before step 0.
+        cells: how many (step, frame) cells interventions have changed so far.
+        energy: the sum of their squared changes, each cell's divided by its number of elements.
     """
 
     step: int
     latents: Tensor
     scheduler: Any
+    x0_hat: Tensor | None = None
+    cells: int = 0
+    energy: float = 0.0
 
     def copy(self) -> "State":
-        return State(self.step, self.latents, copy.deepcopy(self.scheduler))
+        return replace(self, scheduler=copy.deepcopy(self.scheduler))
 
 
 @dataclass
@@ -40,9 +48,11 @@ class Trajectory:
     Attributes:
         sigmas: the S + 1 noise levels of the schedule.
         first: the first step that was run.
-        latents: `x_s` before each step that was run, then what the last one left; each (1, C, F, H, W).
+        latents: `x_s` at each step that was run, as the network saw it, then what the last one left; (1, C, F, H, W).
         x0_hats: the clean estimate at each step that was run; the last equals the final latents.
         states: where the generation can be taken up again, by step; empty unless asked for.
+        watched: what `watch` returned at each step that was run.
+        cells, energy: the dose of all interventions together; see `State`.
     """
 
     sigmas: list[float]
@@ -50,6 +60,12 @@ class Trajectory:
     latents: list[Tensor] = field(default_factory=list)
     x0_hats: list[Tensor] = field(default_factory=list)
     states: dict[int, State] = field(default_factory=dict)
+    watched: list[Any] = field(default_factory=list)
+    cells: int = 0
+    energy: float = 0.0
+
+
+Watch = Callable[[int, Tensor, Tensor], Any]
 
 
 def begin(model: VideoModel, condition: Condition, schedule: Schedule, seed: int) -> State:
@@ -62,9 +78,11 @@ def denoise(
     condition: Condition,
     schedule: Schedule,
     state: State,
+    interventions: Sequence[Intervention] = (),
     until: int | None = None,
     keep_states: bool = False,
-    watch: Callable[[int, Tensor, Tensor], None] | None = None,
+    watch: Watch | None = None,
+    reset_history: bool = False,
 ) -> Trajectory:
     """Runs the denoising loop from a state (Euler or multistep; paper eq. 1 and 2).
 
@@ -75,25 +93,86 @@ def denoise(
     The state given is not changed, so that it can be used again.
 
     Args:
+        interventions: changes made before their steps, in this order.
         until: stop before this step; by default run to the end.
         keep_states: remember a copy of the state before every step, to restart from.
-        watch: called after every step with (s, x_s, x0_hat).
+        watch: called after every step with (s, x_s, x0_hat); what it returns is kept.
+        reset_history: see `advance`.
     """
     state = state.copy()
-    scheduler = state.scheduler
-    sigmas = [float(sigma) for sigma in scheduler.sigmas]
-    trajectory = Trajectory(sigmas, state.step, [state.latents])
-    for s in range(state.step, len(scheduler.timesteps) if until is None else until):
+    trajectory = Trajectory([float(sigma) for sigma in state.scheduler.sigmas], state.step)
+    for s in range(state.step, len(state.scheduler.timesteps) if until is None else until):
         if keep_states:
-            trajectory.states[s] = State(s, trajectory.latents[-1], copy.deepcopy(scheduler))
-        x, t = trajectory.latents[-1], scheduler.timesteps[s]
-        output = model.predict(x, t, condition, schedule)
-        x0_hat = model.clean_estimate(output, x, sigmas[s])
-        trajectory.latents.append(scheduler.step(output, t, x, return_dict=False)[0])
+            trajectory.states[s] = state.copy()
+        edits = edits_at(interventions, s, condition)
+        x, x0_hat = advance(model, condition, schedule, state, edits, reset_history)
+        trajectory.latents.append(x)
         trajectory.x0_hats.append(x0_hat)
         if watch is not None:
-            watch(s, x, x0_hat)
+            trajectory.watched.append(watch(s, x, x0_hat))
+    trajectory.latents.append(state.latents)
+    trajectory.cells, trajectory.energy = state.cells, state.energy
     return trajectory
+
+
+def advance(
+    model: VideoModel,
+    condition: Condition,
+    schedule: Schedule,
+    state: State,
+    edits: Sequence[Edit] = (),
+    reset_history: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Takes one step in place; returns `x_s` as the network saw it and `x0_hat`, both (1, C, F, H, W).
+
+    Args:
+        edits: changes to the latents before the step.
+        reset_history: let a multistep sampler forget its history at every edit, instead of refusing it.
+
+    Raises:
+        ValueError: for an edit under a sampler that rebuilds the latents from its history.
+    """
+    s, scheduler = state.step, state.scheduler
+    if edits:
+        _edit(state, edits, reset_history)
+    x, t = state.latents, scheduler.timesteps[s]
+    model.step = s
+    output = model.predict(x, t, condition, schedule)
+    state.x0_hat = model.clean_estimate(output, x, float(scheduler.sigmas[s]))
+    state.latents = scheduler.step(output, t, x, return_dict=False)[0]
+    state.step = s + 1
+    return x, state.x0_hat
+
+
+def edits_at(interventions: Sequence[Intervention], step: int, condition: Condition) -> tuple[Edit, ...]:
+    """What interventions do before a step, in their order."""
+    edits = (intervention.at(step, condition.shape[2]) for intervention in interventions)
+    return tuple(edit for edit in edits if edit is not None)
+
+
+def _edit(state: State, edits: Sequence[Edit], reset_history: bool) -> None:
+    scheduler, before = state.scheduler, state.latents
+    if _rebuilds_from_history(scheduler):
+        if not reset_history:
+            raise ValueError(
+                "UniPC rebuilds every latent from the ones before, so an edit would be erased within a few steps and "
+                "the model would seem to recover (paper trap 1); use an Euler preset, or pass reset_history=True"
+            )
+        scheduler.last_sample, scheduler.lower_order_nums = None, 0
+        scheduler.model_outputs = [None] * len(scheduler.model_outputs)
+    for edit in edits:
+        state.latents = edit.apply(state.step, state.latents, state.x0_hat, float(scheduler.sigmas[state.step]))
+    state.cells += len({frame for edit in edits for frame in edit.frames})
+    cell = state.latents[:, :, 0].numel()
+    state.energy += float((state.latents - before).double().pow(2).sum()) / cell
+
+
+def _rebuilds_from_history(scheduler: Any) -> bool:
+    """Whether a sampler uses more than the latents and the prediction of the step itself."""
+    order = getattr(scheduler.config, "solver_order", 1)
+    steps = len(scheduler.timesteps)
+    corrects = isinstance(scheduler, UniPCMultistepScheduler) and len(scheduler.disable_corrector) < steps
+    return order > 1 or corrects
 
 
 def generate(model: VideoModel, condition: Condition, schedule: Schedule, seed: int, **options: Any) -> Trajectory:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from diffusers import WanImageToVideoPipeline
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from .schedule import Schedule
 from .suites import FRAMES, SIZE
@@ -47,6 +47,7 @@ class VideoModel:
 
     def __init__(self, pipe: WanImageToVideoPipeline, name: str = "model", size: int | None = None):
         self.pipe, self.name, self.size = pipe, name, size
+        self.step, self.guided = 0, True  # where a running forward pass belongs; read by hooks
         self.device = pipe.transformer.device
         pipe.set_progress_bar_config(disable=True)
         for part in (pipe.transformer, pipe.transformer_2, pipe.vae, pipe.text_encoder):
@@ -95,6 +96,12 @@ class VideoModel:
                 total.update(name.encode())
                 total.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
         return total.hexdigest()[:16]
+
+    @property
+    def blocks(self) -> list[nn.ModuleList]:
+        """The transformer blocks of each expert, in order."""
+        experts = (self.pipe.transformer, self.pipe.transformer_2)
+        return [expert.blocks for expert in experts if expert is not None]
 
     @property
     def experts(self) -> int:
@@ -151,13 +158,14 @@ class VideoModel:
         inputs = torch.cat([x, condition.image], dim=1).to(expert.dtype)  # (1, 2 C + mask, F, H, W)
         times = timestep.expand(x.shape[0]).to(x.device)
 
-        def ask(text: Tensor, cache: str) -> Tensor:
-            with expert.cache_context(cache):
+        def ask(text: Tensor, guided: bool) -> Tensor:
+            self.guided = guided
+            with expert.cache_context("cond" if guided else "uncond"):
                 return expert(inputs, times, text, condition.image_tokens, return_dict=False)[0]
 
-        output = ask(condition.prompt, "cond")
+        output = ask(condition.prompt, guided=True)
         if guidance > 1.0:
-            unguided = ask(condition.negative, "uncond")
+            unguided = ask(condition.negative, guided=False)
             output = unguided + guidance * (output - unguided)
         return output
 

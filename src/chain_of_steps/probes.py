@@ -87,6 +87,42 @@ def priors(kinds: list[str], answers: list[int | None]) -> dict[str, np.ndarray]
     }
 
 
+def cka(a: Tensor, b: Tensor) -> float:
+    """Debiased linear CKA of two sets of tokens: 1 up to rotation and scale, 0 on average if independent.
+
+        CKA = HSIC(a, b) / sqrt(HSIC(a, a) HSIC(b, b)),   HSIC the unbiased estimator of Song et al. (2012), eq. 5
+
+    Biased CKA of independent Gaussians comes near 1 as soon as the features outnumber the tokens (paper section 6).
+
+    Args:
+        a: (N, D), the tokens of one sample as examples; N > 3.
+        b: (N, D'), the same tokens elsewhere.
+    """
+    a, b = _centred(a), _centred(b)
+    scale = _hsic(a, a) * _hsic(b, b)
+    return float(_hsic(a, b) / scale.sqrt()) if scale > 0 else float("nan")
+
+
+def tokens(latents: Tensor) -> Tensor:
+    """Latents (1, C, F, H, W) as tokens (F H W, C)."""
+    return latents[0].flatten(1).T
+
+
+def _centred(values: Tensor) -> Tensor:
+    values = values.double()
+    return values - values.mean(0)
+
+
+def _hsic(a: Tensor, b: Tensor) -> Tensor:
+    """Unbiased HSIC of linear kernels, from features alone: no N x N matrix is made."""
+    n = len(a)
+    squares_a, squares_b = a.pow(2).sum(1), b.pow(2).sum(1)  # (N,) diagonals of the kernels K and L
+    rows_a, rows_b = a @ a.sum(0) - squares_a, b @ b.sum(0) - squares_b  # (N,) row sums without the diagonal
+    trace = (a.T @ b).pow(2).sum() - squares_a @ squares_b  # tr(K L)
+    sums = rows_a.sum() * rows_b.sum() / ((n - 1) * (n - 2))
+    return (trace + sums - 2.0 * (rows_a @ rows_b) / (n - 2)) / (n * (n - 3))
+
+
 def bootstrap(values: np.ndarray, draws: int = 2000, seed: int = 0) -> tuple[float, float, float]:
     """Mean and 95 % percentile interval over samples (first axis); NaN rows are left out."""
     values = np.asarray(values, float)

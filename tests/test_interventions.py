@@ -1,0 +1,171 @@
+"""Interventions change the cells they name and nothing else, and obey their equations."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from chain_of_steps.denoise import State, begin, denoise, generate
+from chain_of_steps.interventions import MODES, NoiseAtCells, NoiseAtFrame, NoiseAtStep, from_record, record
+from chain_of_steps.models import VideoModel
+from chain_of_steps.schedule import Schedule
+
+PROMPT, FRAMES, SEED = "draw the path from green to red", 9, 3
+EULER, UNIPC = Schedule("test", "euler", 6, shift=5.0), Schedule("test", "unipc", 10, shift=5.0)
+
+
+@pytest.fixture
+def condition(model, picture):
+    return model.prepare(PROMPT, picture, FRAMES)
+
+
+def run(model, condition, *interventions, schedule=EULER, **options):
+    return generate(model, condition, schedule, SEED, interventions=interventions, **options)
+
+
+def same(a, b) -> bool:
+    return all(map(torch.equal, a.latents, b.latents)) and all(map(torch.equal, a.x0_hats, b.x0_hats))
+
+
+def changed_cells(a, b) -> set[tuple[int, int]]:
+    """(step, frame) cells in which two trajectories' `x_s` differ."""
+    return {
+        (s, f)
+        for s, (x, y) in enumerate(zip(a.latents, b.latents, strict=True))
+        for f in range(x.shape[2])
+        if not torch.equal(x[:, :, f], y[:, :, f])
+    }
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_no_cells_change_nothing(model, condition, mode):
+    clean = run(model, condition)
+    assert same(clean, run(model, condition, NoiseAtCells((), mode=mode), NoiseAtStep(2, frames=(), mode=mode)))
+    assert same(clean, run(model, condition, NoiseAtStep(2, mode="additive", amplitude=0.0)))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_noise_enters_at_its_step_and_frames_only(model, condition, mode):
+    clean, noised = run(model, condition), run(model, condition, NoiseAtStep(3, frames=(1,), mode=mode))
+    cells = changed_cells(clean, noised)
+    assert {cell for cell in cells if cell[0] <= 3} == {(3, 1)}
+    assert {s for s, _ in cells} == {3, 4, 5, 6}, "and it spreads from there"
+    assert (noised.cells, clean.cells) == (1, 0)
+    assert noised.energy > 0.0 == clean.energy
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_three_ways_to_name_the_same_cells(model, condition, mode):
+    frames = condition.shape[2]
+    row = [NoiseAtStep(2, mode=mode), NoiseAtCells(tuple((2, f) for f in range(frames)), mode=mode)]
+    column = [NoiseAtFrame(1, mode=mode), NoiseAtCells(tuple((s, 1) for s in range(6)), mode=mode)]
+    for a, b in (row, column):
+        assert same(run(model, condition, a), run(model, condition, b))
+        assert changed_cells(run(model, condition, a), run(model, condition))
+
+
+def test_disjoint_interventions_compose_in_any_order(model, condition):
+    a, b = NoiseAtStep(1, frames=(0,)), NoiseAtFrame(1, steps=(1, 4))
+    together = run(model, condition, a, b)
+    assert same(together, run(model, condition, b, a))
+    assert same(together, run(model, condition, NoiseAtCells(((1, 0), (1, 1), (4, 1)))))
+    assert together.cells == 3
+
+
+def test_replaced_cells_are_standard_noise_and_do_not_depend_on_what_was_there(model, condition):
+    a = run(model, condition, NoiseAtStep(3)).latents[3]
+    b = generate(model, condition, EULER, SEED + 1, interventions=[NoiseAtStep(3)]).latents[3]
+    assert torch.equal(a, b)
+    assert abs(float(a.std()) - 1.0) < 0.1 and not torch.equal(a, model.noise(condition, 0))
+
+
+def test_additive_noise_adds(model, condition):
+    x = run(model, condition).latents[3]
+    half, full = (
+        run(model, condition, NoiseAtStep(3, mode="additive", amplitude=a)).latents[3] - x for a in (0.5, 1.0)
+    )
+    torch.testing.assert_close(2 * half, full)
+    torch.testing.assert_close(full, run(model, condition, NoiseAtStep(3)).latents[3], atol=1e-5, rtol=1e-5)
+
+
+def test_level_correct_noise_is_an_euler_step_with_fresh_noise(model, condition):
+    clean, noised = run(model, condition), run(model, condition, NoiseAtStep(3, mode="level-correct"))
+    sigma, eps = clean.sigmas[3], run(model, condition, NoiseAtStep(3)).latents[3]
+    torch.testing.assert_close(noised.latents[3], (1 - sigma) * clean.x0_hats[2] + sigma * eps)
+    implied = (clean.latents[3] - (1 - sigma) * clean.x0_hats[2]) / sigma  # what Euler kept of the old noise
+    before = (clean.latents[2] - (1 - clean.sigmas[2]) * clean.x0_hats[2]) / clean.sigmas[2]
+    torch.testing.assert_close(implied, before, atol=1e-4, rtol=1e-4)
+
+
+def test_at_step_0_level_correct_noise_is_plain_noise(model, condition):
+    plain, fresh = (run(model, condition, NoiseAtStep(0, mode=mode)) for mode in ("replace", "level-correct"))
+    torch.testing.assert_close(plain.latents[0], fresh.latents[0])
+
+
+def test_the_dose_is_what_was_changed(model, condition):
+    noised, clean = run(model, condition, NoiseAtStep(3)), run(model, condition)
+    change = noised.latents[3] - clean.latents[3]
+    assert noised.cells == condition.shape[2]
+    assert np.isclose(noised.energy, float(change.pow(2).sum()) / change[:, :, 0].numel(), rtol=1e-5)
+
+
+def test_every_record_can_be_read_back():
+    for intervention in (NoiseAtStep(2, frames=(0, 1), mode="additive", amplitude=0.3), NoiseAtFrame(1, seed=4)):
+        assert from_record(json.loads(json.dumps(record(intervention)))) == intervention
+    cells = NoiseAtCells(((1, 2), (3, 4)))
+    assert from_record(json.loads(json.dumps(record(cells)))) == cells
+
+
+def test_a_frame_or_mode_that_does_not_exist_is_refused(picture):
+    model = VideoModel(tiny.mini_like())
+    condition = model.prepare(PROMPT, picture, FRAMES)
+    with pytest.raises(ValueError, match="outside of 0 to 8"):
+        run(model, condition, NoiseAtFrame(9))
+    with pytest.raises(ValueError, match="replace, additive, level-correct"):
+        NoiseAtStep(0, mode="louder")
+
+
+class Perfect(VideoModel):
+    """Knows the answer: at any noise level its clean estimate is zero, so whatever is left of a kick can be seen."""
+
+    prediction = "sample"
+
+    def predict(self, x, timestep, condition, schedule):
+        return torch.zeros_like(x)
+
+
+def kick(schedule: Schedule, picture, **options) -> float:
+    """How much of noise put in before step 5 is still there one step later, as a share of what Euler would keep."""
+    model = Perfect(tiny.mini_like())
+    condition = model.prepare(PROMPT, picture, FRAMES)
+    clean = generate(model, condition, schedule, SEED)
+    start = begin(model, condition, schedule, SEED)
+    noised = denoise(model, condition, schedule, start, [NoiseAtStep(5)], **options)
+    moved = [(a - b).norm() for a, b in pairwise([clean.latents[5], noised.latents[5]])]
+    left = (clean.latents[6] - noised.latents[6]).norm()
+    return float(left / moved[0]) / (clean.sigmas[6] / clean.sigmas[5])
+
+
+def test_unipc_would_erase_the_noise_so_the_edit_is_refused(picture):
+    with pytest.raises(ValueError, match="trap 1"):
+        kick(UNIPC, picture)
+
+
+def test_euler_keeps_the_noise_and_so_does_unipc_without_its_history(picture):
+    assert np.isclose(kick(Schedule("test", "euler", 10, shift=5.0), picture), 1.0, atol=1e-3)
+    assert np.isclose(kick(UNIPC, picture, reset_history=True), 1.0, atol=1e-3)
+
+
+def test_the_artefact_itself(picture):
+    """Trap 1, by hand: with its history UniPC moves the noised latents most of the way back within one step."""
+    model = Perfect(tiny.mini_like())
+    condition = model.prepare(PROMPT, picture, FRAMES)
+    whole = generate(model, condition, UNIPC, SEED, keep_states=True)
+    state = whole.states[5]
+    kicked = State(5, torch.randn(condition.shape, generator=torch.Generator().manual_seed(0)), state.scheduler)
+    after = denoise(model, condition, UNIPC, kicked, until=6).latents[-1]
+    left = float((after - whole.latents[6]).norm() / (kicked.latents - whole.latents[5]).norm())
+    assert left < 0.5 * whole.sigmas[6] / whole.sigmas[5]
