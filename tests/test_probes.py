@@ -104,11 +104,11 @@ def test_cka_is_that_of_the_kernel_matrices():
     a = a + gaussian(50, 1, 2)
 
     def hsic(x, y):  # Song et al. 2012, equation 5, as it stands there
-        k, l = (z @ z.T for z in (x, y))
-        k, l = k - torch.diag(k.diag()), l - torch.diag(l.diag())
+        k, m = (z @ z.T for z in (x, y))
+        k, m = k - torch.diag(k.diag()), m - torch.diag(m.diag())
         one = torch.ones(n, dtype=torch.float64)
-        terms = torch.trace(k @ l) + (one @ k @ one) * (one @ l @ one) / ((n - 1) * (n - 2))
-        return (terms - 2.0 / (n - 2) * (one @ k @ l @ one)) / (n * (n - 3))
+        terms = torch.trace(k @ m) + (one @ k @ one) * (one @ m @ one) / ((n - 1) * (n - 2))
+        return (terms - 2.0 / (n - 2) * (one @ k @ m @ one)) / (n * (n - 3))
 
     expected = hsic(a, b) / (hsic(a, a) * hsic(b, b)).sqrt()
     assert probes.cka(a, b) == pytest.approx(float(expected), rel=1e-6)

@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-import tiny
 import torch
 
 from chain_of_steps.denoise import generate
 from chain_of_steps.interventions import MODES, NoiseAtCells, NoiseAtFrame, NoiseAtStep
-from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import Schedule
 from chain_of_steps.sweep import Branch, evaluations, grow
 
@@ -62,19 +60,15 @@ def test_each_state_and_step_is_evaluated_once(model, condition, monkeypatch):
     monkeypatch.setattr(model, "predict", lambda *arguments: calls.append(1) or predict(*arguments))
     counted = []
     list(grow(model, condition, EULER, SEED, branches, count=lambda: counted.append(1)))
-    assert len(calls) == len(counted) == evaluations(branches, EULER, condition)
+    assert len(calls) == len(counted) == evaluations(branches, STEPS, condition.shape[2])
     assert len(calls) == STEPS + sum(STEPS - s for s in range(STEPS))
 
 
 def test_cells_of_the_same_noise_share_their_future():
-    model = VideoModel(tiny.mini_like())
-    condition = model.prepare("draw the path from green to red", np.zeros((32, 32, 3), np.uint8), 9)
     row = NoiseAtCells(tuple((2, f) for f in range(9)))
-    assert evaluations([Branch((NoiseAtStep(2),)), Branch((row,))], EULER, condition) == STEPS
-    assert (
-        evaluations([Branch((NoiseAtStep(2),)), Branch((NoiseAtStep(2, seed=1),))], EULER, condition) == 2 * STEPS - 2
-    )
-    assert evaluations([Branch(until=4), Branch(until=2)], EULER, condition) == 4
+    assert evaluations([Branch((NoiseAtStep(2),)), Branch((row,))], STEPS, 9) == STEPS
+    assert evaluations([Branch((NoiseAtStep(2),)), Branch((NoiseAtStep(2, seed=1),))], STEPS, 9) == 2 * STEPS - 2
+    assert evaluations([Branch(until=4), Branch(until=2)], STEPS, 9) == 4
 
 
 def test_the_clean_run_comes_first(model, condition):

@@ -104,7 +104,7 @@ def denoise(
     for s in range(state.step, len(state.scheduler.timesteps) if until is None else until):
         if keep_states:
             trajectory.states[s] = state.copy()
-        edits = edits_at(interventions, s, condition)
+        edits = edits_at(interventions, s, condition.shape[2])
         x, x0_hat = advance(model, condition, schedule, state, edits, reset_history)
         trajectory.latents.append(x)
         trajectory.x0_hats.append(x0_hat)
@@ -144,9 +144,9 @@ def advance(
     return x, state.x0_hat
 
 
-def edits_at(interventions: Sequence[Intervention], step: int, condition: Condition) -> tuple[Edit, ...]:
-    """What interventions do before a step, in their order."""
-    edits = (intervention.at(step, condition.shape[2]) for intervention in interventions)
+def edits_at(interventions: Sequence[Intervention], step: int, frames: int) -> tuple[Edit, ...]:
+    """What interventions do before a step to latents of `frames` frames, in their order."""
+    edits = (intervention.at(step, frames) for intervention in interventions)
     return tuple(edit for edit in edits if edit is not None)
 
 

@@ -2,11 +2,14 @@
 
 Runs are paths in a tree. All start from the same noise; two part where their edits first differ. The tree is walked
 depth first, the clean path before its neighbours, so only the states along one path are held at a time. Every number is
-the same, bit by bit, as if each run had been made alone with `denoise`.
+the same, bit by bit, as if each run had been made alone with `denoise`. `grow` walks the tree of one sample and seed;
+`sweep` does so for all, and keeps the rows.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
 
@@ -14,8 +17,42 @@ from .denoise import State, Trajectory, Watch, advance, begin, edits_at
 from .interventions import Edit, Intervention
 from .models import Condition, VideoModel
 from .schedule import Schedule
+from .store import Store
 
 BUDGET = 8 << 30  # bytes that the states along one path may take
+
+
+class Experiment(Protocol):
+    """What a sweep asks of an experiment. Its runs are frozen dataclasses; those of equal `base` share a past."""
+
+    name: str
+
+    def identity(self, run: Any) -> dict: ...
+
+    def evaluations(self, runs: list) -> int: ...
+
+    def results(self, runs: list, count: Callable[[], None] | None = None) -> Iterator[tuple[Any, dict]]: ...
+
+
+def sweep(experiment: Experiment, store: Store, runs: Sequence[Any], progress: Callable | None = None) -> list[dict]:
+    """The rows of all runs, in order: found in the store, or computed and put there as soon as each is finished.
+
+    Killed at any moment and called again, it goes on with the runs that are missing and ends with the same rows.
+
+    Args:
+        progress: makes a progress bar from `total` (model evaluations), e.g. `tqdm`.
+    """
+    identities = {run: experiment.identity(run) for run in runs}
+    groups: dict[Any, list] = defaultdict(list)
+    for run, identity in identities.items():
+        if store.get(identity) is None:
+            groups[run.base].append(run)
+    total = sum(experiment.evaluations(group) for group in groups.values())
+    bar = progress(total=total, unit="evaluation") if progress and groups else None
+    for group in groups.values():
+        for run, result in experiment.results(group, bar.update if bar else None):
+            store.put(identities[run], result)
+    return [store.get(identities[run]) for run in runs]
 
 
 @dataclass(frozen=True)
@@ -60,11 +97,11 @@ def grow(
         yield from tree.descend(state, path, dict(enumerate(branches)))
 
 
-def evaluations(branches: Sequence[Branch], schedule: Schedule, condition: Condition) -> int:
+def evaluations(branches: Sequence[Branch], steps: int, frames: int) -> int:
     """How many model evaluations `grow` makes: the number of different (state, step) of all branches together."""
 
     def below(step: int, members: list[Branch]) -> int:
-        groups = _groups(step, dict(enumerate(members)), schedule.steps, condition).values()
+        groups = _groups(step, dict(enumerate(members)), steps, frames).values()
         return sum(1 + below(step + 1, list(group.values())) for group in groups)
 
     return below(0, list(branches))
@@ -81,7 +118,7 @@ class _Tree:
 
     def descend(self, state: State, path: Trajectory, members: dict[int, Branch]) -> Iterator[tuple[int, Trajectory]]:
         """Runs all members, which have agreed so far, from `state` on; `path` is what they have seen."""
-        groups = _groups(state.step, members, self.schedule.steps, self.condition)
+        groups = _groups(state.step, members, self.schedule.steps, self.condition.shape[2])
         going_on = {index for group in groups.values() for index in group}
         for index in sorted(members.keys() - going_on):
             ends = replace(path, latents=[*path.latents, state.latents], cells=state.cells, energy=state.energy)
@@ -101,13 +138,13 @@ class _Tree:
 
 
 def _groups(
-    step: int, members: dict[int, Branch], steps: int, condition: Condition
+    step: int, members: dict[int, Branch], steps: int, frames: int
 ) -> dict[tuple[Edit, ...], dict[int, Branch]]:
     """Members that go on at a step, by what happens to them before it; the untouched ones first."""
     groups: dict[tuple[Edit, ...], dict[int, Branch]] = {}
     for index, branch in members.items():
         if step < (steps if branch.until is None else branch.until):
-            edits = edits_at(branch.interventions, step, condition)
+            edits = edits_at(branch.interventions, step, frames)
             groups.setdefault(edits, {})[index] = branch
     return dict(sorted(groups.items(), key=lambda item: len(item[0])))
 

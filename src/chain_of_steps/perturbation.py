@@ -1,0 +1,244 @@
+"""Figure 3 of the paper, measured: noise at a step against noise in a frame, at equal doses and correct levels."""
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+
+from . import suites
+from .denoise import EXPERIMENT_VERSION, Trajectory
+from .interventions import MODES, Intervention, NoiseAtCells, NoiseAtFrame, NoiseAtStep, from_record, record
+from .models import Condition, VideoModel
+from .probes import cka, tokens
+from .schedule import Schedule
+from .sites import Site, capture
+from .store import rounded
+from .suites import FRAMES
+from .sweep import Branch, evaluations, grow
+from .tasks.base import Sample
+
+SCATTER = 2  # steps before and after its centre over which a scattered dose is spread
+
+
+@dataclass(frozen=True)
+class Run:
+    """What determines one row, apart from model and schedule.
+
+    Attributes:
+        task, index, suite_seed, partition: name the sample, see `suites.draw_one`.
+        seed: of the noise that the generation starts from.
+        design: which comparison the run belongs to: clean, step, frame, window, scatter or cell.
+        interventions: what is done to it.
+        until: read on the clean estimate before this step; None means the final video.
+        maps: also compare with the clean run at every step.
+        frames: pixel frames of the clip.
+    """
+
+    task: str
+    index: int
+    suite_seed: int
+    seed: int
+    design: str = "clean"
+    interventions: tuple[Intervention, ...] = ()
+    until: int | None = None
+    maps: bool = False
+    partition: str = "test"
+    frames: int = FRAMES
+
+    @property
+    def base(self) -> tuple:
+        """What runs must have in common to share their past."""
+        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.frames
+
+
+class Perturbation:
+    """The experiment: noise put into generations, compared with the clean one.
+
+    Args:
+        model, schedule: what generates.
+        layer: block whose tokens are compared; by default the middle one.
+    """
+
+    name = "2_perturbation_curves"
+
+    def __init__(self, model: VideoModel, schedule: Schedule, layer: int | None = None):
+        self.model, self.schedule = model, schedule
+        self.layer = len(model.blocks[0]) // 2 if layer is None else layer
+        self._common = {
+            "experiment": self.name,
+            "version": EXPERIMENT_VERSION,
+            "model": model.fingerprint,
+            "schedule": schedule.record(),
+            "layer": self.layer,
+        }
+
+    def identity(self, run: Run) -> dict:
+        """Everything that determines a row, as plain JSON data."""
+        return self._common | asdict(run) | {"interventions": [record(i) for i in run.interventions]}
+
+    def run_of(self, identity: dict) -> Run:
+        """The run that an identity describes."""
+        fields = {name: identity[name] for name in Run.__dataclass_fields__}
+        return Run(**fields | {"interventions": tuple(from_record(data) for data in fields["interventions"])})
+
+    def branches(self, runs: list[Run]) -> list[Branch]:
+        """The tree of runs that share a base; branch 0 is the clean run, which every result is compared with."""
+        return [Branch(), *(Branch(run.interventions, run.until) for run in runs)]
+
+    def evaluations(self, runs: list[Run]) -> int:
+        """How many model evaluations `results` makes for runs that share a base."""
+        frames = 1 + (runs[0].frames - 1) // self.model.stride
+        tree = evaluations(self.branches(runs), self.schedule.steps, frames)
+        return tree + self.schedule.steps * _needs_stranger(runs)
+
+    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+        """Yields the result of every run as it ends; all share a base.
+
+        Fields: `score` and `answer` (candidate index, -1 for none) of the decoded end; `cells` and `energy`, the dose;
+        with maps `from`, the first step that is changed, and from there on `x`, `x0_hat`, `tokens`: dissimilarity
+        1 - CKA to the clean run (a clean run: to that of an unrelated sample), and `evidence`: the mean absolute
+        change of the candidates' evidence in the last frame.
+        """
+        sample, condition = self._sample(runs[0]), self._condition(runs[0])
+        maps, clean = any(run.maps for run in runs), None
+        stranger = self._stranger(runs[0], count) if _needs_stranger(runs) else None
+        for index, trajectory in self._grow(runs[0], condition, self.branches(runs), maps, count):
+            clean = clean or trajectory
+            if index == 0:
+                continue
+            run = runs[index - 1]
+            result = self._read(sample, trajectory)
+            if run.maps:
+                result |= self._maps(sample, trajectory, clean if run.interventions else stranger)
+            yield run, result
+
+    def measure(self, identity: dict) -> dict:
+        """Computes one row by itself."""
+        return next(result for _, result in self.results([self.run_of(identity)]))
+
+    def _sample(self, run: Run) -> Sample:
+        return suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
+
+    def _condition(self, run: Run) -> Condition:
+        return self.model.prepare_sample(self._sample(run), frames=run.frames)
+
+    def _grow(self, run: Run, condition: Condition, branches: list[Branch], maps: bool, count=None):
+        """The trajectories of a tree; with maps they carry the tokens of our layer at every step."""
+
+        def wanted(site: Site) -> bool:
+            return site.layer == self.layer and site.guided
+
+        with capture(self.model, wanted) if maps else nullcontext() as captured:
+            watch = (lambda *_: next(iter(captured.take().values()))) if maps else None
+            yield from grow(self.model, condition, self.schedule, run.seed, branches, watch, count=count)
+
+    def _read(self, sample: Sample, trajectory: Trajectory) -> dict:
+        video = self.model.decode(trajectory.x0_hats[-1])
+        answer = sample.answer_index(video[-1])
+        return {
+            "score": round(sample.score(video), 4),
+            "answer": -1 if answer is None else answer,
+            "cells": trajectory.cells,
+            "energy": round(trajectory.energy, 3),
+        }
+
+    def _maps(self, sample: Sample, trajectory: Trajectory, other: Trajectory) -> dict:
+        """How far a run is from another at every step from the first at which they differ."""
+        different = [s for s, x in enumerate(trajectory.latents) if x is not other.latents[s]]
+        first = different[0] if different else 0
+        ours, theirs = (self._evidence(sample, t.x0_hats[first:]) for t in (trajectory, other))
+        change = np.abs(ours - theirs[: len(ours)]).mean(1)  # (S - first,)
+        return {"from": first, "evidence": rounded(change, 4)} | dissimilarities(trajectory, other, first)
+
+    def _stranger(self, run: Run, count: Callable[[], None] | None) -> Trajectory:
+        """The clean run of another sample of the same task, with another seed."""
+        stranger = replace(run, index=run.index + 1000, seed=run.seed + 1000, interventions=(), until=None)
+        return next(t for _, t in self._grow(stranger, self._condition(stranger), [Branch()], True, count))
+
+    def _evidence(self, sample: Sample, x0_hats: list[torch.Tensor]) -> np.ndarray:
+        """Evidence for the candidates in the last frame of each clean estimate, (S, K)."""
+        return np.array([sample.evidence(self.model.decode(x0_hat)[-1]) for x0_hat in x0_hats])
+
+
+def _needs_stranger(runs: list[Run]) -> bool:
+    return any(run.maps and not run.interventions for run in runs)
+
+
+def dissimilarities(ours: Trajectory, clean: Trajectory, first: int) -> dict[str, list[float]]:
+    """1 - CKA of two trajectories at every step from `first` on: `x_s`, `x0_hat` and the watched tokens."""
+    steps = range(first, len(ours.x0_hats))
+    pairs = {
+        "x": [(tokens(ours.latents[s]), tokens(clean.latents[s])) for s in steps],
+        "x0_hat": [(tokens(ours.x0_hats[s]), tokens(clean.x0_hats[s])) for s in steps],
+        "tokens": [(ours.watched[s], clean.watched[s]) for s in steps],
+    }
+    return {name: rounded([1.0 - cka(a, b) for a, b in values], 4) for name, values in pairs.items()}
+
+
+def plan(
+    frames: int,
+    steps: int,
+    samples_per_task: int,
+    ablations_per_task: int,
+    maps_per_task: int,
+    map_tasks: list[str],
+    step_stride: int,
+    frame_stride: int,
+    suite_seed: int,
+) -> list[Run]:
+    """All runs of the experiment.
+
+    Every sample: clean, noise at every `step_stride`-th step, noise in every `frame_stride`-th frame, as the paper
+    does it (replace). The first `ablations_per_task`: the other modes, equal doses, and all steps compared with the
+    clean run step by step. The first `maps_per_task` of `map_tasks`: noise in single cells.
+
+    Args:
+        frames, steps: latent frames F and denoising steps S of a generation.
+    """
+    coarse, columns = range(0, steps, step_stride), sorted({*range(0, frames, frame_stride), frames - 1})
+    runs = []
+    for task in suites.TASKS:
+        for i in range(samples_per_task):
+            base, deep = Run(task, i, suite_seed, seed=i), i < ablations_per_task
+            every = range(steps) if deep else coarse
+            runs.append(_with(base, "clean", maps=deep))
+            runs += [_with(base, "step", NoiseAtStep(s, seed=i), maps=deep) for s in every]
+            runs += [_with(base, "frame", NoiseAtFrame(f, seed=i)) for f in columns]
+            if deep:
+                runs += _ablations(base, coarse, columns, frames, steps)
+            if task in map_tasks and i < maps_per_task:
+                cells = [(s, f) for s in coarse for f in range(frames)]
+                runs += [_with(base, "cell", NoiseAtCells((cell,), seed=i)) for cell in cells]
+    return runs
+
+
+def _ablations(base: Run, coarse: range, columns: list[int], frames: int, steps: int) -> list[Run]:
+    i, runs = base.index, []
+    for mode in MODES[1:]:
+        runs += [_with(base, "step", NoiseAtStep(s, mode=mode, seed=i)) for s in coarse]
+        runs += [_with(base, "frame", NoiseAtFrame(f, mode=mode, seed=i)) for f in columns]
+    rng = np.random.default_rng([i, 5])
+    for s in coarse:
+        frame = int(rng.integers(1, frames - 1))  # neither the given nor the scored one
+        runs.append(_with(base, "window", NoiseAtFrame(frame, steps=window(s, frames, steps), seed=i)))
+        runs.append(_with(base, "scatter", NoiseAtCells(_scattered(rng, s, frames, steps), seed=i)))
+    return runs
+
+
+def window(centre: int, count: int, steps: int) -> tuple[int, ...]:
+    """`count` consecutive steps centred at one, moved inside the schedule where they would stick out."""
+    first = min(max(0, centre - count // 2), max(0, steps - count))
+    return tuple(range(first, min(first + count, steps)))
+
+
+def _scattered(rng: np.random.Generator, step: int, frames: int, steps: int) -> tuple[tuple[int, int], ...]:
+    """As many random cells as there are frames, at a step and its neighbours; neither given nor scored frame."""
+    near = range(max(0, step - SCATTER), min(steps, step + SCATTER + 1))
+    cells = [(s, f) for s in near for f in range(1, frames - 1)]
+    return tuple(sorted(cells[k] for k in rng.choice(len(cells), size=min(frames, len(cells)), replace=False)))
+
+
+def _with(base: Run, design: str, *interventions: Intervention, maps: bool = False) -> Run:
+    return replace(base, design=design, interventions=interventions, maps=maps)

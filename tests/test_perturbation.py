@@ -1,0 +1,113 @@
+"""The perturbation experiment on a tiny random model: shared = alone, killed = whole, null = nothing."""
+
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+import tiny
+
+from chain_of_steps.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep
+from chain_of_steps.models import VideoModel
+from chain_of_steps.perturbation import Perturbation, Run, plan, window
+from chain_of_steps.schedule import Schedule
+from chain_of_steps.store import Store
+from chain_of_steps.sweep import sweep
+
+SCHEDULE = Schedule("test", "euler", 5, shift=3.0)
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return Perturbation(VideoModel(tiny.mini_like()), SCHEDULE)
+
+
+def small_plan() -> list[Run]:
+    runs = plan(9, 5, 1, 1, 1, ["maze"], step_stride=2, frame_stride=4, suite_seed=7)
+    return [run for run in runs if run.task in ("maze", "bounce")]
+
+
+def test_a_row_is_the_same_alone_and_in_company(experiment, tmp_path):
+    runs = small_plan()
+    rows = sweep(experiment, Store(tmp_path, "x"), runs)
+    assert len(rows) == len(runs) > 60
+    for row in rows[:: len(rows) // 12]:
+        assert experiment.measure(row["run"]) == row["result"]
+
+
+def test_it_makes_as_many_evaluations_as_it_says(experiment, tmp_path):
+    runs, made = [run for run in small_plan() if run.task == "maze"], []
+    list(experiment.results(runs, count=lambda: made.append(1)))
+    assert len(made) == experiment.evaluations(runs)
+
+
+def test_an_identity_describes_its_run(experiment):
+    for run in small_plan():
+        assert experiment.run_of(experiment.identity(run)) == run
+
+
+def test_a_null_intervention_changes_no_map(experiment):
+    null = Run("maze", 0, 7, 0, "cell", (NoiseAtCells(()),), maps=True)
+    result = experiment.measure(experiment.identity(null))
+    assert max(map(abs, result["x"] + result["x0_hat"] + result["tokens"])) < 1e-9
+    assert max(result["evidence"]) == 0.0 and result["cells"] == 0
+
+
+def test_maps_begin_where_the_noise_enters(experiment):
+    result = experiment.measure(experiment.identity(Run("maze", 0, 7, 0, "step", (NoiseAtStep(3),), maps=True)))
+    assert result["from"] == 3 and len(result["x"]) == 2
+    assert result["x"][0] == pytest.approx(1.0, abs=0.1), "replaced latents are unrelated to those before"
+
+
+def test_doses_are_equal_where_they_should_be(experiment):
+    runs = [run for run in small_plan() if run.task == "maze" and run.design in ("step", "scatter")]
+    doses = {(run.design, result["cells"]) for run, result in experiment.results(runs)}
+    assert doses == {("step", 9), ("scatter", 9)}
+    assert [len(window(c, 9, 20)) for c in (0, 3, 10, 19)] == [9] * 4
+    assert window(10, 9, 20) == tuple(range(6, 15))
+
+
+def test_equal_dose_designs_spare_the_given_and_the_scored_frame():
+    for run in small_plan():
+        (intervention,) = run.interventions or (None,)
+        if run.design == "window":
+            assert intervention.frame in range(1, 8)
+        if run.design == "scatter":
+            assert {f for _, f in intervention.cells} <= set(range(1, 8))
+
+
+def test_runs_of_a_plan_differ(experiment):
+    runs = plan(9, 20, 3, 2, 1, ["maze"], step_stride=3, frame_stride=2, suite_seed=7)
+    assert len(set(runs)) == len(runs)
+    frames = {run.interventions[0].frame for run in runs if run.design == "frame"}
+    assert frames == {0, 2, 4, 6, 8} and isinstance(
+        runs[-1].interventions[0], NoiseAtFrame | NoiseAtStep | NoiseAtCells
+    )
+
+
+def work(folder: Path) -> None:
+    """What is killed: the whole small plan, into a store."""
+    store = Store(folder, "x")
+    sweep(Perturbation(VideoModel(tiny.mini_like()), SCHEDULE), store, small_plan())
+    store.seal()
+
+
+def test_killed_at_ten_moments_it_ends_with_the_same_bytes(tmp_path):
+    work(tmp_path / "whole")
+    process, file, lines = None, tmp_path / "killed" / "x.jsonl", 0
+    for kill in range(10):
+        process = multiprocessing.get_context("fork").Process(target=work, args=(tmp_path / "killed",))
+        process.start()
+        while process.is_alive() and _lines(file) <= lines + kill:
+            time.sleep(0.001 * (1 + kill % 3))
+        assert process.is_alive(), "it should have been killed in the middle"
+        process.kill()
+        process.join()
+        lines = _lines(file)
+    assert lines < _lines(tmp_path / "whole" / "x.jsonl")
+    work(tmp_path / "killed")
+    assert file.read_bytes() == (tmp_path / "whole" / "x.jsonl").read_bytes()
+
+
+def _lines(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0
