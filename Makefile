@@ -47,8 +47,8 @@ lab: $(INSTALLED) ## open the notebooks in JupyterLab
 train: $(INSTALLED) ## train the mini model, going on where it stopped [TRAIN_BUDGET=3h]
 	$(IN_VENV) $(BIN)/chain-of-steps train --budget $(TRAIN_BUDGET) --resume
 
-results: $(INSTALLED) ## maintainers: compute every run again and replace results/
-	$(IN_VENV) $(BIN)/python tools/reproduce.py --full --replace
+results: $(INSTALLED) ## maintainers: compute the runs that results/ lacks, drop those it should not have
+	$(IN_VENV) $(BIN)/python tools/reproduce.py --results
 
 clean: ## remove caches and scratch outputs; keep .venv, data and results
 	rm -rf build scratch .pytest_cache .ruff_cache .hypothesis

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import tiny
 
+from chain_of_steps.experiments.perturbation import Perturbation, Run, window
 from chain_of_steps.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep
 from chain_of_steps.models import VideoModel
-from chain_of_steps.perturbation import Perturbation, Run, plan, window
 from chain_of_steps.schedule import Schedule
 from chain_of_steps.store import Store
 from chain_of_steps.sweep import sweep
@@ -23,7 +23,8 @@ def experiment():
 
 
 def small_plan() -> list[Run]:
-    runs = plan(9, 5, 1, 1, 1, ["maze"], step_stride=2, frame_stride=4, suite_seed=7)
+    experiment = Perturbation(VideoModel(tiny.mini_like()), SCHEDULE)
+    runs = experiment.plan(1, 1, 1, ["maze"], step_stride=2, frame_stride=4, suite_seed=7)
     return [run for run in runs if run.task in ("maze", "bounce")]
 
 
@@ -77,7 +78,7 @@ def test_equal_dose_designs_spare_the_given_and_the_scored_frame():
 
 
 def test_runs_of_a_plan_differ(experiment):
-    runs = plan(9, 20, 3, 2, 1, ["maze"], step_stride=3, frame_stride=2, suite_seed=7)
+    runs = experiment.plan(3, 2, 1, ["maze"], step_stride=2, frame_stride=2, suite_seed=7)
     assert len(set(runs)) == len(runs)
     frames = {run.interventions[0].frame for run in runs if run.design == "frame"}
     assert frames == {0, 2, 4, 6, 8} and isinstance(

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from chain_of_steps import probes, readouts
+from chain_of_steps import probes
+from chain_of_steps.intervals import interval
+from chain_of_steps.readouts import step_visualization as readouts
 
 
 def test_net_evidence_leaves_out_what_is_no_control():
@@ -66,8 +68,9 @@ def test_priors_are_named_and_sum_to_one():
 
 
 def test_bootstrap_covers_the_mean_and_leaves_out_nan():
-    mean, low, high = probes.bootstrap(np.array([1.0, 2.0, 3.0, np.nan]))
-    assert mean == 2.0 and 1.0 <= low < mean < high <= 3.0
+    found = interval(np.array([1.0, 2.0, 3.0, np.nan]))
+    assert found["n"] == 3 and found["mean"] == 2.0 and 1.0 <= found["low"] < 2.0 < found["high"] <= 3.0
+    assert interval([np.nan])["n"] == 0
 
 
 def test_frames_that_commit_together_have_no_slope_and_a_chain_of_frames_has_one():

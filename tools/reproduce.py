@@ -1,84 +1,118 @@
 """`make reproduce`: redraws every figure from the stored rows, then recomputes runs from the weights and compares.
 
-Exit code 1 if more than 5 % of the recomputed answers differ, or a metric leaves its tolerance.
+Exit code 1 if more than 5 % of the recomputed answers differ, or a number leaves its tolerance as often.
+With `--full` every run is computed anew, drawn from, and compared; `--results` (maintainers) brings `results/` up to
+date: rows of the same weights, schedule and code are kept, missing ones computed, all others dropped.
 """
 
 import argparse
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import yaml
+from run import execute
+from tqdm import tqdm
 
-from chain_of_steps import schedule, step_visualization
+from chain_of_steps import schedule
 from chain_of_steps.__main__ import seconds
+from chain_of_steps.experiments.perturbation import Perturbation
+from chain_of_steps.experiments.step_visualization import StepVisualization
 from chain_of_steps.models import VideoModel
-from chain_of_steps.store import Store, compute
+from chain_of_steps.store import Store, key_of
+from chain_of_steps.sweep import sweep
 
 ROOT = Path(__file__).parent.parent
+FULL = ROOT / "build" / "full"
+EXPERIMENTS = {experiment.name: experiment for experiment in (StepVisualization, Perturbation)}
 SEED = 20260316  # of the draw of runs to recompute; printed
-TOLERANCE = 0.02  # of a run's score and evidence, where the machine differs from the one that wrote the rows
-MAY_DIFFER = 0.05  # share of answers
+TOLERANCE = 0.02  # of a run's numbers, where the machine differs from the one that wrote the rows
+MAY_DIFFER = 0.05  # share of runs
 
 
-def experiments(model: VideoModel) -> dict:
-    """Every experiment by name, with the runs of scale `mini`."""
-    parameters = yaml.safe_load((ROOT / "params.yaml").read_text())["mini"]
-    first = dict(parameters["1_step_visualization"])
-    visualization = step_visualization.StepVisualization(model, schedule.preset(first.pop("preset")))
-    return {visualization.name: (visualization, step_visualization.plan(**first))}
+def experiments(model: VideoModel, scale: str = "mini") -> dict[str, tuple]:
+    """Every experiment by name, with its runs of a scale of params.yaml."""
+    found = {}
+    for name, section in yaml.safe_load((ROOT / "params.yaml").read_text())[scale].items():
+        experiment = EXPERIMENTS[name](model, schedule.preset(section.pop("preset")))
+        found[name] = (experiment, experiment.plan(**section))
+    return found
 
 
 def redraw() -> None:
     """Pulls data and results, executes every notebook anew and redraws every figure."""
-    if (ROOT / "data.dvc").exists():
-        _run("dvc", "pull", "--quiet")
-    _run("dvc", "repro", "--force")
+    _dvc("pull", "--quiet")
+    _dvc("repro", "--force")
 
 
-def compute_all(results: Path) -> None:
-    """Computes every row of every experiment into `results`; rows found there are kept."""
-    from tqdm import tqdm
-
+def compute(results: Path) -> None:
+    """Brings the rows and show-cases of all experiments in `results` up to date."""
     for name, (experiment, runs) in experiments(VideoModel.load(ROOT / "data/mini")).items():
+        print(f"{name}: {len(runs)} runs", flush=True)
         store = Store(results, name)
-        rows = compute(store, [experiment.identity(r) for r in runs], experiment.measure, tqdm)
-        store.seal()
+        rows = sweep(experiment, store, runs, tqdm)
+        store.seal({key_of(experiment.identity(run)) for run in runs})
         experiment.showcase(rows, results)
 
 
 def verify(results: Path, budget: float) -> int:
-    """Recomputes as many runs as fit the budget (seconds), prints the table, returns the exit code."""
-    began = time.time()
+    """Recomputes as many stored runs as fit the budget (seconds), prints the table, returns the exit code."""
+    began = time.monotonic()
     stored = {
-        name: (e, Store(results, name)) for name, (e, _) in experiments(VideoModel.load(ROOT / "data/mini")).items()
+        name: (experiment, Store(results, name).rows)
+        for name, (experiment, _) in experiments(VideoModel.load(ROOT / "data/mini")).items()
     }
-    jobs = [(name, key) for name, (_, store) in stored.items() for key in sorted(store.rows)]
+    jobs = [(name, key) for name, (_, rows) in stored.items() for key in sorted(rows)]
     random.Random(SEED).shuffle(jobs)
     checks: dict[str, list[tuple[bool, bool, bool]]] = {name: [] for name in stored}
-    for number, (name, key) in enumerate(jobs):
-        if time.time() - began > budget:
+    print(f"Recomputing runs drawn with seed {SEED}, for {budget:.0f} s:")
+    for number, (name, key) in enumerate(jobs, 1):
+        experiment, rows = stored[name]
+        checks[name].append(compare(rows[key]["result"], experiment.measure(rows[key]["run"])))
+        left = budget - (time.monotonic() - began)
+        print(f"\r{number} of {len(jobs)} runs, {max(0, left):.0f} s left ", end="", flush=True)
+        if left < 0:
             break
-        experiment, store = stored[name]
-        checks[name].append(_compare(store.rows[key]["result"], experiment.measure(store.rows[key]["run"])))
-        left = budget - (time.time() - began)
-        print(
-            f"\rverified {number + 1} of {len(jobs)} runs, {max(0, left):.0f} s of the budget left ", end="", flush=True
-        )
-    print(f"\n\nRuns drawn with seed {SEED}.\n")
-    return _table(checks, {name: len(store.rows) for name, (_, store) in stored.items()})
+    print("\n")
+    return table(checks, {name: len(rows) for name, (_, rows) in stored.items()})
 
 
-def _compare(old: dict, new: dict) -> tuple[bool, bool, bool]:
-    """Identical, same answers, numbers within tolerance."""
+def compare_all(results: Path, fresh: Path) -> int:
+    """Compares every stored row with the one computed anew, prints the table, returns the exit code."""
+    names = list(yaml.safe_load((ROOT / "params.yaml").read_text())["mini"])
+    checks, totals = {}, {}
+    for name in names:
+        old, new = Store(results, name).rows, Store(fresh, name).rows
+        checks[name] = [compare(old[key]["result"], new[key]["result"]) for key in sorted(old.keys() & new.keys())]
+        totals[name] = len(old)
+    return table(checks, totals)
+
+
+def compare(old: dict, new: dict) -> tuple[bool, bool, bool]:
+    """Of two results: identical, same final answer, numbers within tolerance."""
     new = json.loads(json.dumps(new))
-    same_answer = old["answer_at"][-1] == new["answer_at"][-1]
-    pairs = zip(_numbers(old), _numbers(new), strict=False)
-    close = sum(abs(a - b) <= TOLERANCE for a, b in pairs) >= 0.95 * len(_numbers(old))
-    return old == new, same_answer, close
+    ours, theirs = _numbers(old), _numbers(new)
+    near = sum(abs(a - b) <= TOLERANCE * max(1.0, abs(a)) for a, b in zip(ours, theirs, strict=False))
+    return old == new, _answer(old) == _answer(new), len(ours) == len(theirs) and near >= (1 - MAY_DIFFER) * len(ours)
+
+
+def table(checks: dict[str, list], totals: dict[str, int]) -> int:
+    """Prints experiment by experiment how many runs agree; the exit code."""
+    print("experiment | runs | recomputed | identical | answers agree | metrics within tolerance")
+    failed = False
+    for name, results in checks.items():
+        identical, agree, close = (sum(column) for column in zip(*results, strict=True)) if results else (0, 0, 0)
+        print(f"{name} | {totals[name]} | {len(results)} | {identical} | {agree} | {close}")
+        failed |= min(agree, close) < (1 - MAY_DIFFER) * len(results)
+    return int(failed)
+
+
+def _answer(result: dict) -> int:
+    return result["answer"] if "answer" in result else result["answer_at"][-1]
 
 
 def _numbers(value) -> list[float]:
@@ -89,36 +123,43 @@ def _numbers(value) -> list[float]:
     return [float(value)] if isinstance(value, (int, float)) else []
 
 
-def _table(checks: dict, totals: dict) -> int:
-    header = ("experiment", "runs", "recomputed", "identical", "answers agree", "metrics within tolerance")
-    print(" | ".join(header))
-    failed = False
-    for name, results in checks.items():
-        count = len(results)
-        identical, agree, close = (sum(column) for column in zip(*results, strict=True)) if results else (0, 0, 0)
-        print(f"{name} | {totals[name]} | {count} | {identical} | {agree} | {close}")
-        failed |= count > 0 and (agree < (1 - MAY_DIFFER) * count or close < (1 - MAY_DIFFER) * count)
-    return int(failed)
+def _dvc(*arguments: str) -> None:
+    print("> dvc", *arguments, flush=True)
+    if subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=ROOT).returncode:
+        raise SystemExit(f"`dvc {' '.join(arguments)}` failed; its message stands above")
 
 
-def _run(*command: str) -> None:
-    print(">", *command, flush=True)
-    if subprocess.run([sys.executable, "-m", *command] if command[0] == "dvc" else command, cwd=ROOT).returncode:
-        raise SystemExit(f"`{' '.join(command)}` failed; its message stands above")
+def _full() -> int:
+    """Every run anew into a fresh store (a killed call is taken up again), figures from it, and the comparison."""
+    _dvc("pull", "--quiet")
+    compute(FULL)
+    _dvc("repro", "sources")
+    for name in yaml.safe_load((ROOT / "params.yaml").read_text())["figures"]:
+        execute(name, out=str(FULL / "figures"), results=str(FULL))
+    last = FULL.with_name("full-last")
+    shutil.rmtree(last, ignore_errors=True)
+    FULL.rename(last)  # the next call begins anew
+    print(f"\nThe new rows, and figures drawn from them: {last.relative_to(ROOT)}\n")
+    return compare_all(ROOT / "results", last)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budget", type=seconds, default="8m", help="time for the verification, e.g. 8m")
-    parser.add_argument("--full", action="store_true", help="compute every row again, into a fresh store")
-    parser.add_argument("--replace", action="store_true", help="with --full: replace results/ (maintainers)")
+    parser.add_argument("--full", action="store_true", help="compute every run anew")
+    parser.add_argument("--results", action="store_true", help="bring results/ up to date (maintainers)")
     options = parser.parse_args()
     if options.full:
-        target = ROOT / "results" if options.replace else ROOT / "build" / "full"
-        compute_all(target)
+        return _full()
+    if options.results:
+        compute(ROOT / "results")
+        return 0
     redraw()
     return verify(ROOT / "results", options.budget)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; what was computed is kept, and the same command goes on from there")

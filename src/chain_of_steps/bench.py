@@ -9,7 +9,7 @@ from . import suites
 from .denoise import generate
 from .models import VideoModel
 from .schedule import Schedule
-from .tasks.base import Partition, Sample
+from .tasks.base import Partition
 
 LARGE_MAZE = "maze_5x5_up"
 
@@ -36,11 +36,6 @@ def bench(
     return _report(results) | {"model": model.fingerprint, "seed": seed, "schedule": schedule.record()}
 
 
-def large(sample: Sample) -> bool:
-    """Whether a sample is a maze of 5 x 5 rooms or more."""
-    return sample.module == "maze" and sample.state["rooms"] >= 5
-
-
 def _one(model, schedule, name, i, seed, partition, frames) -> dict:
     sample = suites.draw_one(name, i, seed, partition)
     condition = model.prepare_sample(sample, frames=frames)
@@ -49,7 +44,7 @@ def _one(model, schedule, name, i, seed, partition, frames) -> dict:
     noise = np.random.default_rng(i).integers(0, 256, frozen.shape, dtype=np.uint8)
     return {
         "task": name,
-        "large": name == "maze" and large(sample),
+        "large": name == "maze" and sample.large,
         "score": sample.score(clip),
         "frozen_first_frame": sample.score(frozen),
         "noise": sample.score(noise),

@@ -121,14 +121,3 @@ def _hsic(a: Tensor, b: Tensor) -> Tensor:
     trace = (a.T @ b).pow(2).sum() - squares_a @ squares_b  # tr(K L)
     sums = rows_a.sum() * rows_b.sum() / ((n - 1) * (n - 2))
     return (trace + sums - 2.0 * (rows_a @ rows_b) / (n - 2)) / (n * (n - 3))
-
-
-def bootstrap(values: np.ndarray, draws: int = 2000, seed: int = 0) -> tuple[float, float, float]:
-    """Mean and 95 % percentile interval over samples (first axis); NaN rows are left out."""
-    values = np.asarray(values, float)
-    values = values[~np.isnan(values)]
-    if len(values) == 0:
-        return float("nan"), float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    means = values[rng.integers(0, len(values), (draws, len(values)))].mean(1)
-    return float(values.mean()), float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))

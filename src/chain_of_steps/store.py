@@ -2,12 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from PIL import Image
 
 from .tasks.base import digest
 
@@ -25,6 +22,7 @@ class Store:
 
     def __init__(self, folder: str | Path, experiment: str):
         self.file = Path(folder) / f"{experiment}.jsonl"
+        self._torn = False  # whether a kill cut the last line short
         self.rows = {row["key"]: row for row in self._read()}
 
     def get(self, identity: dict) -> dict | None:
@@ -37,23 +35,26 @@ class Store:
         row = json.loads(_line(row))  # what a reader will see
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with open(self.file, "a", encoding="utf-8") as file:
-            file.write(_line(row) + "\n")
+            file.write("\n" * self._torn + _line(row) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        self.rows[row["key"]] = row
+        self.rows[row["key"]], self._torn = row, False
         return row
 
-    def seal(self) -> None:
-        """Rewrites the file with its rows in order of their keys, atomically."""
+    def seal(self, keys: set[str] | None = None) -> None:
+        """Rewrites the file with its rows (only those of `keys`, if given) in order of their keys, atomically."""
+        self.rows = {key: row for key, row in sorted(self.rows.items()) if keys is None or key in keys}
         partial = self.file.with_suffix(".partial")
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text("".join(_line(self.rows[key]) + "\n" for key in sorted(self.rows)), encoding="utf-8")
+        partial.write_text("".join(_line(row) + "\n" for row in self.rows.values()), encoding="utf-8")
         os.replace(partial, self.file)
 
     def _read(self) -> Iterator[dict]:
         if not self.file.exists():
             return
-        for number, line in enumerate(self.file.read_text(encoding="utf-8").splitlines(), 1):
+        text = self.file.read_text(encoding="utf-8")
+        self._torn = bool(text) and not text.endswith("\n")
+        for number, line in enumerate(text.splitlines(), 1):
             try:
                 row = json.loads(line)
                 check = row.pop("check")
@@ -70,39 +71,6 @@ class Store:
 def key_of(identity: dict) -> str:
     """Hash of what determines a run: experiment, weights, schedule, sample, seed, interventions, version."""
     return digest(identity)[:32]
-
-
-def compute(
-    store: Store, identities: list[dict], run: Callable[[dict], dict], progress: Callable | None = None
-) -> list:
-    """The rows of all runs, in order: found in the store, or computed and stored there.
-
-    Args:
-        run: computes the result of one identity.
-        progress: wraps the list of missing runs, e.g. `tqdm`.
-    """
-    missing = [identity for identity in identities if store.get(identity) is None]
-    for identity in progress(missing) if progress and missing else missing:
-        store.put(identity, run(identity))
-    return [store.get(identity) for identity in identities]
-
-
-def write_clips(file: Path, clips: np.ndarray) -> np.ndarray:
-    """Stores decoded clips (S, P, H, W, 3), uint8, as one lossless picture of S x P tiles; returns them."""
-    rows, columns, height, width, _ = clips.shape
-    sheet = clips.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    Image.fromarray(sheet).save(partial, format="PNG", optimize=True)
-    os.replace(partial, file)
-    return clips
-
-
-def read_clips(file: Path, steps: int) -> np.ndarray:
-    """What `write_clips` stored: (S, P, H, W, 3), uint8; frames are square."""
-    sheet = np.asarray(Image.open(file).convert("RGB"))
-    side = sheet.shape[0] // steps
-    return sheet.reshape(steps, side, -1, side, 3).transpose(0, 2, 1, 3, 4)
 
 
 def rounded(values: Any, digits: int = 4) -> Any:

@@ -5,7 +5,8 @@ from collections import defaultdict
 import numpy as np
 import pandas as pd
 
-from .probes import bootstrap, commit_step, leader, net_evidence, presence_threshold, present
+from ..intervals import interval
+from ..probes import commit_step, leader, net_evidence, presence_threshold, present
 
 ONSET = 0.25  # ink above which a room of a maze counts as drawn
 
@@ -112,14 +113,14 @@ def _commit_by_frame(result: dict, threshold: np.ndarray) -> np.ndarray:
 def _summary(lines: pd.DataFrame) -> dict:
     result = {
         "n": len(lines),
-        "score": _interval(lines["score"]),
-        "solved": _interval(lines["solved"]),
-        "gain": _interval([at[-1] - float(at[0]) for at in lines["solved_at"]]),
-        "explores": _interval(lines["explores"]),
-        "pruned": _interval(lines["pruned"]),
-        "commit": _interval(lines["commit"]),
-        "frame_slope": _interval(lines["frame_slope"]),
-        "onset_slope": _interval(lines["onset_slope"]),
+        "score": interval(lines["score"]),
+        "solved": interval(lines["solved"]),
+        "gain": interval([at[-1] - float(at[0]) for at in lines["solved_at"]]),
+        "explores": interval(lines["explores"]),
+        "pruned": interval(lines["pruned"]),
+        "commit": interval(lines["commit"]),
+        "frame_slope": interval(lines["frame_slope"]),
+        "onset_slope": interval(lines["onset_slope"]),
         "present": np.stack(lines["present"]).mean(0).round(3).tolist(),
         "solved_at": np.stack(lines["solved_at"]).mean(0).round(3).tolist(),
     }
@@ -136,17 +137,8 @@ def _against_null(judged: pd.DataFrame, prior: str, ours: np.ndarray) -> dict:
     theirs = np.stack([null[prior] for null in judged["null_present"]])  # (n, S)
     departure = np.stack([null[prior] for null in judged["departure"]])
     return {
-        "explores": _interval((theirs.max(1) > 1).astype(float)),
-        "excess": _interval(ours.astype(float) - (theirs.max(1) > 1)),
+        "explores": interval((theirs.max(1) > 1).astype(float)),
+        "excess": interval(ours.astype(float) - (theirs.max(1) > 1)),
         "present": theirs.mean(0).round(3).tolist(),
         "departure": departure.mean(0).round(4).tolist(),
     }
-
-
-def _interval(values) -> dict:
-    values = np.asarray(values, float)
-    mean, low, high = bootstrap(values)
-    known = int((~np.isnan(values)).sum())
-    if known == 0:
-        return {"mean": None, "low": None, "high": None, "n": 0}
-    return {"mean": round(mean, 4), "low": round(low, 4), "high": round(high, 4), "n": known}

@@ -3,21 +3,23 @@
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from . import suites
-from .denoise import EXPERIMENT_VERSION, Trajectory
-from .interventions import MODES, Intervention, NoiseAtCells, NoiseAtFrame, NoiseAtStep, from_record, record
-from .models import Condition, VideoModel
-from .probes import cka, tokens
-from .schedule import Schedule
-from .sites import Site, capture
-from .store import rounded
-from .suites import FRAMES
-from .sweep import Branch, evaluations, grow
-from .tasks.base import Sample
+from .. import suites
+from ..denoise import EXPERIMENT_VERSION, Trajectory, generate
+from ..interventions import MODES, Intervention, NoiseAtCells, NoiseAtFrame, NoiseAtStep, from_record, record
+from ..models import Condition, VideoModel
+from ..probes import cka, tokens
+from ..schedule import Schedule
+from ..showcase import Case, decode_all, kept_clips
+from ..sites import Site, capture
+from ..store import key_of, rounded
+from ..suites import FRAMES
+from ..sweep import Branch, evaluations, grow
+from ..tasks.base import Sample
 
 SCATTER = 2  # steps before and after its centre over which a scattered dose is spread
 
@@ -31,6 +33,7 @@ class Run:
         seed: of the noise that the generation starts from.
         design: which comparison the run belongs to: clean, step, frame, window, scatter or cell.
         interventions: what is done to it.
+        centre: the step round which windows and scattered cells lie, else -1.
         until: read on the clean estimate before this step; None means the final video.
         maps: also compare with the clean run at every step.
         frames: pixel frames of the clip.
@@ -42,6 +45,7 @@ class Run:
     seed: int
     design: str = "clean"
     interventions: tuple[Intervention, ...] = ()
+    centre: int = -1
     until: int | None = None
     maps: bool = False
     partition: str = "test"
@@ -74,6 +78,39 @@ class Perturbation:
             "layer": self.layer,
         }
 
+    def plan(
+        self,
+        samples_per_task: int,
+        ablations_per_task: int,
+        maps_per_task: int,
+        map_tasks: list[str],
+        step_stride: int,
+        frame_stride: int,
+        suite_seed: int,
+    ) -> list[Run]:
+        """All runs of the experiment.
+
+        Every sample: clean, noise at every `step_stride`-th step, noise in every `frame_stride`-th frame, as the paper
+        does it (replace). The first `ablations_per_task`: the other modes, equal doses, and all steps compared with
+        the clean run step by step. The first `maps_per_task` of `map_tasks`: noise in single cells.
+        """
+        frames, steps = latent_frames(self.model), self.schedule.steps
+        coarse, columns = range(0, steps, step_stride), sorted({*range(0, frames, frame_stride), frames - 1})
+        runs = []
+        for task in suites.TASKS:
+            for i in range(samples_per_task):
+                base, deep = Run(task, i, suite_seed, seed=i), i < ablations_per_task
+                every = range(steps) if deep else coarse
+                runs.append(_with(base, "clean", maps=deep))
+                runs += [_with(base, "step", NoiseAtStep(s, seed=i), maps=deep) for s in every]
+                runs += [_with(base, "frame", NoiseAtFrame(f, seed=i)) for f in columns]
+                if deep:
+                    runs += _ablations(base, coarse, columns, frames, steps)
+                if task in map_tasks and i < maps_per_task:
+                    cells = [(s, f) for s in coarse for f in range(frames)]
+                    runs += [_with(base, "cell", NoiseAtCells((cell,), seed=i)) for cell in cells]
+        return runs
+
     def identity(self, run: Run) -> dict:
         """Everything that determines a row, as plain JSON data."""
         return self._common | asdict(run) | {"interventions": [record(i) for i in run.interventions]}
@@ -89,8 +126,7 @@ class Perturbation:
 
     def evaluations(self, runs: list[Run]) -> int:
         """How many model evaluations `results` makes for runs that share a base."""
-        frames = 1 + (runs[0].frames - 1) // self.model.stride
-        tree = evaluations(self.branches(runs), self.schedule.steps, frames)
+        tree = evaluations(self.branches(runs), self.schedule.steps, latent_frames(self.model, runs[0].frames))
         return tree + self.schedule.steps * _needs_stranger(runs)
 
     def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
@@ -117,6 +153,29 @@ class Perturbation:
     def measure(self, identity: dict) -> dict:
         """Computes one row by itself."""
         return next(result for _, result in self.results([self.run_of(identity)]))
+
+    def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
+        """The first maze of 5 x 5 rooms or more that the clean run solves, clean and under four kinds of noise."""
+        solved = (self.run_of(r["run"]) for r in rows if r["run"]["design"] == "clean" and r["result"]["score"] == 1.0)
+        first = next(run for run in solved if self._sample(run).large)
+        steps, frames = self.schedule.steps, latent_frames(self.model)
+        noises = {
+            "clean": (),
+            "early step,\nreplace": (NoiseAtStep(steps // 4),),
+            "late step,\nreplace": (NoiseAtStep(3 * steps // 4),),
+            "late step,\nlevel-correct": (NoiseAtStep(3 * steps // 4, mode="level-correct"),),
+            "one frame,\nreplace": (NoiseAtFrame(frames // 2),),
+        }
+        return [self._case(label, _with(first, "showcase", *noise), results) for label, noise in noises.items()]
+
+    def _case(self, label: str, run: Run, results: str | Path) -> Case:
+        def make() -> np.ndarray:
+            condition = self._condition(run)
+            trajectory = generate(self.model, condition, self.schedule, run.seed, interventions=run.interventions)
+            return decode_all(self.model, trajectory)
+
+        key = key_of(self.identity(run))
+        return Case(label, self._sample(run), kept_clips(results, key, self.schedule.steps, make))
 
     def _sample(self, run: Run) -> Sample:
         return suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
@@ -162,6 +221,11 @@ class Perturbation:
         return np.array([sample.evidence(self.model.decode(x0_hat)[-1]) for x0_hat in x0_hats])
 
 
+def latent_frames(model: VideoModel, frames: int = FRAMES) -> int:
+    """Latent frames of a clip of so many pixel frames."""
+    return 1 + (frames - 1) // model.stride
+
+
 def _needs_stranger(runs: list[Run]) -> bool:
     return any(run.maps and not run.interventions for run in runs)
 
@@ -177,44 +241,8 @@ def dissimilarities(ours: Trajectory, clean: Trajectory, first: int) -> dict[str
     return {name: rounded([1.0 - cka(a, b) for a, b in values], 4) for name, values in pairs.items()}
 
 
-def plan(
-    frames: int,
-    steps: int,
-    samples_per_task: int,
-    ablations_per_task: int,
-    maps_per_task: int,
-    map_tasks: list[str],
-    step_stride: int,
-    frame_stride: int,
-    suite_seed: int,
-) -> list[Run]:
-    """All runs of the experiment.
-
-    Every sample: clean, noise at every `step_stride`-th step, noise in every `frame_stride`-th frame, as the paper
-    does it (replace). The first `ablations_per_task`: the other modes, equal doses, and all steps compared with the
-    clean run step by step. The first `maps_per_task` of `map_tasks`: noise in single cells.
-
-    Args:
-        frames, steps: latent frames F and denoising steps S of a generation.
-    """
-    coarse, columns = range(0, steps, step_stride), sorted({*range(0, frames, frame_stride), frames - 1})
-    runs = []
-    for task in suites.TASKS:
-        for i in range(samples_per_task):
-            base, deep = Run(task, i, suite_seed, seed=i), i < ablations_per_task
-            every = range(steps) if deep else coarse
-            runs.append(_with(base, "clean", maps=deep))
-            runs += [_with(base, "step", NoiseAtStep(s, seed=i), maps=deep) for s in every]
-            runs += [_with(base, "frame", NoiseAtFrame(f, seed=i)) for f in columns]
-            if deep:
-                runs += _ablations(base, coarse, columns, frames, steps)
-            if task in map_tasks and i < maps_per_task:
-                cells = [(s, f) for s in coarse for f in range(frames)]
-                runs += [_with(base, "cell", NoiseAtCells((cell,), seed=i)) for cell in cells]
-    return runs
-
-
 def _ablations(base: Run, coarse: range, columns: list[int], frames: int, steps: int) -> list[Run]:
+    """The other modes, and equal doses laid along a frame or scattered."""
     i, runs = base.index, []
     for mode in MODES[1:]:
         runs += [_with(base, "step", NoiseAtStep(s, mode=mode, seed=i)) for s in coarse]
@@ -222,8 +250,9 @@ def _ablations(base: Run, coarse: range, columns: list[int], frames: int, steps:
     rng = np.random.default_rng([i, 5])
     for s in coarse:
         frame = int(rng.integers(1, frames - 1))  # neither the given nor the scored one
-        runs.append(_with(base, "window", NoiseAtFrame(frame, steps=window(s, frames, steps), seed=i)))
-        runs.append(_with(base, "scatter", NoiseAtCells(_scattered(rng, s, frames, steps), seed=i)))
+        column = NoiseAtFrame(frame, steps=window(s, frames, steps), seed=i)
+        scattered = NoiseAtCells(_scattered(rng, s, frames, steps), seed=i)
+        runs += [_with(base, "window", column, centre=s), _with(base, "scatter", scattered, centre=s)]
     return runs
 
 
@@ -240,5 +269,5 @@ def _scattered(rng: np.random.Generator, step: int, frames: int, steps: int) -> 
     return tuple(sorted(cells[k] for k in rng.choice(len(cells), size=min(frames, len(cells)), replace=False)))
 
 
-def _with(base: Run, design: str, *interventions: Intervention, maps: bool = False) -> Run:
-    return replace(base, design=design, interventions=interventions, maps=maps)
+def _with(base: Run, design: str, *interventions: Intervention, **more) -> Run:
+    return replace(base, design=design, interventions=interventions, **more)

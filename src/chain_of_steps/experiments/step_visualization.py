@@ -1,6 +1,6 @@
 """Figures 1, 2, 4 and 5 of the paper, measured: what the clean estimate shows at every step of a clean generation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import suites
-from .denoise import EXPERIMENT_VERSION, Trajectory, generate
-from .models import Condition, VideoModel
-from .player import Curve
-from .probes import nanmean, posterior_mean, priors
-from .schedule import Schedule
-from .store import Store, compute, key_of, read_clips, rounded, write_clips
-from .suites import FRAMES
-from .tasks import maze
-from .tasks.base import Sample
-from .tasks.reading import timeline, to_float
+from .. import suites
+from ..denoise import EXPERIMENT_VERSION, Trajectory, Watch, generate
+from ..models import Condition, VideoModel
+from ..probes import nanmean, posterior_mean, priors
+from ..schedule import Schedule
+from ..showcase import Case, decode_all, kept_clips
+from ..store import key_of, rounded
+from ..suites import FRAMES
+from ..tasks import maze
+from ..tasks.base import Sample
+from ..tasks.reading import timeline, to_float
 
 CONTROLS = 6  # unrelated samples per task, from the choosing partition
 UNTOUCHED = 0.1  # evidence below which an unrelated sample's own answer does not cover a candidate
@@ -46,6 +46,11 @@ class Run:
     null_seeds: int = 0
     frames: int = FRAMES
 
+    @property
+    def base(self) -> "Run":
+        """Nothing is shared: every run is another sample."""
+        return self
+
 
 @dataclass(frozen=True)
 class Control:
@@ -55,24 +60,6 @@ class Control:
     first: np.ndarray
     final: np.ndarray
     clips: np.ndarray
-
-
-@dataclass(frozen=True)
-class Case:
-    """A show-case: a sample with the decoded clean estimates (S, P, H, W, 3) of one generation."""
-
-    label: str
-    sample: Sample
-    clips: np.ndarray
-
-
-def plan(samples_per_task: int, null_per_task: int, null_seeds: int, suite_seed: int) -> list[Run]:
-    """All runs of the experiment; the first `null_per_task` samples of each task get the posterior-mean null."""
-    return [
-        Run(task, i, suite_seed, seed=i, null_seeds=null_seeds if i < null_per_task else 0)
-        for task in suites.TASKS
-        for i in range(samples_per_task)
-    ]
 
 
 class StepVisualization:
@@ -87,37 +74,48 @@ class StepVisualization:
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
         self.controls = cache(self._controls)
+        self._common = {
+            "experiment": self.name,
+            "version": EXPERIMENT_VERSION,
+            "model": model.fingerprint,
+            "schedule": schedule.record(),
+        }
 
-    def rows(self, store: Store, runs: list[Run], progress: Callable | None = None) -> list[dict]:
-        """The rows of all runs: found in the store, or computed."""
-        return compute(store, [self.identity(run) for run in runs], self.measure, progress)
+    def plan(self, samples_per_task: int, null_per_task: int, null_seeds: int, suite_seed: int) -> list[Run]:
+        """All runs; the first `null_per_task` samples of each task get the posterior-mean null."""
+        return [
+            Run(task, i, suite_seed, seed=i, null_seeds=null_seeds if i < null_per_task else 0)
+            for task in suites.TASKS
+            for i in range(samples_per_task)
+        ]
 
     def identity(self, run: Run) -> dict:
         """Everything that determines a row, as plain JSON data."""
-        return {
-            "experiment": self.name,
-            "version": EXPERIMENT_VERSION,
-            "model": self.model.fingerprint,
-            "schedule": self.schedule.record(),
-            **asdict(run),
-        }
+        return self._common | asdict(run)
+
+    def evaluations(self, runs: list[Run]) -> int:
+        """How many model evaluations `results` makes, controls aside."""
+        return sum(self.schedule.steps * (1 + run.null_seeds) for run in runs)
+
+    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+        """Yields the result of every run; see `read` for its fields."""
+        watch = (lambda *_: count()) if count else None
+        for run in runs:
+            sample, condition = self._begin(run)
+            trajectory = generate(self.model, condition, self.schedule, run.seed, watch=watch)
+            clips = decode_all(self.model, trajectory)
+            result = read(sample, clips, self.controls(run.task, run.frames), self.model.stride)
+            if run.null_seeds:
+                result["null"] = self._null(sample, condition, trajectory, run, watch)
+            yield run, result
 
     def measure(self, identity: dict) -> dict:
-        """Computes one row; see `read` for its fields."""
-        run = self._run(identity)
-        sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
-        condition = self.model.prepare_sample(sample, frames=run.frames)
-        trajectory = generate(self.model, condition, self.schedule, run.seed)
-        clips = decode_all(self.model, trajectory)
-        result = read(sample, clips, self.controls(run.task, run.frames), self.model.stride)
-        if run.null_seeds:
-            result["null"] = self._null(sample, condition, trajectory, run)
-        return result
+        """Computes one row by itself."""
+        return next(result for _, result in self.results([self._run(identity)]))
 
     def clips(self, run: Run) -> tuple[Sample, np.ndarray]:
         """The sample and its decoded clean estimates (S, P, H, W, 3)."""
-        sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
-        condition = self.model.prepare_sample(sample, frames=run.frames)
+        sample, condition = self._begin(run)
         return sample, decode_all(self.model, generate(self.model, condition, self.schedule, run.seed))
 
     def showcase(self, rows: list[dict], results: str | Path) -> dict[str, Case]:
@@ -137,10 +135,13 @@ class StepVisualization:
 
     def _case(self, name: str, run: Run, results: Path) -> Case:
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
-        file = results / "showcase" / f"{key_of(self.identity(run))}.png"
-        steps = self.schedule.steps
-        clips = read_clips(file, steps) if file.exists() else write_clips(file, self.clips(run)[1])
+        key, steps = key_of(self.identity(run)), self.schedule.steps
+        clips = kept_clips(results, key, steps, lambda: self.clips(run)[1])
         return Case("maze\n(failed)" if name == "failed" else name.replace("_", "\n", 1), sample, clips)
+
+    def _begin(self, run: Run) -> tuple[Sample, Condition]:
+        sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
+        return sample, self.model.prepare_sample(sample, frames=run.frames)
 
     def _run(self, identity: dict) -> Run:
         return Run(**{name: identity[name] for name in Run.__dataclass_fields__})
@@ -152,10 +153,13 @@ class StepVisualization:
         stories = [self.clips(run) for run in runs]
         return [Control(s.first_frame(), s.picture(s.candidates[0]), c[:, :: self.model.stride]) for s, c in stories]
 
-    def _null(self, sample: Sample, condition: Condition, trajectory: Trajectory, run: Run) -> dict:
+    def _null(
+        self, sample: Sample, condition: Condition, trajectory: Trajectory, run: Run, watch: Watch | None
+    ) -> dict:
         """Evidence in the posterior mean of a candidate mixture on the same trajectory, under the three priors."""
-        final = [self.model.decode(self._final(condition, 10_000 + i))[-1] for i in range(run.null_seeds)]
-        answers = [sample.answer_index(frame) for frame in final]
+        seeds = range(10_000, 10_000 + run.null_seeds)
+        others = [generate(self.model, condition, self.schedule, seed, watch=watch).latents[-1] for seed in seeds]
+        answers = [sample.answer_index(self.model.decode(latents)[-1]) for latents in others]
         clips = [sample.render(c, frames=run.frames) for c in sample.candidates]
         latents = torch.cat([self.model.encode(clip) for clip in clips])
         evidence = {}
@@ -166,29 +170,6 @@ class StepVisualization:
             ]
             evidence[name] = rounded([sample.evidence(self.model.decode(mean)[-1]) for mean in means], 3)
         return {"answers": answers, "evidence": evidence}
-
-    def _final(self, condition: Condition, seed: int) -> torch.Tensor:
-        return generate(self.model, condition, self.schedule, seed).latents[-1]
-
-
-def player_arguments(case: Case, sigmas: list[float]) -> dict:
-    """What `Player` needs to show a case: pictures, labels, and a curve of evidence per candidate."""
-    evidence = np.array([case.sample.evidence(clip[-1]) for clip in case.clips])  # (S, K)
-    return {
-        "pictures": case.clips,
-        "title": case.sample.prompt,
-        "step_labels": [f"step {s} · sigma {sigmas[s]:.2f}" for s in range(len(case.clips))],
-        "frame_labels": [f"frame {f}" for f in range(case.clips.shape[1])],
-        "series": [
-            Curve(candidate.name, [float(v) for v in values], dashed=candidate.kind != "valid")
-            for candidate, values in zip(case.sample.candidates, evidence.T, strict=True)
-        ],
-    }
-
-
-def decode_all(model: VideoModel, trajectory: Trajectory) -> np.ndarray:
-    """The decoded clean estimate of every step, (S, P, H, W, 3), uint8."""
-    return np.stack([model.decode(x0_hat) for x0_hat in trajectory.x0_hats])
 
 
 def read(sample: Sample, clips: np.ndarray, controls: list[Control], stride: int) -> dict:

@@ -1,33 +1,11 @@
-"""Figures: each function turns a result into a matplotlib Figure, all in one style."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""Figures 1 and 2 of the paper, and what they measure: each function turns a result into a matplotlib Figure."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .player import OKABE_ITO
-
-PALETTE = list(OKABE_ITO)
-KIND_COLOURS = {"valid": PALETTE[2], "wrong": PALETTE[1], "illegal": "#9A9AA0"}
-WIDTH = 10.0  # inches: legible at the width of a README
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """The one style of all figures."""
-    sns.set_theme(context="paper", style="ticks", palette=PALETTE, font_scale=1.15)
-    with plt.rc_context({"figure.dpi": 110, "savefig.dpi": 160, "axes.spines.top": False, "axes.spines.right": False}):
-        yield
-
-
-def spread(steps: int, count: int) -> list[int]:
-    """`count` step indices spread evenly over all steps, the first and the last among them."""
-    return sorted({round(s) for s in np.linspace(0, steps - 1, count)})
+from .style import KIND_COLOURS, WIDTH, intervals, picture, spread, step_axis, style
 
 
 def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: str) -> Figure:
@@ -43,7 +21,7 @@ def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: s
         figure, axes = plt.subplots(len(steps), len(frames), figsize=(WIDTH, WIDTH * len(steps) / len(frames) * 1.02))
         for row, s in zip(axes, steps, strict=True):
             for axis, f in zip(row, frames, strict=True):
-                _picture(axis, clips[s, f])
+                picture(axis, clips[s, f])
             row[0].set_ylabel(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}", rotation=0, ha="right", va="center")
         for f, axis in zip(frames, axes[0], strict=True):
             axis.set_title("given" if f == 0 else f"frame {f}")
@@ -63,10 +41,10 @@ def last_frames(cases: list, sigmas: list[float], steps: list[int]) -> Figure:
         size = (WIDTH, WIDTH * len(cases) / columns * 1.04)
         figure, axes = plt.subplots(len(cases), columns, figsize=size, squeeze=False)
         for row, case in zip(axes, cases, strict=True):
-            _picture(row[0], case.clips[-1, 0])
+            picture(row[0], case.clips[-1, 0])
             row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
             for axis, s in zip(row[1:], steps, strict=True):
-                _picture(axis, case.clips[s, -1])
+                picture(axis, case.clips[s, -1])
         axes[0, 0].set_title("given")
         for axis, s in zip(axes[0, 1:], steps, strict=True):
             axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")
@@ -83,7 +61,7 @@ def evidence_curves(lines: pd.DataFrame, sigmas: list[float], titles: dict[int, 
             for kind, curve in zip(line["kinds"], np.asarray(line["net"]).T, strict=True):
                 axis.plot(curve, color=KIND_COLOURS[kind], lw=2.2 if kind == "valid" else 1.2)
             axis.set_title(title)
-            _step_axis(axis, sigmas)
+            step_axis(axis, sigmas)
         axes[0, 0].set_ylabel("net evidence")
         handles = [plt.Line2D([], [], color=colour, lw=2, label=kind) for kind, colour in KIND_COLOURS.items()]
         axes[0, -1].legend(handles=handles, frameon=False, title="candidate")
@@ -108,8 +86,8 @@ def exploration(summary: dict) -> Figure:
         axes[1].plot(everything["solved_at"], lw=2.2)
         axes[1].set(ylabel=r"solved, read off $\hat{x}_0$", ylim=(0, 1), title="accuracy by step")
         for axis in axes[:2]:
-            _step_axis(axis, sigmas)
-        _intervals(axes[2], {name: summary[name]["commit"] for name in tasks})
+            step_axis(axis, sigmas)
+        intervals(axes[2], {name: summary[name]["commit"] for name in tasks})
         axes[2].set(xlabel="commit step", title="when is it decided?")
         figure.tight_layout()
     return figure
@@ -120,35 +98,12 @@ def steps_or_frames(summary: dict) -> Figure:
     tasks = [name for name in summary if name not in ("all", "sigmas")]
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
-        _intervals(axes[0], {name: summary[name]["frame_slope"] for name in tasks})
+        intervals(axes[0], {name: summary[name]["frame_slope"] for name in tasks})
         axes[0].axvline(0, color="0.6", lw=1)
         axes[0].set(xlabel="commit step per latent frame (slope)", title="steps (0) or frames (> 0)?")
         mazes = {name: summary[name]["onset_slope"] for name in tasks if name.startswith("maze")}
-        _intervals(axes[1], mazes)
+        intervals(axes[1], mazes)
         axes[1].axvline(0, color="0.6", lw=1)
         axes[1].set(xlabel="onset step per room of distance (slope)", title="all at once (0) or breadth first (> 0)?")
         figure.tight_layout()
     return figure
-
-
-def _intervals(axis: Axes, values: dict[str, dict]) -> None:
-    """A dot with its 95 % interval per name, top to bottom."""
-    known = {name: value for name, value in values.items() if value["n"]}
-    for y, value in enumerate(known.values()):
-        axis.plot([value["low"], value["high"]], [y, y], color=PALETTE[0], lw=2)
-        axis.plot(value["mean"], y, "o", color=PALETTE[0])
-    axis.set_yticks(range(len(known)), [f"{name} ({value['n']})" for name, value in known.items()])
-    axis.invert_yaxis()
-
-
-def _step_axis(axis: Axes, sigmas: list[float]) -> None:
-    ticks = list(range(0, len(sigmas), max(1, len(sigmas) // 5)))
-    axis.set_xticks(ticks, [f"{s}\n{sigmas[s]:.2f}" for s in ticks])
-    axis.set_xlabel(r"step / $\sigma$")
-
-
-def _picture(axis: Axes, pixels: np.ndarray) -> None:
-    axis.imshow(pixels, interpolation="nearest")
-    axis.set(xticks=[], yticks=[])
-    for spine in axis.spines.values():
-        spine.set_visible(False)

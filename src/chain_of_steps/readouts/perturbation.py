@@ -1,0 +1,201 @@
+"""From rows of `perturbation` to numbers: what noise costs by step, frame, mode and dose, and how far it spreads.
+
+Everything is paired: a run is compared with the clean run of its own sample, and intervals are over samples.
+"""
+
+import numpy as np
+import pandas as pd
+
+from ..intervals import interval, interval_of
+from ..probes import nanmean
+
+SAMPLE = ["task", "index"]
+TENSORS = ("x", "x0_hat", "tokens", "evidence")
+LATE = 0.75  # share of the steps after which a step counts as late
+
+
+def table(rows: list[dict]) -> pd.DataFrame:
+    """One line per run.
+
+    Columns: task, index, design, mode, step and frame where the noise is (the centre of windows, the first cell of
+    others; -1 for all), score, unchanged (the answer is that of the clean run; NaN if that shows none), drop (clean
+    score minus score), cells, energy, and `maps`, the result's comparison with the clean run (None without).
+    """
+    clean = {_sample(row): row["result"] for row in rows if row["run"]["design"] == "clean"}
+    return pd.DataFrame([_line(row, clean[_sample(row)]) for row in rows])
+
+
+def summary(lines: pd.DataFrame, sigmas: list[float], frames: int) -> dict:
+    """What the figure reports: means over samples with 95 % bootstrap intervals.
+
+    Args:
+        sigmas: the S + 1 noise levels of the schedule.
+        frames: latent frames F.
+    """
+    steps = len(sigmas) - 1
+    lines = lines.assign(inner=lines["frame"].between(1, frames - 2))
+    deep = lines[lines["design"] == "window"].groupby(SAMPLE).ngroups
+    return {
+        "n": lines.groupby(SAMPLE).ngroups,
+        "n_ablations": deep,
+        "sigmas": [round(sigma, 4) for sigma in sigmas],
+        "clean": interval(lines[lines["design"] == "clean"]["score"]),
+        "step": {mode: _curve(group, "step") for mode, group in _modes(lines, "step")},
+        "frame": {mode: _curve(group, "frame") for mode, group in _modes(lines, "frame")},
+        "window": _curve(lines[lines["design"] == "window"], "step"),
+        "scatter": _curve(lines[lines["design"] == "scatter"], "step"),
+        "contrasts": _contrasts(lines, steps),
+        "cells": _cells(lines[lines["design"] == "cell"]),
+        "maps": _maps(lines[lines["maps"].notna()], steps, sigmas),
+    }
+
+
+def _sample(row: dict) -> tuple:
+    return row["run"]["task"], row["run"]["index"]
+
+
+def _line(row: dict, clean: dict) -> dict:
+    run, result = row["run"], row["result"]
+    step, frame, mode = _place(run)
+    answered = clean["answer"] >= 0
+    return {
+        "task": run["task"],
+        "index": run["index"],
+        "design": run["design"],
+        "mode": mode,
+        "step": step,
+        "frame": frame,
+        "score": result["score"],
+        "unchanged": float(result["answer"] == clean["answer"]) if answered else np.nan,
+        "drop": clean["score"] - result["score"],
+        "cells": result["cells"],
+        "energy": result["energy"],
+        "maps": result if "from" in result else None,
+    }
+
+
+def _place(run: dict) -> tuple[int, int, str]:
+    """Step, frame and mode of a run's noise; -1 for none or all."""
+    if not run["interventions"]:
+        return -1, -1, "none"
+    noise = run["interventions"][0]
+    if noise["kind"] == "NoiseAtStep":
+        return noise["step"], -1, noise["mode"]
+    if noise["kind"] == "NoiseAtFrame":
+        return -1 if noise["steps"] is None else run["centre"], noise["frame"], noise["mode"]
+    step, frame = noise["cells"][0]
+    return (run["centre"], -1, noise["mode"]) if run["design"] == "scatter" else (step, frame, noise["mode"])
+
+
+def _modes(lines: pd.DataFrame, design: str):
+    return lines[lines["design"] == design].groupby("mode", sort=False)
+
+
+def _curve(lines: pd.DataFrame, axis: str) -> dict:
+    """Score, unchanged answers and dose along steps or frames."""
+    groups = [(int(place), group) for place, group in lines.groupby(axis)]
+    return {
+        axis: [place for place, _ in groups],
+        "score": [interval(group["score"]) for _, group in groups],
+        "unchanged": [interval(group["unchanged"]) for _, group in groups],
+        "cells": [round(float(group["cells"].mean()), 3) for _, group in groups],
+        "energy": [round(float(group["energy"].mean()), 3) for _, group in groups],
+        "n": int(lines.groupby(SAMPLE).ngroups),
+    }
+
+
+def _contrasts(lines: pd.DataFrame, steps: int) -> dict:
+    """Paired differences, one value per sample, with intervals."""
+    replaced = lines["mode"] == "replace"
+    step, frame = (lines[(lines["design"] == design) & replaced] for design in ("step", "frame"))
+    step = _shared_by_all(step)
+    inner, window, scatter = frame[frame["inner"]], *(lines[lines["design"] == d] for d in ("window", "scatter"))
+    late = lines[(lines["design"] == "step") & (lines["step"] >= LATE * (steps - 1))]
+    repaired, left = (late[late["mode"] == mode] for mode in ("level-correct", "replace"))
+    return {
+        "step_drop": _paired(step, "drop"),
+        "frame_drop": _paired(inner, "drop"),
+        "given_frame_drop": _paired(frame[frame["frame"] == 0], "drop"),
+        "scored_frame_drop": _paired(frame[frame["frame"] == frame["frame"].max()], "drop"),
+        "step_minus_frame": _paired(step, "drop", inner),
+        "step_minus_window": _paired(step, "drop", window),
+        "step_minus_scatter": _paired(step, "drop", scatter),
+        "late_damage": _paired(repaired, "score", left),
+        "late_answer": _paired(repaired, "unchanged", left),
+        "relative_drop": _relative_drop(step),
+    }
+
+
+def _shared_by_all(step: pd.DataFrame) -> pd.DataFrame:
+    """Runs at those steps at which every sample was noised."""
+    counts = step["step"].value_counts()
+    return step[step["step"].isin(counts.index[counts == counts.max()])]
+
+
+def _paired(lines: pd.DataFrame, column: str, rival: pd.DataFrame | None = None) -> dict:
+    """Mean over samples of a column's mean over a sample's runs, minus the same for a rival set of runs."""
+    values = lines.groupby(SAMPLE)[column].mean()
+    if rival is not None:
+        values = (values - rival.groupby(SAMPLE)[column].mean()).dropna()
+    return interval(values)
+
+
+def _relative_drop(step: pd.DataFrame) -> dict:
+    """The drop under noise at a step as a share of the clean score, both averaged over samples first."""
+    drop = step.groupby(SAMPLE)["drop"].mean().to_numpy()
+    clean = (step["score"] + step["drop"]).groupby([step[name] for name in SAMPLE]).mean().to_numpy()
+    return interval_of(lambda chosen: drop[chosen].sum(-1) / np.maximum(clean[chosen].sum(-1), 1e-9), len(drop))
+
+
+def _cells(lines: pd.DataFrame) -> dict:
+    """Mean drop and share of unchanged answers, steps x frames, for noise in single cells."""
+    if lines.empty:
+        return {"n": 0}
+    grids = {name: lines.pivot_table(name, "step", "frame", "mean") for name in ("drop", "unchanged")}
+    return {
+        "n": int(lines.groupby(SAMPLE).ngroups),
+        "tasks": sorted(lines["task"].unique().tolist()),
+        "step": [int(s) for s in grids["drop"].index],
+        **{name: np.round(grid.to_numpy(), 4).tolist() for name, grid in grids.items()},
+    }
+
+
+def _maps(lines: pd.DataFrame, steps: int, sigmas: list[float]) -> dict:
+    """Step x step maps of dissimilarity to the clean run, their ceiling (an unrelated run), and where they peak."""
+    noised = lines[lines["design"] == "step"]
+    samples = [group for _, group in noised.groupby(SAMPLE)]
+    result: dict = {"n": len(samples)}
+    for name in TENSORS if samples else ():
+        stack = np.stack([_map(group, name, steps) for group in samples])  # (n, S injected, S later)
+        unrelated = np.array([maps[name] for maps in lines[lines["design"] == "clean"]["maps"]], float)  # (n, S)
+        sensitivity = nanmean(stack, 2)  # (n, S)
+        result[name] = {
+            "map": np.round(nanmean(stack, 0), 4).tolist(),
+            "unrelated": np.round(nanmean(unrelated, 0), 4).tolist(),
+            "sensitivity": [interval(column) for column in sensitivity.T],
+            "peak": _peak(sensitivity, np.arange(steps) / (steps - 1)),
+            "peak_sigma": _peak(sensitivity, np.array(sigmas[:-1])),
+            "persistence": _persistence(stack),
+        }
+    return result
+
+
+def _map(group: pd.DataFrame, name: str, steps: int) -> np.ndarray:
+    """(S injected, S later) of one sample; NaN before the noise enters."""
+    values = np.full((steps, steps), np.nan)
+    for step, maps in zip(group["step"], group["maps"], strict=True):
+        values[step, maps["from"] :] = np.array(maps[name], float)
+    return values
+
+
+def _peak(sensitivity: np.ndarray, places: np.ndarray) -> dict:
+    """Where the mean curve over samples, (n, S), is highest: the place (S,) of that step."""
+    return interval_of(lambda chosen: places[nanmean(sensitivity[chosen], -2).argmax(-1)], len(sensitivity))
+
+
+def _persistence(stack: np.ndarray) -> dict:
+    """Dissimilarity at the end as a share of that at the injected step, for noise in the first quarter of the steps."""
+    early = range(max(1, stack.shape[1] // 4))
+    ends = np.mean([stack[:, s, -1] for s in early], axis=0)  # (n,)
+    begins = np.mean([stack[:, s, s] for s in early], axis=0)
+    return interval_of(lambda chosen: ends[chosen].sum(-1) / np.maximum(begins[chosen].sum(-1), 1e-9), len(stack))
