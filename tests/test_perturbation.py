@@ -24,8 +24,7 @@ def experiment():
 
 def small_plan() -> list[Run]:
     experiment = Perturbation(VideoModel(tiny.mini_like()), SCHEDULE)
-    runs = experiment.plan(1, 1, 1, ["maze"], step_stride=2, frame_stride=4, suite_seed=7)
-    return [run for run in runs if run.task in ("maze", "bounce")]
+    return experiment.plan(["maze", "bounce"], 1, 1, 1, ["maze"], step_stride=2, frame_stride=4, suite_seed=7)
 
 
 def test_a_row_is_the_same_alone_and_in_company(experiment, tmp_path):
@@ -78,12 +77,18 @@ def test_equal_dose_designs_spare_the_given_and_the_scored_frame():
 
 
 def test_runs_of_a_plan_differ(experiment):
-    runs = experiment.plan(3, 2, 1, ["maze"], step_stride=2, frame_stride=2, suite_seed=7)
+    runs = experiment.plan("all", 3, 2, 1, ["maze"], step_stride=2, frame_stride=2, suite_seed=7)
     assert len(set(runs)) == len(runs)
     frames = {run.interventions[0].frame for run in runs if run.design == "frame"}
     assert frames == {0, 2, 4, 6, 8} and isinstance(
         runs[-1].interventions[0], NoiseAtFrame | NoiseAtStep | NoiseAtCells
     )
+
+
+def test_processes_give_the_same_rows(experiment, tmp_path):
+    runs = small_plan()[::7]
+    alone = sweep(experiment, Store(tmp_path, "alone"), runs)
+    assert sweep(experiment, Store(tmp_path, "shared"), runs, workers=2) == alone
 
 
 def work(folder: Path) -> None:

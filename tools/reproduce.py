@@ -7,6 +7,8 @@ date: rows of the same weights, schedule and code are kept, missing ones compute
 
 import argparse
 import json
+import multiprocessing
+import os
 import random
 import shutil
 import subprocess
@@ -14,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+import torch
 import yaml
 from run import execute
 from tqdm import tqdm
@@ -29,6 +32,7 @@ from chain_of_steps.sweep import sweep
 ROOT = Path(__file__).parent.parent
 FULL = ROOT / "build" / "full"
 EXPERIMENTS = {experiment.name: experiment for experiment in (StepVisualization, Perturbation)}
+WORKERS = os.cpu_count() or 1  # processes of one thread each: the same bits on any number of cores
 SEED = 20260316  # of the draw of runs to recompute; printed
 TOLERANCE = 0.02  # of a run's numbers, where the machine differs from the one that wrote the rows
 MAY_DIFFER = 0.05  # share of runs
@@ -54,7 +58,7 @@ def compute(results: Path) -> None:
     for name, (experiment, runs) in experiments(VideoModel.load(ROOT / "data/mini")).items():
         print(f"{name}: {len(runs)} runs", flush=True)
         store = Store(results, name)
-        rows = sweep(experiment, store, runs, tqdm)
+        rows = sweep(experiment, store, runs, tqdm, workers=WORKERS)
         store.seal({key_of(experiment.identity(run)) for run in runs})
         experiment.showcase(rows, results)
 
@@ -70,15 +74,25 @@ def verify(results: Path, budget: float) -> int:
     random.Random(SEED).shuffle(jobs)
     checks: dict[str, list[tuple[bool, bool, bool]]] = {name: [] for name in stored}
     print(f"Recomputing runs drawn with seed {SEED}, for {budget:.0f} s:")
-    for number, (name, key) in enumerate(jobs, 1):
-        experiment, rows = stored[name]
-        checks[name].append(compare(rows[key]["result"], experiment.measure(rows[key]["run"])))
-        left = budget - (time.monotonic() - began)
-        print(f"\r{number} of {len(jobs)} runs, {max(0, left):.0f} s left ", end="", flush=True)
-        if left < 0:
-            break
+    _inherited.update(stored)
+    with multiprocessing.get_context("fork").Pool(WORKERS) as pool:  # ends its processes when it is left
+        for number, (name, check) in enumerate(pool.imap_unordered(_recompute, jobs), 1):
+            checks[name].append(check)
+            left = budget - (time.monotonic() - began)
+            print(f"\r{number} of {len(jobs)} runs, {max(0, left):.0f} s left ", end="", flush=True)
+            if left < 0:
+                break
     print("\n")
     return table(checks, {name: len(rows) for name, (_, rows) in stored.items()})
+
+
+_inherited: dict[str, tuple] = {}  # experiments and their stored rows, for the worker processes
+
+
+def _recompute(job: tuple[str, str]) -> tuple[str, tuple[bool, bool, bool]]:
+    name, key = job
+    experiment, rows = _inherited[name]
+    return name, compare(rows[key]["result"], experiment.measure(rows[key]["run"]))
 
 
 def compare_all(results: Path, fresh: Path) -> int:
@@ -149,6 +163,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="compute every run anew")
     parser.add_argument("--results", action="store_true", help="bring results/ up to date (maintainers)")
     options = parser.parse_args()
+    torch.set_num_threads(1)
     if options.full:
         return _full()
     if options.results:

@@ -49,11 +49,13 @@ TASKS = {
 }
 
 
-def task_names(split: str = "all") -> list[str]:
-    """Names of the tasks of a split: `in-domain`, `out-of-domain` or `all`."""
-    if split not in (*SPLITS, "all"):
-        raise ValueError(f"unknown split {split!r}; expected in-domain, out-of-domain or all")
-    return [name for name, task in TASKS.items() if split in ("all", task.split)]
+def task_names(which: str | list[str] = "all") -> list[str]:
+    """Names of the tasks of a split: `in-domain`, `out-of-domain` or `all`; a list of names is checked and returned."""
+    if isinstance(which, list):
+        return [name for name in which if find(name)]
+    if which not in (*SPLITS, "all"):
+        raise ValueError(f"unknown split {which!r}; expected in-domain, out-of-domain or all")
+    return [name for name, task in TASKS.items() if which in ("all", task.split)]
 
 
 def find(task: str) -> Task:

@@ -6,8 +6,10 @@ the same, bit by bit, as if each run had been made alone with `denoise`. `grow` 
 `sweep` does so for all, and keeps the rows.
 """
 
+import multiprocessing
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -34,25 +36,53 @@ class Experiment(Protocol):
     def results(self, runs: list, count: Callable[[], None] | None = None) -> Iterator[tuple[Any, dict]]: ...
 
 
-def sweep(experiment: Experiment, store: Store, runs: Sequence[Any], progress: Callable | None = None) -> list[dict]:
+def sweep(
+    experiment: Experiment, store: Store, runs: Sequence[Any], progress: Callable | None = None, workers: int = 1
+) -> list[dict]:
     """The rows of all runs, in order: found in the store, or computed and put there as soon as each is finished.
 
     Killed at any moment and called again, it goes on with the runs that are missing and ends with the same rows.
 
     Args:
         progress: makes a progress bar from `total` (model evaluations), e.g. `tqdm`.
+        workers: processes; set torch to one thread before you ask for more than one. The rows are the same.
     """
     identities = {run: experiment.identity(run) for run in runs}
-    groups: dict[Any, list] = defaultdict(list)
+    found: dict[Any, list] = defaultdict(list)
     for run, identity in identities.items():
         if store.get(identity) is None:
-            groups[run.base].append(run)
-    total = sum(experiment.evaluations(group) for group in groups.values())
+            found[run.base].append(run)
+    groups = list(found.values())
+    total = sum(map(experiment.evaluations, groups))
     bar = progress(total=total, unit="evaluation") if progress and groups else None
-    for group in groups.values():
-        for run, result in experiment.results(group, bar.update if bar else None):
-            store.put(identities[run], result)
+    results = _in_processes(experiment, groups, workers, bar) if workers > 1 else _here(experiment, groups, bar)
+    for run, result in results:
+        store.put(identities[run], result)
     return [store.get(identities[run]) for run in runs]
+
+
+def _here(experiment: Experiment, groups: list[list], bar: Any) -> Iterator[tuple[Any, dict]]:
+    for group in groups:
+        yield from experiment.results(group, bar.update if bar else None)
+
+
+def _in_processes(experiment: Experiment, groups: list[list], workers: int, bar: Any) -> Iterator[tuple[Any, dict]]:
+    """Groups are shared out to forked processes, which inherit the model; results come back group by group."""
+    global _forked
+    _forked = experiment
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
+        for future in as_completed([pool.submit(_whole_group, group) for group in groups]):
+            group, results = future.result()
+            yield from results
+            if bar:
+                bar.update(experiment.evaluations(group))
+
+
+_forked: Experiment | None = None  # what a worker process inherits
+
+
+def _whole_group(group: list) -> tuple[list, list]:
+    return group, list(_forked.results(group))
 
 
 @dataclass(frozen=True)
@@ -83,7 +113,7 @@ def grow(
     Trajectories share their tensors where their pasts are shared: read them, do not write to them.
 
     Args:
-        watch: called once per evaluation, as in `denoise`.
+        watch: called once per evaluation, as in `denoise`; a tuple of tensors and arrays counts towards the budget.
         budget: bytes that the tensors along one path may take.
         count: called after every evaluation.
 
@@ -150,8 +180,8 @@ def _groups(
 
 
 def _check_budget(path: Trajectory, budget: int) -> None:
-    tensors = [*path.latents, *path.x0_hats, *(t for t in path.watched if isinstance(t, torch.Tensor))]
-    held = sum(tensor.nbytes for tensor in tensors)
+    seen = [part for watched in path.watched if isinstance(watched, tuple) for part in watched]
+    held = sum(array.nbytes for array in [*path.latents, *path.x0_hats, *seen])
     if held > budget:
         raise MemoryError(
             f"one path of the sweep holds {held / 1e6:.0f} MB after {len(path.x0_hats)} steps, more than its budget of "

@@ -1,9 +1,10 @@
 """Figure 3 of the paper, measured: noise at a step against noise in a frame, at equal doses and correct levels."""
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,11 +12,11 @@ import torch
 from .. import suites
 from ..denoise import EXPERIMENT_VERSION, Trajectory, generate
 from ..interventions import MODES, Intervention, NoiseAtCells, NoiseAtFrame, NoiseAtStep, from_record, record
-from ..models import Condition, VideoModel
+from ..models import VideoModel
 from ..probes import cka, tokens
 from ..schedule import Schedule
 from ..showcase import Case, decode_all, kept_clips
-from ..sites import Site, capture
+from ..sites import capture
 from ..store import key_of, rounded
 from ..suites import FRAMES
 from ..sweep import Branch, evaluations, grow
@@ -53,8 +54,15 @@ class Run:
 
     @property
     def base(self) -> tuple:
-        """What runs must have in common to share their past."""
-        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.frames
+        """What runs must have in common to be grown together."""
+        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.frames, self.maps
+
+
+class Seen(NamedTuple):
+    """What is watched at a step: tokens (N, D) after a middle block, and evidence (K,) in the last frame."""
+
+    tokens: torch.Tensor
+    evidence: np.ndarray
 
 
 class Perturbation:
@@ -80,6 +88,7 @@ class Perturbation:
 
     def plan(
         self,
+        tasks: str | list[str],
         samples_per_task: int,
         ablations_per_task: int,
         maps_per_task: int,
@@ -93,11 +102,14 @@ class Perturbation:
         Every sample: clean, noise at every `step_stride`-th step, noise in every `frame_stride`-th frame, as the paper
         does it (replace). The first `ablations_per_task`: the other modes, equal doses, and all steps compared with
         the clean run step by step. The first `maps_per_task` of `map_tasks`: noise in single cells.
+
+        Args:
+            tasks: their names, or a split of the mini suite.
         """
-        frames, steps = latent_frames(self.model), self.schedule.steps
+        frames, steps = self.latent_frames(), self.schedule.steps
         coarse, columns = range(0, steps, step_stride), sorted({*range(0, frames, frame_stride), frames - 1})
         runs = []
-        for task in suites.TASKS:
+        for task in suites.task_names(tasks):
             for i in range(samples_per_task):
                 base, deep = Run(task, i, suite_seed, seed=i), i < ablations_per_task
                 every = range(steps) if deep else coarse
@@ -110,6 +122,10 @@ class Perturbation:
                     cells = [(s, f) for s in coarse for f in range(frames)]
                     runs += [_with(base, "cell", NoiseAtCells((cell,), seed=i)) for cell in cells]
         return runs
+
+    def latent_frames(self, frames: int = FRAMES) -> int:
+        """Latent frames of a clip of so many pixel frames."""
+        return 1 + (frames - 1) // self.model.stride
 
     def identity(self, run: Run) -> dict:
         """Everything that determines a row, as plain JSON data."""
@@ -126,7 +142,7 @@ class Perturbation:
 
     def evaluations(self, runs: list[Run]) -> int:
         """How many model evaluations `results` makes for runs that share a base."""
-        tree = evaluations(self.branches(runs), self.schedule.steps, latent_frames(self.model, runs[0].frames))
+        tree = evaluations(self.branches(runs), self.schedule.steps, self.latent_frames(runs[0].frames))
         return tree + self.schedule.steps * _needs_stranger(runs)
 
     def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
@@ -137,18 +153,15 @@ class Perturbation:
         1 - CKA to the clean run (a clean run: to that of an unrelated sample), and `evidence`: the mean absolute
         change of the candidates' evidence in the last frame.
         """
-        sample, condition = self._sample(runs[0]), self._condition(runs[0])
-        maps, clean = any(run.maps for run in runs), None
-        stranger = self._stranger(runs[0], count) if _needs_stranger(runs) else None
-        for index, trajectory in self._grow(runs[0], condition, self.branches(runs), maps, count):
+        sample, maps, clean = self._sample(runs[0]), runs[0].maps, None
+        stranger = self._stranger(runs[0], sample, count) if _needs_stranger(runs) else None
+        for index, trajectory in self._grow(runs[0], self.branches(runs), sample if maps else None, count):
             clean = clean or trajectory
             if index == 0:
                 continue
             run = runs[index - 1]
-            result = self._read(sample, trajectory)
-            if run.maps:
-                result |= self._maps(sample, trajectory, clean if run.interventions else stranger)
-            yield run, result
+            other = clean if run.interventions else stranger
+            yield run, self._read(sample, trajectory) | (_maps(trajectory, other) if maps else {})
 
     def measure(self, identity: dict) -> dict:
         """Computes one row by itself."""
@@ -158,7 +171,7 @@ class Perturbation:
         """The first maze of 5 x 5 rooms or more that the clean run solves, clean and under four kinds of noise."""
         solved = (self.run_of(r["run"]) for r in rows if r["run"]["design"] == "clean" and r["result"]["score"] == 1.0)
         first = next(run for run in solved if self._sample(run).large)
-        steps, frames = self.schedule.steps, latent_frames(self.model)
+        steps, frames = self.schedule.steps, self.latent_frames()
         noises = {
             "clean": (),
             "early step,\nreplace": (NoiseAtStep(steps // 4),),
@@ -170,7 +183,7 @@ class Perturbation:
 
     def _case(self, label: str, run: Run, results: str | Path) -> Case:
         def make() -> np.ndarray:
-            condition = self._condition(run)
+            condition = self.model.prepare_sample(self._sample(run), frames=run.frames)
             trajectory = generate(self.model, condition, self.schedule, run.seed, interventions=run.interventions)
             return decode_all(self.model, trajectory)
 
@@ -180,18 +193,22 @@ class Perturbation:
     def _sample(self, run: Run) -> Sample:
         return suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
 
-    def _condition(self, run: Run) -> Condition:
-        return self.model.prepare_sample(self._sample(run), frames=run.frames)
+    def _grow(
+        self, run: Run, branches: list[Branch], watched: Sample | None, count: Callable[[], None] | None
+    ) -> Iterator[tuple[int, Trajectory]]:
+        """The trajectories of a tree; they carry tokens, and evidence for the candidates of `watched`, if given."""
+        condition = self.model.prepare_sample(self._sample(run), frames=run.frames)
+        grown = partial(grow, self.model, condition, self.schedule, run.seed, branches, count=count)
+        if watched is None:
+            yield from grown()
+            return
+        with capture(self.model, lambda site: site.layer == self.layer and site.guided) as captured:
 
-    def _grow(self, run: Run, condition: Condition, branches: list[Branch], maps: bool, count=None):
-        """The trajectories of a tree; with maps they carry the tokens of our layer at every step."""
+            def watch(s: int, x: torch.Tensor, x0_hat: torch.Tensor) -> Seen:
+                (state,) = captured.take().values()
+                return Seen(state, watched.evidence(self.model.decode(x0_hat)[-1]))
 
-        def wanted(site: Site) -> bool:
-            return site.layer == self.layer and site.guided
-
-        with capture(self.model, wanted) if maps else nullcontext() as captured:
-            watch = (lambda *_: next(iter(captured.take().values()))) if maps else None
-            yield from grow(self.model, condition, self.schedule, run.seed, branches, watch, count=count)
+            yield from grown(watch=watch)
 
     def _read(self, sample: Sample, trajectory: Trajectory) -> dict:
         video = self.model.decode(trajectory.x0_hats[-1])
@@ -203,42 +220,28 @@ class Perturbation:
             "energy": round(trajectory.energy, 3),
         }
 
-    def _maps(self, sample: Sample, trajectory: Trajectory, other: Trajectory) -> dict:
-        """How far a run is from another at every step from the first at which they differ."""
-        different = [s for s, x in enumerate(trajectory.latents) if x is not other.latents[s]]
-        first = different[0] if different else 0
-        ours, theirs = (self._evidence(sample, t.x0_hats[first:]) for t in (trajectory, other))
-        change = np.abs(ours - theirs[: len(ours)]).mean(1)  # (S - first,)
-        return {"from": first, "evidence": rounded(change, 4)} | dissimilarities(trajectory, other, first)
-
-    def _stranger(self, run: Run, count: Callable[[], None] | None) -> Trajectory:
+    def _stranger(self, run: Run, sample: Sample, count: Callable[[], None] | None) -> Trajectory:
         """The clean run of another sample of the same task, with another seed."""
-        stranger = replace(run, index=run.index + 1000, seed=run.seed + 1000, interventions=(), until=None)
-        return next(t for _, t in self._grow(stranger, self._condition(stranger), [Branch()], True, count))
-
-    def _evidence(self, sample: Sample, x0_hats: list[torch.Tensor]) -> np.ndarray:
-        """Evidence for the candidates in the last frame of each clean estimate, (S, K)."""
-        return np.array([sample.evidence(self.model.decode(x0_hat)[-1]) for x0_hat in x0_hats])
-
-
-def latent_frames(model: VideoModel, frames: int = FRAMES) -> int:
-    """Latent frames of a clip of so many pixel frames."""
-    return 1 + (frames - 1) // model.stride
+        stranger = replace(run, index=run.index + 1000, seed=run.seed + 1000, interventions=())
+        return next(t for _, t in self._grow(stranger, [Branch()], sample, count))
 
 
 def _needs_stranger(runs: list[Run]) -> bool:
     return any(run.maps and not run.interventions for run in runs)
 
 
-def dissimilarities(ours: Trajectory, clean: Trajectory, first: int) -> dict[str, list[float]]:
-    """1 - CKA of two trajectories at every step from `first` on: `x_s`, `x0_hat` and the watched tokens."""
-    steps = range(first, len(ours.x0_hats))
+def _maps(ours: Trajectory, other: Trajectory) -> dict:
+    """How far a run is from another at every step from the first at which they differ."""
+    different = [s for s, x in enumerate(ours.latents) if x is not other.latents[s]]
+    steps = range(different[0] if different else 0, len(ours.x0_hats))
     pairs = {
-        "x": [(tokens(ours.latents[s]), tokens(clean.latents[s])) for s in steps],
-        "x0_hat": [(tokens(ours.x0_hats[s]), tokens(clean.x0_hats[s])) for s in steps],
-        "tokens": [(ours.watched[s], clean.watched[s]) for s in steps],
+        "x": [(tokens(ours.latents[s]), tokens(other.latents[s])) for s in steps],
+        "x0_hat": [(tokens(ours.x0_hats[s]), tokens(other.x0_hats[s])) for s in steps],
+        "tokens": [(ours.watched[s].tokens, other.watched[s].tokens) for s in steps],
     }
-    return {name: rounded([1.0 - cka(a, b) for a, b in values], 4) for name, values in pairs.items()}
+    maps = {name: rounded([1.0 - cka(a, b) for a, b in values]) for name, values in pairs.items()}
+    change = [np.abs(ours.watched[s].evidence - other.watched[s].evidence).mean() for s in steps]
+    return {"from": steps[0], "evidence": rounded(np.array(change))} | maps
 
 
 def _ablations(base: Run, coarse: range, columns: list[int], frames: int, steps: int) -> list[Run]:

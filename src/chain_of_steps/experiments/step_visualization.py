@@ -81,11 +81,17 @@ class StepVisualization:
             "schedule": schedule.record(),
         }
 
-    def plan(self, samples_per_task: int, null_per_task: int, null_seeds: int, suite_seed: int) -> list[Run]:
-        """All runs; the first `null_per_task` samples of each task get the posterior-mean null."""
+    def plan(
+        self, tasks: str | list[str], samples_per_task: int, null_per_task: int, null_seeds: int, suite_seed: int
+    ) -> list[Run]:
+        """All runs; the first `null_per_task` samples of each task get the posterior-mean null.
+
+        Args:
+            tasks: their names, or a split of the mini suite.
+        """
         return [
             Run(task, i, suite_seed, seed=i, null_seeds=null_seeds if i < null_per_task else 0)
-            for task in suites.TASKS
+            for task in suites.task_names(tasks)
             for i in range(samples_per_task)
         ]
 

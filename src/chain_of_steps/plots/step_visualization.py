@@ -30,28 +30,6 @@ def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: s
     return figure
 
 
-def last_frames(cases: list, sigmas: list[float], steps: list[int]) -> Figure:
-    """One row per case: the given frame, then the last frame of the clean estimate at chosen steps (figure 2).
-
-    Args:
-        cases: have a `label` and `clips` (S, P, H, W, 3), uint8.
-    """
-    columns = len(steps) + 1
-    with style():
-        size = (WIDTH, WIDTH * len(cases) / columns * 1.04)
-        figure, axes = plt.subplots(len(cases), columns, figsize=size, squeeze=False)
-        for row, case in zip(axes, cases, strict=True):
-            picture(row[0], case.clips[-1, 0])
-            row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
-            for axis, s in zip(row[1:], steps, strict=True):
-                picture(axis, case.clips[s, -1])
-        axes[0, 0].set_title("given")
-        for axis, s in zip(axes[0, 1:], steps, strict=True):
-            axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")
-        figure.tight_layout(pad=0.3)
-    return figure
-
-
 def evidence_curves(lines: pd.DataFrame, sigmas: list[float], titles: dict[int, str]) -> Figure:
     """Net evidence of every candidate along the steps, for chosen runs (index into `lines` -> title)."""
     with style():

@@ -1,17 +1,19 @@
 """What all figures share: one style, one palette, step axes, pictures and intervals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ..player import OKABE_ITO
 
 PALETTE = list(OKABE_ITO)
 KIND_COLOURS = {"valid": PALETTE[2], "wrong": PALETTE[1], "illegal": "#9A9AA0"}
+MODE_COLOURS = {"replace": PALETTE[0], "additive": PALETTE[1], "level-correct": PALETTE[2]}
 WIDTH = 10.0  # inches: legible at the width of a README
 
 
@@ -38,10 +40,18 @@ def intervals(axis: Axes, values: dict[str, dict]) -> None:
     axis.invert_yaxis()
 
 
-def step_axis(axis: Axes, sigmas: list[float]) -> None:
+def band(axis: Axes, places: Iterable[int], values: list[dict], colour: str, label: str) -> None:
+    """A curve of means with its band of 95 % intervals."""
+    known = [(place, v["mean"], v["low"], v["high"]) for place, v in zip(places, values, strict=True) if v["n"]]
+    x, mean, low, high = np.array(known, float).reshape(-1, 4).T
+    axis.plot(x, mean, color=colour, label=label, lw=1.8)
+    axis.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
+
+
+def step_axis(axis: Axes, sigmas: list[float], label: str = r"step / $\sigma$") -> None:
     ticks = list(range(0, len(sigmas), max(1, len(sigmas) // 5)))
     axis.set_xticks(ticks, [f"{s}\n{sigmas[s]:.2f}" for s in ticks])
-    axis.set_xlabel(r"step / $\sigma$")
+    axis.set_xlabel(label)
 
 
 def picture(axis: Axes, pixels: np.ndarray) -> None:
@@ -49,3 +59,25 @@ def picture(axis: Axes, pixels: np.ndarray) -> None:
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set_visible(False)
+
+
+def last_frames(cases: list, sigmas: list[float], steps: list[int]) -> Figure:
+    """One row per case: the given frame, then the last frame of the clean estimate at chosen steps (figure 2).
+
+    Args:
+        cases: have a `label` and `clips` (S, P, H, W, 3), uint8.
+    """
+    columns = len(steps) + 1
+    with style():
+        size = (WIDTH, WIDTH * len(cases) / columns * 1.04)
+        figure, axes = plt.subplots(len(cases), columns, figsize=size, squeeze=False)
+        for row, case in zip(axes, cases, strict=True):
+            picture(row[0], case.clips[-1, 0])
+            row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
+            for axis, s in zip(row[1:], steps, strict=True):
+                picture(axis, case.clips[s, -1])
+        axes[0, 0].set_title("given")
+        for axis, s in zip(axes[0, 1:], steps, strict=True):
+            axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")
+        figure.tight_layout(pad=0.3)
+    return figure

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..intervals import interval
-from ..probes import commit_step, leader, net_evidence, presence_threshold, present
+from ..probes import commit_step, leader, nanmean, net_evidence, presence_threshold, present
 
 ONSET = 0.25  # ink above which a room of a maze counts as drawn
 
@@ -15,9 +15,10 @@ def table(rows: list[dict]) -> pd.DataFrame:
     """One line per run: what its trajectory did.
 
     Columns: task, index, score, solved, `present` (S,) number of candidates present at each step, `explores`
-    (more than one at some step), `pruned` (last step with more than one present), `commit` (step, NaN if never),
-    `commit_by_frame` (F,), `solved_at` (S,), and for runs with a null `null_present` {prior: (S,)} and `departure`
-    {prior: (S,)}, the mean absolute difference of evidence over candidates.
+    (more than one at some step), `chance` (how often unrelated clips would), `pruned` (last step with more than one
+    present), `commit` (step, NaN if never), `commit_by_frame` (F,), `solved_at` (S,), and for runs with a null
+    `null_present` {prior: (S,)} and `departure` {prior: (S,)}, the mean absolute difference of evidence over
+    candidates.
     """
     lines = []
     for task, group in _by_task(rows).items():
@@ -79,6 +80,7 @@ def _line(row: dict, threshold: np.ndarray) -> dict:
         "solved": result["score_at"][-1] == 1.0,
         "present": count,
         "explores": bool(len(many)),
+        "chance": _chance(control, threshold),
         "pruned": float(many[-1]) if len(many) else np.nan,
         "commit": _commit(net, is_present, result["answer_at"][-1]),
         "commit_by_frame": _commit_by_frame(result, threshold),
@@ -93,6 +95,13 @@ def _line(row: dict, threshold: np.ndarray) -> dict:
         line["null_present"] = {p: present(n, threshold).sum(1) for p, n in null.items()}
         line["departure"] = {p: np.abs(n - net).mean(1) for p, n in null.items()}
     return line
+
+
+def _chance(control: np.ndarray, threshold: np.ndarray) -> float:
+    """How often an unrelated clip would count as exploring here: the false alarms of `explores`."""
+    net = np.clip(control - nanmean(control, 1)[:, None], 0.0, 1.0)  # (S, U, K), NaN where it is no control
+    count = (np.nan_to_num(net) > np.maximum(threshold, 1e-6)[:, None, None]).sum(2)  # (S, U)
+    return float((count > 1).any(0).mean())
 
 
 def _commit(net: np.ndarray, is_present: np.ndarray, answer: int) -> float:
@@ -117,6 +126,8 @@ def _summary(lines: pd.DataFrame) -> dict:
         "solved": interval(lines["solved"]),
         "gain": interval([at[-1] - float(at[0]) for at in lines["solved_at"]]),
         "explores": interval(lines["explores"]),
+        "explores_by_chance": interval(lines["chance"]),
+        "explores_above_chance": interval(lines["explores"] - lines["chance"]),
         "pruned": interval(lines["pruned"]),
         "commit": interval(lines["commit"]),
         "frame_slope": interval(lines["frame_slope"]),

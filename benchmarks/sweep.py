@@ -1,0 +1,169 @@
+"""How fast is a sweep? `python benchmarks/sweep.py [--model data/mini] [--json FILE] [--figure FILE]`; about a minute.
+
+The job: all frames noised at each of 50 steps, one run per step. Ours shares what the runs share; the rival calls the
+stock pipeline once per run and edits the latents in its step callback. Both end with latents, nothing is decoded. The
+two take turns in one process: between two of our sweeps lie ten calls of the pipeline, each of which costs the same
+whatever its step, so that fifty cost five times as much. Clips of 5 frames keep it short.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from PIL import Image
+
+from chain_of_steps import suites
+from chain_of_steps.denoise import generate
+from chain_of_steps.interventions import NoiseAtStep
+from chain_of_steps.models import VideoModel
+from chain_of_steps.plots.style import PALETTE, WIDTH, style
+from chain_of_steps.schedule import Schedule
+from chain_of_steps.sweep import Branch, evaluations, grow
+
+STEPS, FRAMES, READ_AFTER = 50, 5, 5
+SCHEDULE = Schedule("paper's steps", "euler", STEPS, shift=5.0)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def branches(steps: int = STEPS, after: int | None = None) -> list[Branch]:
+    """The clean run, and one run per noised step, read at the end or `after` so many steps."""
+    ends = [None if after is None else min(steps, s + after) for s in range(steps)]
+    return [Branch(), *(Branch((NoiseAtStep(s),), until=end) for s, end in enumerate(ends))]
+
+
+class Bench:
+    """One sample, and the three ways to run it."""
+
+    def __init__(self, folder: str):
+        self.model = VideoModel.load(folder)
+        self.sample = suites.draw_one("maze", 0, 0)
+        self.condition = self.model.prepare_sample(self.sample, frames=FRAMES)
+        self.executed = 0
+
+    def sweep(self, jobs: list[Branch]) -> None:
+        """Ours: every shared (state, step) once."""
+        self.executed = 0
+        for _ in grow(self.model, self.condition, SCHEDULE, 0, jobs, count=self._count):
+            pass
+
+    def pipeline(self, step: int) -> torch.Tensor:
+        """The rival: the stock pipeline, whose callback replaces the latents before a step."""
+        edit = NoiseAtStep(step).at(step, self.condition.shape[2])
+
+        def callback(pipe, s: int, t: torch.Tensor, kept: dict) -> dict:
+            if s + 1 == step:
+                kept["latents"] = edit.apply(step, kept["latents"], None, 0.0)
+            return kept
+
+        pipe, size = self.model.pipe, suites.SIZE
+        pipe.scheduler = SCHEDULE.scheduler(self.model.prediction)
+        grid = pipe.scheduler.sigmas.clone()
+        pipe.scheduler.set_timesteps = lambda *_, **__: _restart(pipe.scheduler, grid)
+        return pipe(
+            image=Image.fromarray((self.sample.first_frame(size) * 255 + 0.5).astype("uint8")),
+            prompt=self.sample.prompt,
+            height=size,
+            width=size,
+            num_frames=FRAMES - 1 if self.model.stride == 1 else FRAMES,
+            num_inference_steps=STEPS,
+            guidance_scale=1.0,
+            generator=torch.Generator().manual_seed(0),
+            max_sequence_length=self.model.pipe.tokenizer.model_max_length,
+            output_type="latent",
+            callback_on_step_end=callback,
+        ).frames
+
+    @torch.inference_mode()
+    def bare(self) -> None:
+        """Nothing but the transformer's forward passes of one run."""
+        x = self.model.noise(self.condition, 0)
+        inputs = torch.cat([x, self.condition.image], dim=1)
+        for t in SCHEDULE.scheduler(self.model.prediction).timesteps:
+            self.model.pipe.transformer(inputs, t.expand(1), self.condition.prompt, return_dict=False)
+
+    def _count(self) -> None:
+        self.executed += 1
+
+
+def _restart(scheduler, grid: torch.Tensor) -> None:
+    """A stock pipeline asks for its own grid; ours is set already, and only has to begin anew."""
+    scheduler.sigmas = grid
+    scheduler._step_index = None
+
+
+def measure(folder: str) -> dict:
+    """Runs everything in turn and reports the ratios."""
+    bench = Bench(folder)
+    clean = lambda: generate(bench.model, bench.condition, SCHEDULE, 0)  # noqa: E731
+    bench.bare()
+    loops = [(seconds(bench.bare), seconds(clean)) for _ in range(9)]
+    latents = clean().latents[-1]
+    to_the_end, early = branches(), branches(after=READ_AFTER)
+    ours, rival, short = [], [], []
+    for turn in range(2):
+        rival += [seconds(lambda s=s: bench.pipeline(s)) for s in range(turn, STEPS, 10)]
+        ours.append(seconds(lambda: bench.sweep(to_the_end)))
+        executed = bench.executed
+        short += [seconds(lambda: bench.sweep(early)) for _ in range(2)]
+    every = STEPS * statistics.median(rival)  # seconds for one pipeline call per noised step
+    return {
+        "shared_prefix_speedup": round(every / statistics.median(ours), 3),
+        "readout_speedup": round(every / statistics.median(short), 3),
+        "loop_overhead": round(statistics.median(loop / plain for plain, loop in loops) - 1.0, 4),
+        "unique_evaluations": evaluations(to_the_end, STEPS, bench.condition.shape[2]),
+        "executed_evaluations": executed,
+        "evaluations_per_second": round(STEPS / statistics.median(loop for _, loop in loops), 1),
+        "forward_ms": round(1000 * statistics.median(plain for plain, _ in loops) / STEPS, 2),
+        "decode_ms": round(1000 * statistics.median(seconds(lambda: bench.model.decode(latents)) for _ in range(9)), 2),
+        "theory": {
+            "shared_prefix_speedup": round(STEPS**2 / evaluations(to_the_end, STEPS, 1), 3),
+            "readout_speedup": round(STEPS**2 / evaluations(early, STEPS, 1), 3),
+        },
+        "frames": FRAMES,
+        "steps": STEPS,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def cost_figure(file: str) -> None:
+    """How the number of evaluations grows with steps: naive, shared, and read five steps later."""
+    import matplotlib.pyplot as plt
+
+    grid = list(range(10, 101, 5))
+    ways = {"one pipeline call per run": [n * n for n in grid]}
+    for label, after in (("shared pasts", None), (f"shared, read {READ_AFTER} steps later", READ_AFTER)):
+        ways[label] = [evaluations(branches(n, after), n, 1) for n in grid]
+    with style():
+        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
+        for colour, (label, cost) in zip(PALETTE, ways.items(), strict=False):
+            axes[0].plot(grid, cost, color=colour, label=label)
+            axes[1].plot(grid, [n * n / c for n, c in zip(grid, cost, strict=True)], color=colour)
+        axes[0].set(xlabel="steps (and runs, one per step)", ylabel="model evaluations per sample", yscale="log")
+        axes[1].set(xlabel="steps (and runs, one per step)", ylabel="times fewer evaluations", ylim=(0, None))
+        axes[0].legend(frameon=False)
+        figure.tight_layout()
+        figure.savefig(file, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="data/mini")
+    parser.add_argument("--json", default="-", help="file to write; - is standard output")
+    parser.add_argument("--figure", help="draw how the cost grows, into this PNG")
+    options = parser.parse_args()
+    if options.figure:
+        cost_figure(options.figure)
+    text = json.dumps(measure(options.model), indent=1)
+    if options.json == "-":
+        print(text)
+    else:
+        with open(options.json, "w") as file:
+            file.write(text + "\n")

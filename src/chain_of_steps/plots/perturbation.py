@@ -1,0 +1,109 @@
+"""Figure 3 of the paper, and its controls: each function turns a result into a matplotlib Figure."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .style import MODE_COLOURS, PALETTE, WIDTH, band, step_axis, style
+
+LABELS = {"x": r"latents $x_s$", "x0_hat": r"clean estimate $\hat x_0$", "tokens": "tokens of the middle block"}
+
+
+def curves(summary: dict) -> Figure:
+    """Figure 3b: score and unchanged answers against the noised step and the noised frame, by mode."""
+    sigmas, clean = summary["sigmas"][:-1], summary["clean"]
+    with style():
+        figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 6.6), sharex="col", sharey="row")
+        for column, place in enumerate(("step", "frame")):
+            for mode, curve in summary[place].items():
+                for row, what in enumerate(("score", "unchanged")):
+                    band(axes[row, column], curve[place], curve[what], MODE_COLOURS[mode], mode)
+            axes[0, column].axhline(clean["mean"], color="0.45", lw=1.2, ls="--", label="clean run")
+        step_axis(axes[1, 0], sigmas)
+        frames = summary["frame"]["replace"]["frame"]
+        ends = {frames[0]: "\ngiven", frames[-1]: "\nscored"}
+        axes[1, 1].set_xticks(frames, [f"{f}{ends.get(f, '')}" for f in frames])
+        axes[1, 1].set_xlabel("latent frame")
+        axes[0, 0].set(ylabel="score", ylim=(0, 1), title="noise at one step, in all frames")
+        axes[1, 0].set(ylabel="share with the clean run's answer", ylim=(0, 1))
+        axes[0, 1].set_title("noise in one frame, at all steps")
+        axes[0, 1].legend(frameon=False, loc="lower left")
+        figure.tight_layout()
+    return figure
+
+
+def doses(summary: dict) -> Figure:
+    """Equal doses: one step of all frames, one frame of as many steps, as many cells scattered."""
+    sigmas = summary["sigmas"][:-1]
+    designs = {"one step, all frames": summary["step"]["replace"]}
+    designs |= {"one frame, as many steps": summary["window"], "as many cells, scattered": summary["scatter"]}
+    with style():
+        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.7), sharex=True)
+        for colour, (label, curve) in zip(PALETTE, designs.items(), strict=False):
+            band(axes[0], curve["step"], curve["score"], colour, label)
+            axes[1].plot(curve["step"], curve["energy"], color=colour, label=label)
+        axes[0].axhline(summary["clean"]["mean"], color="0.45", lw=1.2, ls="--", label="clean run")
+        axes[0].set(ylabel="score", ylim=(0, 1), title="the same number of cells")
+        axes[1].set(ylabel=r"energy $\sum \|\delta x\|^2 / D$", ylim=(0, None), title="how much they change")
+        axes[0].legend(frameon=False)
+        for axis in axes:
+            step_axis(axis, sigmas)
+        figure.tight_layout()
+    return figure
+
+
+def maps(summary: dict) -> Figure:
+    """Figure 3c: dissimilarity to the clean run, injected step x later step; below it that of an unrelated run."""
+    sigmas = summary["sigmas"][:-1]
+    with style():
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.9), sharey=True, layout="constrained")
+        for axis, (name, label) in zip(axes, LABELS.items(), strict=True):
+            values = np.array(summary["maps"][name]["map"], float)
+            ceiling = np.array(summary["maps"][name]["unrelated"], float)[None]
+            picture = _heat(axis, np.concatenate([values, np.full_like(ceiling, np.nan), ceiling]), 0.0, 1.0)
+            axis.set_title(label)
+            step_axis(axis, sigmas, "later step / $\\sigma$")
+        ticks = list(range(0, len(sigmas), max(1, len(sigmas) // 5)))
+        axes[0].set_yticks([*ticks, len(sigmas) + 1], [*map(str, ticks), "unrelated"])
+        axes[0].set_ylabel("noise put in at step")
+        figure.colorbar(picture, ax=axes, label="1 - CKA to the clean run", shrink=0.85)
+    return figure
+
+
+def sensitivity(summary: dict) -> Figure:
+    """Where noise matters: mean dissimilarity over all later steps against the injected step, with the peak."""
+    sigmas = summary["sigmas"][:-1]
+    labels = LABELS | {"evidence": "evidence for candidates"}
+    with style():
+        figure, axes = plt.subplots(1, 4, figsize=(WIDTH, 3.2))
+        for colour, axis, (name, label) in zip(PALETTE, axes, labels.items(), strict=False):
+            entry = summary["maps"][name]
+            band(axis, range(len(sigmas)), entry["sensitivity"], colour, label)
+            low, high = (entry["peak"][end] * (len(sigmas) - 1) for end in ("low", "high"))
+            axis.axvspan(low - 0.2, high + 0.2, color=colour, alpha=0.15, lw=0)
+            axis.set(title=label, ylim=(0, None))
+            step_axis(axis, sigmas)
+        axes[0].set_ylabel("change at later steps (mean)")
+        figure.tight_layout()
+    return figure
+
+
+def cells(summary: dict) -> Figure:
+    """Steps or frames: what noise in one single (step, frame) cell costs."""
+    grid = summary["cells"]
+    with style():
+        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.8), layout="constrained")
+        lost = 1.0 - np.array(grid["unchanged"], float)
+        for axis, values, label in ((axes[0], grid["drop"], "drop of the score"), (axes[1], lost, "changed answers")):
+            picture = _heat(axis, np.array(values, float), 0.0, None)
+            axis.set_yticks(range(len(grid["step"])), [f"{s} / {summary['sigmas'][s]:.2f}" for s in grid["step"]])
+            axis.set(xlabel="latent frame", title=label)
+            axis.set_xticks(range(len(values[0])))
+            figure.colorbar(picture, ax=axis, shrink=0.85)
+        axes[0].set_ylabel(r"step / $\sigma$")
+    return figure
+
+
+def _heat(axis: Axes, values: np.ndarray, low: float | None, high: float | None):
+    return axis.imshow(values, cmap="viridis", vmin=low, vmax=high, aspect="auto", interpolation="nearest")
