@@ -19,14 +19,14 @@ SHARES = {
     "bounce": 0.10,
 }
 LATER_SHARES = {
-    "maze": 0.22,
-    "tic_tac_toe": 0.14,
-    "size_pattern": 0.06,
+    "maze": 0.42,
+    "tic_tac_toe": 0.05,
+    "size_pattern": 0.03,
     "rotate": 0.22,
-    "out_and_back": 0.05,
-    "mark_object": 0.05,
-    "occlusion": 0.08,
-    "bounce": 0.18,
+    "out_and_back": 0.03,
+    "mark_object": 0.03,
+    "occlusion": 0.05,
+    "bounce": 0.17,
 }
 
 

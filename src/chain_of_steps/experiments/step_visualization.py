@@ -228,9 +228,10 @@ def _control_evidence(sample: Sample, given: np.ndarray, control: Control, progr
 
 
 def _rooms(sample: Sample, clips: np.ndarray) -> dict:
-    """How much of the path's colour every room shows in the last frame, by step, with its distance from the start."""
+    """How much of the path's colour every room but start and goal shows in the last frame, by step, and its distance
+    from the start."""
     distances = maze.distances(sample.state)
-    rooms = sorted(distances)
+    rooms = sorted(distances.keys() - {tuple(sample.state["start"]), tuple(sample.state["goal"])})
     path = {tuple(room) for candidate in sample.valid for room in candidate.answer}
     return {
         "distance": [distances[room] for room in rooms],

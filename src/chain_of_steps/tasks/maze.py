@@ -1,7 +1,8 @@
 """Maze (Spatiality): draw the one path from the green room to the red one.
 
-Perfect mazes of 4 x 4 to 6 x 6 rooms; a room is one cell of the board. Candidates are the paths from the start to
-every dead end. The twist `maze_loops` has two walls fewer and so two or three valid paths.
+Perfect mazes of 5 x 5 to 8 x 8 rooms; a room is three quarters of a cell, so no room is a latent token of its own.
+Candidates are the paths from the start to every dead end. The twist `maze_loops` has two walls fewer and so two or
+three valid paths.
 """
 
 import functools
@@ -12,7 +13,9 @@ import numpy as np
 from .base import Candidate, Partition, Sample, draw_until, partition_of
 from .canvas import CELLS, COLOURS, INK, PAPER, Canvas
 
-SIZES, SIZE_WEIGHTS = (4, 5, 6), (0.25, 0.40, 0.35)
+SIZES, SIZE_WEIGHTS = (5, 6, 7, 8), (0.20, 0.25, 0.30, 0.25)
+ROOM = 0.75  # side of a room, cells
+ACROSS = 8  # rooms that fit the board
 PROMPT = "draw the path from green to red"
 STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
@@ -23,7 +26,7 @@ def sample(rng: np.random.Generator, partition: Partition, twist: bool = False) 
     """Draws a maze; with `twist` one with two or three valid paths."""
     propose = functools.partial(_propose_loops, partition=partition) if twist else _propose
     state = draw_until(rng, partition, propose, canonical)
-    state["corner"] = [int(v) for v in rng.integers(0, CELLS - state["rooms"] + 1, 2)]
+    state["corner"] = [int(v) for v in rng.integers(0, ACROSS - state["rooms"] + 1, 2)]
     paths = _paths(state)
     goal = tuple(state["goal"])
     solutions = [p for p in paths if p[-1] == goal]
@@ -45,31 +48,29 @@ def canonical(state: dict) -> list:
 
 
 def scene(canvas: Canvas, state: dict) -> None:
-    """Start and goal rooms, then all walls."""
+    """All walls, then start and goal."""
     n, (left, top) = state["rooms"], state["corner"]
-    for room, colour in ((state["start"], COLOURS["green"]), (state["goal"], COLOURS["red"])):
-        canvas.box((left + room[0] + 0.5, top + room[1] + 0.5), 0.40, 0.40, colour)
     doors = {frozenset(map(tuple, door)) for door in state["doors"]}
     for x in range(n + 1):
         for y in range(n + 1):
+            corner = ((left + x) * ROOM, (top + y) * ROOM)
             if y < n and frozenset(((x - 1, y), (x, y))) not in doors:
-                canvas.line((left + x, top + y), (left + x, top + y + 1), 0.2, INK)
+                canvas.line(corner, (corner[0], corner[1] + ROOM), 0.15, INK)
             if x < n and frozenset(((x, y - 1), (x, y))) not in doors:
-                canvas.line((left + x, top + y), (left + x + 1, top + y), 0.2, INK)
+                canvas.line(corner, (corner[0] + ROOM, corner[1]), 0.15, INK)
+    _ends(canvas, state)
 
 
 def act(canvas: Canvas, state: dict, answer: list, progress: float) -> None:
-    """The first `progress` of a path, as a line through the rooms' centres."""
-    left, top = state["corner"]
+    """The first `progress` of a path, as a line through the rooms' centres, under the marks of start and goal."""
     rest = progress * (len(answer) - 1)
-    for (ax, ay), (bx, by) in pairwise(answer):
+    for room, (bx, by) in pairwise(answer):
         if rest <= 0:
             break
-        part = min(rest, 1.0)
-        start = (left + ax + 0.5, top + ay + 0.5)
-        end = (start[0] + part * (bx - ax), start[1] + part * (by - ay))
-        canvas.line(start, end, 0.36, COLOURS["blue"])
+        part, (x, y) = min(rest, 1.0), _middle(state, room)
+        canvas.line((x, y), (x + part * (bx - room[0]) * ROOM, y + part * (by - room[1]) * ROOM), 0.28, COLOURS["blue"])
         rest -= 1.0
+    _ends(canvas, state)
 
 
 def distances(state: dict) -> dict[Room, int]:
@@ -91,11 +92,22 @@ def ink(state: dict, frame: np.ndarray, room: Room) -> float:
         frame: (H, H, 3), uint8.
     """
     cell = frame.shape[0] / CELLS
-    x, y = ((corner + at + 0.5) * cell for corner, at in zip(state["corner"], room, strict=True))
+    x, y = (at * cell for at in _middle(state, room))
     reach = max(1, round(cell / 8))
     middle = frame[round(y) - reach : round(y) + reach, round(x) - reach : round(x) + reach].reshape(-1, 3) / 255.0
     towards = np.array(COLOURS["blue"]) - np.array(PAPER)
     return float(np.clip((middle.mean(0) - PAPER) @ towards / (towards @ towards), 0.0, 1.0))
+
+
+def _ends(canvas: Canvas, state: dict) -> None:
+    for room, colour in ((state["start"], COLOURS["green"]), (state["goal"], COLOURS["red"])):
+        canvas.shape("circle", _middle(state, room), 0.29, colour)
+
+
+def _middle(state: dict, room: Room) -> tuple[float, float]:
+    """The middle of a room, in cells."""
+    x, y = ((corner + at + 0.5) * ROOM for corner, at in zip(state["corner"], room, strict=True))
+    return x, y
 
 
 def _propose(rng: np.random.Generator) -> dict | None:
