@@ -1,0 +1,42 @@
+"""The benchmark compares like with like: the stock pipeline with a callback gives what our sweep gives."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+
+from chain_of_steps.denoise import generate
+from chain_of_steps.interventions import NoiseAtStep
+from chain_of_steps.mini import save_pipeline
+from chain_of_steps.schedule import preset
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+
+import sweep as benchmark
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    pipe, folder = tiny.mini_like(), tmp_path_factory.mktemp("model")
+    save_pipeline(folder, pipe.vae, pipe.text_encoder, pipe.transformer, preset("mini"))
+    return benchmark.Bench(str(folder))
+
+
+@pytest.mark.parametrize("step", [1, 7, 49])
+def test_both_sides_do_the_same_job(bench, step):
+    ours = generate(bench.model, bench.condition, benchmark.SCHEDULE, 0, interventions=[NoiseAtStep(step)])
+    assert torch.equal(ours.latents[-1], bench.pipeline(step))
+
+
+def test_the_theory_is_that_of_the_paper_sized_job(bench):
+    jobs = benchmark.branches()
+    bench.sweep(jobs)
+    assert bench.executed == benchmark.evaluations(jobs, 50, 5) == 1325
+    assert benchmark.evaluations(benchmark.branches(after=5), 50, 5) == 290
+
+
+def test_the_cost_is_drawn(tmp_path):
+    benchmark.cost_figure(str(tmp_path / "cost.png"))
+    assert (tmp_path / "cost.png").stat().st_size > 10_000
