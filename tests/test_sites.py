@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from chain_of_steps.denoise import generate
+from chain_of_steps.denoise import begin, generate
 from chain_of_steps.schedule import Schedule
-from chain_of_steps.sites import Site, capture
+from chain_of_steps.sites import Captured, Site, capture, edit, region, start_at
 
 STEPS = 4
 GUIDED = Schedule("test", "euler", STEPS, shift=5.0, guidance=2.0)
@@ -20,14 +20,16 @@ def test_every_site_is_captured_once_under_its_own_address(model, condition):
     with capture(model, lambda site: True) as states:
         trajectory = generate(model, condition, GUIDED, seed=0)
     experts = [0 if model.experts == 1 or sigma >= 0.875 else 1 for sigma in trajectory.sigmas[:-1]]
-    layers = len(model.blocks[0])
-    expected = {Site(s, experts[s], g, k) for s in range(STEPS) for g in (True, False) for k in range(layers)}
+    layers = len(model.transformers[0].blocks)
+    expected = {Site(s, experts[s], g, k) for s in range(STEPS) for g in (True, False) for k in range(-1, layers)}
     assert set(states) == expected
 
 
 def test_a_state_is_what_the_block_put_out(model, condition):
     outputs = []
-    handle = model.blocks[0][1].register_forward_hook(lambda module, inputs, output: outputs.append(output[0]))
+    handle = (
+        model.transformers[0].blocks[1].register_forward_hook(lambda module, inputs, output: outputs.append(output[0]))
+    )
     with capture(model, lambda site: site.layer == 1 and site.expert == 0) as states:
         generate(model, condition, GUIDED, seed=0)
     handle.remove()
@@ -40,10 +42,85 @@ def test_capturing_changes_nothing_and_leaves_no_hook(model, condition):
     with capture(model, lambda site: True):
         watched = generate(model, condition, GUIDED, seed=0)
     assert all(map(torch.equal, clean.latents, watched.latents))
-    assert not any(block._forward_hooks for blocks in model.blocks for block in blocks)
+    assert not any(block._forward_hooks for expert in model.transformers for block in expert.blocks)
 
 
 def test_the_budget_is_kept_and_hooks_go_even_then(model, condition):
     with pytest.raises(MemoryError, match="capture fewer layers"), capture(model, lambda site: True, budget=3000):
         generate(model, condition, GUIDED, seed=0)
-    assert not any(block._forward_hooks for blocks in model.blocks for block in blocks)
+    assert not any(block._forward_hooks for expert in model.transformers for block in expert.blocks)
+
+
+def test_writing_back_what_was_there_changes_nothing(model, condition):
+    with capture(model, lambda site: True) as states:
+        clean = generate(model, condition, GUIDED, seed=0)
+    with edit(model, lambda site, state: states[site][None]):
+        swapped = generate(model, condition, GUIDED, seed=0)
+    assert all(map(torch.equal, clean.latents, swapped.latents))
+
+
+def test_an_edit_acts_at_its_site_and_later_only(model, condition):
+    def shift(site: Site, state: torch.Tensor) -> torch.Tensor | None:
+        return state + 1.0 if (site.step, site.guided, site.layer) == (1, True, 0) else None
+
+    clean = generate(model, condition, GUIDED, seed=0)
+    with edit(model, shift), capture(model, lambda site: site.step == 1 and site.guided) as edited:
+        noised = generate(model, condition, GUIDED, seed=0)
+    with capture(model, lambda site: site.step == 1 and site.guided) as states:
+        generate(model, condition, GUIDED, seed=0)
+    same = {site.layer for site in states if torch.equal(states[site], edited[site])}
+    assert same == {-1}
+    assert torch.equal(clean.latents[1], noised.latents[1]) and not torch.equal(clean.latents[2], noised.latents[2])
+
+
+def test_starting_at_a_layer_gives_the_same_bytes(model, condition):
+    schedule = Schedule("test", "euler", STEPS, shift=5.0, guidance=2.0)
+    state = begin(model, condition, schedule, 0)
+    t = state.scheduler.timesteps[0]
+    model.place.step = 0
+    with torch.inference_mode(), capture(model, lambda site: site.expert == 0) as states:
+        whole = model.predict(state.latents, t, condition, schedule)
+        for layer in range(-1, len(model.transformers[0].blocks)):
+            kept = {guided: states[Site(0, 0, guided, layer)] for guided in (True, False)}
+            blocks = model.transformers[0].blocks
+            with start_at(model, layer, kept):
+                assert torch.equal(whole, model.predict(state.latents, t, condition, schedule))
+            assert model.transformers[0].blocks is blocks
+
+
+def test_states_can_wait_on_disk(model, condition, tmp_path):
+    with capture(model, lambda site: site.layer == 1) as states:
+        generate(model, condition, GUIDED, seed=0)
+    kept = dict(states)
+    states.save(tmp_path / "states.safetensors")
+    assert not states
+    again = Captured.load(tmp_path / "states.safetensors")
+    assert set(again) == set(kept) and all(torch.equal(again[site], kept[site]) for site in kept)
+
+
+def test_only_the_tokens_asked_for_are_kept(model, condition):
+    with capture(model, lambda site: site.layer == 0) as states:
+        generate(model, condition, GUIDED, seed=0)
+    some = torch.zeros(len(next(iter(states.values()))), dtype=torch.bool)
+    some[::3] = True
+    with capture(model, lambda site: site.layer == 0, tokens=some) as fewer:
+        generate(model, condition, GUIDED, seed=0)
+    assert all(torch.equal(states[site][some], fewer[site]) for site in states)
+
+
+def test_a_cache_is_refused(model, condition):
+    kind = type(model.transformers[0])
+    original = kind.is_cache_enabled
+    kind.is_cache_enabled = property(lambda self: True)
+    try:
+        with pytest.raises(RuntimeError, match="cache"), capture(model, lambda site: True):
+            pass
+    finally:
+        kind.is_cache_enabled = original
+
+
+def test_a_region_names_tokens_in_the_order_frame_row_column():
+    mask = torch.zeros(16, 24, dtype=torch.bool)
+    mask[9, 20] = True  # second row of tokens, third column
+    tokens = region(mask, [False, True, True], patch=8)
+    assert torch.nonzero(tokens).flatten().tolist() == [6 + 3 + 2, 12 + 3 + 2]

@@ -136,7 +136,7 @@ def advance(
     if edits:
         _edit(state, edits, reset_history)
     x, t = state.latents, scheduler.timesteps[s]
-    model.step = s
+    model.place.step = s
     output = model.predict(x, t, condition, schedule)
     state.x0_hat = model.clean_estimate(output, x, float(scheduler.sigmas[s]))
     state.latents = scheduler.step(output, t, x, return_dict=False)[0]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from diffusers import WanImageToVideoPipeline
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from .schedule import Schedule
 from .suites import FRAMES, SIZE
@@ -36,6 +36,14 @@ class Condition:
     shape: tuple[int, ...]
 
 
+@dataclass
+class Place:
+    """Where a running forward pass belongs; the loop and the model write it, hooks read it."""
+
+    step: int = 0
+    guided: bool = True
+
+
 class VideoModel:
     """A Wan image-to-video pipeline of stock diffusers: what to feed it, what it predicts, how to decode it.
 
@@ -47,7 +55,7 @@ class VideoModel:
 
     def __init__(self, pipe: WanImageToVideoPipeline, name: str = "model", size: int | None = None):
         self.pipe, self.name, self.size = pipe, name, size
-        self.step, self.guided = 0, True  # where a running forward pass belongs; read by hooks
+        self.place = Place()
         self.device = pipe.transformer.device
         pipe.set_progress_bar_config(disable=True)
         for part in (pipe.transformer, pipe.transformer_2, pipe.vae, pipe.text_encoder):
@@ -98,15 +106,14 @@ class VideoModel:
         return total.hexdigest()[:16]
 
     @property
-    def blocks(self) -> list[nn.ModuleList]:
-        """The transformer blocks of each expert, in order."""
-        experts = (self.pipe.transformer, self.pipe.transformer_2)
-        return [expert.blocks for expert in experts if expert is not None]
+    def transformers(self) -> list[Any]:
+        """One transformer, or the two experts in the order in which they work."""
+        return [part for part in (self.pipe.transformer, self.pipe.transformer_2) if part is not None]
 
     @property
     def experts(self) -> int:
         """How many transformers share the work: 1, or 2 with a boundary between them."""
-        return 1 if self.pipe.transformer_2 is None else 2
+        return len(self.transformers)
 
     @torch.no_grad()
     def prepare(self, prompt: str, image: np.ndarray | Image.Image, frames: int) -> Condition:
@@ -159,7 +166,7 @@ class VideoModel:
         times = timestep.expand(x.shape[0]).to(x.device)
 
         def ask(text: Tensor, guided: bool) -> Tensor:
-            self.guided = guided
+            self.place.guided = guided
             with expert.cache_context("cond" if guided else "uncond"):
                 return expert(inputs, times, text, condition.image_tokens, return_dict=False)[0]
 

@@ -77,7 +77,7 @@ class Perturbation:
 
     def __init__(self, model: VideoModel, schedule: Schedule, layer: int | None = None):
         self.model, self.schedule = model, schedule
-        self.layer = len(model.blocks[0]) // 2 if layer is None else layer
+        self.layer = len(model.transformers[0].blocks) // 2 if layer is None else layer
         self._common = {
             "experiment": self.name,
             "version": EXPERIMENT_VERSION,
