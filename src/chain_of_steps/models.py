@@ -91,6 +91,11 @@ class VideoModel:
         return self.pipe.vae.config.scale_factor_temporal
 
     @property
+    def patch(self) -> int:
+        """Pixels per side of a token."""
+        return self.pipe.vae_scale_factor_spatial * self.pipe.transformer.config.patch_size[1]
+
+    @property
     def prediction(self) -> str:
         """What the network predicts: `flow_prediction` (the velocity) or `sample` (the clean estimate)."""
         return getattr(self.pipe.scheduler.config, "prediction_type", "flow_prediction")

@@ -1,0 +1,227 @@
+"""Figure 6b of the paper, measured: at which layer, and at which step, is the answer decided?
+
+A receiver and a donor run on the same board, with the same noise, towards different answers. At one step the state
+that one block of the receiver put out is replaced by the donor's, wholly or in part; the answer is read off that
+step's clean estimate and off the final video.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import suites
+from ..denoise import EXPERIMENT_VERSION, State, advance, denoise, generate
+from ..models import Condition, VideoModel
+from ..schedule import Schedule
+from ..sites import capture, region, start_at
+from ..store import rounded
+from ..suites import FRAMES, SIZE
+from ..swaps import SwapLayer
+from ..tasks.base import Sample
+from ..tasks.counterfactual import MODULES, counterfactual
+from ..tasks.reading import own_pixels
+
+WHERE = ("all", "cause", "answer")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What determines one row, apart from model and schedule.
+
+    Attributes:
+        task, index, suite_seed, partition: name the receiver's sample.
+        seed: of the noise of both runs.
+        step: at which the swap is made.
+        variant: of the swap, see `SwapLayer`.
+        where: which tokens are swapped: all; `cause`: the given frame where the two boards or their named things
+            differ; `answer`: all later frames where the two answers differ.
+        donor: `twin`, the same board with another answer; `stranger`, another sample altogether: the null.
+        final: also read the final video.
+    """
+
+    task: str
+    index: int
+    suite_seed: int
+    seed: int
+    step: int
+    variant: str = "state"
+    where: str = "all"
+    donor: str = "twin"
+    final: bool = False
+    partition: str = "test"
+    frames: int = FRAMES
+
+    @property
+    def base(self) -> tuple:
+        """Runs of equal base share receiver, donors and their states."""
+        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.step, self.frames
+
+
+@dataclass(frozen=True)
+class Party:
+    """A run at the step of the swap.
+
+    Attributes:
+        states: hidden states (N, D) by layer, -1 to L - 1.
+        x0_hat: the clean estimate of that step.
+        answer: index of the receiver's candidate that its final video shows, -1 for none.
+    """
+
+    condition: Condition
+    states: dict[int, Tensor]
+    x0_hat: Tensor
+    answer: int
+
+
+@dataclass(frozen=True)
+class Patched:
+    """A swapped run: that step's clean estimate and, if asked for, the final latents, (1, C, F, H, W)."""
+
+    x0_hat: Tensor
+    final: Tensor | None
+
+
+class LayerRoles:
+    """The experiment: swaps at every layer.
+
+    Args:
+        model, schedule: what generates; guidance must be off (1.0).
+    """
+
+    name = "4_layer_roles"
+
+    def __init__(self, model: VideoModel, schedule: Schedule):
+        self.model, self.schedule = model, schedule
+        self.layers = len(model.transformers[0].blocks)
+        self.patch = model.patch
+        self._common = {
+            "experiment": self.name,
+            "version": EXPERIMENT_VERSION,
+            "model": model.fingerprint,
+            "schedule": schedule.record(),
+        }
+
+    def plan(
+        self,
+        tasks: list[str],
+        pairs_per_task: int,
+        map_pairs_per_task: int,
+        steps: list[int],
+        map_stride: int,
+        suite_seed: int,
+    ) -> list[Run]:
+        """All runs: every variant at `steps`, and for the map the two regions at every `map_stride`-th step."""
+        runs = []
+        for task in suites.task_names(tasks):
+            for i in range(pairs_per_task):
+                for step in steps:
+                    base = (task, i, suite_seed, i, step)
+                    runs += [Run(*base, variant, "all") for variant in ("state", "delta", "blend")]
+                    runs += [Run(*base, "state", where, final=True) for where in WHERE[1:]]
+                    runs += [Run(*base, "delta", "answer", final=True)]
+                    runs += [Run(*base, "state", "answer", "stranger"), Run(*base, "noise", "answer")]
+            for i in range(map_pairs_per_task):
+                for step in range(0, self.schedule.steps, map_stride):
+                    runs += [Run(task, i, suite_seed, i, step, "state", where, final=True) for where in WHERE[1:]]
+        return list(dict.fromkeys(runs))
+
+    def identity(self, run: Run) -> dict:
+        """Everything that determines a row, as plain JSON data."""
+        return self._common | asdict(run)
+
+    def evaluations(self, runs: list[Run]) -> int:
+        """How many model evaluations `results` makes; half of a pass, on average, for a patched one."""
+        left = self.schedule.steps - runs[0].step - 1
+        return sum(self.layers * (1 + run.final * left) // 2 for run in runs) + 3 * self.schedule.steps
+
+    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+        """Yields the result of every run; all share a base.
+
+        Fields, lists over layers: `moved`, how far the clean estimate went on the way from receiver to donor,
+        `||P - A|| / ||B - A||`; `own` and `donor`, evidence for either's answer in the last frame of that clean
+        estimate; `final`, the candidate that the final video shows (-1 for none), where asked for. And `answers` of
+        the two clean runs with the two right answers, `right`, all as the receiver's candidates.
+        """
+        run = runs[0]
+        sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
+        twin, target = self.twin(sample)
+        own, state = self._party(sample, sample, run)
+        donors = {"twin": self._party(twin, sample, run)[0]}
+        if any(r.donor == "stranger" for r in runs):
+            other = suites.draw_one(run.task, run.index + 1000, run.suite_seed, run.partition)
+            donors["stranger"] = self._party(other, sample, run)[0]
+        for run in runs:
+            donor, tokens = donors[run.donor], self._tokens(sample, twin, target, run)
+            swaps = [SwapLayer(k, run.variant, seed=run.seed) for k in range(self.layers)]
+            patched = [self._patched(swap, own, donor, tokens, state, run.final) for swap in swaps]
+            yield (
+                run,
+                {
+                    "right": [0, target],
+                    "answers": [own.answer, donors["twin"].answer],
+                    **self._read(sample, target, own, donor, patched),
+                },
+            )
+
+    def measure(self, identity: dict) -> dict:
+        """Computes one row by itself."""
+        run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+        return next(result for _, result in self.results([run]))
+
+    def twin(self, sample: Sample) -> tuple[Sample, int]:
+        """The donor's board: the first wrong candidate is right there; its index among the receiver's candidates."""
+        if sample.module not in MODULES:
+            raise ValueError(f"{sample.task} has no twin; expected a task of {' or '.join(MODULES)}")
+        target = next(i for i, candidate in enumerate(sample.candidates) if candidate.kind == "wrong")
+        return counterfactual(sample, target), target
+
+    @torch.inference_mode()
+    def _party(self, board: Sample, reader: Sample, run: Run) -> tuple[Party, State]:
+        """A clean run on `board`, its answer read as one of `reader`'s candidates; and where it stood at the step."""
+        condition = self.model.prepare_sample(board, frames=run.frames)
+        with capture(self.model, lambda site: site.step == run.step) as captured:
+            clean = generate(self.model, condition, self.schedule, run.seed, keep_states=True)
+        states = {site.layer: tensor for site, tensor in captured.items()}
+        shown = board.answer_index(self.model.decode(clean.latents[-1])[-1])
+        answers = [candidate.answer for candidate in reader.candidates]
+        given = None if shown is None else board.candidates[shown].answer
+        answer = answers.index(given) if given in answers else -1
+        return Party(condition, states, clean.x0_hats[run.step], answer), clean.states[run.step]
+
+    @torch.inference_mode()
+    def _patched(self, swap: SwapLayer, own: Party, donor: Party, tokens: Tensor, state: State, final: bool) -> Patched:
+        """The receiver's run, swapped at one layer of one step: that step's clean estimate, and the final latents."""
+        here, changed = state.copy(), swap.apply(own.states, donor.states, tokens)
+        with start_at(self.model, swap.layer, {True: changed}):
+            _, x0_hat = advance(self.model, own.condition, self.schedule, here)
+        rest = denoise(self.model, own.condition, self.schedule, here) if final else None
+        return Patched(x0_hat, rest and rest.latents[-1])
+
+    def _tokens(self, sample: Sample, twin: Sample, target: int, run: Run) -> Tensor:
+        """Which tokens a run swaps, (N,) bool."""
+        frames = 1 + (run.frames - 1) // self.model.stride
+        later = torch.arange(frames) > 0
+        own = own_pixels(sample, SIZE, 1.0)
+        answers = own[0].mask | own[target].mask
+        given = np.abs(sample.first_frame() - twin.first_frame()).max(2) > 0.05
+        if run.where == "answer":
+            return region(torch.from_numpy(answers), later, self.patch)
+        if run.where == "cause":
+            return region(torch.from_numpy(given if given.any() else answers), ~later, self.patch)
+        return torch.ones(frames * (SIZE // self.patch) ** 2, dtype=torch.bool)
+
+    def _read(self, sample: Sample, target: int, own: Party, donor: Party, patched: list[Patched]) -> dict:
+        way = (donor.x0_hat - own.x0_hat).norm()
+        evidence = [sample.evidence(self.model.decode(p.x0_hat)[-1]) for p in patched]
+        result = {
+            "moved": rounded([float((p.x0_hat - own.x0_hat).norm() / way) for p in patched]),
+            "own": rounded([float(e[0]) for e in evidence], 3),
+            "donor": rounded([float(e[target]) for e in evidence], 3),
+        }
+        if patched[0].final is not None:
+            shown = [sample.answer_index(self.model.decode(p.final)[-1]) for p in patched]
+            result["final"] = [-1 if index is None else index for index in shown]
+        return result

@@ -1,0 +1,32 @@
+"""The same board with another right answer: what a swap takes its donor from."""
+
+from dataclasses import replace
+
+from .base import Candidate, Sample
+
+MODULES = ("maze", "mark_object")
+
+
+def counterfactual(sample: Sample, wrong: int) -> Sample:
+    """The board on which candidate number `wrong` is right and all others are wrong.
+
+    In a maze the goal moves to that dead end; where a thing is to be marked, the prompt names that other one.
+
+    Raises:
+        ValueError: for a task without such a twin, or a candidate that cannot be made right.
+    """
+    chosen = sample.candidates[wrong]
+    if sample.module not in MODULES or chosen.kind != "wrong" or len(sample.valid) > 1:
+        raise ValueError(f"{sample.task} has no twin in which {chosen.name!r} is right; expected a wrong candidate of "
+                         f"{' or '.join(MODULES)} with one valid answer")  # fmt: skip
+    rest = [Candidate(c.name, "illegal" if c.kind == "illegal" else "wrong", c.answer) for c in sample.candidates]
+    others = tuple(c for i, c in enumerate(rest) if i != wrong)
+    candidates = (Candidate(chosen.name, "valid", chosen.answer), *others)
+    if sample.module == "maze":
+        state, prompt = sample.state | {"goal": list(chosen.answer[-1])}, sample.prompt
+    else:
+        things = sample.state["things"]
+        named = next(thing for thing in things if thing[2:] == chosen.answer)
+        state = sample.state | {"things": [named, *(thing for thing in things if thing is not named)]}
+        prompt = f"mark the {chosen.name}"
+    return replace(sample, state=state, prompt=prompt, candidates=candidates)

@@ -1,0 +1,117 @@
+"""Swaps of hidden states obey trap 2: what must be degenerate is, and a swap with oneself changes nothing."""
+
+import pytest
+import tiny
+import torch
+
+from chain_of_steps import suites
+from chain_of_steps.denoise import advance, begin
+from chain_of_steps.experiments.layer_roles import LayerRoles, Run
+from chain_of_steps.models import VideoModel
+from chain_of_steps.schedule import Schedule
+from chain_of_steps.sites import capture, start_at
+from chain_of_steps.store import Store
+from chain_of_steps.swaps import VARIANTS, SwapLayer
+from chain_of_steps.sweep import sweep
+from chain_of_steps.tasks.counterfactual import counterfactual
+
+SCHEDULE = Schedule("test", "euler", 4, shift=3.0)
+
+
+@pytest.fixture(scope="module")
+def model():
+    pipe = tiny.mini_like()
+    pipe.scheduler = SCHEDULE.scheduler("sample")  # as the mini model: the output is the clean estimate
+    return VideoModel(pipe)
+
+
+def at_step_0(model, condition, seed):
+    """Hidden states by layer, and the clean estimate, of the first step."""
+    state = begin(model, condition, SCHEDULE, seed)
+    with torch.inference_mode(), capture(model, lambda site: True) as states:
+        _, x0_hat = advance(model, condition, SCHEDULE, state)
+    return {site.layer: tensor for site, tensor in states.items()}, x0_hat
+
+
+def patched(model, condition, seed, layer, state):
+    here = begin(model, condition, SCHEDULE, seed)
+    with torch.inference_mode(), start_at(model, layer, {True: state}):
+        return advance(model, condition, SCHEDULE, here)[1]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_swap_with_oneself_changes_nothing(model, variant):
+    condition = model.prepare_sample(suites.draw_one("maze", 0, 0))
+    own, x0_hat = at_step_0(model, condition, 0)
+    for layer in range(2):
+        new = SwapLayer(layer, variant).apply(own, own)
+        assert torch.equal(new, own[layer])
+        assert torch.equal(patched(model, condition, 0, layer, new), x0_hat)
+
+
+def test_a_whole_swap_at_equal_text_gives_the_donor_at_every_layer(model):
+    """Trap 2: so a profile over layers of this variant would show nothing."""
+    sample, other = (suites.draw_one("maze", i, 0) for i in range(2))
+    condition, stranger = model.prepare_sample(sample), model.prepare_sample(other)
+    own, _ = at_step_0(model, condition, 0)
+    donor, x0_hat = at_step_0(model, stranger, 1)
+    for layer in range(-1, 2):
+        new = SwapLayer(layer).apply(own, donor)
+        assert torch.equal(patched(model, condition, 0, layer, new), x0_hat)
+
+
+def test_parts_updates_and_blends_do_not_collapse(model):
+    sample, other = (suites.draw_one("maze", i, 0) for i in range(2))
+    condition, stranger = model.prepare_sample(sample), model.prepare_sample(other)
+    own, before = at_step_0(model, condition, 0)
+    donor, theirs = at_step_0(model, stranger, 1)
+    some = torch.arange(len(own[0])) < 40
+    results = [patched(model, condition, 0, k, SwapLayer(k, "delta").apply(own, donor)) for k in range(2)]
+    results += [patched(model, condition, 0, k, SwapLayer(k, "blend").apply(own, donor)) for k in range(2)]
+    results += [patched(model, condition, 0, k, SwapLayer(k).apply(own, donor, some)) for k in range(2)]
+    everything = [*results, before, theirs]
+    assert all(not torch.equal(a, b) for i, a in enumerate(everything) for b in everything[:i])
+
+
+def test_only_the_tokens_named_are_changed_and_noise_is_as_long_as_the_way(model):
+    own, donor = (
+        {k: torch.randn(10, 6, generator=torch.Generator().manual_seed(10 * s + k)) for k in (0, 1)} for s in (1, 2)
+    )
+    tokens = torch.arange(10) > 6
+    for variant in VARIANTS:
+        new = SwapLayer(1, variant).apply(own, donor, tokens)
+        assert torch.equal(new[:7], own[1][:7]) and not torch.equal(new[7:], own[1][7:])
+    noise = SwapLayer(1, "noise").apply(own, donor)
+    torch.testing.assert_close((noise - own[1]).norm(dim=1), (donor[1] - own[1]).norm(dim=1))
+    torch.testing.assert_close(SwapLayer(1, "blend", 1.0).apply(own, donor), donor[1])
+
+
+@pytest.mark.parametrize("task", ["maze", "mark_object"])
+def test_a_twin_has_the_same_board_and_another_answer(task):
+    for index in range(5):
+        sample = suites.draw_one(task, index, 3)
+        target = next(i for i, c in enumerate(sample.candidates) if c.kind == "wrong")
+        twin = counterfactual(sample, target)
+        assert twin.valid[0].answer == sample.candidates[target].answer
+        assert twin.score(twin.render()) == 1.0 and sample.score(twin.render()) < 1.0
+        assert (abs(twin.first_frame() - sample.first_frame()).max() > 0.1) == (task == "maze")
+        assert (twin.prompt != sample.prompt) == (task == "mark_object")
+        assert [c.kind for c in twin.candidates].count("valid") == 1
+
+
+def test_a_task_without_twins_is_refused():
+    with pytest.raises(ValueError, match="maze or mark_object"):
+        counterfactual(suites.draw_one("bounce", 0, 0), 1)
+
+
+def test_the_experiment_reads_what_its_swaps_do(model, tmp_path):
+    experiment = LayerRoles(model, SCHEDULE)
+    runs = experiment.plan(["maze", "mark_object"], 1, 1, steps=[0, 2], map_stride=3, suite_seed=7)
+    rows = sweep(experiment, Store(tmp_path, "x"), runs)
+    by_run = {run: row["result"] for run, row in zip(runs, rows, strict=True)}
+    for run, result in by_run.items():
+        assert len(result["moved"]) == 2 and ("final" in result) == run.final
+        if run.task == "maze" and run.variant == "state" and run.where == "all":
+            assert result["moved"] == [1.0, 1.0], "equal text: the donor's output at every layer"
+    assert experiment.measure(rows[5]["run"]) == rows[5]["result"]
+    assert isinstance(runs[0], Run)
