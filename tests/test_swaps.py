@@ -6,7 +6,7 @@ import torch
 
 from chain_of_steps import suites
 from chain_of_steps.denoise import advance, begin
-from chain_of_steps.experiments.layer_roles import LayerRoles, Run
+from chain_of_steps.experiments.layer_swaps import LayerSwaps, Run
 from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import Schedule
 from chain_of_steps.sites import capture, start_at
@@ -105,7 +105,7 @@ def test_a_task_without_twins_is_refused():
 
 
 def test_the_experiment_reads_what_its_swaps_do(model, tmp_path):
-    experiment = LayerRoles(model, SCHEDULE)
+    experiment = LayerSwaps(model, SCHEDULE)
     runs = experiment.plan(["maze", "mark_object"], 1, 1, steps=[0, 2], map_stride=3, suite_seed=7)
     rows = sweep(experiment, Store(tmp_path, "x"), runs)
     by_run = {run: row["result"] for run, row in zip(runs, rows, strict=True)}

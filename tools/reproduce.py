@@ -23,6 +23,9 @@ from tqdm import tqdm
 
 from chain_of_steps import schedule
 from chain_of_steps.__main__ import seconds
+from chain_of_steps.experiments.layer_energy import LayerEnergy
+from chain_of_steps.experiments.layer_probes import LayerProbes
+from chain_of_steps.experiments.layer_swaps import LayerSwaps
 from chain_of_steps.experiments.perturbation import Perturbation
 from chain_of_steps.experiments.step_visualization import StepVisualization
 from chain_of_steps.models import VideoModel
@@ -31,7 +34,12 @@ from chain_of_steps.sweep import sweep
 
 ROOT = Path(__file__).parent.parent
 FULL = ROOT / "build" / "full"
-EXPERIMENTS = {experiment.name: experiment for experiment in (StepVisualization, Perturbation)}
+# Of every notebook; where there are several, each by the name of its own group of parameters.
+EXPERIMENTS = {
+    "1_step_visualization": StepVisualization,
+    "2_perturbation_curves": Perturbation,
+    "4_layer_roles": {"swaps": LayerSwaps, "energy": LayerEnergy, "probes": LayerProbes},
+}
 WORKERS = os.cpu_count() or 1  # processes of one thread each: the same bits on any number of cores
 SEED = 20260316  # of the draw of runs to recompute; printed
 TOLERANCE = 0.02  # of a run's numbers, where the machine differs from the one that wrote the rows
@@ -41,9 +49,12 @@ MAY_DIFFER = 0.05  # share of runs
 def experiments(model: VideoModel, scale: str = "mini") -> dict[str, tuple]:
     """Every experiment by name, with its runs of a scale of params.yaml."""
     found = {}
-    for name, section in yaml.safe_load((ROOT / "params.yaml").read_text())[scale].items():
-        experiment = EXPERIMENTS[name](model, schedule.preset(section.pop("preset")))
-        found[name] = (experiment, experiment.plan(**section))
+    for notebook, section in yaml.safe_load((ROOT / "params.yaml").read_text())[scale].items():
+        grid, kinds = schedule.preset(section.pop("preset")), EXPERIMENTS[notebook]
+        plans = [(kinds, section)] if isinstance(kinds, type) else [(kinds[part], section[part]) for part in kinds]
+        for kind, parameters in plans:
+            experiment = kind(model, grid)
+            found[experiment.name] = (experiment, experiment.plan(**parameters))
     return found
 
 
@@ -60,7 +71,8 @@ def compute(results: Path) -> None:
         store = Store(results, name)
         rows = sweep(experiment, store, runs, tqdm, workers=WORKERS)
         store.seal({key_of(experiment.identity(run)) for run in runs})
-        experiment.showcase(rows, results)
+        if hasattr(experiment, "showcase"):
+            experiment.showcase(rows, results)
 
 
 def verify(results: Path, budget: float) -> int:
@@ -97,9 +109,8 @@ def _recompute(job: tuple[str, str]) -> tuple[str, tuple[bool, bool, bool]]:
 
 def compare_all(results: Path, fresh: Path) -> int:
     """Compares every stored row with the one computed anew, prints the table, returns the exit code."""
-    names = list(yaml.safe_load((ROOT / "params.yaml").read_text())["mini"])
     checks, totals = {}, {}
-    for name in names:
+    for name in experiments(VideoModel.load(ROOT / "data/mini")):
         old, new = Store(results, name).rows, Store(fresh, name).rows
         checks[name] = [compare(old[key]["result"], new[key]["result"]) for key in sorted(old.keys() & new.keys())]
         totals[name] = len(old)
@@ -125,8 +136,11 @@ def table(checks: dict[str, list], totals: dict[str, int]) -> int:
     return int(failed)
 
 
-def _answer(result: dict) -> int:
-    return result["answer"] if "answer" in result else result["answer_at"][-1]
+def _answer(result: dict) -> object:
+    """What a run answered in the end, under whatever name; None if it is not about answers."""
+    if "answer_at" in result:
+        return result["answer_at"][-1]
+    return result.get("answer", result.get("final", result.get("answers")))
 
 
 def _numbers(value) -> list[float]:

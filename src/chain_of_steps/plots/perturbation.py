@@ -2,10 +2,9 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import MODE_COLOURS, PALETTE, WIDTH, band, step_axis, style
+from .style import MODE_COLOURS, PALETTE, WIDTH, band, heat, step_axis, style
 
 LABELS = {"x": r"latents $x_s$", "x0_hat": r"clean estimate $\hat x_0$", "tokens": "tokens of the middle block"}
 
@@ -61,7 +60,7 @@ def maps(summary: dict) -> Figure:
         for axis, (name, label) in zip(axes, LABELS.items(), strict=True):
             values = np.array(summary["maps"][name]["map"], float)
             ceiling = np.array(summary["maps"][name]["unrelated"], float)[None]
-            picture = _heat(axis, np.concatenate([values, np.full_like(ceiling, np.nan), ceiling]), 0.0, 1.0)
+            picture = heat(axis, np.concatenate([values, np.full_like(ceiling, np.nan), ceiling]), 0.0, 1.0)
             axis.set_title(label)
             step_axis(axis, sigmas, "later step / $\\sigma$")
         ticks = list(range(0, len(sigmas), max(1, len(sigmas) // 5)))
@@ -96,14 +95,10 @@ def cells(summary: dict) -> Figure:
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.8), layout="constrained")
         lost = 1.0 - np.array(grid["unchanged"], float)
         for axis, values, label in ((axes[0], grid["drop"], "drop of the score"), (axes[1], lost, "changed answers")):
-            picture = _heat(axis, np.array(values, float), 0.0, None)
+            picture = heat(axis, np.array(values, float), 0.0, None)
             axis.set_yticks(range(len(grid["step"])), [f"{s} / {summary['sigmas'][s]:.2f}" for s in grid["step"]])
             axis.set(xlabel="latent frame", title=label)
             axis.set_xticks(range(len(values[0])))
             figure.colorbar(picture, ax=axis, shrink=0.85)
         axes[0].set_ylabel(r"step / $\sigma$")
     return figure
-
-
-def _heat(axis: Axes, values: np.ndarray, low: float | None, high: float | None):
-    return axis.imshow(values, cmap="viridis", vmin=low, vmax=high, aspect="auto", interpolation="nearest")

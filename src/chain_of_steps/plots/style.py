@@ -8,6 +8,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from ..player import OKABE_ITO
 
@@ -46,6 +47,11 @@ def band(axis: Axes, places: Iterable[int], values: list[dict], colour: str, lab
     x, mean, low, high = np.array(known, float).reshape(-1, 4).T
     axis.plot(x, mean, color=colour, label=label, lw=1.8)
     axis.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
+
+
+def heat(axis: Axes, values: np.ndarray, low: float | None, high: float | None) -> AxesImage:
+    """A map of numbers, NaN left white."""
+    return axis.imshow(values, cmap="viridis", vmin=low, vmax=high, aspect="auto", interpolation="nearest")
 
 
 def step_axis(axis: Axes, sigmas: list[float], label: str = r"step / $\sigma$") -> None:

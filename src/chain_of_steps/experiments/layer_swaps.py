@@ -84,14 +84,14 @@ class Patched:
     final: Tensor | None
 
 
-class LayerRoles:
+class LayerSwaps:
     """The experiment: swaps at every layer.
 
     Args:
         model, schedule: what generates; guidance must be off (1.0).
     """
 
-    name = "4_layer_roles"
+    name = "4_layer_swaps"
 
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
@@ -119,10 +119,10 @@ class LayerRoles:
             for i in range(pairs_per_task):
                 for step in steps:
                     base = (task, i, suite_seed, i, step)
-                    runs += [Run(*base, variant, "all") for variant in ("state", "delta", "blend")]
-                    runs += [Run(*base, "state", where, final=True) for where in WHERE[1:]]
-                    runs += [Run(*base, "delta", "answer", final=True)]
-                    runs += [Run(*base, "state", "answer", "stranger"), Run(*base, "noise", "answer")]
+                    runs += [Run(*base, "state", where, final=True) for where in WHERE]
+                    runs += [Run(*base, variant, "all") for variant in ("delta", "blend")]
+                    runs += [Run(*base, "delta", "answer")]
+                    runs += [Run(*base, "state", "answer", "stranger", True), Run(*base, "noise", "answer", final=True)]
             for i in range(map_pairs_per_task):
                 for step in range(0, self.schedule.steps, map_stride):
                     runs += [Run(task, i, suite_seed, i, step, "state", where, final=True) for where in WHERE[1:]]

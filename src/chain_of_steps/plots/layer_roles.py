@@ -1,0 +1,161 @@
+"""Figures 5 and 6 of the paper, and their controls: each function turns a result into a matplotlib Figure."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from .style import PALETTE, WIDTH, band, heat, picture, spread, style
+
+KINDS = {
+    "state-all-twin": "all tokens",
+    "state-cause-twin": "tokens of the cause",
+    "state-answer-twin": "tokens of the answer",
+    "state-answer-stranger": "null: a stranger's tokens",
+    "noise-answer-twin": "null: random, as long",
+}
+FLOORS = ("x", "x0_hat", "input", "shuffled", "random network")
+
+
+def energy_maps(norm: Tensor, step: int) -> Figure:
+    """Figure 6a: token norms after each layer (rows) in each latent frame (columns) at one step, on one scale for all
+    panels, and beside it on a scale of its own for each layer.
+
+    Args:
+        norm: (S, 1 + L, F, h, w).
+    """
+    values = norm[step].float().numpy()  # (1 + L, F, h, w)
+    layers, frames = spread(len(values), 6), spread(values.shape[1], 6)
+    with style():
+        figure = plt.figure(figsize=(WIDTH, 5.2), layout="constrained")
+        for half, title in zip(figure.subfigures(1, 2), ("one scale for all", "each layer on its own"), strict=True):
+            half.suptitle(title)
+            axes = half.subplots(len(layers), len(frames))
+            for row, k in zip(axes, layers, strict=True):
+                scale = values if title.startswith("one") else values[k]
+                for axis, f in zip(row, frames, strict=True):
+                    axis.imshow(values[k, f], vmin=scale.min(), vmax=scale.max(), cmap="viridis")
+                    axis.set(xticks=[], yticks=[])
+                row[0].set_ylabel("input" if k == 0 else f"layer {k - 1}", rotation=0, ha="right", va="center")
+            for axis, f in zip(axes[-1], frames, strict=True):
+                axis.set_xlabel("given" if f == 0 else f"frame {f}")
+    return figure
+
+
+def colours(values: Tensor, sigmas: list[float]) -> Figure:
+    """Three principal components of all tokens as red, green and blue: layers (rows) by steps (columns), last frame.
+
+    Args:
+        values: (S, 1 + L, F, h, w, 3), one basis for all.
+    """
+    shown = values[:, :, -1].float().numpy()
+    low, high = np.quantile(shown, [0.01, 0.99], axis=(0, 1, 2, 3))
+    shown = np.clip((shown - low) / (high - low), 0.0, 1.0)
+    layers, steps = spread(shown.shape[1], 6), spread(len(shown), 8)
+    with style():
+        figure, axes = plt.subplots(len(layers), len(steps), figsize=(WIDTH, WIDTH * len(layers) / len(steps)))
+        for row, k in zip(axes, layers, strict=True):
+            for axis, s in zip(row, steps, strict=True):
+                picture(axis, shown[s, k])
+            row[0].set_ylabel("input" if k == 0 else f"layer {k - 1}", rotation=0, ha="right", va="center")
+        for axis, s in zip(axes[0], steps, strict=True):
+            axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")
+        figure.tight_layout(pad=0.3)
+    return figure
+
+
+def player_of(norm: Tensor, sigmas: list[float]) -> dict:
+    """What `Player` needs to scrub token norms (S, 1 + L, F, h, w) by step, frame and layer, each layer on its own
+    scale."""
+    values = norm.float().numpy().transpose(0, 2, 1, 3, 4)  # (S, F, 1 + L, h, w)
+    low, high = values.min((0, 1, 3, 4), keepdims=True), values.max((0, 1, 3, 4), keepdims=True)
+    pictures = plt.get_cmap("viridis")((values - low) / (high - low))[..., :3]
+    return {
+        "pictures": (pictures * 255.0 + 0.5).astype(np.uint8),
+        "title": "token norms, each layer on its own scale",
+        "step_labels": [_step(s, sigmas).replace("$\\sigma$", "sigma") for s in range(len(values))],
+        "frame_labels": [f"frame {f}" for f in range(values.shape[1])],
+        "layer_labels": ["input", *(f"layer {k}" for k in range(values.shape[2] - 1))],
+        "scale": 32,
+        "lossless": True,
+    }
+
+
+def energy_curves(energy: dict, sigmas: list[float]) -> Figure:
+    """Norm, channel variance and change between frames, against the layer, at several steps."""
+    titles = {"norm": "norm", "channel_variance": "variance over tokens", "temporal": "change between frames"}
+    steps = spread(len(energy["norm"]), 5)
+    with style():
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.4))
+        for axis, (name, title) in zip(axes, titles.items(), strict=True):
+            for shade, s in zip(plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(steps))), steps, strict=True):
+                axis.plot(range(-1, len(energy[name][s]) - 1), energy[name][s], color=shade, label=_step(s, sigmas))
+            axis.set(title=title, xlabel="layer (-1 is the input)")
+        axes[0].legend(frameon=False)
+        figure.tight_layout()
+    return figure
+
+
+def probe_curves(probes: dict, layers: int, sigmas: list[float]) -> Figure:
+    """What a linear probe reads off each layer, at several steps, with its floors at the last of them."""
+    panels = [(task, label) for task, labels in probes.items() for label in labels]
+    with style():
+        figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
+        for axis, (task, label) in zip(axes[0], panels, strict=True):
+            sources = probes[task][label]
+            steps = sorted(sources["0"], key=int)
+            chosen = [steps[i] for i in spread(len(steps), 4)]
+            for shade, s in zip(plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(chosen))), chosen, strict=True):
+                curve = [sources[str(k)][s] for k in range(layers)]
+                band(axis, range(layers), curve, shade, _step(int(s), sigmas))
+            for line, floor in zip(("-", "--", ":", "-.", (0, (1, 3))), FLOORS, strict=True):
+                best = max(sources[floor][s]["mean"] for s in chosen)
+                axis.axhline(best, color="0.55", lw=1, ls=line, label=f"floor: {floor}")
+            axis.set(title=f"{task}: {label}", xlabel="layer", ylim=(0.45, 1.0))
+        axes[0, 0].set_ylabel("balanced accuracy")
+        axes[0, -1].legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        figure.tight_layout()
+    return figure
+
+
+def swap_curves(swaps: dict, tasks: list[str], steps: list[int], column: str = "final_flip") -> Figure:
+    """Figure 6b: how often a swap after one layer flips the answer, by what is swapped, with both nulls."""
+    with style():
+        size = (WIDTH, 3.0 * len(tasks) + 0.4)
+        figure, axes = plt.subplots(len(tasks), len(steps), figsize=size, sharex=True, sharey=True, squeeze=False)
+        for row, task in zip(axes, tasks, strict=True):
+            for axis, step in zip(row, steps, strict=True):
+                _kinds(axis, swaps.get(task, {}).get(f"step{step}", {}), column)
+                axis.set_title(f"{task}, step {step}")
+            row[0].set_ylabel("answer flips to the donor's")
+        for axis in axes[-1]:
+            axis.set_xlabel("layer")
+        axes[0, -1].legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        figure.tight_layout()
+    return figure
+
+
+def swap_maps(maps: dict[str, tuple[np.ndarray, list[int]]], sigmas: list[float]) -> Figure:
+    """Where and when is the answer decided? Flip rate by layer and step, one panel per title."""
+    with style():
+        figure, axes = plt.subplots(1, len(maps), figsize=(WIDTH, 3.8), layout="constrained", squeeze=False)
+        for axis, (title, (values, steps)) in zip(axes[0], maps.items(), strict=True):
+            image = heat(axis, values, 0.0, 1.0)
+            axis.set_yticks(range(len(steps)), [f"{s} / {sigmas[s]:.2f}" for s in steps])
+            axis.set(xlabel="layer", title=title)
+        axes[0, 0].set_ylabel(r"step / $\sigma$")
+        figure.colorbar(image, ax=axes, label="flip rate, final video", shrink=0.85)
+    return figure
+
+
+def _kinds(axis: Axes, kinds: dict, column: str) -> None:
+    for i, (name, label) in enumerate(KINDS.items()):
+        if column in kinds.get(name, {}):
+            colour = PALETTE[i] if not label.startswith("null") else ("0.35", "0.65")[name.startswith("noise")]
+            band(axis, range(len(kinds[name][column])), kinds[name][column], colour, label)
+    axis.set_ylim(-0.02, 1.02)
+
+
+def _step(step: int, sigmas: list[float]) -> str:
+    return f"step {step}, $\\sigma$ {sigmas[step]:.2f}"

@@ -1,0 +1,133 @@
+"""From rows of the layer experiments to numbers: flip rates, energy curves, and what linear probes can read."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from ..intervals import interval, interval_of
+
+CLEAR = 0.1  # evidence by which one answer must lead the other
+CURVES = ("norm", "channel_variance", "temporal")
+
+
+def swaps(rows: list[dict]) -> pd.DataFrame:
+    """One line per swap and layer, of pairs whose two clean runs answer correctly and differently.
+
+    Columns: task, index, step, variant, where, donor, layer, `moved`, `flip` and `kept` (the clean estimate of that
+    step shows the donor's, or still its own answer), and `final_flip`, `final_kept` (NaN where not asked for).
+    """
+    lines = []
+    for row in rows:
+        run, result = row["run"], row["result"]
+        if result["answers"] != result["right"]:
+            continue
+        own, target = result["right"]
+        place = {name: run[name] for name in ("task", "index", "step", "variant", "where", "donor")}
+        for k, moved in enumerate(result["moved"]):
+            lead = result["donor"][k] - result["own"][k]
+            final = result["final"][k] if "final" in result else np.nan
+            line = {"layer": k, "moved": moved, "flip": float(lead > CLEAR), "kept": float(lead < -CLEAR)}
+            line |= {"final_flip": _equal(final, target), "final_kept": _equal(final, own)}
+            lines.append(place | line)
+    return pd.DataFrame(lines)
+
+
+def swap_summary(lines: pd.DataFrame, pairs: int) -> dict:
+    """Flip rates with intervals by task, step and kind of swap; each kind is named `variant-where-donor`.
+
+    Under every kind: lists over layers `flip`, `final_flip`, `moved`; and `best`, `final_best`: the rate at the layer
+    where most pairs flip (chosen on even pairs, measured on odd ones).
+
+    Args:
+        pairs: how many were drawn; those that remain are those whose clean runs are right.
+    """
+    result: dict = {"pairs": pairs, "eligible": int(lines.groupby(["task", "index"]).ngroups) if len(lines) else 0}
+    for (task, step), group in lines.groupby(["task", "step"]) if len(lines) else []:
+        kinds = result.setdefault(task, {}).setdefault(f"step{step}", {})
+        for names, kind in group.groupby(["variant", "where", "donor"]):
+            kinds["-".join(names)] = _kind(kind)
+    return result
+
+
+def map_of(lines: pd.DataFrame, task: str, where: str, column: str = "final_flip") -> tuple[np.ndarray, list[int]]:
+    """Flip rates of whole-state swaps in a region, (steps, L), and the steps."""
+    chosen = lines[(lines["task"] == task) & (lines["variant"] == "state") & (lines["donor"] == "twin")]
+    chosen = chosen[(chosen["where"] == where) & chosen[column].notna()]
+    grid = chosen.pivot_table(column, "step", "layer", "mean")
+    return grid.to_numpy(), [int(step) for step in grid.index]
+
+
+def energy(rows: list[dict]) -> dict:
+    """Mean curves over samples, each (S, 1 + L): norm, channel variance, temporal; and `frames`, (S, 1 + L, F)."""
+    names = (*CURVES, "frames")
+    means = {name: np.mean([row["result"][name] for row in rows], axis=0) for name in names}
+    growth = [np.mean(row["result"]["norm"], axis=0) for row in rows]  # (1 + L,)
+    return {
+        "n": len(rows),
+        **{name: np.round(values, 4).tolist() for name, values in means.items()},
+        "growth_with_depth": interval([curve[-1] / curve[1] for curve in growth]),
+    }
+
+
+def probes(rows: list[dict]) -> dict:
+    """Balanced accuracy of every probe with its interval over samples, {task: {label: {source: {step: ...}}}}.
+
+    With `right` and `wrong`, the same apart for runs that end with the right answer and for those that do not.
+    """
+    result: dict = {}
+    for row in rows:
+        run, counts = row["run"], row["result"]
+        place = result.setdefault(run["task"], {}).setdefault(run["label"], {}).setdefault(run["source"], {})
+        right = np.array(counts["right"], bool)
+        place[str(run["step"])] = balanced_accuracy(counts, np.ones_like(right)) | {
+            "right": balanced_accuracy(counts, right)["mean"],
+            "wrong": balanced_accuracy(counts, ~right)["mean"],
+        }
+    return result
+
+
+def peak_layers(summary: dict, task: str, label: str, layers: int) -> list[int]:
+    """The layer at which a probe reads a label best, at every probed step."""
+    sources = summary[task][label]
+    steps = sorted(sources["0"], key=int)
+    return [int(np.argmax([sources[str(k)][step]["mean"] for k in range(layers)])) for step in steps]
+
+
+def balanced_accuracy(counts: dict, chosen: np.ndarray) -> dict:
+    """Mean of sensitivity and specificity over the chosen samples' tokens, with an interval over samples."""
+    hits, positives, rejections, negatives = (
+        np.array(counts[name], float)[chosen] for name in ("hits", "positives", "rejections", "negatives")
+    )
+
+    def statistic(drawn: np.ndarray) -> np.ndarray:
+        seen = hits[drawn].sum(-1) / np.maximum(positives[drawn].sum(-1), 1.0)
+        return 0.5 * (seen + rejections[drawn].sum(-1) / np.maximum(negatives[drawn].sum(-1), 1.0))
+
+    return interval_of(statistic, int(chosen.sum()))
+
+
+def _kind(lines: pd.DataFrame) -> dict:
+    layers = [group for _, group in lines.groupby("layer")]
+    result = {name: [interval(group[name]) for group in layers] for name in ("flip", "moved")}
+    if lines["final_flip"].notna().any():
+        result["final_flip"] = [interval(group["final_flip"]) for group in layers]
+        result["final_best"] = _best(lines, "final_flip")
+    return result | {"best": _best(lines, "flip")}
+
+
+def _best(lines: pd.DataFrame, column: str) -> dict:
+    even = lines["index"] % 2 == 0
+    if not even.any() or even.all():
+        return interval([]) | {"layer": None}
+    layer = int(lines[even].groupby("layer")[column].mean().idxmax())
+    return interval(lines[~even & (lines["layer"] == layer)][column]) | {"layer": layer}
+
+
+def _equal(shown: float, index: int) -> float:
+    return np.nan if np.isnan(shown) else float(shown == index)
+
+
+def kinds(summary: dict, task: str, step: int) -> Iterable[tuple[str, dict]]:
+    """The kinds of swap of a task at a step, by name."""
+    return summary.get(task, {}).get(f"step{step}", {}).items()
