@@ -82,6 +82,13 @@ def test_replaced_cells_are_standard_noise_and_do_not_depend_on_what_was_there(m
     assert abs(float(a.std()) - 1.0) < 0.1 and not torch.equal(a, model.noise(condition, 0))
 
 
+def test_noise_put_in_is_never_the_noise_that_a_run_starts_from(model, condition):
+    starts = [model.noise(condition, seed) for seed in range(30)]
+    put_in = [run(model, condition, NoiseAtStep(0, seed=seed), until=1).latents[0] for seed in range(3)]
+    assert not any(torch.equal(a, b) for a in starts for b in put_in)
+    assert not torch.equal(put_in[0], put_in[1])
+
+
 def test_additive_noise_adds(model, condition):
     x = run(model, condition).latents[3]
     half, full = (

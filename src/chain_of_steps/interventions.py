@@ -12,6 +12,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from .tasks.base import digest
+
 Mode = Literal["replace", "additive", "level-correct"]
 MODES: tuple[Mode, ...] = ("replace", "additive", "level-correct")
 
@@ -39,8 +41,7 @@ class Edit:
             sigma: noise level of this step.
         """
         frames = list(self.frames)
-        generator = torch.Generator("cpu").manual_seed((1 << 40) + 1_000 * self.seed + step)  # no initial noise's seed
-        eps = torch.randn(x.shape, generator=generator).to(x)[:, :, frames]
+        eps = torch.randn(x.shape, generator=generator("noise", self.seed, step)).to(x)[:, :, frames]
         if self.mode == "replace":
             new = eps
         elif self.mode == "additive":
@@ -126,6 +127,14 @@ class NoiseAtCells(Noise):
 
     def frames_at(self, step: int, frames: int) -> Iterable[int]:
         return (f for s, f in self.cells if s == step)
+
+
+def generator(*purpose: str | int) -> torch.Generator:
+    """A CPU generator of its own for every purpose, also apart from those of initial noise, which are seeded plainly.
+
+    A CPU generator keeps 32 bits of its seed, so large offsets would collide: the seed is a hash.
+    """
+    return torch.Generator("cpu").manual_seed(int(digest(purpose)[:8], 16))
 
 
 Intervention = NoiseAtStep | NoiseAtFrame | NoiseAtCells

@@ -12,6 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from .interventions import generator
+
 Variant = Literal["state", "delta", "blend", "noise"]
 VARIANTS: tuple[Variant, ...] = ("state", "delta", "blend", "noise")
 
@@ -52,8 +54,7 @@ class SwapLayer:
         elif self.variant == "blend":
             new = here + self.amount * (donor[k] - here)
         else:
-            generator = torch.Generator("cpu").manual_seed((2 << 40) + 1_000 * self.seed + k)
-            direction = torch.randn(here.shape, generator=generator).to(here)
+            direction = torch.randn(here.shape, generator=generator("swap", self.seed, k)).to(here)
             length = (donor[k] - here).norm(dim=1, keepdim=True) / direction.norm(dim=1, keepdim=True)
             new = here + length * direction
         return new if tokens is None else torch.where(tokens.to(here.device)[:, None], new, here)

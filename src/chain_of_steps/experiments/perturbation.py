@@ -168,9 +168,10 @@ class Perturbation:
         return next(result for _, result in self.results([self.run_of(identity)]))
 
     def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
-        """The first maze of 5 x 5 rooms or more that the clean run solves, clean and under four kinds of noise."""
-        solved = (self.run_of(r["run"]) for r in rows if r["run"]["design"] == "clean" and r["result"]["score"] == 1.0)
-        first = next(run for run in solved if self._sample(run).large)
+        """The first maze that the clean run solves (else the first sample), clean and under four kinds of noise."""
+        clean = [row for row in rows if row["run"]["design"] == "clean"]
+        solved = [row for row in clean if row["run"]["task"] == "maze" and row["result"]["score"] == 1.0]
+        first = self.run_of((solved or clean)[0]["run"])
         steps, frames = self.schedule.steps, self.latent_frames()
         noises = {
             "clean": (),

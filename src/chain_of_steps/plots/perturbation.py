@@ -82,7 +82,7 @@ def sensitivity(summary: dict) -> Figure:
             low, high = (entry["peak"][end] * (len(sigmas) - 1) for end in ("low", "high"))
             axis.axvspan(low - 0.2, high + 0.2, color=colour, alpha=0.15, lw=0)
             axis.set(title=label, ylim=(0, None))
-            step_axis(axis, sigmas)
+            step_axis(axis, sigmas, ticks=3)
         axes[0].set_ylabel("change at later steps (mean)")
         figure.tight_layout()
     return figure

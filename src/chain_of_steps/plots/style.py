@@ -54,9 +54,10 @@ def heat(axis: Axes, values: np.ndarray, low: float | None, high: float | None) 
     return axis.imshow(values, cmap="viridis", vmin=low, vmax=high, aspect="auto", interpolation="nearest")
 
 
-def step_axis(axis: Axes, sigmas: list[float], label: str = r"step / $\sigma$") -> None:
-    ticks = list(range(0, len(sigmas), max(1, len(sigmas) // 5)))
-    axis.set_xticks(ticks, [f"{s}\n{sigmas[s]:.2f}" for s in ticks])
+def step_axis(axis: Axes, sigmas: list[float], label: str = r"step / $\sigma$", ticks: int = 5) -> None:
+    """Labels about so many steps with their noise level below."""
+    places = list(range(0, len(sigmas), max(1, len(sigmas) // ticks)))
+    axis.set_xticks(places, [f"{s}\n{sigmas[s]:.2f}" for s in places])
     axis.set_xlabel(label)
 
 

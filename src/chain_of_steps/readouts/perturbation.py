@@ -112,6 +112,7 @@ def _contrasts(lines: pd.DataFrame, steps: int) -> dict:
     inner, window, scatter = frame[frame["inner"]], *(lines[lines["design"] == d] for d in ("window", "scatter"))
     late = lines[(lines["design"] == "step") & (lines["step"] >= LATE * (steps - 1))]
     repaired, left = (late[late["mode"] == mode] for mode in ("level-correct", "replace"))
+    left = left[left["step"].isin(repaired["step"].unique())]
     return {
         "step_drop": _paired(step, "drop"),
         "frame_drop": _paired(inner, "drop"),
@@ -151,7 +152,7 @@ def _cells(lines: pd.DataFrame) -> dict:
     """Mean drop and share of unchanged answers, steps x frames, for noise in single cells."""
     if lines.empty:
         return {"n": 0}
-    grids = {name: lines.pivot_table(name, "step", "frame", "mean") for name in ("drop", "unchanged")}
+    grids = {name: lines.groupby(["step", "frame"])[name].mean().unstack() for name in ("drop", "unchanged")}
     return {
         "n": int(lines.groupby(SAMPLE).ngroups),
         "tasks": sorted(lines["task"].unique().tolist()),
