@@ -23,9 +23,12 @@ from tqdm import tqdm
 
 from chain_of_steps import schedule
 from chain_of_steps.__main__ import seconds
+from chain_of_steps.experiments.emergent_behaviors import Behaviors, WorkingMemory
 from chain_of_steps.experiments.layer_energy import LayerEnergy
 from chain_of_steps.experiments.layer_probes import LayerProbes
 from chain_of_steps.experiments.layer_swaps import LayerSwaps
+from chain_of_steps.experiments.memory_probes import MemoryProbes
+from chain_of_steps.experiments.onsets import Onsets
 from chain_of_steps.experiments.perturbation import Perturbation
 from chain_of_steps.experiments.step_visualization import StepVisualization
 from chain_of_steps.models import VideoModel
@@ -38,6 +41,8 @@ FULL = ROOT / "build" / "full"
 EXPERIMENTS = {
     "1_step_visualization": StepVisualization,
     "2_perturbation_curves": Perturbation,
+    # `Behaviors` has the rows of notebook 1 and one more picture: it takes that experiment's place.
+    "3_emergent_behaviors": {"steps": Behaviors, "memory": WorkingMemory, "probes": MemoryProbes, "onsets": Onsets},
     "4_layer_roles": {"swaps": LayerSwaps, "energy": LayerEnergy, "probes": LayerProbes},
 }
 WORKERS = os.cpu_count() or 1  # processes of one thread each: the same bits on any number of cores
