@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import torch
@@ -33,7 +34,7 @@ from chain_of_steps.experiments.perturbation import Perturbation
 from chain_of_steps.experiments.step_visualization import StepVisualization
 from chain_of_steps.models import VideoModel
 from chain_of_steps.store import Store, key_of
-from chain_of_steps.sweep import sweep
+from chain_of_steps.sweep import Experiment, sweep
 
 ROOT = Path(__file__).parent.parent
 FULL = ROOT / "build" / "full"
@@ -72,12 +73,27 @@ def redraw() -> None:
 def compute(results: Path) -> None:
     """Brings the rows and show-cases of all experiments in `results` up to date."""
     for name, (experiment, runs) in experiments(VideoModel.load(ROOT / "data/mini")).items():
-        print(f"{name}: {len(runs)} runs", flush=True)
-        store = Store(results, name)
+        began, store = time.monotonic(), Store(results, name)
+        stored = len(store.rows)
+        print(f"{name}: {len(runs)} runs, {stored} rows found", flush=True)
         rows = sweep(experiment, store, runs, tqdm, workers=WORKERS)
+        if not stored:
+            _record_cost(name, experiment, runs, time.monotonic() - began)
         store.seal({key_of(experiment.identity(run)) for run in runs})
         if hasattr(experiment, "showcase"):
             experiment.showcase(rows, results)
+
+
+def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) -> None:
+    """Notes what an experiment cost that was computed in one go, in benchmarks/full.json."""
+    file = ROOT / "benchmarks" / "full.json"
+    costs = json.loads(file.read_text()) if file.exists() else {}
+    groups = defaultdict(list)
+    for run in runs:
+        groups[run.base].append(run)
+    evaluations = sum(map(experiment.evaluations, groups.values()))
+    costs[name] = {"runs": len(runs), "evaluations": evaluations, "minutes": round(taken / 60, 1), "workers": WORKERS}
+    file.write_text(json.dumps(costs, indent=1, sort_keys=True) + "\n")
 
 
 def verify(results: Path, budget: float) -> int:
