@@ -98,7 +98,11 @@ def probe(tokens: np.ndarray, labels: np.ndarray) -> dict:
     """
     guesses = np.zeros_like(labels)
     for held in _folds(len(labels)):
-        reader = _reader().fit(tokens[~held].reshape(-1, tokens.shape[2]), labels[~held].ravel())
+        known = labels[~held].ravel()
+        if known.all() or not known.any():
+            guesses[held] = known[0]  # nothing to tell apart
+            continue
+        reader = _reader().fit(tokens[~held].reshape(-1, tokens.shape[2]), known)
         guesses[held] = reader.predict(tokens[held].reshape(-1, tokens.shape[2])).reshape(labels[held].shape)
     counts = {
         "hits": guesses & labels,
