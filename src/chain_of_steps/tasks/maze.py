@@ -13,7 +13,7 @@ import numpy as np
 from .base import Candidate, Partition, Sample, draw_until, partition_of
 from .canvas import CELLS, COLOURS, INK, PAPER, Canvas
 
-SIZES, SIZE_WEIGHTS = (5, 6, 7, 8), (0.20, 0.25, 0.30, 0.25)
+SIZES, SIZE_WEIGHTS = (5, 6, 7, 8), (0.30, 0.30, 0.25, 0.15)
 ROOM = 0.75  # side of a room, cells
 ACROSS = 8  # rooms that fit the board
 PROMPT = "draw the path from green to red"
