@@ -25,6 +25,7 @@ from tqdm import tqdm
 from chain_of_steps import schedule
 from chain_of_steps.__main__ import seconds
 from chain_of_steps.experiments.emergent_behaviors import Behaviors, WorkingMemory
+from chain_of_steps.experiments.ensemble import Ensemble
 from chain_of_steps.experiments.layer_energy import LayerEnergy
 from chain_of_steps.experiments.layer_probes import LayerProbes
 from chain_of_steps.experiments.layer_swaps import LayerSwaps
@@ -45,6 +46,7 @@ EXPERIMENTS = {
     # `Behaviors` has the rows of notebook 1 and one more picture: it takes that experiment's place.
     "3_emergent_behaviors": {"steps": Behaviors, "memory": WorkingMemory, "probes": MemoryProbes, "onsets": Onsets},
     "4_layer_roles": {"swaps": LayerSwaps, "energy": LayerEnergy, "probes": LayerProbes},
+    "5_ensemble_table": Ensemble,
 }
 WORKERS = os.cpu_count() or 1  # processes of one thread each: the same bits on any number of cores
 SEED = 20260316  # of the draw of runs to recompute; printed

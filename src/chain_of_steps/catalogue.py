@@ -1,0 +1,100 @@
+"""Every row of the ensemble table by group and name, for a model of so many layers and a schedule of so many steps.
+
+`table`: the paper's recipe, merged clean estimates, and rivals of at most the same cost. `own`: strategies of this
+project. `control`: what should gain nothing if a claim holds, and other readings of "merged". `ablation`: how many
+generations, how many steps. `account`: why merging helps, see `accounts`.
+"""
+
+from .pool import Strategy
+
+
+def catalogue(layers: int, steps: int, window: int, early: int) -> dict[str, dict[str, Strategy]]:
+    """All strategies.
+
+    Args:
+        layers: of the transformer.
+        steps: of the schedule, S.
+        window: how many of the first steps are merged: until the answer is decided.
+        early: after how many steps an early plan is chosen; 2 at least, for how much it changes.
+
+    Raises:
+        ValueError: if there are not so many steps.
+    """
+    if not 1 <= window <= steps or not 2 <= early <= steps:
+        raise ValueError(
+            f"expected a window of 1 to {steps} steps and a choice after 2 to {steps}, not {window}, {early}"
+        )
+    return {
+        "table": _table(quarter(layers, 2), window, early),
+        "own": _own(window, steps),
+        "control": _controls(layers, window),
+        "ablation": _ablations(window, steps),
+        "account": _accounts(window),
+    }
+
+
+def quarter(layers: int, number: int) -> tuple[int, ...]:
+    """The layers of one quarter of the depth, 0 to 3; at least one."""
+    first = layers * number // 4
+    return tuple(range(first, max(first + 1, layers * (number + 1) // 4)))
+
+
+def _table(third: tuple[int, ...], window: int, early: int) -> dict[str, Strategy]:
+    """The paper's recipe as the sources have it: three seeds, the third quarter of the layers, the first step."""
+    return {
+        "single": Strategy("single"),
+        "vote_k3": Strategy("vote"),
+        "medoid_k3": Strategy("best_agreed"),
+        "early_plan_k3": Strategy("early_plan", steps=early),
+        "early_steady_k3": Strategy("early_steady", steps=early),
+        "paper_recipe": Strategy("merge", steps=1, merge="lock_step", layers=third),
+        "recipe_window": Strategy("merge", steps=window, merge="lock_step", layers=third),
+        "x0_merge_k3": Strategy("merge", steps=window, merge="x0_hat"),
+    }
+
+
+def _own(window: int, steps: int) -> dict[str, Strategy]:
+    return {
+        "merge_until_agreed": Strategy("merge_until_agreed", steps=min(steps, 2 * window)),
+        "merge_weighted": Strategy("merge", steps=window, merge="weighted"),
+        "merge_vote": Strategy("merge_vote", steps=window, merge="x0_hat"),
+        "branch_late": Strategy("branch_late", steps=max(1, window // 2)),
+    }
+
+
+def _controls(layers: int, window: int) -> dict[str, Strategy]:
+    third = quarter(layers, 2)
+    others = {f"layers_{25 * n}_{25 * n + 25}": quarter(layers, n) for n in (0, 1, 3)}
+    return {
+        "recipe_all": Strategy("merge_all", steps=1, merge="lock_step", layers=third),
+        "recipe_stored": Strategy("merge", steps=window, merge="stored", layers=third),
+        "recipe_delta": Strategy("merge", steps=window, merge="delta", layers=third),
+        "recipe_soft": Strategy("merge", steps=window, merge="soft", layers=third, amount=0.5),
+        **{name: Strategy("merge", steps=window, merge="lock_step", layers=which) for name, which in others.items()},
+        "layers_random": Strategy("random_layers", steps=window, merge="lock_step", layers=third),
+        "recipe_strangers": Strategy("merge", steps=window, merge="lock_step", layers=third, company="strangers"),
+        "recipe_repeated": Strategy("merge", steps=window, merge="lock_step", layers=third, company="repeated"),
+        "x0_strangers": Strategy("merge", steps=window, merge="x0_hat", company="strangers"),
+        "velocity_merge": Strategy("merge", steps=window, merge="velocity"),
+        "latents_mean": Strategy("merge", steps=2, merge="latents"),
+        "latents_rescaled": Strategy("merge", steps=2, merge="rescaled"),
+    }
+
+
+def _ablations(window: int, steps: int) -> dict[str, Strategy]:
+    """Merged clean estimates with other numbers of generations (the window fixed) and of steps (three generations)."""
+    by_k = {f"x0_merge_k{k}": Strategy("merge", k, window, "x0_hat") for k in (2, 5, 9)}
+    lengths = sorted({1, max(1, window // 2), min(steps, window * 3 // 2), steps} - {window})
+    return by_k | {f"x0_merge_{n}_steps": Strategy("merge", 3, n, "x0_hat") for n in lengths}
+
+
+def _accounts(window: int) -> dict[str, Strategy]:
+    """Strategies with one of the three accounts only; x0_merge_k3 is what they are compared with."""
+    return {
+        "nearby_mean": Strategy("noisy_mean", steps=window, amount=0.3),
+        "fresh_mean": Strategy("noisy_mean", steps=window, amount=1.0),
+        "fresh_single": Strategy("noisy_mean", 1, window, amount=1.0),
+        "linger": Strategy("linger", steps=window),
+        "medoid_each_step": Strategy("merge", steps=window, merge="medoid"),
+        "vote_midway": Strategy("vote_midway", steps=window),
+    }

@@ -1,0 +1,256 @@
+"""Merges obey traps 3 and 5: what must collapse does, what must not does not; equal generations stay as they are."""
+
+import pytest
+import tiny
+import torch
+
+from chain_of_steps import suites
+from chain_of_steps.agreement import contrast, disagreement, disagreements, majority, medoid, weights
+from chain_of_steps.denoise import begin, generate
+from chain_of_steps.merging import MergeEstimates, MergeLatents, MergeLayers, estimate, take, together
+from chain_of_steps.mini import Recipe
+from chain_of_steps.models import VideoModel
+from chain_of_steps.schedule import Schedule
+
+STEPS = 4
+EULER = Schedule("test", "euler", STEPS, shift=3.0)
+GUIDED = Schedule("guided", "euler", STEPS, shift=3.0, guidance=2.0)
+ALL = tuple(range(STEPS))
+VARIANTS = ("lock_step", "stored", "delta", "soft")
+
+
+@pytest.fixture(scope="module", params=["flow_prediction", "sample"])
+def model(request):
+    """A tiny model of four blocks, of either kind of prediction."""
+    usual, tiny.RECIPE = tiny.RECIPE, Recipe(8, width=32, layers=4, heads=2, text_width=16, text_layers=1)
+    pipe = tiny.mini_like()
+    tiny.RECIPE = usual
+    if request.param == "sample":
+        pipe.scheduler = EULER.scheduler("sample")
+    return VideoModel(pipe)
+
+
+def condition_of(model, index=0):
+    return model.prepare_sample(suites.draw_one("maze", index, 0))
+
+
+def merged(model, merge, seeds=(0, 1, 2), until=STEPS, schedule=EULER):
+    """The states of all generations after merging, and how many evaluations were made."""
+    condition = condition_of(model)
+    with torch.inference_mode():
+        states = [begin(model, condition, schedule, seed) for seed in seeds]
+        made = together(model, [condition] * len(seeds), schedule, states, merge, until)
+    return states, made
+
+
+def layer_merge(model, layers, variant="lock_step", **options):
+    """Clean estimates of step 0, merged in some layers; (k, C, F, H, W)."""
+    states, _ = merged(model, MergeLayers(layers, (0,), variant), until=1, **options)
+    return torch.cat([state.x0_hat for state in states])
+
+
+def clean(model, seed=0, schedule=EULER):
+    return generate(model, condition_of(model), schedule, seed)
+
+
+def near(a, b, tolerance=1e-4):
+    return float((a - b).abs().max()) < tolerance
+
+
+@pytest.mark.parametrize("schedule", [EULER, GUIDED])
+def test_lock_step_over_several_layers_is_the_first_of_them(model, schedule):
+    assert near(layer_merge(model, (1, 2, 3), schedule=schedule), layer_merge(model, (1,), schedule=schedule), 1e-5)
+    assert not near(layer_merge(model, (2,), schedule=schedule), layer_merge(model, (1,), schedule=schedule), 1e-3)
+
+
+def test_stored_means_over_several_layers_are_the_last_of_them(model):
+    assert torch.equal(layer_merge(model, (0, 1, 2), "stored"), layer_merge(model, (2,), "stored"))
+
+
+def test_the_two_differ_and_agree_in_a_single_layer(model):
+    assert not near(layer_merge(model, (0, 1, 2)), layer_merge(model, (0, 1, 2), "stored"), 1e-3)
+    assert near(layer_merge(model, (1,)), layer_merge(model, (1,), "stored"), 1e-5)
+
+
+@pytest.mark.parametrize("variant", ["delta", "soft"])
+def test_deltas_and_soft_merges_do_not_collapse(model, variant):
+    several = layer_merge(model, (1, 2, 3), variant)
+    assert all(not near(several, layer_merge(model, (layer,), variant), 1e-3) for layer in (1, 2, 3))
+
+
+def test_after_a_merge_of_states_the_generations_are_told_one_thing(model):
+    """What the blocks put out is then equal; a velocity is still laid on each generation's own latents."""
+    condition = condition_of(model)
+    x = [model.noise(condition, seed) for seed in range(3)]
+    for variant, equal in [("lock_step", True), ("stored", True), ("delta", False), ("soft", False)]:
+        x0_hats = layer_merge(model, (1, 2), variant).split(1)
+        outputs = x0_hats if model.prediction == "sample" else [a - b for a, b in zip(x, x0_hats, strict=True)]
+        assert near(outputs[0], outputs[1], 1e-5) == equal
+
+
+def test_a_soft_merge_reaches_from_nothing_to_the_whole(model):
+    condition = condition_of(model)
+
+    def soft(amount):
+        return merged(model, MergeLayers((1,), (0,), "soft", amount), until=1)[0][0].x0_hat
+
+    with torch.inference_mode():
+        alone = estimate(model, condition, EULER, begin(model, condition, EULER, 0))
+    assert near(soft(0.0), alone) and near(soft(1.0), layer_merge(model, (1,))[:1])
+    assert not near(soft(0.5), alone, 1e-3)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("seeds", [(0,), (0, 0, 0)])
+def test_one_seed_or_equal_seeds_merge_to_themselves_in_layers(model, variant, seeds):
+    states, _ = merged(model, MergeLayers((1, 2), ALL, variant), seeds)
+    assert all(near(state.latents, clean(model).latents[-1]) for state in states)
+
+
+@pytest.mark.parametrize(
+    "merge",
+    [
+        *(MergeEstimates(ALL, what) for what in ("x0_hat", "weighted", "medoid", "velocity")),
+        *(MergeLatents((2,), rescale) for rescale in (False, True)),
+        MergeLatents((0,)),
+    ],
+)
+@pytest.mark.parametrize("seeds", [(0,), (0, 0, 0)])
+def test_one_seed_or_equal_seeds_merge_to_themselves(model, merge, seeds):
+    states, _ = merged(model, merge, seeds)
+    assert all(near(state.latents, clean(model).latents[-1]) for state in states)
+
+
+def test_steps_without_a_merge_are_bitwise_those_of_single_runs(model):
+    states, made = merged(model, MergeEstimates(()))
+    assert made == 3 * STEPS
+    assert all(torch.equal(state.latents, clean(model, seed).latents[-1]) for seed, state in enumerate(states))
+
+
+def test_merged_clean_estimates_over_all_steps_leave_one_clip(model):
+    """Under Euler two generations' difference shrinks with sigma when both go towards the same estimate."""
+    condition, sigmas = condition_of(model), EULER.sigmas
+    for until in range(1, STEPS + 1):
+        states, _ = merged(model, MergeEstimates(ALL), until=until)
+        expected = sigmas[until] * (model.noise(condition, 0) - model.noise(condition, 1))
+        assert near(states[0].latents - states[1].latents, expected)
+    assert near(states[0].latents, states[0].x0_hat)
+
+
+def test_merged_velocities_keep_the_noises_apart_to_the_end(model):
+    """Trap 5: the final clips still differ by the noises that they started from."""
+    condition = condition_of(model)
+    states, _ = merged(model, MergeEstimates(ALL, "velocity"))
+    assert near(states[0].latents - states[1].latents, model.noise(condition, 0) - model.noise(condition, 1), 1e-3)
+
+
+def test_both_take_the_mean_of_the_latents_to_the_same_place(model):
+    means = [
+        sum(state.latents for state in merged(model, MergeEstimates((0,), what), until=1)[0]) / 3
+        for what in ("x0_hat", "velocity")
+    ]
+    assert near(*means)
+
+
+def test_merging_from_step_0_is_asking_one_belief_under_several_noises(model):
+    """So seeds that are merged from the start differ in nothing but their noise: x_i = m + sigma eps_i."""
+    condition = condition_of(model)
+    states, _ = merged(model, MergeEstimates(ALL), until=2)
+    beliefs = [state.latents - EULER.sigmas[2] * model.noise(condition, i) for i, state in enumerate(states)]
+    assert near(beliefs[0], beliefs[1]) and near(beliefs[0], beliefs[2])
+
+
+def test_the_mean_of_latents_loses_noise_and_rescaling_gives_it_back(model):
+    condition = condition_of(model)
+    states = [begin(model, condition, EULER, seed) for seed in range(9)]
+    assert float(MergeLatents((0,), rescale=False).merged(states).var()) == pytest.approx(1 / 9, rel=0.1)
+    assert float(MergeLatents((0,)).merged(states).var()) == pytest.approx(1.0, rel=0.1)
+
+
+def test_rescaling_leaves_the_clean_part_alone(model):
+    """Made-up states of one clean clip: the mean keeps the clip, and noise of the level that the step expects."""
+    condition, clip = condition_of(model), torch.linspace(-3, 3, 8)[None, :, None, None, None]
+    states = [begin(model, condition, EULER, seed) for seed in range(3)]
+    sigma = float(states[0].scheduler.sigmas[2])
+    for state in states:
+        state.x0_hat = clip.expand(condition.shape)
+        state.step, state.latents = 2, (1 - sigma) * state.x0_hat + sigma * state.latents
+    rest = MergeLatents((2,)).merged(states) - (1 - sigma) * states[0].x0_hat
+    assert float(rest.std()) == pytest.approx(sigma, rel=0.05)
+    rest = MergeLatents((2,), rescale=False).merged(states) - (1 - sigma) * states[0].x0_hat
+    assert float(rest.std()) == pytest.approx(sigma / 3**0.5, rel=0.05)
+
+
+def test_the_medoid_is_one_of_the_estimates(model):
+    own = [clean(model, seed).x0_hats[0] for seed in range(3)]
+    taken = merged(model, MergeEstimates((0,), "medoid"), until=1)[0][0].x0_hat
+    assert any(near(taken, x0_hat) for x0_hat in own)
+
+
+def test_taking_the_networks_own_estimate_is_the_clean_step(model):
+    condition, state = condition_of(model), begin(model, condition_of(model), EULER, 0)
+    with torch.inference_mode():
+        for _ in range(STEPS):
+            take(model, state, estimate(model, condition, EULER, state))
+    assert near(state.latents, clean(model).latents[-1])
+
+
+@pytest.mark.parametrize(
+    "merge",
+    [MergeLayers((1,), (0,)), MergeLayers((1,), (0, 1), "stored"), MergeEstimates(ALL), MergeLatents((1,))],
+)
+def test_it_makes_as_many_evaluations_as_it_says(model, merge, monkeypatch):
+    made, predict = [], model.predict
+    monkeypatch.setattr(model, "predict", lambda x, *rest: made.append(len(x)) or predict(x, *rest))
+    assert merged(model, merge)[1] == sum(made)
+
+
+def test_strangers_join_with_their_own_condition(model):
+    """A generation of another sample is told its own prompt and picture, so it brings what it alone would."""
+    conditions = [condition_of(model, 0), condition_of(model, 1)]
+    with torch.inference_mode():
+        states = [begin(model, c, EULER, seed) for seed, c in enumerate(conditions)]
+        own = [estimate(model, c, EULER, s) for c, s in zip(conditions, states, strict=True)]
+        wrong = estimate(model, conditions[0], EULER, states[1])
+        together(model, conditions, EULER, states, MergeLayers((3,), (0,), "soft", 0.0), 1)
+    assert near(states[1].x0_hat, own[1]) and not near(states[1].x0_hat, wrong, 1e-3)
+
+
+def test_the_model_is_left_as_it_was(model):
+    before = clean(model).latents[-1]
+    layer_merge(model, (0, 1), "stored")
+    assert torch.equal(clean(model).latents[-1], before)
+
+
+def test_what_cannot_be_merged_is_refused(model):
+    with pytest.raises(ValueError, match="outside of 0 to 3"):
+        layer_merge(model, (4,))
+    with pytest.raises(ValueError, match="unknown variant 'mean'; expected one of lock_step"):
+        MergeLayers((1,), (0,), "mean")
+    with pytest.raises(ValueError, match="expected one of x0_hat"):
+        MergeEstimates((0,), "noise")
+    with pytest.raises(ValueError, match="needs an Euler preset"):
+        merged(model, MergeEstimates(ALL), schedule=Schedule("test", "unipc", STEPS, shift=3.0))
+
+
+def clip(*changes):
+    """A clip (1, 1, 1 + F, 1, 2) whose first frame is 5 and whose later frames differ from it as given."""
+    return 5.0 + torch.tensor([[0.0, 0.0], *changes])[None, None, :, None]
+
+
+def test_agreement_is_told_by_what_happens():
+    left, right, still = clip((1.0, 0.0)), clip((0.0, 1.0)), clip((0.0, 0.0))
+    assert disagreement(left, left) == 0.0
+    assert disagreement(left, right) == pytest.approx(2**0.5)
+    assert contrast(still) == 0.0 and contrast(left) == pytest.approx(0.5)
+    assert contrast((left + right) / 2) < contrast(left), "a mean over answers is paler than each"
+    assert torch.equal(disagreements([left, right]), disagreements([right, left]))
+
+
+def test_votes_medoids_and_weights_follow_the_majority():
+    a, nearly_a, b, c = clip((1.0, 0.0)), clip((1.0, 0.1)), clip((0.0, 1.0)), clip((-1.0, 0.0))
+    assert majority([b, a, nearly_a]) == 1 and medoid([b, a, nearly_a]) in (1, 2)
+    assert majority([a, b, c]) == 0, "all differ: generation 0 goes on"
+    heavy = weights(disagreements([b, a, nearly_a]))
+    assert sum(heavy) == pytest.approx(1.0) and heavy[0] == min(heavy)
+    assert weights(disagreements([a, a, a])) == pytest.approx([1 / 3] * 3)
