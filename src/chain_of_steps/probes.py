@@ -114,10 +114,11 @@ def _centred(values: Tensor) -> Tensor:
 
 
 def _hsic(a: Tensor, b: Tensor) -> Tensor:
-    """Unbiased HSIC of linear kernels, from features alone: no N x N matrix is made."""
+    """Unbiased HSIC of linear kernels, from whichever is smaller: features or N x N kernels."""
     n = len(a)
     squares_a, squares_b = a.pow(2).sum(1), b.pow(2).sum(1)  # (N,) diagonals of the kernels K and L
     rows_a, rows_b = a @ a.sum(0) - squares_a, b @ b.sum(0) - squares_b  # (N,) row sums without the diagonal
-    trace = (a.T @ b).pow(2).sum() - squares_a @ squares_b  # tr(K L)
+    products = (a.T @ b).pow(2) if n > min(a.shape[1], b.shape[1]) else (a @ a.T) * (b @ b.T)
+    trace = products.sum() - squares_a @ squares_b  # tr(K L)
     sums = rows_a.sum() * rows_b.sum() / ((n - 1) * (n - 2))
     return (trace + sums - 2.0 * (rows_a @ rows_b) / (n - 2)) / (n * (n - 3))
