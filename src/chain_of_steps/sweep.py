@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import torch
 
-from .denoise import State, Trajectory, Watch, advance, begin, edits_at
+from .denoise import EXPERIMENT_VERSION, State, Trajectory, Watch, advance, begin, edits_at
 from .interventions import Edit, Intervention
 from .models import Condition, VideoModel
 from .schedule import Schedule
@@ -34,6 +34,16 @@ class Experiment(Protocol):
     def evaluations(self, runs: list) -> int: ...
 
     def results(self, runs: list, count: Callable[[], None] | None = None) -> Iterator[tuple[Any, dict]]: ...
+
+
+def common(name: str, model: VideoModel, schedule: Schedule) -> dict:
+    """What all identities of an experiment share: change any of it, and its rows are computed anew."""
+    return {
+        "experiment": name,
+        "version": EXPERIMENT_VERSION,
+        "model": model.fingerprint,
+        "schedule": schedule.record(),
+    }
 
 
 def sweep(

@@ -11,7 +11,6 @@ from torch import Tensor
 from .. import suites
 from ..agreement import contrast
 from ..catalogue import catalogue
-from ..denoise import EXPERIMENT_VERSION
 from ..models import VideoModel
 from ..pool import Member, Outcome, Pool, Strategy
 from ..schedule import Schedule
@@ -19,6 +18,7 @@ from ..showcase import Case, kept_clips
 from ..store import key_of
 from ..strategies import at_most, merge_of, run
 from ..suites import FRAMES
+from ..sweep import common
 from ..tasks.base import Sample
 
 LONG = 12  # steps of a maze's solution from which it counts as hard; arXiv 2603.30043 finds its threshold there
@@ -61,12 +61,7 @@ class Ensemble:
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
         self.layers = len(model.transformers[0].blocks)
-        self._common = {
-            "experiment": self.name,
-            "version": EXPERIMENT_VERSION,
-            "model": model.fingerprint,
-            "schedule": schedule.record(),
-        }
+        self._common = common(self.name, model, schedule)
 
     def catalogue(self, window: int, early: int) -> dict[str, dict[str, Strategy]]:
         """All strategies by group and name, see `catalogue.catalogue`."""

@@ -9,12 +9,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .. import suites
-from ..denoise import EXPERIMENT_VERSION, generate
+from ..denoise import generate
 from ..models import VideoModel
 from ..schedule import Schedule
 from ..sites import Captured, capture
 from ..store import key_of, rounded
 from ..suites import FRAMES, SIZE
+from ..sweep import common
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,7 @@ class LayerEnergy:
 
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
-        self._common = {
-            "experiment": self.name,
-            "version": EXPERIMENT_VERSION,
-            "model": model.fingerprint,
-            "schedule": schedule.record(),
-        }
+        self._common = common(self.name, model, schedule)
 
     def plan(self, tasks: list[str], samples_per_task: int, suite_seed: int) -> list[Run]:
         """All runs."""

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from .. import suites
-from ..denoise import EXPERIMENT_VERSION, State, advance, denoise, generate
+from ..denoise import State, advance, denoise, generate
 from ..models import Condition, VideoModel
 from ..schedule import Schedule
 from ..sites import capture, region, start_at
 from ..store import rounded
 from ..suites import FRAMES, SIZE
 from ..swaps import SwapLayer
+from ..sweep import common
 from ..tasks.base import Sample
 from ..tasks.counterfactual import MODULES, counterfactual
 from ..tasks.reading import own_pixels
@@ -97,12 +98,7 @@ class LayerSwaps:
         self.model, self.schedule = model, schedule
         self.layers = len(model.transformers[0].blocks)
         self.patch = model.patch
-        self._common = {
-            "experiment": self.name,
-            "version": EXPERIMENT_VERSION,
-            "model": model.fingerprint,
-            "schedule": schedule.record(),
-        }
+        self._common = common(self.name, model, schedule)
 
     def plan(
         self,

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from .. import suites
-from ..denoise import EXPERIMENT_VERSION
 from ..linear_probes import FLOORS, features, look, pick, shaken, share, tell
 from ..models import VideoModel
 from ..schedule import Schedule
 from ..suites import FRAMES
+from ..sweep import common
 from ..tasks.base import Sample
 from ..tasks.memory import places, with_hidden
 
@@ -55,12 +55,7 @@ class MemoryProbes:
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
         self.layers = len(model.transformers[0].blocks)
-        self._common = {
-            "experiment": self.name,
-            "version": EXPERIMENT_VERSION,
-            "model": model.fingerprint,
-            "schedule": schedule.record(),
-        }
+        self._common = common(self.name, model, schedule)
 
     def plan(self, tasks: list[str], samples: int, step_stride: int, suite_seed: int) -> list[Run]:
         """All runs: every layer and floor, at every `step_stride`-th step."""

@@ -7,11 +7,11 @@ from functools import partial
 import numpy as np
 
 from .. import suites
-from ..denoise import EXPERIMENT_VERSION
 from ..linear_probes import features, look, pick, shaken, share
 from ..models import VideoModel
 from ..schedule import Schedule
 from ..suites import FRAMES, SIZE
+from ..sweep import common
 from ..tasks.base import Sample
 from ..tasks.canvas import CELLS
 from ..tasks.maze import ROOM
@@ -62,12 +62,7 @@ class Onsets:
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
         self.middle = len(model.transformers[0].blocks) // 2
-        self._common = {
-            "experiment": self.name,
-            "version": EXPERIMENT_VERSION,
-            "model": model.fingerprint,
-            "schedule": schedule.record(),
-        }
+        self._common = common(self.name, model, schedule)
 
     def plan(self, tasks: list[str], samples: int, suite_seed: int) -> list[Run]:
         """All runs: both questions at every step, asked of the middle layer (fixed beforehand) and of the floors."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .. import suites
-from ..denoise import EXPERIMENT_VERSION, Trajectory, generate
+from ..denoise import Trajectory, generate
 from ..interventions import MODES, Intervention, NoiseAtCells, NoiseAtFrame, NoiseAtStep, from_record, record
 from ..models import VideoModel
 from ..probes import cka, tokens
@@ -19,7 +19,7 @@ from ..showcase import Case, decode_all, kept_clips
 from ..sites import capture
 from ..store import key_of, rounded
 from ..suites import FRAMES
-from ..sweep import Branch, evaluations, grow
+from ..sweep import Branch, common, evaluations, grow
 from ..tasks.base import Sample
 
 SCATTER = 2  # steps before and after its centre over which a scattered dose is spread
@@ -78,13 +78,7 @@ class Perturbation:
     def __init__(self, model: VideoModel, schedule: Schedule, layer: int | None = None):
         self.model, self.schedule = model, schedule
         self.layer = len(model.transformers[0].blocks) // 2 if layer is None else layer
-        self._common = {
-            "experiment": self.name,
-            "version": EXPERIMENT_VERSION,
-            "model": model.fingerprint,
-            "schedule": schedule.record(),
-            "layer": self.layer,
-        }
+        self._common = common(self.name, model, schedule) | {"layer": self.layer}
 
     def plan(
         self,

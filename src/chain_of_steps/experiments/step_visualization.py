@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from .. import suites
-from ..denoise import EXPERIMENT_VERSION, Trajectory, Watch, generate
+from ..denoise import Trajectory, Watch, generate
 from ..models import Condition, VideoModel
 from ..probes import nanmean, posterior_mean, priors
 from ..schedule import Schedule
 from ..showcase import Case, decode_all, kept_clips
 from ..store import key_of, rounded
 from ..suites import FRAMES
+from ..sweep import common
 from ..tasks import maze
 from ..tasks.base import Sample
 from ..tasks.reading import timeline, to_float
@@ -74,12 +75,7 @@ class StepVisualization:
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
         self.controls = cache(self._controls)
-        self._common = {
-            "experiment": self.name,
-            "version": EXPERIMENT_VERSION,
-            "model": model.fingerprint,
-            "schedule": schedule.record(),
-        }
+        self._common = common(self.name, model, schedule)
 
     def plan(
         self, tasks: str | list[str], samples_per_task: int, null_per_task: int, null_seeds: int, suite_seed: int
