@@ -1,7 +1,6 @@
 """Interventions change the cells they name and nothing else, and obey their equations."""
 
 import json
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -151,9 +150,8 @@ def kick(schedule: Schedule, picture, **options) -> float:
     clean = generate(model, condition, schedule, SEED)
     start = begin(model, condition, schedule, SEED)
     noised = denoise(model, condition, schedule, start, [NoiseAtStep(5)], **options)
-    moved = [(a - b).norm() for a, b in pairwise([clean.latents[5], noised.latents[5]])]
-    left = (clean.latents[6] - noised.latents[6]).norm()
-    return float(left / moved[0]) / (clean.sigmas[6] / clean.sigmas[5])
+    moved, left = ((clean.latents[s] - noised.latents[s]).norm() for s in (5, 6))
+    return float(left / moved) / (clean.sigmas[6] / clean.sigmas[5])
 
 
 def test_unipc_would_erase_the_noise_so_the_edit_is_refused(picture):

@@ -2,10 +2,9 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
-from .style import KIND_COLOURS, WIDTH, intervals, picture, spread, step_axis, style
+from .style import WIDTH, intervals, picture, spread, step_axis, style
 
 
 def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: str) -> Figure:
@@ -27,23 +26,6 @@ def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: s
             axis.set_title("given" if f == 0 else f"frame {f}")
         figure.suptitle(title, y=1.0)
         figure.tight_layout(pad=0.3)
-    return figure
-
-
-def evidence_curves(lines: pd.DataFrame, sigmas: list[float], titles: dict[int, str]) -> Figure:
-    """Net evidence of every candidate along the steps, for chosen runs (index into `lines` -> title)."""
-    with style():
-        figure, axes = plt.subplots(1, len(titles), figsize=(WIDTH, 2.9), sharey=True, squeeze=False)
-        for axis, (i, title) in zip(axes[0], titles.items(), strict=True):
-            line = lines.loc[i]
-            for kind, curve in zip(line["kinds"], np.asarray(line["net"]).T, strict=True):
-                axis.plot(curve, color=KIND_COLOURS[kind], lw=2.2 if kind == "valid" else 1.2)
-            axis.set_title(title)
-            step_axis(axis, sigmas)
-        axes[0, 0].set_ylabel("net evidence")
-        handles = [plt.Line2D([], [], color=colour, lw=2, label=kind) for kind, colour in KIND_COLOURS.items()]
-        axes[0, -1].legend(handles=handles, frameon=False, title="candidate")
-        figure.tight_layout()
     return figure
 
 

@@ -1,7 +1,5 @@
 """From rows of the layer experiments to numbers: flip rates, energy curves, and what linear probes can read."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 
@@ -87,13 +85,6 @@ def probes(rows: list[dict]) -> dict:
     return result
 
 
-def peak_layers(summary: dict, task: str, label: str, layers: int) -> list[int]:
-    """The layer at which a probe reads a label best, at every probed step."""
-    sources = summary[task][label]
-    steps = sorted(sources["0"], key=int)
-    return [int(np.argmax([sources[str(k)][step]["mean"] for k in range(layers)])) for step in steps]
-
-
 def balanced_accuracy(counts: dict, chosen: np.ndarray) -> dict:
     """Mean of sensitivity and specificity over the chosen samples' tokens, with an interval over samples."""
     hits, positives, rejections, negatives = (
@@ -126,8 +117,3 @@ def _best(lines: pd.DataFrame, column: str) -> dict:
 
 def _equal(shown: float, index: int) -> float:
     return np.nan if np.isnan(shown) else float(shown == index)
-
-
-def kinds(summary: dict, task: str, step: int) -> Iterable[tuple[str, dict]]:
-    """The kinds of swap of a task at a step, by name."""
-    return summary.get(task, {}).get(f"step{step}", {}).items()
