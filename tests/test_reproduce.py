@@ -20,6 +20,10 @@ import reproduce  # noqa: E402
 ROW = {"score": 0.5, "answer": 2, "x": [0.1, None, 0.3]}
 
 
+def load_tiny(folder: str) -> VideoModel:
+    return VideoModel(tiny.mini_like())
+
+
 def test_equal_results_are_identical():
     assert reproduce.compare(ROW, {"score": 0.5, "answer": 2, "x": (0.1, None, 0.3)}) == (True, True, True)
 
@@ -41,15 +45,14 @@ def test_the_exit_code_is_one_only_if_more_than_a_twentieth_differs(capsys):
 
 def test_every_section_of_the_parameters_has_its_experiment():
     parameters = yaml.safe_load((ROOT / "params.yaml").read_text())
-    model = VideoModel(tiny.mini_like())
     for scale in ("smoke", "mini", "real"):
         assert set(parameters[scale]) == set(parameters["figures"])
-        for _, runs in reproduce.experiments(model, scale).values():
+        for _, runs in reproduce.experiments(scale, load_tiny).values():
             assert len(set(runs)) == len(runs) > 0
     assert set(reproduce.EXPERIMENTS) == set(parameters["figures"])
 
 
-NAMES = list(reproduce.experiments(VideoModel(tiny.mini_like())))
+NAMES = list(reproduce.experiments(load=load_tiny))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -58,9 +61,9 @@ def test_stored_rows_come_out_again_bit_by_bit(name):
     rows = Store(ROOT / "results", name).rows
     if not rows or not (ROOT / "data/mini/model_index.json").exists():
         pytest.skip("model or results are not here; `dvc pull` fetches them")
-    experiment, runs = reproduce.experiments(VideoModel.load(ROOT / "data/mini"))[name]
+    experiment, runs = reproduce.experiments()[name]
     assert {row["run"]["version"] for row in rows.values()} == {EXPERIMENT_VERSION}
     assert set(rows) == {reproduce.key_of(experiment.identity(run)) for run in runs}
     cheap = [key for key, row in sorted(rows.items()) if not row["run"].get("null_seeds")]
-    for key in random.Random(0).sample(cheap, 20 // len(NAMES)):
+    for key in random.Random(0).sample(cheap, min(len(cheap), 20 // len(NAMES) + 1)):
         assert reproduce.compare(rows[key]["result"], experiment.measure(rows[key]["run"]))[0], rows[key]["run"]

@@ -55,7 +55,8 @@ def test_progress_survives_a_restart(tmp_path):
 
 def test_the_optimizer_descends_on_matrices_and_on_the_rest():
     torch.manual_seed(0)
-    model = training.Denoiser(tiny.RECIPE)
+    pipe = tiny.mini_like()
+    model = training.Denoiser(pipe.text_encoder, pipe.transformer)
     optimizer = Optimizer(model, (1e-2, 1e-2))
     z = tiny.RECIPE.latent_channels
     latents, noise = torch.randn(4, z, 5, 6, 6), torch.randn(4, z, 5, 6, 6)

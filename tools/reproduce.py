@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -22,7 +24,6 @@ import yaml
 from run import execute
 from tqdm import tqdm
 
-from chain_of_steps import schedule
 from chain_of_steps.__main__ import seconds
 from chain_of_steps.experiments.emergent_behaviors import Behaviors, WorkingMemory
 from chain_of_steps.experiments.ensemble import Ensemble
@@ -32,10 +33,11 @@ from chain_of_steps.experiments.layer_swaps import LayerSwaps
 from chain_of_steps.experiments.memory_probes import MemoryProbes
 from chain_of_steps.experiments.onsets import Onsets
 from chain_of_steps.experiments.perturbation import Perturbation
+from chain_of_steps.experiments.step_budget import FewSteps, StepBudget, StudentEnsemble, StudentSteps
 from chain_of_steps.experiments.step_visualization import StepVisualization
 from chain_of_steps.models import VideoModel
 from chain_of_steps.store import Store, key_of
-from chain_of_steps.sweep import Experiment, sweep
+from chain_of_steps.sweep import Experiment, planned, sweep
 
 ROOT = Path(__file__).parent.parent
 FULL = ROOT / "build" / "full"
@@ -47,6 +49,7 @@ EXPERIMENTS = {
     "3_emergent_behaviors": {"steps": Behaviors, "memory": WorkingMemory, "probes": MemoryProbes, "onsets": Onsets},
     "4_layer_roles": {"swaps": LayerSwaps, "energy": LayerEnergy, "probes": LayerProbes},
     "5_ensemble_table": Ensemble,
+    "6_step_budget": {"grid": StepBudget, "few": FewSteps, "student": StudentSteps, "ensemble": StudentEnsemble},
 }
 WORKERS = os.cpu_count() or 1  # processes of one thread each: the same bits on any number of cores
 SEED = 20260316  # of the draw of runs to recompute; printed
@@ -54,15 +57,20 @@ TOLERANCE = 0.02  # of a run's numbers, where the machine differs from the one t
 MAY_DIFFER = 0.05  # share of runs
 
 
-def experiments(model: VideoModel, scale: str = "mini") -> dict[str, tuple]:
+@cache
+def load(folder: str) -> VideoModel:
+    return VideoModel.load(ROOT / folder)
+
+
+def experiments(scale: str = "mini", load: Callable[[str], VideoModel] = load) -> dict[str, tuple]:
     """Every experiment by name, with its runs of a scale of params.yaml."""
     found = {}
     for notebook, section in yaml.safe_load((ROOT / "params.yaml").read_text())[scale].items():
-        grid, kinds = schedule.preset(section.pop("preset")), EXPERIMENTS[notebook]
+        preset, kinds = section.pop("preset"), EXPERIMENTS[notebook]
         plans = [(kinds, section)] if isinstance(kinds, type) else [(kinds[part], section[part]) for part in kinds]
         for kind, parameters in plans:
-            experiment = kind(model, grid)
-            found[experiment.name] = (experiment, experiment.plan(**parameters))
+            experiment, runs = planned(kind, parameters, load, "data/mini", preset)
+            found[experiment.name] = (experiment, runs)
     return found
 
 
@@ -74,7 +82,7 @@ def redraw() -> None:
 
 def compute(results: Path) -> None:
     """Brings the rows and show-cases of all experiments in `results` up to date."""
-    for name, (experiment, runs) in experiments(VideoModel.load(ROOT / "data/mini")).items():
+    for name, (experiment, runs) in experiments().items():
         began, store = time.monotonic(), Store(results, name)
         stored = len(store.rows)
         print(f"{name}: {len(runs)} runs, {stored} rows found", flush=True)
@@ -101,10 +109,7 @@ def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) ->
 def verify(results: Path, budget: float) -> int:
     """Recomputes as many stored runs as fit the budget (seconds), prints the table, returns the exit code."""
     began = time.monotonic()
-    stored = {
-        name: (experiment, Store(results, name).rows)
-        for name, (experiment, _) in experiments(VideoModel.load(ROOT / "data/mini")).items()
-    }
+    stored = {name: (experiment, Store(results, name).rows) for name, (experiment, _) in experiments().items()}
     jobs = [(name, key) for name, (_, rows) in stored.items() for key in sorted(rows)]
     random.Random(SEED).shuffle(jobs)
     checks: dict[str, list[tuple[bool, bool, bool]]] = {name: [] for name in stored}
@@ -133,7 +138,7 @@ def _recompute(job: tuple[str, str]) -> tuple[str, tuple[bool, bool, bool]]:
 def compare_all(results: Path, fresh: Path) -> int:
     """Compares every stored row with the one computed anew, prints the table, returns the exit code."""
     checks, totals = {}, {}
-    for name in experiments(VideoModel.load(ROOT / "data/mini")):
+    for name in experiments():
         old, new = Store(results, name).rows, Store(fresh, name).rows
         checks[name] = [compare(old[key]["result"], new[key]["result"]) for key in sorted(old.keys() & new.keys())]
         totals[name] = len(old)

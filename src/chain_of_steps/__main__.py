@@ -42,6 +42,13 @@ def _train(options: argparse.Namespace) -> None:
     training.train(out, work, seconds(options.budget), options.resume, Recipe(), _say)
 
 
+def _distill(options: argparse.Namespace) -> None:
+    from .distillation import distill
+
+    model, out, work = Path(options.model), Path(options.out), Path(options.work)
+    distill(model, out, work, options.trajectories, seconds(options.budget), _say)
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -150,6 +157,14 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", default=MINI, help="folder of the finished model (default: %(default)s)")
     train.add_argument("--work", default="build/train", help="folder of checkpoints (default: %(default)s)")
     train.set_defaults(run=_train)
+
+    distill = commands.add_parser("distill", help="fit a student that takes four steps to a model's trajectories")
+    distill.add_argument("--model", default=MINI, help="folder of the teacher (default: %(default)s)")
+    distill.add_argument("--trajectories", type=_count, default=10_000, metavar="N", help="default: %(default)s")
+    distill.add_argument("--budget", required=True, help="how long to fit, once these are made: 90s, 120m, 2h")
+    distill.add_argument("--out", default="data/student", help="folder of the student (default: %(default)s)")
+    distill.add_argument("--work", default="build/distill", help="folder to go on from (default: %(default)s)")
+    distill.set_defaults(run=_distill)
 
     bench = commands.add_parser("bench", help="score a model on the mini suite, in VBVR-Bench's columns")
     bench.add_argument("--model", default=MINI, help="model folder (default: %(default)s)")

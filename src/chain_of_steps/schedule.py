@@ -75,6 +75,7 @@ PRESETS = {
     schedule.name: schedule
     for schedule in (
         Schedule("mini", "euler", steps=20, shift=3.0),
+        Schedule("student", "euler", steps=4, shift=3.0),
         Schedule("paper", "euler", steps=50, shift=5.0, guidance=5.0, boundary=0.875),
         Schedule("official", "unipc", steps=40, shift=5.0, guidance=3.5, guidance_2=3.5, boundary=0.9),
         Schedule("hub", "unipc", steps=50, shift=3.0, guidance=5.0, boundary=0.9),

@@ -18,7 +18,7 @@ import torch
 from .denoise import EXPERIMENT_VERSION, State, Trajectory, Watch, advance, begin, edits_at
 from .interventions import Edit, Intervention
 from .models import Condition, VideoModel
-from .schedule import Schedule
+from .schedule import Schedule, preset
 from .store import Store
 
 BUDGET = 8 << 30  # bytes that the states along one path may take
@@ -44,6 +44,20 @@ def common(name: str, model: VideoModel, schedule: Schedule) -> dict:
         "model": model.fingerprint,
         "schedule": schedule.record(),
     }
+
+
+def planned(
+    kind: type, parameters: dict, load: Callable[[str], VideoModel], model: str, preset_name: str
+) -> tuple[Experiment, list]:
+    """An experiment and its runs from a group of params.yaml, which may name a `model` and a `preset` of its own.
+
+    Args:
+        load: loads a model folder.
+        model, preset_name: used unless the group says otherwise.
+    """
+    own = {"model": model, "preset": preset_name} | parameters
+    experiment = kind(load(own.pop("model")), preset(own.pop("preset")))
+    return experiment, experiment.plan(**own)
 
 
 def sweep(

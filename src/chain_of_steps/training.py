@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLWan
+from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from diffusers.models.attention_dispatch import attention_backend
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import UMT5EncoderModel
 
 from . import suites
 from .clips import LATER_SHARES, SHARES, Clip, Ring, clip
@@ -36,7 +37,7 @@ BATCH = 32
 REUSE = 8  # how often a clip is used before it leaves its ring
 RATES = (2e-2, 3e-3)  # of Muon and AdamW
 LENGTHS = (5, 9, 13)  # frames
-SHORT_STEPS = 10000  # until then mostly the shortest clips: they are cheap
+SHORT_STEPS = 16000  # until then mostly the shortest clips: they are cheap
 SHARES_AT_FIRST, SHARES_LATER = (0.75, 0.25, 0.0), (0.30, 0.65, 0.05)
 MAZE_STEPS = 2500  # until then tasks have their first shares
 PROMPT_DROPOUT = 0.1
@@ -72,10 +73,7 @@ class Progress:
         """Writes weights, averaged weights and step, atomically."""
         tensors = {f"average/{name}": value for name, value in self.average.items()}
         tensors |= {f"weights/{name}": p.detach() for name, p in module.named_parameters()}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        save_file(tensors | {"step": torch.tensor(self.step)}, partial)
-        os.replace(partial, file)
+        save_tensors(file, tensors | {"step": torch.tensor(self.step)})
 
     @torch.no_grad()
     def advance(self, module: nn.Module) -> None:
@@ -135,10 +133,9 @@ class Examples:
 class Denoiser(nn.Module):
     """Text encoder and transformer, trained together."""
 
-    def __init__(self, recipe: Recipe):
+    def __init__(self, text_encoder: UMT5EncoderModel, transformer: WanTransformer3DModel):
         super().__init__()
-        self.text_encoder = build_text_encoder(recipe, len(build_tokenizer()))
-        self.transformer = build_transformer(recipe)
+        self.text_encoder, self.transformer = text_encoder, transformer
 
     def forward(self, noisy: Tensor, given: Tensor, sigma: Tensor, words: Tensor) -> Tensor:
         """The clean estimate (B, z, F, 6, 6) at noise levels `sigma` (B,) for token ids `words` (B, T)."""
@@ -174,7 +171,7 @@ def fit_denoiser(model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline:
     while time.time() < deadline:
         loss = _loss_of_step(model, rings, progress.step)
         fall = (1.0 + progress.step / 3000) ** -0.5
-        optimizer.descend(loss, fall * _warm_up(progress), clip_norm=1.0)
+        optimizer.descend(loss, fall * warm_up(progress), clip_norm=1.0)
         progress.advance(model)
         losses.append(loss.item())
         if progress.step % 100 == 0:
@@ -199,7 +196,8 @@ def _loss_of_step(model: Denoiser, rings: dict[int, Examples], step: int) -> Ten
         return loss_at(model, latents, given, words, sigma, noise)
 
 
-def _warm_up(progress: Progress, steps: int = 100) -> float:
+def warm_up(progress: Progress, steps: int = 100) -> float:
+    """The share of the learning rate, while a process that took up a fit builds up the optimizer's moments again."""
     return min(1.0, (progress.step - progress.began + 1) / steps)
 
 
@@ -215,15 +213,15 @@ def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe,
     if not resume and checkpoint.exists():
         raise ValueError(f"{work} holds an earlier training; go on with --resume, or move it away to begin anew")
     torch.manual_seed(0)
-    codec, model = build_codec(recipe), Denoiser(recipe)
+    codec = build_codec(recipe)
+    model = Denoiser(build_text_encoder(recipe, len(build_tokenizer())), build_transformer(recipe))
     if resume and not checkpoint.exists() and (folder / "training.json").exists():
         _take_up(folder, checkpoint, code, model)
     if checkpoint.exists():
         codec.load_state_dict(load_file(code))  # never fitted twice: another machine may find another basis
     else:
         fit_codec(codec, [clip(i, 9, seed=1).frames for i in range(CODEC_CLIPS)])
-        work.mkdir(parents=True, exist_ok=True)
-        save_file(codec.state_dict(), code)
+        save_tensors(code, codec.state_dict())
     codec.eval().requires_grad_(False)
     progress = fit_denoiser(model, codec, checkpoint, began + budget, say)
     save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
@@ -248,8 +246,7 @@ def _take_up(folder: Path, checkpoint: Path, code: Path, model: Denoiser) -> Non
     model.transformer.load_state_dict(load_file(folder / "transformer/diffusion_pytorch_model.safetensors"))
     model.text_encoder.load_state_dict(load_file(folder / "text_encoder/model.safetensors"), strict=False)
     average = {name: p.detach().clone() for name, p in model.named_parameters()}
-    code.parent.mkdir(parents=True, exist_ok=True)
-    save_file({n: t.float() for n, t in load_file(folder / "vae/diffusion_pytorch_model.safetensors").items()}, code)
+    save_tensors(code, {n: t.float() for n, t in load_file(folder / "vae/diffusion_pytorch_model.safetensors").items()})
     Progress(steps, average).save(checkpoint, model)
 
 
@@ -268,3 +265,11 @@ def _record(folder: Path, recipe: Recipe, progress: Progress, seconds: float) ->
         }
     )
     file.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def save_tensors(file: Path, tensors: dict[str, Tensor]) -> None:
+    """Writes a safetensors file atomically."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    save_file(tensors, partial)
+    os.replace(partial, file)

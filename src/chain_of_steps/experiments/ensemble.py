@@ -190,7 +190,6 @@ class Ensemble:
         }
 
     @torch.inference_mode()
-    @torch.inference_mode()
     def _moves(self, pool: Pool, outcome: Outcome) -> dict:
         if outcome.early is None:
             return {}

@@ -68,12 +68,14 @@ def picture(axis: Axes, pixels: np.ndarray) -> None:
         spine.set_visible(False)
 
 
-def last_frames(cases: list, sigmas: list[float], steps: list[int]) -> Figure:
+def last_frames(cases: list, sigmas: list[float], steps: list[int], titles: list[str] | None = None) -> Figure:
     """One row per case: the given frame, then the last frame of the clean estimate at chosen steps (figure 2).
 
     Args:
         cases: have a `label` and `clips` (S, P, H, W, 3), uint8.
+        titles: of the columns, where step and noise level do not say it.
     """
+    titles = titles or [f"step {s}\n$\\sigma$ {sigmas[s]:.2f}" for s in steps]
     columns = len(steps) + 1
     with style():
         size = (WIDTH, WIDTH * len(cases) / columns * 1.04)
@@ -84,7 +86,7 @@ def last_frames(cases: list, sigmas: list[float], steps: list[int]) -> Figure:
             for axis, s in zip(row[1:], steps, strict=True):
                 picture(axis, case.clips[s, -1])
         axes[0, 0].set_title("given")
-        for axis, s in zip(axes[0, 1:], steps, strict=True):
-            axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")
+        for axis, title in zip(axes[0, 1:], titles, strict=True):
+            axis.set_title(title)
         figure.tight_layout(pad=0.3)
     return figure

@@ -1,0 +1,141 @@
+"""A student of the mini model that takes four steps: does the chain of steps survive?
+
+Progressive distillation (Salimans & Ho 2022, arXiv 2202.00512, section 3) in one stage of five to one. Where five Euler
+steps of the teacher go from x at sigma to x' at sigma', the student learns the clean estimate that goes there in one:
+
+    x' = x0_hat + (sigma' / sigma) (x - x0_hat)   <=>   x0_hat = (x' - (sigma' / sigma) x) / (1 - sigma' / sigma)
+
+Trajectories of the teacher are made once, on samples of the training partition, and stored; the text encoder stays.
+"""
+
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers.models.attention_dispatch import attention_backend
+from safetensors.torch import load_file
+from torch import Tensor
+
+from .clips import LATER_SHARES, clip
+from .codec import encode
+from .mini import save_pipeline
+from .models import VideoModel
+from .optimizer import Optimizer
+from .schedule import preset
+from .suites import FRAMES
+from .training import BATCH, RATES, Denoiser, Progress, Say, save_tensors, warm_up
+
+MOST = 10_000  # trajectories
+CHUNK = 250  # of them in a file
+CLIP_SEED = 2  # of the stream that they are drawn from
+SHARE = 0.3  # of the full learning rates of training
+
+
+def distill(teacher: Path, folder: Path, work: Path, trajectories: int, budget: float, say: Say) -> None:
+    """Makes the teacher's trajectories that `work` lacks, fits the student for `budget` seconds, writes it to `folder`.
+
+    Called again, it goes on where it stopped.
+
+    Raises:
+        ValueError: for more trajectories than `MOST`.
+    """
+    if not 1 <= trajectories <= MOST:
+        raise ValueError(f"{trajectories} trajectories; expected 1 to {MOST}")
+    model = VideoModel.load(teacher)
+    pipe, work = model.pipe, work / model.fingerprint  # another teacher's trajectories are not mixed in
+    student = Denoiser(pipe.text_encoder, pipe.transformer)
+    student.transformer.compile_repeated_blocks()
+    files = [work / f"{number:03}.safetensors" for number in range(-(-trajectories // CHUNK))]
+    for number, file in enumerate(files):
+        if not file.exists():
+            began = time.monotonic()
+            save_tensors(file, make(model, student, range(number * CHUNK, (number + 1) * CHUNK)))
+            say(f"trajectories: {(number + 1) * CHUNK} of {trajectories}, {time.monotonic() - began:.0f} s")
+    parts = [load_file(file) for file in files]
+    stored = {name: torch.cat([part[name] for part in parts])[:trajectories] for name in parts[0]}
+    progress = fit(student, stored, work / "student.safetensors", time.time() + budget, say)
+    save_pipeline(folder, pipe.vae, pipe.text_encoder, student.transformer, preset("student"))
+    record = {"teacher": model.fingerprint, "trajectories": trajectories, "steps": progress.step, "batch": BATCH}
+    (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+@torch.no_grad()
+def make(model: VideoModel, teacher: Denoiser, numbers: range, batch: int = BATCH) -> dict[str, Tensor]:
+    """The teacher's trajectories for clips of these numbers; see `waypoints`.
+
+    Returns:
+        `states` (n, S' + 1, z, F, 6, 6) and `given` (n, z, F, 6, 6), float16; `words` (n, T) token ids.
+    """
+    found: dict[str, list[Tensor]] = {"states": [], "given": [], "words": []}
+    for first in range(numbers.start, numbers.stop, batch):
+        indices = range(first, min(first + batch, numbers.stop))
+        clips = [clip(i, FRAMES, seed=CLIP_SEED, shares=LATER_SHARES) for i in indices]
+        given = encode(model.pipe.vae, np.stack([c.frames for c in clips]), only_first=True)
+        words = model.pipe.tokenizer([c.prompt for c in clips], padding="max_length", return_tensors="pt").input_ids
+        noise = torch.stack([torch.randn(given.shape[1:], generator=torch.Generator().manual_seed(i)) for i in indices])
+        with attention_backend("_native_math"), torch.autocast("cpu", torch.bfloat16):
+            states = waypoints(teacher, noise, given, words, preset("mini").sigmas, preset("student").sigmas)
+        for name, value in (("states", states.half()), ("given", given.half()), ("words", words)):
+            found[name].append(value)
+    return {name: torch.cat(values) for name, values in found.items()}
+
+
+def waypoints(
+    teacher: Denoiser, noise: Tensor, given: Tensor, words: Tensor, sigmas: list[float], levels: list[float]
+) -> Tensor:
+    """Where the teacher's Euler steps along `sigmas` stand at each of `levels`, (B, S' + 1, z, F, 6, 6).
+
+    Args:
+        levels: noise levels of the student, every so-many-th of `sigmas`.
+    """
+    x, every = noise, (len(sigmas) - 1) // (len(levels) - 1)
+    kept = [x]
+    for step, (sigma, after) in enumerate(pairwise(sigmas), 1):
+        x0_hat = teacher(x, given, torch.full((len(x),), sigma), words)
+        x = x0_hat + (after / sigma) * (x - x0_hat)
+        if step % every == 0:
+            kept.append(x)
+    return torch.stack(kept, 1)
+
+
+def target(x: Tensor, after: Tensor, sigma: Tensor, sigma_after: Tensor) -> Tensor:
+    """The clean estimate (B, z, F, 6, 6) with which one Euler step goes from `x` at `sigma` (B,) to `after`."""
+    ratio = (sigma_after / sigma).view(-1, 1, 1, 1, 1)
+    return (after - ratio * x) / (1.0 - ratio)
+
+
+def fit(student: Denoiser, stored: dict[str, Tensor], file: Path, deadline: float, say: Say) -> Progress:
+    """Fits the student's transformer until the deadline and leaves its averaged weights there."""
+    progress = Progress.load(file, student.transformer)
+    student.text_encoder.requires_grad_(False)
+    optimizer = Optimizer(student.transformer.train().requires_grad_(True), RATES)
+    levels = torch.tensor(preset("student").sigmas)
+    losses: list[float] = []
+    while time.time() < deadline:
+        loss = _loss(student, stored, levels, progress.step)
+        rate = SHARE * (1.0 + progress.step / 1000) ** -0.5
+        optimizer.descend(loss, rate * warm_up(progress), clip_norm=1.0)
+        progress.advance(student.transformer)
+        losses.append(loss.item())
+        if progress.step % 100 == 0:
+            say(f"student: step {progress.step}, loss {np.mean(losses[-100:]):.5f}")
+        if progress.step % 500 == 0:
+            progress.save(file, student.transformer)
+    progress.save(file, student.transformer)
+    progress.average_into(student.transformer)
+    return progress
+
+
+def _loss(student: Denoiser, stored: dict[str, Tensor], levels: Tensor, step: int) -> Tensor:
+    """Mean squared error of the clean estimate on one batch, which depends on the step alone."""
+    generator = torch.Generator().manual_seed(step)
+    chosen = torch.randint(len(stored["words"]), (BATCH,), generator=generator)
+    leg = torch.randint(len(levels) - 1, (BATCH,), generator=generator)
+    x, after = (stored["states"][chosen, leg + end].float() for end in (0, 1))
+    wanted = target(x, after, levels[leg], levels[leg + 1])
+    with attention_backend("_native_math"), torch.autocast("cpu", torch.bfloat16):
+        estimate = student(x, stored["given"][chosen].float(), levels[leg], stored["words"][chosen])
+    return (estimate - wanted).pow(2).mean()

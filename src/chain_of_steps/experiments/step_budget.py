@@ -1,0 +1,174 @@
+"""How many steps does the chain need? Scores by steps, sampler and frames; and a student distilled to four steps."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .. import suites
+from ..denoise import generate
+from ..models import VideoModel
+from ..pool import Strategy
+from ..schedule import Schedule, preset
+from ..showcase import Case, decode_all, kept_clips
+from ..store import key_of, rounded
+from ..suites import FRAMES
+from ..sweep import common
+from .ensemble import Ensemble
+from .ensemble import Run as EnsembleRun
+from .step_visualization import Run as StepRun
+from .step_visualization import StepVisualization
+
+SHOWN = 2  # mazes
+
+
+@dataclass(frozen=True)
+class Run:
+    """What determines one row, apart from the model and the shift of the grid.
+
+    Attributes:
+        task, index, suite_seed: name the sample, see `suites.draw_one`.
+        seed: of the noise.
+        sampler, steps: of the schedule.
+        frames: pixel frames of the clip.
+    """
+
+    task: str
+    index: int
+    suite_seed: int
+    seed: int
+    sampler: str
+    steps: int
+    frames: int = FRAMES
+
+    @property
+    def base(self) -> "Run":
+        """Nothing is shared: every run has its own grid or its own shape."""
+        return self
+
+
+class StepBudget:
+    """The experiment: the same samples and seeds with fewer or more steps, with two samplers, in fewer or more frames.
+
+    Args:
+        model, schedule: what generates; each run changes the schedule's sampler and number of steps.
+    """
+
+    name = "6_step_budget"
+
+    def __init__(self, model: VideoModel, schedule: Schedule):
+        self.model, self.schedule = model, schedule
+        self._common = common(self.name, model, schedule)
+
+    def plan(
+        self,
+        tasks: str | list[str],
+        samples_per_task: int,
+        steps: list[int],
+        samplers: list[str],
+        frames: list[int],
+        suite_seed: int,
+    ) -> list[Run]:
+        """All runs: every sampler with every number of steps; and the schedule's own with every number of frames.
+
+        Args:
+            tasks: their names, or a split of the mini suite.
+            frames: numbers of pixel frames, 4 k + 1.
+        """
+        usual = [(self.schedule.sampler, self.schedule.steps, each) for each in (FRAMES, *frames)]
+        ways = dict.fromkeys([*((sampler, count, FRAMES) for sampler in samplers for count in steps), *usual])
+        return [
+            Run(task, i, suite_seed, i, *way)
+            for task in suites.task_names(tasks)
+            for i in range(samples_per_task)
+            for way in ways
+        ]
+
+    def identity(self, run: Run) -> dict:
+        """Everything that determines a row, as plain JSON data."""
+        return self._common | asdict(run)
+
+    def evaluations(self, runs: list[Run]) -> int:
+        """How many model evaluations `results` makes."""
+        return sum(run.steps for run in runs)
+
+    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+        """Yields the result of every run: `sigmas`, and read off the clean estimate of each step `score_at` and
+        `answer_at` (candidate index, -1 for none)."""
+        watch = (lambda *_: count()) if count else None
+        for run in runs:
+            grid = Schedule(f"{run.sampler}-{run.steps}", run.sampler, run.steps, self.schedule.shift)
+            sample = suites.draw_one(run.task, run.index, run.suite_seed)
+            condition = self.model.prepare_sample(sample, frames=run.frames)
+            clips = decode_all(self.model, generate(self.model, condition, grid, run.seed, watch=watch))
+            answers = [sample.answer_index(clip[-1]) for clip in clips]
+            yield (
+                run,
+                {
+                    "sigmas": rounded(grid.sigmas),
+                    "score_at": rounded([sample.score(clip) for clip in clips]),
+                    "answer_at": [-1 if answer is None else answer for answer in answers],
+                },
+            )
+
+    def measure(self, identity: dict) -> dict:
+        """Computes one row by itself."""
+        run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+        return next(result for _, result in self.results([run]))
+
+
+class FewSteps(StepVisualization):
+    """The readings of figures 1 and 2 for the mini model when it takes as few steps as the student."""
+
+    name = "6_few_steps"
+
+    def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
+        """The first mazes, whatever came of them: with all steps of preset `mini`, then with few."""
+        usual = StepVisualization(self.model, preset("mini"))
+        return [*first_mazes(usual, rows, "20 steps", results), *first_mazes(self, rows, "4 steps", results)]
+
+
+class StudentSteps(StepVisualization):
+    """The same for the student."""
+
+    name = "6_student_steps"
+
+    def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
+        """The first mazes, whatever came of them."""
+        return first_mazes(self, rows, "student", results)
+
+
+class StudentEnsemble(Ensemble):
+    """Does merging still help when there are four steps? The student's single runs, vote and merged estimates."""
+
+    name = "6_student_ensemble"
+
+    def catalogue(self, windows: list[int]) -> dict[str, dict[str, Strategy]]:
+        """Single runs, a vote, and clean estimates merged over each number of first steps in `windows`."""
+        merges = {f"x0_merge_{n}_steps": Strategy("merge", steps=n, merge="x0_hat") for n in windows}
+        return {"table": {"single": Strategy("single"), "vote_k3": Strategy("vote"), **merges}}
+
+    def plan(self, tasks: str | list[str], samples_per_task: int, windows: list[int], suite_seed: int) -> list:
+        """All runs."""
+        strategies = self.catalogue(windows)["table"].values()
+        return [
+            EnsembleRun(task, i, suite_seed, i, strategy)
+            for task in suites.task_names(tasks)
+            for i in range(samples_per_task)
+            for strategy in strategies
+        ]
+
+    def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
+        """None of its own."""
+        return []
+
+
+def first_mazes(experiment: StepVisualization, rows: list[dict], label: str, results: str | Path) -> list[Case]:
+    """The first `SHOWN` mazes of these rows as an experiment generates them; pictures under `results` are used."""
+    mazes = [row["run"] for row in rows if row["run"]["task"] == "maze"][:SHOWN]
+    steps, cases = experiment.schedule.steps, []
+    for identity in mazes:
+        run = StepRun("maze", identity["index"], identity["suite_seed"], identity["seed"])
+        key = key_of(experiment.identity(run))
+        clips = kept_clips(results, key, steps, lambda run=run: experiment.clips(run)[1])
+        cases.append(Case(label, suites.draw_one("maze", run.index, run.suite_seed), clips))
+    return cases

@@ -1,0 +1,125 @@
+"""The step budget on tiny random models: rows by identity, readouts against counts by hand, figures that draw."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import tiny
+
+from chain_of_steps import suites
+from chain_of_steps.denoise import generate
+from chain_of_steps.experiments.step_budget import FewSteps, StepBudget, StudentEnsemble, StudentSteps
+from chain_of_steps.experiments.step_visualization import StepVisualization
+from chain_of_steps.models import VideoModel
+from chain_of_steps.plots import step_budget as plots
+from chain_of_steps.readouts import ensemble as ensembles
+from chain_of_steps.readouts import step_budget as readouts
+from chain_of_steps.readouts import step_visualization
+from chain_of_steps.schedule import Schedule, preset
+from chain_of_steps.store import Store
+from chain_of_steps.sweep import planned, sweep
+
+GROUP = {"tasks": ["maze", "bounce"], "samples_per_task": 1, "suite_seed": 7}
+STEPS = GROUP | {"null_per_task": 0, "null_seeds": 0}
+USUAL = Schedule("usual", "euler", 8, shift=3.0)
+
+
+@pytest.fixture(scope="module")
+def model():
+    pipe = tiny.mini_like()
+    pipe.scheduler = preset("mini").scheduler("sample")
+    return VideoModel(pipe)
+
+
+@pytest.fixture(scope="module")
+def rows(model, tmp_path_factory):
+    experiment = StepBudget(model, USUAL)
+    runs = experiment.plan(**GROUP, steps=[2, 4, 12], samplers=["euler", "unipc"], frames=[5])
+    return experiment, runs, sweep(experiment, Store(tmp_path_factory.mktemp("x"), "x"), runs)
+
+
+def test_every_way_is_run_once(rows):
+    experiment, runs, found = rows
+    assert len(runs) == len(set(runs)) == len(found) == 2 * (2 * 3 + 2)
+    assert experiment.evaluations(runs) == sum(len(row["result"]["score_at"]) for row in found)
+
+
+def test_a_row_is_the_loop_on_its_own_grid(rows, model):
+    experiment, _, found = rows
+    for row in found[::5]:
+        assert experiment.measure(row["run"]) == row["result"]
+    row = next(row for row in found if row["run"]["sampler"] == "unipc" and row["run"]["steps"] == 12)
+    sample = suites.draw_one(row["run"]["task"], row["run"]["index"], 7)
+    grid = Schedule("any", "unipc", 12, shift=3.0)
+    clip = model.decode(generate(model, model.prepare_sample(sample), grid, row["run"]["seed"]).latents[-1])
+    assert row["result"]["score_at"][-1] == round(sample.score(clip), 4)
+    assert row["result"]["sigmas"] == [round(sigma, 4) for sigma in grid.sigmas]
+
+
+def test_scores_are_paired_by_sample():
+    def row(index, score, steps=8, sampler="euler", frames=9):
+        run = {"task": "maze", "index": index, "sampler": sampler, "steps": steps, "frames": frames}
+        return {"run": run, "result": {"score_at": [0.0] * (steps - 1) + [score], "sigmas": [1.0] * steps + [0.0]}}
+
+    rows = [row(i, 1.0) for i in (0, 1)] + [row(i, 0.25 + 0.25 * i, steps=4) for i in (0, 1)]
+    rows += [row(0, 0.5, frames=5), row(1, 1.0, frames=5)]
+    summary = readouts.summary(readouts.table(rows), 8, "euler")
+    assert summary["contrasts"]["few_steps_cost"]["mean"] == pytest.approx((0.75 + 0.5) / 2)
+    assert summary["contrasts"]["fewest_frames_cost"]["mean"] == pytest.approx(0.25)
+    assert summary["by_frames"]["frames"] == [5, 9] and summary["by_steps"]["euler"]["steps"] == [4, 8]
+    assert summary["by_sigma"][8]["solved"] == [0.0] * 7 + [1.0]
+
+
+def test_several_candidates_count_at_shared_noise_levels_only():
+    def lines(present, commit, score):
+        present = np.array(present)
+        solved = np.zeros(len(present), bool)
+        line = {"task": "maze", "index": 0, "present": present, "commit": commit, "score": score, "solved_at": solved}
+        return pd.DataFrame([line])
+
+    between = lines([1, 2, 1, 1, 1, 1, 1, 1], 3.0, 1.0)  # two present at step 1 of 8, which the others do not visit
+    compared = readouts.compare(between, lines([1, 1, 2, 1], np.nan, 0.5), lines([1, 1, 1, 1], 0.0, 0.25))
+    assert [compared[name]["several"]["mean"] for name in ("usual", "few", "student")] == [0.0, 1.0, 0.0]
+    assert [compared[name]["decided"]["mean"] for name in ("usual", "few", "student")] == [0.0, 0.0, 1.0]
+    assert compared["contrasts"]["student_cost"]["mean"] == 0.75
+    assert compared["contrasts"]["window_closes"]["mean"] == 1.0
+
+
+def test_a_group_of_parameters_may_name_its_own_model_and_preset(model):
+    asked = []
+
+    def load(folder):
+        asked.append(folder)
+        return model
+
+    experiment, runs = planned(StudentSteps, STEPS | {"model": "elsewhere", "preset": "student"}, load, "here", "mini")
+    assert asked == ["elsewhere"] and experiment.schedule == preset("student") and len(runs) == 2
+    experiment, _ = planned(StudentSteps, STEPS, load, "here", "mini")
+    assert asked == ["elsewhere", "here"] and experiment.schedule == preset("mini")
+
+
+def test_every_figure_draws(rows, model, tmp_path):
+    plans = {FewSteps: STEPS, StudentSteps: STEPS, StudentEnsemble: GROUP | {"windows": [1, 2]}}
+    found = {}
+    for kind, group in plans.items():
+        experiment, runs = planned(kind, group, lambda _: model, "", "student")
+        found[kind] = experiment, sweep(experiment, Store(tmp_path, experiment.name), runs)
+    usual = StepVisualization(model, preset("mini"))
+    tables = [
+        step_visualization.table(sweep(usual, Store(tmp_path, usual.name), usual.plan(**STEPS))),
+        *(step_visualization.table(found[kind][1]) for kind in (FewSteps, StudentSteps)),
+    ]
+    compared = readouts.compare(*tables)
+    summary = readouts.summary(readouts.table(rows[2]), 8, "euler")
+    ensemble, ensemble_rows = found[StudentEnsemble]
+    gains = readouts.ensemble(ensembles.table(ensemble_rows, ensemble.catalogue([1, 2]), 4))
+    assert set(gains) == {"vote_k3", "x0_merge_1_steps", "x0_merge_2_steps", "legal_k3", "pass_k3"}
+    cases = [case for kind in (FewSteps, StudentSteps) for case in found[kind][0].showcase(found[kind][1], tmp_path)]
+    assert [case.label for case in cases] == ["20 steps", "4 steps", "student"]
+    levels = preset("student").sigmas[:-1]
+    for figure in (
+        plots.scores(summary, compared),
+        plots.by_sigma(summary, compared, levels),
+        plots.student(compared, gains),
+        plots.mazes(cases, levels),
+    ):
+        figure.savefig(tmp_path / "x.png")
