@@ -3,7 +3,7 @@
 A reader is a logistic regression that never saw the sample it judges: folds are split by sample.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -77,6 +77,11 @@ def features(seen: Seen, blind: Seen, step: int, source: str, middle: int, shuff
     if source == "random network":
         return _numpy(blind[step, str(middle)])
     return _numpy(seen[step, str(shuffled) if source == "shuffled" else source])
+
+
+def needs_random(runs: Iterable) -> bool:
+    """Whether any run of a probing experiment reads the random network."""
+    return any(run.source == "random network" for run in runs)
 
 
 def share(mask: np.ndarray, patch: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from .. import suites
-from ..linear_probes import FLOORS, features, look, probe, shaken
+from ..linear_probes import FLOORS, features, look, needs_random, probe, shaken
 from ..models import VideoModel
 from ..schedule import Schedule
 from ..suites import FRAMES, SIZE
@@ -21,13 +21,13 @@ TOUCHED = 0.15  # share of a cell's pixels that a thing must cover
 
 @dataclass(frozen=True)
 class Run:
-    """What determines one row, apart from model and schedule: one probe.
+    """What determines one row, apart from model and schedule: one source, probed along the steps.
 
     Attributes:
         task, samples, suite_seed, partition: the samples whose tokens are probed; noise seeds are their indices.
         label: `wall`, the cell holds a wall; `named`, it holds the thing that the prompt names; `marked`, it will be
             changed in this run's own final answer.
-        step: index s.
+        step_stride: every which step is probed, from step 0.
         source: a layer's number as text, or a floor: `x`, `x0_hat`, `input` (of the first block), `shuffled` labels on
             the last layer, or the middle layer of a `random network`.
     """
@@ -36,7 +36,7 @@ class Run:
     samples: int
     suite_seed: int
     label: str
-    step: int
+    step_stride: int
     source: str
     partition: str = "test"
     frames: int = FRAMES
@@ -44,7 +44,7 @@ class Run:
     @property
     def base(self) -> tuple:
         """Runs of equal base look at the same generations."""
-        return self.task, self.samples, self.suite_seed, self.partition, self.frames
+        return self.task, self.samples, self.suite_seed, self.step_stride, self.partition, self.frames
 
 
 class LayerProbes:
@@ -65,10 +65,9 @@ class LayerProbes:
         """All runs: every label at every layer and floor, at every `step_stride`-th step."""
         sources = [*map(str, range(self.layers)), *FLOORS]
         return [
-            Run(task, samples, suite_seed, label, step, source)
+            Run(task, samples, suite_seed, label, step_stride, source)
             for task in suites.task_names(tasks)
             for label in LABELS[task]
-            for step in range(0, self.schedule.steps, step_stride)
             for source in sources
         ]
 
@@ -77,30 +76,34 @@ class LayerProbes:
         return self._common | asdict(run)
 
     def evaluations(self, runs: list[Run]) -> int:
-        """How many model evaluations `results` makes: with the trained network and with a random one."""
-        return 2 * runs[0].samples * self.schedule.steps
+        """How many model evaluations `results` makes: with the trained network and, for one floor, a random one."""
+        return (1 + needs_random(runs)) * runs[0].samples * self.schedule.steps
 
     def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every probe; all share a base.
 
-        Fields, lists over samples, read off a probe that never saw the sample: `hits` of `positives` and
-        `rejections` of `negatives`; and `right`, whether the sample's run ended with the right answer.
+        Fields: `step` of the probes; by step and sample, read off a probe that never saw the sample, `hits` of
+        `positives` and `rejections` of `negatives`; and `right`, whether the sample's run ended with the right answer.
         """
-        run, steps = runs[0], sorted({r.step for r in runs})
+        run, steps = runs[0], range(0, self.schedule.steps, runs[0].step_stride)
         samples = [suites.draw_one(run.task, i, run.suite_seed, run.partition) for i in range(run.samples)]
         watch = partial(look, self.model, self.schedule, steps=steps, frames=run.frames, count=count)
         seen = [watch(sample, i) for i, sample in enumerate(samples)]
         with shaken(self.model):
-            blind = [watch(sample, i) for i, sample in enumerate(samples)]
+            blind = [watch(sample, i) for i, sample in enumerate(samples)] if needs_random(runs) else seen
         finals = [self.model.decode(one["final"])[-1] for one in seen]
         right = [sample.answer_index(final) == 0 for sample, final in zip(samples, finals, strict=True)]
         for r in runs:
             labels = np.stack([self._labels(r.label, s, f) for s, f in zip(samples, finals, strict=True)])  # (n, h w)
-            place = (r.step, r.source, self.layers // 2, self.layers - 1)
-            states = np.stack([features(one, other, *place) for one, other in zip(seen, blind, strict=True)])
             if r.source == "shuffled":
                 labels = labels[np.random.default_rng(0).permutation(len(labels))]
-            yield r, probe(states, labels) | {"right": right}
+            counts = []
+            for step in steps:
+                place = (step, r.source, self.layers // 2, self.layers - 1)
+                states = np.stack([features(one, other, *place) for one, other in zip(seen, blind, strict=True)])
+                counts.append(probe(states, labels))
+            by_step = {name: [count[name] for count in counts] for name in counts[0]}
+            yield r, {"step": list(steps), "right": right} | by_step
 
     def measure(self, identity: dict) -> dict:
         """Computes one row by itself."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from .. import suites
-from ..linear_probes import FLOORS, features, look, pick, shaken, share, tell
+from ..linear_probes import FLOORS, features, look, needs_random, pick, shaken, share, tell
 from ..models import VideoModel
 from ..schedule import Schedule
 from ..suites import FRAMES
@@ -71,7 +71,7 @@ class MemoryProbes:
 
     def evaluations(self, runs: list[Run]) -> int:
         """How many model evaluations `results` makes: with the trained network and, for one floor, a random one."""
-        return (1 + _needs_random(runs)) * runs[0].samples * self.schedule.steps
+        return (1 + needs_random(runs)) * runs[0].samples * self.schedule.steps
 
     def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every probe; all share a base.
@@ -89,7 +89,7 @@ class MemoryProbes:
 
         seen = [watch(*one) for one in chosen]
         with shaken(self.model):
-            blind = [watch(*one) for one in chosen] if _needs_random(runs) else seen
+            blind = [watch(*one) for one in chosen] if needs_random(runs) else seen
         weights = [np.stack([share(mask, self.model.patch) for mask in places(s)]) for s in samples]  # (K, h w) each
         for r in runs:
             hits = []
@@ -104,10 +104,6 @@ class MemoryProbes:
         """Computes one row by itself."""
         run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
         return next(result for _, result in self.results([run]))
-
-
-def _needs_random(runs: list[Run]) -> bool:
-    return any(run.source == "random network" for run in runs)
 
 
 def read(samples: list[Sample], parts: list[np.ndarray], shuffled: bool) -> list[int | None]:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from .. import suites
-from ..linear_probes import features, look, pick, shaken, share
+from ..linear_probes import features, look, needs_random, pick, shaken, share
 from ..models import VideoModel
 from ..schedule import Schedule
 from ..suites import FRAMES, SIZE
@@ -79,7 +79,7 @@ class Onsets:
 
     def evaluations(self, runs: list[Run]) -> int:
         """How many model evaluations `results` makes: with the trained network and, for one floor, a random one."""
-        return (1 + _needs_random(runs)) * runs[0].samples * self.schedule.steps
+        return (1 + needs_random(runs)) * runs[0].samples * self.schedule.steps
 
     def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every probe; all share a base.
@@ -93,7 +93,7 @@ class Onsets:
         watch = partial(look, self.model, self.schedule, steps=steps, frames=run.frames, layers=layers, count=count)
         seen = [watch(sample, i) for i, sample in enumerate(samples)]
         with shaken(self.model):
-            blind = [watch(sample, i) for i, sample in enumerate(samples)] if _needs_random(runs) else seen
+            blind = [watch(sample, i) for i, sample in enumerate(samples)] if needs_random(runs) else seen
         answers = [s.answer_index(self.model.decode(one["final"])[-1]) for s, one in zip(samples, seen, strict=True)]
         weights = {what: [self._weights(masks(sample, what)) for sample in samples] for what in WHATS}
         for r in runs:
@@ -117,10 +117,6 @@ class Onsets:
 
     def _weights(self, places: list[np.ndarray]) -> np.ndarray:
         return np.stack([share(mask, self.model.patch) for mask in places])  # (K, h w)
-
-
-def _needs_random(runs: list[Run]) -> bool:
-    return any(run.source == "random network" for run in runs)
 
 
 def masks(sample: Sample, what: str) -> list[np.ndarray]:

@@ -7,6 +7,7 @@ from ..intervals import interval, interval_of
 
 CLEAR = 0.1  # evidence by which one answer must lead the other
 CURVES = ("norm", "channel_variance", "temporal")
+COUNTS = ("hits", "positives", "rejections", "negatives")
 
 
 def swaps(rows: list[dict]) -> pd.DataFrame:
@@ -75,21 +76,21 @@ def probes(rows: list[dict]) -> dict:
     """
     result: dict = {}
     for row in rows:
-        run, counts = row["run"], row["result"]
+        run, found = row["run"], row["result"]
         place = result.setdefault(run["task"], {}).setdefault(run["label"], {}).setdefault(run["source"], {})
-        right = np.array(counts["right"], bool)
-        place[str(run["step"])] = balanced_accuracy(counts, np.ones_like(right)) | {
-            "right": balanced_accuracy(counts, right)["mean"],
-            "wrong": balanced_accuracy(counts, ~right)["mean"],
-        }
+        right = np.array(found["right"], bool)
+        for number, step in enumerate(found["step"]):
+            counts = {name: found[name][number] for name in COUNTS}
+            place[str(step)] = balanced_accuracy(counts, np.ones_like(right)) | {
+                "right": balanced_accuracy(counts, right)["mean"],
+                "wrong": balanced_accuracy(counts, ~right)["mean"],
+            }
     return result
 
 
 def balanced_accuracy(counts: dict, chosen: np.ndarray) -> dict:
     """Mean of sensitivity and specificity over the chosen samples' tokens, with an interval over samples."""
-    hits, positives, rejections, negatives = (
-        np.array(counts[name], float)[chosen] for name in ("hits", "positives", "rejections", "negatives")
-    )
+    hits, positives, rejections, negatives = (np.array(counts[name], float)[chosen] for name in COUNTS)
 
     def statistic(drawn: np.ndarray) -> np.ndarray:
         seen = hits[drawn].sum(-1) / np.maximum(positives[drawn].sum(-1), 1.0)
