@@ -19,14 +19,14 @@ SHARES = {
     "bounce": 0.10,
 }
 LATER_SHARES = {
-    "maze": 0.42,
-    "tic_tac_toe": 0.05,
+    "maze": 0.50,
+    "tic_tac_toe": 0.04,
     "size_pattern": 0.03,
-    "rotate": 0.22,
+    "rotate": 0.10,
     "out_and_back": 0.03,
     "mark_object": 0.03,
     "occlusion": 0.05,
-    "bounce": 0.17,
+    "bounce": 0.22,
 }
 
 

@@ -261,6 +261,7 @@ def _record(folder: Path, recipe: Recipe, progress: Progress, seconds: float) ->
             "clips": progress.step * BATCH,
             "seconds": round(seconds),
             "torch": torch.__version__,
+            "shares": LATER_SHARES,
             "losses": progress.losses,
         }
     )
