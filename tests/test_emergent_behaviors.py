@@ -73,7 +73,7 @@ def test_a_task_that_hides_nothing_is_refused():
     with pytest.raises(ValueError, match="out_and_back or occlusion"):
         hidden_frames(suites.draw_one("maze", 0, 7), 9, 1)
     with pytest.raises(ValueError, match="mark_object or maze"):
-        masks(suites.draw_one("bounce", 0, 7), "named")
+        masks(suites.draw_one("bounce", 0, 7), "named", 48)
 
 
 # Noise in hidden frames.
@@ -192,12 +192,12 @@ def test_places_are_where_the_drawing_has_them():
         (mask,), (x, y) = places(hidden), hidden.state["thing"][2:]
         assert mask[int(8 * y), int(8 * x)] and 20 < mask.sum() < 120
         maze = suites.draw_one("maze", index, 7)
-        rooms, goal = masks(maze, "named"), maze.first_frame()
+        rooms, goal = masks(maze, "named", 48), maze.first_frame()
         red = (goal[..., 0] > 0.6) & (goal[..., 2] < 0.2)
         assert (rooms[0] & red).sum() == red.sum() > 0
         assert not any((room & red).any() for room in rooms[1:]) and all(room.sum() == 36 for room in rooms)
         things = suites.draw_one("mark_object", index, 7)
-        assert len(masks(things, "named")) == len(things.state["things"]) == len(masks(things, "answer")) - 1
+        assert len(masks(things, "named", 48)) == len(things.state["things"]) == len(masks(things, "answer", 48)) - 1
 
 
 def test_shares_are_weights_of_tokens():

@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loaded(folder) -> VideoModel:
-    return VideoModel.load(folder)
+    return VideoModel.load(folder, size=48)
 
 
 def test_a_saved_model_is_loaded_in_float32_and_ready_to_be_asked(loaded):

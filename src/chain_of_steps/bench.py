@@ -40,7 +40,7 @@ def _one(model, schedule, name, i, seed, partition, frames) -> dict:
     sample = suites.draw_one(name, i, seed, partition)
     condition = model.prepare_sample(sample, frames=frames)
     clip = model.decode(generate(model, condition, schedule, noise_seed(seed, i)).latents[-1])
-    frozen = np.repeat(sample.first_frame()[None], frames, axis=0)
+    frozen = np.repeat(sample.first_frame(model.size)[None], frames, axis=0)
     noise = np.random.default_rng(i).integers(0, 256, frozen.shape, dtype=np.uint8)
     return {
         "task": name,

@@ -52,8 +52,8 @@ def generate_videos(
         folder = video_path(out, case).with_suffix("")
         if video_path(out, case).exists() and (not every_step or (folder / "manifest.json").exists()):
             continue
-        frames = frames_for(case, FRAMES) if model.size is None else FRAMES
-        condition = model.prepare(case.prompt, given_frame(case, model.size), frames)
+        frames = FRAMES if model.fixed else frames_for(case, FRAMES)
+        condition = model.prepare(case.prompt, given_frame(case, model.size if model.fixed else None), frames)
         trajectory = generate(model, condition, schedule, seed)
         if every_step:
             write_previews(folder, model, trajectory, schedule, seed)

@@ -18,7 +18,6 @@ from .models import VideoModel
 from .probes import tokens
 from .schedule import Schedule
 from .sites import capture
-from .suites import SIZE
 from .tasks.base import Sample
 
 FLOORS = ("x", "x0_hat", "input", "shuffled", "random network")
@@ -47,7 +46,7 @@ def look(
         layers: to keep, -1 for the input of the first; all by default.
     """
     condition = model.prepare_sample(sample, frames=frames)
-    cells, length = (SIZE // model.patch) ** 2, condition.shape[2]
+    cells, length = (model.size // model.patch) ** 2, condition.shape[2]
     chosen = torch.arange(length * cells) // cells == frame % length
     watch = (lambda *_: count()) if count else None
 

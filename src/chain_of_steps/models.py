@@ -13,8 +13,11 @@ from PIL import Image
 from torch import Tensor
 
 from .schedule import Schedule
-from .suites import FRAMES, SIZE
+from .suites import FRAMES
+from .suites import SIZE as MINI_SIZE
 from .tasks.base import Sample
+
+REAL_SIZE = 480  # side at which a model of somebody else's is given the mini suite
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,12 @@ class VideoModel:
     Args:
         pipe: the loaded pipeline.
         name: recorded with results.
-        size: side in pixels of the square frames that it was trained on, if it knows only those.
+        size: side in pixels at which samples of the mini suite are drawn for it, a multiple of 16.
+        fixed: whether it knows frames of that size only.
     """
 
-    def __init__(self, pipe: WanImageToVideoPipeline, name: str = "model", size: int | None = None):
-        self.pipe, self.name, self.size = pipe, name, size
+    def __init__(self, pipe: WanImageToVideoPipeline, name: str = "model", size: int = MINI_SIZE, fixed: bool = False):
+        self.pipe, self.name, self.size, self.fixed = pipe, name, size, fixed
         self.place = Place()
         self.device = pipe.transformer.device
         pipe.set_progress_bar_config(disable=True)
@@ -63,8 +67,13 @@ class VideoModel:
                 part.eval().requires_grad_(False)
 
     @classmethod
-    def load(cls, folder: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> "VideoModel":
+    def load(
+        cls, folder: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32, size: int = REAL_SIZE
+    ) -> "VideoModel":
         """Loads a folder written by `save_pretrained`, safetensors only, without touching the network.
+
+        Args:
+            size: as for the class; a model trained by this project has its own.
 
         Raises:
             FileNotFoundError: if the folder is no diffusers pipeline.
@@ -83,7 +92,8 @@ class VideoModel:
             raise ValueError(
                 f"the model in {folder} cannot be loaded: {error}; `dvc pull --force` restores it"
             ) from error
-        return cls(pipe, folder.name, SIZE if (folder / "training.json").exists() else None)
+        ours = (folder / "training.json").exists()
+        return cls(pipe, folder.name, MINI_SIZE if ours else size, fixed=ours)
 
     @property
     def stride(self) -> int:
@@ -151,9 +161,9 @@ class VideoModel:
         dtype = pipe.transformer.dtype
         return Condition(states.to(dtype), negative.to(dtype), condition, tokens, tuple(latents.shape))
 
-    def prepare_sample(self, sample: Sample, size: int = SIZE, frames: int = FRAMES) -> Condition:
-        """`prepare` for a sample of the mini suite, drawn at `size` pixels."""
-        return self.prepare(sample.prompt, sample.first_frame(size), frames)
+    def prepare_sample(self, sample: Sample, frames: int = FRAMES) -> Condition:
+        """`prepare` for a sample of the mini suite."""
+        return self.prepare(sample.prompt, sample.first_frame(self.size), frames)
 
     def noise(self, condition: Condition, seed: int) -> Tensor:
         """The initial latents (1, C, F, H, W) of a seed, drawn on the CPU so that every device gets the same."""

@@ -42,6 +42,7 @@ def common(name: str, model: VideoModel, schedule: Schedule) -> dict:
         "experiment": name,
         "version": EXPERIMENT_VERSION,
         "model": model.fingerprint,
+        "size": model.size,
         "schedule": schedule.record(),
     }
 

@@ -14,7 +14,7 @@ from ..models import VideoModel
 from ..schedule import Schedule
 from ..sites import Captured, capture
 from ..store import key_of, rounded
-from ..suites import FRAMES, SIZE
+from ..suites import FRAMES
 from ..sweep import common
 
 
@@ -102,7 +102,7 @@ class LayerEnergy:
         file = Path(results) / "showcase" / f"{key_of(self.identity(run))}.safetensors"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            save_file(maps_of(self.states(run), SIZE // self.model.patch), file)
+            save_file(maps_of(self.states(run), self.model.size // self.model.patch), file)
         return load_file(file)
 
     def _stacked(self, captured: Captured, frames: int) -> Tensor:

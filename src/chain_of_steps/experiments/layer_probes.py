@@ -10,7 +10,7 @@ from .. import suites
 from ..linear_probes import FLOORS, features, look, needs_random, probe, shaken
 from ..models import VideoModel
 from ..schedule import Schedule
-from ..suites import FRAMES, SIZE
+from ..suites import FRAMES
 from ..sweep import common
 from ..tasks.base import Sample
 from ..tasks.reading import own_pixels, to_float
@@ -112,14 +112,14 @@ class LayerProbes:
 
     def _labels(self, label: str, sample: Sample, final: np.ndarray) -> np.ndarray:
         """Which cells carry the label, (h w,) bool."""
-        given = sample.first_frame()
+        given = sample.first_frame(self.model.size)
         if label == "wall":
             return self._cells(given.max(2) < 0.5)
         if label == "named":
-            return self._cells(own_pixels(sample, SIZE, 1.0)[0].mask)
+            return self._cells(own_pixels(sample, self.model.size, 1.0)[0].mask)
         return self._cells(np.abs(to_float(final) - given).max(2) > 0.25)
 
     def _cells(self, pixels: np.ndarray) -> np.ndarray:
-        side = self.model.patch
-        share = pixels.reshape(SIZE // side, side, SIZE // side, side).mean((1, 3))
+        patch, count = self.model.patch, self.model.size // self.model.patch
+        share = pixels.reshape(count, patch, count, patch).mean((1, 3))
         return share.flatten() > TOUCHED

@@ -18,7 +18,7 @@ from ..models import Condition, VideoModel
 from ..schedule import Schedule
 from ..sites import capture, region, start_at
 from ..store import rounded
-from ..suites import FRAMES, SIZE
+from ..suites import FRAMES
 from ..swaps import SwapLayer
 from ..sweep import common
 from ..tasks.base import Sample
@@ -200,14 +200,15 @@ class LayerSwaps:
         """Which tokens a run swaps, (N,) bool."""
         frames = 1 + (run.frames - 1) // self.model.stride
         later = torch.arange(frames) > 0
-        own = own_pixels(sample, SIZE, 1.0)
+        size = self.model.size
+        own = own_pixels(sample, size, 1.0)
         answers = own[0].mask | own[target].mask
-        given = np.abs(sample.first_frame() - twin.first_frame()).max(2) > 0.05
+        given = np.abs(sample.first_frame(size) - twin.first_frame(size)).max(2) > 0.05
         if run.where == "answer":
             return region(torch.from_numpy(answers), later, self.patch)
         if run.where == "cause":
             return region(torch.from_numpy(given if given.any() else answers), ~later, self.patch)
-        return torch.ones(frames * (SIZE // self.patch) ** 2, dtype=torch.bool)
+        return torch.ones(frames * (size // self.patch) ** 2, dtype=torch.bool)
 
     def _read(self, sample: Sample, target: int, own: Party, donor: Party, patched: list[Patched]) -> dict:
         way = (donor.x0_hat - own.x0_hat).norm()

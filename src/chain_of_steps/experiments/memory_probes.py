@@ -90,7 +90,9 @@ class MemoryProbes:
         seen = [watch(*one) for one in chosen]
         with shaken(self.model):
             blind = [watch(*one) for one in chosen] if needs_random(runs) else seen
-        weights = [np.stack([share(mask, self.model.patch) for mask in places(s)]) for s in samples]  # (K, h w) each
+        weights = [
+            np.stack([share(mask, self.model.patch) for mask in places(s, self.model.size)]) for s in samples
+        ]  # (K, h w) each
         for r in runs:
             hits = []
             for step in steps:

@@ -10,7 +10,7 @@ from .. import suites
 from ..linear_probes import features, look, needs_random, pick, shaken, share
 from ..models import VideoModel
 from ..schedule import Schedule
-from ..suites import FRAMES, SIZE
+from ..suites import FRAMES
 from ..sweep import common
 from ..tasks.base import Sample
 from ..tasks.canvas import CELLS
@@ -95,7 +95,7 @@ class Onsets:
         with shaken(self.model):
             blind = [watch(sample, i) for i, sample in enumerate(samples)] if needs_random(runs) else seen
         answers = [s.answer_index(self.model.decode(one["final"])[-1]) for s, one in zip(samples, seen, strict=True)]
-        weights = {what: [self._weights(masks(sample, what)) for sample in samples] for what in WHATS}
+        weights = {what: [self._weights(masks(sample, what, self.model.size)) for sample in samples] for what in WHATS}
         for r in runs:
             right = [0 if r.what == "named" else -1 if answer is None else answer for answer in answers]
             rng, picked = np.random.default_rng(0), []
@@ -119,8 +119,8 @@ class Onsets:
         return np.stack([share(mask, self.model.patch) for mask in places])  # (K, h w)
 
 
-def masks(sample: Sample, what: str) -> list[np.ndarray]:
-    """The places to choose from, pixel masks (SIZE, SIZE); the named thing's comes first.
+def masks(sample: Sample, what: str, size: int) -> list[np.ndarray]:
+    """The places to choose from, pixel masks (size, size); the named thing's comes first.
 
     `answer`: each candidate's own pixels in the final frame. `named`: of all things on the board; in a maze of the
     rooms in which its paths end, of which the goal is the named one. (Walls would need a threshold of accuracy.)
@@ -130,17 +130,17 @@ def masks(sample: Sample, what: str) -> list[np.ndarray]:
     """
     if sample.module not in MODULES:
         raise ValueError(f"{sample.task} names no place; expected a task of {' or '.join(MODULES)}")
-    own = [own.mask for own in own_pixels(sample, SIZE, 1.0)]
+    own = [own.mask for own in own_pixels(sample, size, 1.0)]
     if what == "answer":
         return own
     if sample.module == "mark_object":
         return [mask for mask, candidate in zip(own, sample.candidates, strict=True) if candidate.kind != "illegal"]
     ends = dict.fromkeys(tuple(candidate.answer[-1]) for candidate in sample.candidates)
-    return [_room(sample.state, end) for end in ends]
+    return [_room(sample.state, end, size) for end in ends]
 
 
-def _room(state: dict, room: tuple[int, int]) -> np.ndarray:
+def _room(state: dict, room: tuple[int, int], size: int) -> np.ndarray:
     """The pixels of a maze's room."""
-    at = (np.arange(SIZE) + 0.5) * CELLS / SIZE / ROOM  # in rooms
+    at = (np.arange(size) + 0.5) * CELLS / size / ROOM  # in rooms
     columns, rows = (np.floor(at - corner) == place for corner, place in zip(state["corner"], room, strict=True))
     return rows[:, None] & columns[None]

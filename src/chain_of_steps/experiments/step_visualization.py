@@ -153,7 +153,11 @@ class StepVisualization:
             Run(task, i, suite_seed=99, seed=1000 + i, partition="choosing", frames=frames) for i in range(CONTROLS)
         ]
         stories = [self.clips(run) for run in runs]
-        return [Control(s.first_frame(), s.picture(s.candidates[0]), c[:, :: self.model.stride]) for s, c in stories]
+        size = self.model.size
+        return [
+            Control(s.first_frame(size), s.picture(s.candidates[0], 1.0, size), c[:, :: self.model.stride])
+            for s, c in stories
+        ]
 
     def _null(
         self, sample: Sample, condition: Condition, trajectory: Trajectory, run: Run, watch: Watch | None
@@ -162,7 +166,7 @@ class StepVisualization:
         seeds = range(10_000, 10_000 + run.null_seeds)
         others = [generate(self.model, condition, self.schedule, seed, watch=watch).latents[-1] for seed in seeds]
         answers = [sample.answer_index(self.model.decode(latents)[-1]) for latents in others]
-        clips = [sample.render(c, frames=run.frames) for c in sample.candidates]
+        clips = [sample.render(c, self.model.size, run.frames) for c in sample.candidates]
         latents = torch.cat([self.model.encode(clip) for clip in clips])
         evidence = {}
         for name, prior in priors([c.kind for c in sample.candidates], answers).items():
@@ -192,7 +196,7 @@ def read(sample: Sample, clips: np.ndarray, controls: list[Control], stride: int
     """
     frames = clips[:, ::stride]
     progress = timeline(clips.shape[1])[::stride]
-    given = sample.first_frame()
+    given = sample.first_frame(clips.shape[2])
     evidence = [[sample.evidence(frame, p) for frame, p in zip(clip, progress, strict=True)] for clip in frames]
     control = np.stack([_control_evidence(sample, given, c, progress) for c in controls], axis=1)  # (S, U, F, K)
     answers = [sample.answer_index(clip[-1]) for clip in clips]
