@@ -59,6 +59,16 @@ def test_exported_suite_is_generated_in_the_layout_of_the_benchmark(folder, tmp_
     assert video.stat().st_mtime_ns == before, "what is there is not generated again"
 
 
+def test_generation_stops_early_where_only_previews_are_asked_for(folder, tmp_path, capsys):
+    early = ["generate", "--model", folder, "--task", "maze", "--until", "3"]
+    assert main([*early, "--every-step", "--out", str(tmp_path)]) == 0
+    (manifest,) = tmp_path.rglob("manifest.json")
+    assert len(json.loads(manifest.read_text())["step_previews"]) == 3
+    assert not list(tmp_path.glob("*/*/*.mp4"))
+    assert main([*early, "--out", str(tmp_path)]) == 2
+    assert "together with --every-step" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

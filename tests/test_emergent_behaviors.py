@@ -133,19 +133,19 @@ def test_tokens_are_those_of_the_frame_asked_for(model):
         clean = generate(model, condition, SCHEDULE, 5)
     whole = {site.layer: state for site, state in states.items()}
     for frame in (3, -1):
-        seen, start = look(model, SCHEDULE, sample, 5, [2], 9, frame), (frame % 9) * cells
+        seen, start = look(model, SCHEDULE, sample, 5, [2], frame), (frame % 9) * cells
         assert torch.equal(seen["final"], clean.latents[-1])
         for layer, name in ((-1, "input"), (0, "0"), (1, "1")):
             assert torch.equal(seen[2, name], whole[layer][start : start + cells])
         assert torch.equal(seen[2, "x0_hat"], clean.x0_hats[2][0, :, frame].flatten(1).T)
-    assert (2, "0") not in look(model, SCHEDULE, sample, 5, [2], 9, layers=(-1, 1))
+    assert (2, "0") not in look(model, SCHEDULE, sample, 5, [2], layers=(-1, 1))
 
 
 def test_floors_are_read_off_what_they_name(model):
     sample = suites.draw_one("occlusion", 0, 7)
-    seen = look(model, SCHEDULE, sample, 0, [1], 9)
+    seen = look(model, SCHEDULE, sample, 0, [1])
     with shaken(model):
-        blind = look(model, SCHEDULE, sample, 0, [1], 9)
+        blind = look(model, SCHEDULE, sample, 0, [1])
     named = {source: features(seen, blind, 1, source, 0, 1) for source in ("1", "0", "shuffled", "random network")}
     assert np.array_equal(named["shuffled"], named["1"]) and not np.array_equal(named["1"], named["0"])
     assert np.array_equal(named["random network"], blind[1, "0"].numpy())
@@ -239,7 +239,7 @@ def test_rows_of_probes_are_the_same_alone(model, kind):
 
 def test_memory_is_probed_in_a_hidden_frame_with_the_noise_of_the_sample(model, monkeypatch):
     asked = []
-    monkeypatch.setattr(memory_probes, "look", lambda *a, **k: asked.append((a[2].key, a[3], a[6])) or look(*a, **k))
+    monkeypatch.setattr(memory_probes, "look", lambda *a, **k: asked.append((a[2].key, a[3], a[5])) or look(*a, **k))
     experiment = MemoryProbes(model, SCHEDULE)
     runs = experiment.plan(["occlusion"], 3, step_stride=4, suite_seed=7)
     (_, result), *_ = experiment.results(runs)

@@ -231,7 +231,7 @@ def test_the_showcase_is_what_was_generated(experiment, rows, tmp_path):
     assert [case.label for case in cases] == ["seed 0", "seed 1", "seed 2", "merged"]
     run = experiment.run_of(rows[0]["run"])
     sample = suites.draw_one(run.task, run.index, run.suite_seed)
-    pool = Pool(experiment.model, SCHEDULE, sample, sample, run.seed, run.frames)
+    pool = Pool(experiment.model, SCHEDULE, sample, sample, run.seed)
     merge = experiment.catalogue(WINDOW, EARLY)["table"][readouts.MERGED]
     for case, latents in zip(
         cases, [pool.final(Member(j)) for j in range(3)] + strategies.run(merge, pool).finals, strict=True

@@ -143,11 +143,16 @@ def test_a_restarted_trajectory_keeps_its_step_numbers(model, condition, traject
     assert (tmp_path / "step_01.mp4").read_bytes() == (folder / "step_01.mp4").read_bytes()
 
 
-def test_an_unfinished_trajectory_is_refused(model, condition, trajectory, tmp_path):
+def test_a_trajectory_that_stopped_early_has_estimates_only(model, condition, trajectory, folder, tmp_path):
+    (tmp_path / "final_00.mp4").write_bytes(b"of an older run")
     early = denoise.denoise(model, condition, SCHEDULE, trajectory.states[0], until=2)
-    with pytest.raises(ValueError, match="stops before step 2 of 3; previews need one run to the end"):
-        write_previews(tmp_path, model, early, SCHEDULE, seed=7)
-    assert not any(tmp_path.iterdir())
+    manifest = write_previews(tmp_path, model, early, SCHEDULE, seed=7)
+    assert [preview["kind"] for preview in manifest["step_previews"]] == ["predicted_clean_x0"] * 2
+    assert len(manifest["sigmas"]) == 4 and not (tmp_path / "final_00.mp4").exists()
+    assert (tmp_path / "step_01.mp4").read_bytes() == (folder / "step_01.mp4").read_bytes()
+    nothing = denoise.denoise(model, condition, SCHEDULE, trajectory.states[0], until=0)
+    with pytest.raises(ValueError, match="took no step"):
+        write_previews(tmp_path, model, nothing, SCHEDULE, seed=7)
 
 
 def test_a_trajectory_of_another_schedule_is_refused(model, trajectory, tmp_path):

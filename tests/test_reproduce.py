@@ -8,6 +8,7 @@ import pytest
 import tiny
 import yaml
 
+from chain_of_steps import registry
 from chain_of_steps.denoise import EXPERIMENT_VERSION
 from chain_of_steps.models import VideoModel
 from chain_of_steps.store import Store
@@ -49,7 +50,7 @@ def test_every_section_of_the_parameters_has_its_experiment():
         assert set(parameters[scale]) == set(parameters["figures"])
         for _, runs in reproduce.experiments(scale, load_tiny).values():
             assert len(set(runs)) == len(runs) > 0
-    assert set(reproduce.EXPERIMENTS) == set(parameters["figures"])
+    assert set(registry.EXPERIMENTS) == set(parameters["figures"])
 
 
 NAMES = list(reproduce.experiments(load=load_tiny))

@@ -62,7 +62,7 @@ def test_scores_are_paired_by_sample():
 
     rows = [row(i, 1.0) for i in (0, 1)] + [row(i, 0.25 + 0.25 * i, steps=4) for i in (0, 1)]
     rows += [row(0, 0.5, frames=5), row(1, 1.0, frames=5)]
-    summary = readouts.summary(readouts.table(rows), 8, "euler")
+    summary = readouts.summary(readouts.table(rows), 8, "euler", 9)
     assert summary["contrasts"]["few_steps_cost"]["mean"] == pytest.approx((0.75 + 0.5) / 2)
     assert summary["contrasts"]["fewest_frames_cost"]["mean"] == pytest.approx(0.25)
     assert summary["by_frames"]["frames"] == [5, 9] and summary["by_steps"]["euler"]["steps"] == [4, 8]
@@ -109,7 +109,7 @@ def test_every_figure_draws(rows, model, tmp_path):
         *(step_visualization.table(found[kind][1]) for kind in (FewSteps, StudentSteps)),
     ]
     compared = readouts.compare(*tables)
-    summary = readouts.summary(readouts.table(rows[2]), 8, "euler")
+    summary = readouts.summary(readouts.table(rows[2]), 8, "euler", 9)
     ensemble, ensemble_rows = found[StudentEnsemble]
     gains = readouts.ensemble(ensembles.table(ensemble_rows, ensemble.catalogue([1, 2]), 4))
     assert set(gains) == {"vote_k3", "x0_merge_1_steps", "x0_merge_2_steps", "legal_k3", "pass_k3"}

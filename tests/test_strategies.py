@@ -45,7 +45,7 @@ def company(model):
 
 def fresh(model, count=None):
     sample, stranger = (suites.draw_one("maze", i, 7) for i in range(2))
-    return Pool(model, EULER, sample, stranger, SEED, 9, count)
+    return Pool(model, EULER, sample, stranger, SEED, count)
 
 
 def final(model, number):

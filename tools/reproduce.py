@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -24,33 +23,15 @@ import yaml
 from run import execute
 from tqdm import tqdm
 
+from chain_of_steps import registry
 from chain_of_steps.__main__ import seconds
-from chain_of_steps.experiments.emergent_behaviors import Behaviors, WorkingMemory
-from chain_of_steps.experiments.ensemble import Ensemble
-from chain_of_steps.experiments.layer_energy import LayerEnergy
-from chain_of_steps.experiments.layer_probes import LayerProbes
-from chain_of_steps.experiments.layer_swaps import LayerSwaps
-from chain_of_steps.experiments.memory_probes import MemoryProbes
-from chain_of_steps.experiments.onsets import Onsets
-from chain_of_steps.experiments.perturbation import Perturbation
-from chain_of_steps.experiments.step_budget import FewSteps, StepBudget, StudentEnsemble, StudentSteps
-from chain_of_steps.experiments.step_visualization import StepVisualization
 from chain_of_steps.models import VideoModel
+from chain_of_steps.plan import cost
 from chain_of_steps.store import Store, key_of
-from chain_of_steps.sweep import Experiment, planned, sweep
+from chain_of_steps.sweep import Experiment, sweep
 
 ROOT = Path(__file__).parent.parent
 FULL = ROOT / "build" / "full"
-# Of every notebook; where there are several, each by the name of its own group of parameters.
-EXPERIMENTS = {
-    "1_step_visualization": StepVisualization,
-    "2_perturbation_curves": Perturbation,
-    # `Behaviors` has the rows of notebook 1 and one more picture: it takes that experiment's place.
-    "3_emergent_behaviors": {"steps": Behaviors, "memory": WorkingMemory, "probes": MemoryProbes, "onsets": Onsets},
-    "4_layer_roles": {"swaps": LayerSwaps, "energy": LayerEnergy, "probes": LayerProbes},
-    "5_ensemble_table": Ensemble,
-    "6_step_budget": {"grid": StepBudget, "few": FewSteps, "student": StudentSteps, "ensemble": StudentEnsemble},
-}
 WORKERS = os.cpu_count() or 1  # processes of one thread each: the same bits on any number of cores
 SEED = 20260316  # of the draw of runs to recompute; printed
 TOLERANCE = 0.02  # of a run's numbers, where the machine differs from the one that wrote the rows
@@ -63,15 +44,7 @@ def load(folder: str) -> VideoModel:
 
 
 def experiments(scale: str = "mini", load: Callable[[str], VideoModel] = load) -> dict[str, tuple]:
-    """Every experiment by name, with its runs of a scale of params.yaml."""
-    found = {}
-    for notebook, section in yaml.safe_load((ROOT / "params.yaml").read_text())[scale].items():
-        preset, kinds = section.pop("preset"), EXPERIMENTS[notebook]
-        plans = [(kinds, section)] if isinstance(kinds, type) else [(kinds[part], section[part]) for part in kinds]
-        for kind, parameters in plans:
-            experiment, runs = planned(kind, parameters, load, "data/mini", preset)
-            found[experiment.name] = (experiment, runs)
-    return found
+    return registry.experiments(ROOT / "params.yaml", scale, load)
 
 
 def redraw() -> None:
@@ -98,10 +71,7 @@ def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) ->
     """Notes what an experiment cost that was computed in one go, in benchmarks/full.json."""
     file = ROOT / "benchmarks" / "full.json"
     costs = json.loads(file.read_text()) if file.exists() else {}
-    groups = defaultdict(list)
-    for run in runs:
-        groups[run.base].append(run)
-    evaluations = sum(map(experiment.evaluations, groups.values()))
+    evaluations = cost(experiment, runs, experiment.schedule).shared
     costs[name] = {"runs": len(runs), "evaluations": evaluations, "minutes": round(taken / 60, 1), "workers": WORKERS}
     file.write_text(json.dumps(costs, indent=1, sort_keys=True) + "\n")
 

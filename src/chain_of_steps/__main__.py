@@ -104,8 +104,30 @@ def _generate(options: argparse.Namespace) -> None:
         Path(options.out),
         seed=options.seed,
         every_step=options.every_step,
+        until=options.until,
         progress=lambda jobs: tqdm(jobs, desc="generate", unit="video", file=sys.stderr),
     )
+
+
+def _evalkit(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from .evalkit import evaluate, write_frozen
+    from .vbvr import read_suite
+
+    cases, videos = read_suite(options.suite), Path(options.videos)
+    if options.frozen:
+        write_frozen(videos, cases)
+    progress = lambda jobs: tqdm(jobs, desc="EvalKit", unit="clip", file=sys.stderr)  # noqa: E731
+    print(evaluate(videos, options.suite, cases, Path(options.out), options.limit, progress=progress))
+
+
+def _scores(options: argparse.Namespace) -> None:
+    from .evalkit import read_results, table
+
+    models = {Path(file).name.removesuffix("_vbvr_results.json"): read_results(file) for file in options.results}
+    floor = read_results(options.floor) if options.floor else None
+    print(table(models, floor, options.commit), end="")
 
 
 def _claims(options: argparse.Namespace) -> None:
@@ -116,6 +138,19 @@ def _claims(options: argparse.Namespace) -> None:
         print(text, end="")
     else:
         Path(options.out).write_text(text)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from .plan import blueprint, cost, report
+    from .registry import experiments
+
+    model = blueprint(options.model)
+    found = experiments(Path(options.params), options.scale, lambda _: model)
+    names = [options.experiment] if options.experiment else list(found)
+    if unknown := set(names) - found.keys():
+        raise ValueError(f"unknown experiment {unknown.pop()!r}; expected one of {', '.join(found)}")
+    costs = [cost(experiment, runs, experiment.schedule) for experiment, runs in (found[name] for name in names)]
+    print(report(model, costs, options.height, options.width, options.frames))
 
 
 def _only_mini(suite: str) -> None:
@@ -196,8 +231,33 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--preset", default="mini", help="schedule (default: %(default)s)")
     generate.add_argument("--device", default="cpu", help="default: %(default)s")
     generate.add_argument("--every-step", action="store_true", help="also write a preview of every step's x0_hat")
+    generate.add_argument("--until", type=_count, metavar="STEP", help="stop before this step: previews only")
     generate.add_argument("--out", required=True, metavar="DIR", help="folder to write")
     generate.set_defaults(run=_generate)
+
+    plan = commands.add_parser("plan", help="what experiments will cost, before any weight is loaded")
+    plan.add_argument("--model", required=True, help="a folder, or wan2.1-i2v-14b, wan2.2-i2v-a14b, vbvr-wan2.2")
+    plan.add_argument("--height", type=_count, default=480, help="pixels (default: %(default)s)")
+    plan.add_argument("--width", type=_count, default=480, help="pixels (default: %(default)s)")
+    plan.add_argument("--frames", type=_count, default=49, help="pixel frames (default: %(default)s)")
+    plan.add_argument("--experiment", metavar="NAME", help="of this one only")
+    plan.add_argument("--scale", default="real", help="section of params.yaml (default: %(default)s)")
+    plan.add_argument("--params", default="params.yaml", metavar="FILE", help="default: %(default)s")
+    plan.set_defaults(run=_plan)
+
+    evalkit = commands.add_parser("evalkit", help="run an installed VBVR-EvalKit over a model's videos, clip by clip")
+    evalkit.add_argument("--videos", required=True, metavar="DIR", help="what `generate` wrote")
+    evalkit.add_argument("--suite", required=True, metavar="DIR", help="a VBVR-Bench folder with ground truth")
+    evalkit.add_argument("--frozen", action="store_true", help="first fill DIR with frozen first frames: the floor")
+    evalkit.add_argument("--limit", type=float, default=300.0, help="seconds per clip (default: %(default)s)")
+    evalkit.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
+    evalkit.set_defaults(run=_evalkit)
+
+    scores = commands.add_parser("scores", help="print EvalKit's results as a table, beside their floor")
+    scores.add_argument("results", nargs="+", metavar="FILE", help="<model>_vbvr_results.json")
+    scores.add_argument("--floor", metavar="FILE", help="results of the frozen first frames")
+    scores.add_argument("--commit", default="unknown", help="of the EvalKit that gave them")
+    scores.set_defaults(run=_scores)
 
     claims = commands.add_parser("claims", help="judge every claim from the metrics files")
     claims.add_argument("--claims", default="claims.yaml", help="default: %(default)s")

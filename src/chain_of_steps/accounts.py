@@ -61,7 +61,7 @@ def vote_midway(pool: Pool, how: Strategy) -> Outcome:
     votes = Counter(evidence.argmax(1).tolist())
     winner = max(votes, key=lambda index: (votes[index], evidence[:, index].sum()))
     candidate, first = pool.sample.candidates[winner], states[0]
-    drawn = pool.model.encode(pool.sample.render(candidate, clips[0].shape[1], pool.frames))
+    drawn = pool.model.encode(pool.sample.render(candidate, clips[0].shape[1], pool.model.frames))
     sigma = float(first.scheduler.sigmas[first.step])
     first.latents = first.latents + (1.0 - sigma) * (drawn - first.x0_hat)
     return Outcome([pool.finish(first)], first.x0_hat, how.steps)

@@ -21,7 +21,6 @@ def bench(
     samples_per_task: int,
     seed: int,
     partition: Partition = "test",
-    frames: int = suites.FRAMES,
     progress: Callable[[list], Iterable] = iter,
 ) -> dict[str, Any]:
     """Generates and scores `samples_per_task` samples of each task; sample and noise follow from the seed.
@@ -32,15 +31,15 @@ def bench(
         Mazes of 5 x 5 rooms and more are reported apart as well, under `maze_5x5_up`.
     """
     jobs = [(name, i) for name in tasks for i in range(samples_per_task)]
-    results = [_one(model, schedule, name, i, seed, partition, frames) for name, i in progress(jobs)]
+    results = [_one(model, schedule, name, i, seed, partition) for name, i in progress(jobs)]
     return _report(results) | {"model": model.fingerprint, "seed": seed, "schedule": schedule.record()}
 
 
-def _one(model, schedule, name, i, seed, partition, frames) -> dict:
+def _one(model, schedule, name, i, seed, partition) -> dict:
     sample = suites.draw_one(name, i, seed, partition)
-    condition = model.prepare_sample(sample, frames=frames)
+    condition = model.prepare_sample(sample)
     clip = model.decode(generate(model, condition, schedule, noise_seed(seed, i)).latents[-1])
-    frozen = np.repeat(sample.first_frame(model.size)[None], frames, axis=0)
+    frozen = np.repeat(sample.first_frame(model.size)[None], model.frames, axis=0)
     noise = np.random.default_rng(i).integers(0, 256, frozen.shape, dtype=np.uint8)
     return {
         "task": name,

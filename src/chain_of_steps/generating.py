@@ -11,7 +11,6 @@ from .denoise import generate
 from .models import VideoModel
 from .previews import write_previews
 from .schedule import Schedule
-from .suites import FRAMES
 from .vbvr import Case, frames_for, read_suite, video_path, write_model_video
 
 
@@ -41,23 +40,32 @@ def generate_videos(
     out: Path,
     seed: int,
     every_step: bool = False,
+    until: int | None = None,
     progress: Callable[[list], Iterable] = iter,
 ) -> None:
     """Generates every case that has no video in `out` yet, so that an interrupted call can be repeated.
 
     Args:
         every_step: also write the step previews and manifest.json, in a folder beside each video.
+        until: stop before this step: then there are previews only.
+
+    Raises:
+        ValueError: for a step that there is not, or an early stop without previews, which would leave nothing.
     """
+    if until is not None and not (every_step and 1 <= until <= schedule.steps):
+        raise ValueError(f"--until takes 1 to {schedule.steps}, together with --every-step; it got {until}")
+    partly = until not in (None, schedule.steps)
     for case in progress(cases):
         folder = video_path(out, case).with_suffix("")
-        if video_path(out, case).exists() and (not every_step or (folder / "manifest.json").exists()):
+        if (partly or video_path(out, case).exists()) and (not every_step or (folder / "manifest.json").exists()):
             continue
-        frames = FRAMES if model.fixed else frames_for(case, FRAMES)
+        frames = model.frames if model.fixed else frames_for(case, model.frames)
         condition = model.prepare(case.prompt, given_frame(case, model.size if model.fixed else None), frames)
-        trajectory = generate(model, condition, schedule, seed)
+        trajectory = generate(model, condition, schedule, seed, until=until)
         if every_step:
             write_previews(folder, model, trajectory, schedule, seed)
-        write_model_video(out, case, model.decode(trajectory.latents[-1]))
+        if not partly:
+            write_model_video(out, case, model.decode(trajectory.latents[-1]))
 
 
 def given_frame(case: Case, size: int | None) -> np.ndarray:

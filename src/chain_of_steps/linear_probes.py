@@ -32,7 +32,6 @@ def look(
     sample: Sample,
     seed: int,
     steps: Collection[int],
-    frames: int,
     frame: int = -1,
     layers: Collection[int] | None = None,
     count: Callable[[], None] | None = None,
@@ -41,11 +40,10 @@ def look(
 
     Args:
         steps: at which to look.
-        frames: pixel frames of the clip.
         frame: the latent frame; -1 is the last.
         layers: to keep, -1 for the input of the first; all by default.
     """
-    condition = model.prepare_sample(sample, frames=frames)
+    condition = model.prepare_sample(sample)
     cells, length = (model.size // model.patch) ** 2, condition.shape[2]
     chosen = torch.arange(length * cells) // cells == frame % length
     watch = (lambda *_: count()) if count else None

@@ -12,12 +12,11 @@ from diffusers import WanImageToVideoPipeline
 from PIL import Image
 from torch import Tensor
 
+from . import suites
 from .schedule import Schedule
-from .suites import FRAMES
-from .suites import SIZE as MINI_SIZE
 from .tasks.base import Sample
 
-REAL_SIZE = 480  # side at which a model of somebody else's is given the mini suite
+SIZE, FRAMES = 480, 49  # of the clips in which a model of somebody else's is given the mini suite
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,19 @@ class VideoModel:
         pipe: the loaded pipeline.
         name: recorded with results.
         size: side in pixels at which samples of the mini suite are drawn for it, a multiple of 16.
+        frames: pixel frames of a clip, 4 k + 1.
         fixed: whether it knows frames of that size only.
     """
 
-    def __init__(self, pipe: WanImageToVideoPipeline, name: str = "model", size: int = MINI_SIZE, fixed: bool = False):
-        self.pipe, self.name, self.size, self.fixed = pipe, name, size, fixed
+    def __init__(
+        self,
+        pipe: WanImageToVideoPipeline,
+        name: str = "model",
+        size: int = suites.SIZE,
+        frames: int = suites.FRAMES,
+        fixed: bool = False,
+    ):
+        self.pipe, self.name, self.size, self.frames, self.fixed = pipe, name, size, frames, fixed
         self.place = Place()
         self.device = pipe.transformer.device
         pipe.set_progress_bar_config(disable=True)
@@ -68,12 +75,17 @@ class VideoModel:
 
     @classmethod
     def load(
-        cls, folder: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32, size: int = REAL_SIZE
+        cls,
+        folder: str | Path,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        size: int = SIZE,
+        frames: int = FRAMES,
     ) -> "VideoModel":
         """Loads a folder written by `save_pretrained`, safetensors only, without touching the network.
 
         Args:
-            size: as for the class; a model trained by this project has its own.
+            size, frames: as for the class; a model trained by this project has its own.
 
         Raises:
             FileNotFoundError: if the folder is no diffusers pipeline.
@@ -92,13 +104,19 @@ class VideoModel:
             raise ValueError(
                 f"the model in {folder} cannot be loaded: {error}; `dvc pull --force` restores it"
             ) from error
-        ours = (folder / "training.json").exists()
-        return cls(pipe, folder.name, MINI_SIZE if ours else size, fixed=ours)
+        if (folder / "training.json").exists():
+            return cls(pipe, folder.name, fixed=True)
+        return cls(pipe, folder.name, size, frames)
 
     @property
     def stride(self) -> int:
         """Pixel frames per latent frame."""
         return self.pipe.vae.config.scale_factor_temporal
+
+    @property
+    def latent_frames(self) -> int:
+        """Latent frames F of a clip."""
+        return 1 + (self.frames - 1) // self.stride
 
     @property
     def patch(self) -> int:
@@ -161,9 +179,9 @@ class VideoModel:
         dtype = pipe.transformer.dtype
         return Condition(states.to(dtype), negative.to(dtype), condition, tokens, tuple(latents.shape))
 
-    def prepare_sample(self, sample: Sample, frames: int = FRAMES) -> Condition:
-        """`prepare` for a sample of the mini suite."""
-        return self.prepare(sample.prompt, sample.first_frame(self.size), frames)
+    def prepare_sample(self, sample: Sample, frames: int | None = None) -> Condition:
+        """`prepare` for a sample of the mini suite, by default for a clip of the model's own length."""
+        return self.prepare(sample.prompt, sample.first_frame(self.size), frames or self.frames)
 
     def noise(self, condition: Condition, seed: int) -> Tensor:
         """The initial latents (1, C, F, H, W) of a seed, drawn on the CPU so that every device gets the same."""

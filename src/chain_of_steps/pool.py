@@ -77,7 +77,6 @@ class Pool:
     Args:
         sample, stranger: what is generated, and the unrelated sample.
         seed: generation j starts from the noise of seed + 1000 j.
-        frames: pixel frames.
         count: called after every evaluation.
     """
 
@@ -88,22 +87,21 @@ class Pool:
         sample: Sample,
         stranger: Sample,
         seed: int,
-        frames: int,
         count: Callable[[], None] | None = None,
     ):
         self.model, self.schedule, self.sample, self.stranger = model, schedule, sample, stranger
-        self.seed, self.frames, self.count = seed, frames, count
+        self.seed, self.count = seed, count
         self.clean: dict[Member, list[State]] = {}
         self.used: set[tuple[Member, int]] = set()  # clean evaluations that the running strategy rests on
         self.spent = 0  # its other evaluations
 
     @cached_property
     def condition(self) -> Condition:
-        return self.model.prepare_sample(self.sample, frames=self.frames)
+        return self.model.prepare_sample(self.sample)
 
     @cached_property
     def foreign(self) -> Condition:
-        return self.model.prepare_sample(self.stranger, frames=self.frames)
+        return self.model.prepare_sample(self.stranger)
 
     def conditions(self, members: list[Member]) -> list[Condition]:
         return [self.foreign if member.stranger else self.condition for member in members]

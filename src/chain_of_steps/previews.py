@@ -30,24 +30,28 @@ def write_previews(
 
     Args:
         folder: made if missing; its files are replaced.
-        trajectory: one generation, run to the end; it may have been restarted at a later step.
+        trajectory: one generation; it may have been restarted at a later step. Of one that stopped before the end all
+            previews are clean estimates, and there is no final_00.mp4.
         schedule: the one that it was made with.
         seed: of its noise, for the manifest.
 
     Raises:
-        ValueError: if the trajectory is of another schedule or stops early.
+        ValueError: if the trajectory is of another schedule or took no step.
     """
     _check(trajectory, schedule)
     folder = Path(folder)
-    for old in (folder / "manifest.json", *folder.glob("step_*.mp4")):
+    for old in (folder / "manifest.json", folder / "final_00.mp4", *folder.glob("step_*.mp4")):
         old.unlink(missing_ok=True)
+    whole = trajectory.first + len(trajectory.x0_hats) == schedule.steps
+    last = trajectory.latents[-1] if whole else trajectory.x0_hats[-1]
     names, thumbs = [], []
-    for s, latents in enumerate([*trajectory.x0_hats[:-1], trajectory.latents[-1]], trajectory.first):
+    for s, latents in enumerate([*trajectory.x0_hats[:-1], last], trajectory.first):
         clip = enlarge(model.decode(latents))
         names.append(f"step_{s:02d}.mp4")
         write_video(folder / names[-1], clip, fps)
         thumbs.append(_thumbs(clip))  # whole clips of a large model would fill the memory
-    write_video(folder / "final_00.mp4", clip, fps)
+    if whole:
+        write_video(folder / "final_00.mp4", clip, fps)
     labels = _labels(trajectory)
     write_video(folder / "steps_grid.mp4", _grid(thumbs, labels), fps)
     with atomic(folder / "step_contact_sheet.jpg") as temporary:
@@ -62,11 +66,8 @@ def _check(trajectory: Trajectory, schedule: Schedule) -> None:
     same_length = len(trajectory.sigmas) == len(schedule.sigmas)
     if not same_length or not np.allclose(trajectory.sigmas, schedule.sigmas, atol=1e-5):
         raise ValueError(f"the trajectory was not made with schedule {schedule.name!r}: their noise levels differ")
-    done = trajectory.first + len(trajectory.x0_hats)
-    if done < schedule.steps or not trajectory.x0_hats:
-        raise ValueError(
-            f"the trajectory stops before step {done} of {schedule.steps}; previews need one run to the end"
-        )
+    if not trajectory.x0_hats:
+        raise ValueError("the trajectory took no step, so there is nothing to show")
 
 
 def _manifest(
@@ -110,7 +111,7 @@ def _manifest(
 
 def _labels(trajectory: Trajectory) -> list[str]:
     """One line per preview: step and noise level."""
-    steps = range(trajectory.first, len(trajectory.sigmas) - 1)
+    steps = range(trajectory.first, trajectory.first + len(trajectory.x0_hats))
     return [f"step {s}  sigma {trajectory.sigmas[s]:.3f}" for s in steps]
 
 

@@ -43,6 +43,7 @@ def common(name: str, model: VideoModel, schedule: Schedule) -> dict:
         "version": EXPERIMENT_VERSION,
         "model": model.fingerprint,
         "size": model.size,
+        "frames": model.frames,
         "schedule": schedule.record(),
     }
 

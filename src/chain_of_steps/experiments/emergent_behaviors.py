@@ -10,7 +10,6 @@ from .. import suites
 from ..interventions import NoiseAtFrame
 from ..readouts.emergent_behaviors import corrected_runs
 from ..showcase import Case
-from ..suites import FRAMES
 from ..tasks.memory import hidden_frames, with_hidden
 from .perturbation import Perturbation, Run
 from .step_visualization import StepVisualization
@@ -47,7 +46,9 @@ class WorkingMemory(Perturbation):
         """All runs of the first `samples_per_task` samples that hide their start state for a latent frame or more."""
         runs = []
         for task in suites.task_names(tasks):
-            for index, *_ in with_hidden(task, samples_per_task, suite_seed, "test", FRAMES, self.model.stride):
+            for index, *_ in with_hidden(
+                task, samples_per_task, suite_seed, "test", self.model.frames, self.model.stride
+            ):
                 runs += self._runs(Run(task, index, suite_seed, seed=index))
         return runs
 
@@ -65,8 +66,8 @@ class WorkingMemory(Perturbation):
 
     def _runs(self, base: Run) -> list[Run]:
         """Clean, and noise of both kinds in the hidden, as many visible, and all inner frames."""
-        sample, inner = self._sample(base), range(1, self.latent_frames(base.frames) - 1)
-        hidden = hidden_frames(sample, base.frames, self.model.stride)
+        sample, inner = self._sample(base), range(1, self.model.latent_frames - 1)
+        hidden = hidden_frames(sample, self.model.frames, self.model.stride)
         seen = [f for f in inner if f not in hidden]
         rng = np.random.default_rng([base.index, 3])
         visible = rng.choice(seen, min(len(hidden), len(seen)), replace=False)

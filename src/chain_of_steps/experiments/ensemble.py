@@ -17,7 +17,6 @@ from ..schedule import Schedule
 from ..showcase import Case, kept_clips
 from ..store import key_of
 from ..strategies import at_most, merge_of, run
-from ..suites import FRAMES
 from ..sweep import common
 from ..tasks.base import Sample
 
@@ -41,12 +40,11 @@ class Run:
     seed: int
     strategy: Strategy
     partition: str = "test"
-    frames: int = FRAMES
 
     @property
     def base(self) -> tuple:
         """Runs of equal base share their clean generations."""
-        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.frames
+        return self.task, self.index, self.suite_seed, self.partition, self.seed
 
 
 class Ensemble:
@@ -135,7 +133,7 @@ class Ensemble:
         """
         first = runs[0]
         sample, stranger = (self._sample(first, away) for away in (0, 1000))
-        pool = Pool(self.model, self.schedule, sample, stranger, first.seed, first.frames, count)
+        pool = Pool(self.model, self.schedule, sample, stranger, first.seed, count)
         for each in runs:
             outcome = run(each.strategy, pool)
             yield each, self._read(sample, outcome) | self._moves(pool, outcome)
@@ -166,7 +164,7 @@ class Ensemble:
     @torch.inference_mode()
     def _clips(self, run: Run, number: int) -> np.ndarray:
         """Decoded clean estimates (S, P, H, W, 3) of a generation, or (number k) of the merged one."""
-        pool = Pool(self.model, self.schedule, self._sample(run), self._sample(run), run.seed, run.frames)
+        pool = Pool(self.model, self.schedule, self._sample(run), self._sample(run), run.seed)
         if number < run.strategy.k:
             states = [pool.at(Member(number), s + 1) for s in range(self.schedule.steps)]
             return np.stack([self.model.decode(state.x0_hat) for state in states])

@@ -14,7 +14,6 @@ from ..models import VideoModel
 from ..schedule import Schedule
 from ..sites import Captured, capture
 from ..store import key_of, rounded
-from ..suites import FRAMES
 from ..sweep import common
 
 
@@ -27,7 +26,6 @@ class Run:
     suite_seed: int
     seed: int
     partition: str = "test"
-    frames: int = FRAMES
 
     @property
     def base(self) -> "Run":
@@ -88,7 +86,7 @@ class LayerEnergy:
     def states(self, run: Run, count: Callable[[], None] | None = None) -> Tensor:
         """All hidden states of a clean generation, (S, 1 + L, F, h w, D), float32."""
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
-        condition = self.model.prepare_sample(sample, frames=run.frames)
+        condition = self.model.prepare_sample(sample)
         watch = (lambda *_: count()) if count else None
         with capture(self.model, lambda site: site.guided) as captured:
             generate(self.model, condition, self.schedule, run.seed, watch=watch)

@@ -10,7 +10,6 @@ from .. import suites
 from ..linear_probes import FLOORS, features, look, needs_random, probe, shaken
 from ..models import VideoModel
 from ..schedule import Schedule
-from ..suites import FRAMES
 from ..sweep import common
 from ..tasks.base import Sample
 from ..tasks.reading import own_pixels, to_float
@@ -39,12 +38,11 @@ class Run:
     step_stride: int
     source: str
     partition: str = "test"
-    frames: int = FRAMES
 
     @property
     def base(self) -> tuple:
         """Runs of equal base look at the same generations."""
-        return self.task, self.samples, self.suite_seed, self.step_stride, self.partition, self.frames
+        return self.task, self.samples, self.suite_seed, self.step_stride, self.partition
 
 
 class LayerProbes:
@@ -87,7 +85,7 @@ class LayerProbes:
         """
         run, steps = runs[0], range(0, self.schedule.steps, runs[0].step_stride)
         samples = [suites.draw_one(run.task, i, run.suite_seed, run.partition) for i in range(run.samples)]
-        watch = partial(look, self.model, self.schedule, steps=steps, frames=run.frames, count=count)
+        watch = partial(look, self.model, self.schedule, steps=steps, count=count)
         seen = [watch(sample, i) for i, sample in enumerate(samples)]
         with shaken(self.model):
             blind = [watch(sample, i) for i, sample in enumerate(samples)] if needs_random(runs) else seen

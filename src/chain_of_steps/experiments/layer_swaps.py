@@ -18,7 +18,6 @@ from ..models import Condition, VideoModel
 from ..schedule import Schedule
 from ..sites import capture, region, start_at
 from ..store import rounded
-from ..suites import FRAMES
 from ..swaps import SwapLayer
 from ..sweep import common
 from ..tasks.base import Sample
@@ -53,12 +52,11 @@ class Run:
     donor: str = "twin"
     final: bool = False
     partition: str = "test"
-    frames: int = FRAMES
 
     @property
     def base(self) -> tuple:
         """Runs of equal base share receiver, donors and their states."""
-        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.step, self.frames
+        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.step
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,7 @@ class LayerSwaps:
     @torch.inference_mode()
     def _party(self, board: Sample, reader: Sample, run: Run) -> tuple[Party, State]:
         """A clean run on `board`, its answer read as one of `reader`'s candidates; and where it stood at the step."""
-        condition = self.model.prepare_sample(board, frames=run.frames)
+        condition = self.model.prepare_sample(board)
         with capture(self.model, lambda site: site.step == run.step) as captured:
             clean = generate(self.model, condition, self.schedule, run.seed, keep_states=True)
         states = {site.layer: tensor for site, tensor in captured.items()}
@@ -198,8 +196,7 @@ class LayerSwaps:
 
     def _tokens(self, sample: Sample, twin: Sample, target: int, run: Run) -> Tensor:
         """Which tokens a run swaps, (N,) bool."""
-        frames = 1 + (run.frames - 1) // self.model.stride
-        later = torch.arange(frames) > 0
+        later = torch.arange(self.model.latent_frames) > 0
         size = self.model.size
         own = own_pixels(sample, size, 1.0)
         answers = own[0].mask | own[target].mask
@@ -208,7 +205,7 @@ class LayerSwaps:
             return region(torch.from_numpy(answers), later, self.patch)
         if run.where == "cause":
             return region(torch.from_numpy(given if given.any() else answers), ~later, self.patch)
-        return torch.ones(frames * (size // self.patch) ** 2, dtype=torch.bool)
+        return torch.ones(len(later) * (size // self.patch) ** 2, dtype=torch.bool)
 
     def _read(self, sample: Sample, target: int, own: Party, donor: Party, patched: list[Patched]) -> dict:
         way = (donor.x0_hat - own.x0_hat).norm()

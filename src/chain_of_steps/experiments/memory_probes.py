@@ -9,7 +9,6 @@ from .. import suites
 from ..linear_probes import FLOORS, features, look, needs_random, pick, shaken, share, tell
 from ..models import VideoModel
 from ..schedule import Schedule
-from ..suites import FRAMES
 from ..sweep import common
 from ..tasks.base import Sample
 from ..tasks.memory import places, with_hidden
@@ -32,12 +31,11 @@ class Run:
     step_stride: int
     source: str
     partition: str = "test"
-    frames: int = FRAMES
 
     @property
     def base(self) -> tuple:
         """Runs of equal base look at the same generations."""
-        return self.task, self.samples, self.suite_seed, self.step_stride, self.partition, self.frames
+        return self.task, self.samples, self.suite_seed, self.step_stride, self.partition
 
 
 class MemoryProbes:
@@ -80,18 +78,19 @@ class MemoryProbes:
         was read off correctly by a probe that never saw the sample, 0 where not, None where there were too few.
         """
         run, steps = runs[0], range(0, self.schedule.steps, runs[0].step_stride)
-        chosen = with_hidden(run.task, run.samples, run.suite_seed, run.partition, run.frames, self.model.stride)
+        model = self.model
+        chosen = with_hidden(run.task, run.samples, run.suite_seed, run.partition, model.frames, model.stride)
         samples = [sample for _, sample, _ in chosen]
 
         def watch(index: int, sample: Sample, hidden: tuple[int, ...]) -> dict:
             frame = hidden[len(hidden) // 2]
-            return look(self.model, self.schedule, sample, index, steps, run.frames, frame, count=count)
+            return look(model, self.schedule, sample, index, steps, frame, count=count)
 
         seen = [watch(*one) for one in chosen]
-        with shaken(self.model):
+        with shaken(model):
             blind = [watch(*one) for one in chosen] if needs_random(runs) else seen
         weights = [
-            np.stack([share(mask, self.model.patch) for mask in places(s, self.model.size)]) for s in samples
+            np.stack([share(mask, model.patch) for mask in places(s, model.size)]) for s in samples
         ]  # (K, h w) each
         for r in runs:
             hits = []

@@ -10,7 +10,6 @@ from .. import suites
 from ..linear_probes import features, look, needs_random, pick, shaken, share
 from ..models import VideoModel
 from ..schedule import Schedule
-from ..suites import FRAMES
 from ..sweep import common
 from ..tasks.base import Sample
 from ..tasks.canvas import CELLS
@@ -39,12 +38,11 @@ class Run:
     what: str
     source: str
     partition: str = "test"
-    frames: int = FRAMES
 
     @property
     def base(self) -> tuple:
         """Runs of equal base look at the same generations."""
-        return self.task, self.samples, self.suite_seed, self.partition, self.frames
+        return self.task, self.samples, self.suite_seed, self.partition
 
 
 class Onsets:
@@ -90,7 +88,7 @@ class Onsets:
         run, steps = runs[0], range(self.schedule.steps)
         samples = [suites.draw_one(run.task, i, run.suite_seed, run.partition) for i in range(run.samples)]
         layers = (-1, self.middle)
-        watch = partial(look, self.model, self.schedule, steps=steps, frames=run.frames, layers=layers, count=count)
+        watch = partial(look, self.model, self.schedule, steps=steps, layers=layers, count=count)
         seen = [watch(sample, i) for i, sample in enumerate(samples)]
         with shaken(self.model):
             blind = [watch(sample, i) for i, sample in enumerate(samples)] if needs_random(runs) else seen

@@ -18,7 +18,6 @@ from ..schedule import Schedule
 from ..showcase import Case, decode_all, kept_clips
 from ..sites import capture
 from ..store import key_of, rounded
-from ..suites import FRAMES
 from ..sweep import Branch, common, evaluations, grow
 from ..tasks.base import Sample
 
@@ -37,7 +36,6 @@ class Run:
         centre: the step round which windows and scattered cells lie, else -1.
         until: read on the clean estimate before this step; None means the final video.
         maps: also compare with the clean run at every step.
-        frames: pixel frames of the clip.
     """
 
     task: str
@@ -50,12 +48,11 @@ class Run:
     until: int | None = None
     maps: bool = False
     partition: str = "test"
-    frames: int = FRAMES
 
     @property
     def base(self) -> tuple:
         """What runs must have in common to be grown together."""
-        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.frames, self.maps
+        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.maps
 
 
 class Seen(NamedTuple):
@@ -100,7 +97,7 @@ class Perturbation:
         Args:
             tasks: their names, or a split of the mini suite.
         """
-        frames, steps = self.latent_frames(), self.schedule.steps
+        frames, steps = self.model.latent_frames, self.schedule.steps
         coarse, columns = range(0, steps, step_stride), sorted({*range(0, frames, frame_stride), frames - 1})
         runs = []
         for task in suites.task_names(tasks):
@@ -117,10 +114,6 @@ class Perturbation:
                     runs += [_with(base, "cell", NoiseAtCells((cell,), seed=i)) for cell in cells]
         return runs
 
-    def latent_frames(self, frames: int = FRAMES) -> int:
-        """Latent frames of a clip of so many pixel frames."""
-        return 1 + (frames - 1) // self.model.stride
-
     def identity(self, run: Run) -> dict:
         """Everything that determines a row, as plain JSON data."""
         return self._common | asdict(run) | {"interventions": [record(i) for i in run.interventions]}
@@ -136,7 +129,7 @@ class Perturbation:
 
     def evaluations(self, runs: list[Run]) -> int:
         """How many model evaluations `results` makes for runs that share a base."""
-        tree = evaluations(self.branches(runs), self.schedule.steps, self.latent_frames(runs[0].frames))
+        tree = evaluations(self.branches(runs), self.schedule.steps, self.model.latent_frames)
         return tree + self.schedule.steps * _needs_stranger(runs)
 
     def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
@@ -166,7 +159,7 @@ class Perturbation:
         clean = [row for row in rows if row["run"]["design"] == "clean"]
         solved = [row for row in clean if row["run"]["task"] == "maze" and row["result"]["score"] == 1.0]
         first = self.run_of((solved or clean)[0]["run"])
-        steps, frames = self.schedule.steps, self.latent_frames()
+        steps, frames = self.schedule.steps, self.model.latent_frames
         noises = {
             "clean": (),
             "early step,\nreplace": (NoiseAtStep(steps // 4),),
@@ -178,7 +171,7 @@ class Perturbation:
 
     def _case(self, label: str, run: Run, results: str | Path) -> Case:
         def make() -> np.ndarray:
-            condition = self.model.prepare_sample(self._sample(run), frames=run.frames)
+            condition = self.model.prepare_sample(self._sample(run))
             trajectory = generate(self.model, condition, self.schedule, run.seed, interventions=run.interventions)
             return decode_all(self.model, trajectory)
 
@@ -192,7 +185,7 @@ class Perturbation:
         self, run: Run, branches: list[Branch], watched: Sample | None, count: Callable[[], None] | None
     ) -> Iterator[tuple[int, Trajectory]]:
         """The trajectories of a tree; they carry tokens, and evidence for the candidates of `watched`, if given."""
-        condition = self.model.prepare_sample(self._sample(run), frames=run.frames)
+        condition = self.model.prepare_sample(self._sample(run))
         grown = partial(grow, self.model, condition, self.schedule, run.seed, branches, count=count)
         if watched is None:
             yield from grown()

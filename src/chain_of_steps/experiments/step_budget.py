@@ -11,7 +11,6 @@ from ..pool import Strategy
 from ..schedule import Schedule, preset
 from ..showcase import Case, decode_all, kept_clips
 from ..store import key_of, rounded
-from ..suites import FRAMES
 from ..sweep import common
 from .ensemble import Ensemble
 from .ensemble import Run as EnsembleRun
@@ -38,7 +37,7 @@ class Run:
     seed: int
     sampler: str
     steps: int
-    frames: int = FRAMES
+    frames: int
 
     @property
     def base(self) -> "Run":
@@ -74,8 +73,9 @@ class StepBudget:
             tasks: their names, or a split of the mini suite.
             frames: numbers of pixel frames, 4 k + 1.
         """
-        usual = [(self.schedule.sampler, self.schedule.steps, each) for each in (FRAMES, *frames)]
-        ways = dict.fromkeys([*((sampler, count, FRAMES) for sampler in samplers for count in steps), *usual])
+        own = self.model.frames
+        usual = [(self.schedule.sampler, self.schedule.steps, each) for each in (own, *frames)]
+        ways = dict.fromkeys([*((sampler, count, own) for sampler in samplers for count in steps), *usual])
         return [
             Run(task, i, suite_seed, i, *way)
             for task in suites.task_names(tasks)

@@ -15,7 +15,6 @@ from ..probes import nanmean, posterior_mean, priors
 from ..schedule import Schedule
 from ..showcase import Case, decode_all, kept_clips
 from ..store import key_of, rounded
-from ..suites import FRAMES
 from ..sweep import common
 from ..tasks import maze
 from ..tasks.base import Sample
@@ -36,7 +35,6 @@ class Run:
         seed: of the noise.
         partition: of the samples.
         null_seeds: how many other seeds calibrate the posterior-mean null; 0 leaves the null out.
-        frames: pixel frames of the clip.
     """
 
     task: str
@@ -45,7 +43,6 @@ class Run:
     seed: int
     partition: str = "test"
     null_seeds: int = 0
-    frames: int = FRAMES
 
     @property
     def base(self) -> "Run":
@@ -106,7 +103,7 @@ class StepVisualization:
             sample, condition = self._begin(run)
             trajectory = generate(self.model, condition, self.schedule, run.seed, watch=watch)
             clips = decode_all(self.model, trajectory)
-            result = read(sample, clips, self.controls(run.task, run.frames), self.model.stride)
+            result = read(sample, clips, self.controls(run.task), self.model.stride)
             if run.null_seeds:
                 result["null"] = self._null(sample, condition, trajectory, run, watch)
             yield run, result
@@ -143,15 +140,13 @@ class StepVisualization:
 
     def _begin(self, run: Run) -> tuple[Sample, Condition]:
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
-        return sample, self.model.prepare_sample(sample, frames=run.frames)
+        return sample, self.model.prepare_sample(sample)
 
     def _run(self, identity: dict) -> Run:
         return Run(**{name: identity[name] for name in Run.__dataclass_fields__})
 
-    def _controls(self, task: str, frames: int) -> list[Control]:
-        runs = [
-            Run(task, i, suite_seed=99, seed=1000 + i, partition="choosing", frames=frames) for i in range(CONTROLS)
-        ]
+    def _controls(self, task: str) -> list[Control]:
+        runs = [Run(task, i, suite_seed=99, seed=1000 + i, partition="choosing") for i in range(CONTROLS)]
         stories = [self.clips(run) for run in runs]
         size = self.model.size
         return [
@@ -166,7 +161,7 @@ class StepVisualization:
         seeds = range(10_000, 10_000 + run.null_seeds)
         others = [generate(self.model, condition, self.schedule, seed, watch=watch).latents[-1] for seed in seeds]
         answers = [sample.answer_index(self.model.decode(latents)[-1]) for latents in others]
-        clips = [sample.render(c, self.model.size, run.frames) for c in sample.candidates]
+        clips = [sample.render(c, self.model.size, self.model.frames) for c in sample.candidates]
         latents = torch.cat([self.model.encode(clip) for clip in clips])
         evidence = {}
         for name, prior in priors([c.kind for c in sample.candidates], answers).items():

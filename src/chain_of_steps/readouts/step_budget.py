@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from ..intervals import interval
-from ..suites import FRAMES
 
 SAMPLE = ["task", "index"]
 WAY = ["sampler", "steps", "frames"]
@@ -23,21 +22,22 @@ def table(rows: list[dict]) -> pd.DataFrame:
     )
 
 
-def summary(lines: pd.DataFrame, steps: int, sampler: str) -> dict:
+def summary(lines: pd.DataFrame, steps: int, sampler: str, length: int) -> dict:
     """Scores with intervals by sampler and steps, by frames, and what the clean estimate shows by noise level.
 
     Args:
         steps, sampler: of the usual schedule.
+        length: pixel frames of the usual clip.
     """
     scores = lines.pivot(index=SAMPLE, columns=WAY, values="score")
-    usual = scores[sampler, steps, FRAMES]
+    usual = scores[sampler, steps, length]
     by_steps, counts = {}, sorted(lines["steps"].unique())
     for name in dict.fromkeys(lines["sampler"]):
-        tried = [int(count) for count in counts if (name, count, FRAMES) in scores]
-        by_steps[name] = {"steps": tried, "score": [interval(scores[name, count, FRAMES]) for count in tried]}
+        tried = [int(count) for count in counts if (name, count, length) in scores]
+        by_steps[name] = {"steps": tried, "score": [interval(scores[name, count, length]) for count in tried]}
     frames = sorted(int(f) for way_sampler, way_steps, f in scores if (way_sampler, way_steps) == (sampler, steps))
     at = {f: scores[sampler, steps, f] for f in frames}
-    most, few = max(counts), (sampler, 4, FRAMES)
+    most, few = max(counts), (sampler, 4, length)
     return {
         "n": len(scores),
         "by_steps": by_steps,
@@ -46,10 +46,10 @@ def summary(lines: pd.DataFrame, steps: int, sampler: str) -> dict:
             "score": [interval(at[f]) for f in frames],
             "minus_usual": [interval(at[f] - usual) for f in frames],
         },
-        "by_sigma": {int(c): _by_sigma(part) for c, part in lines[_is(lines, sampler)].groupby("steps")},
+        "by_sigma": {int(c): _by_sigma(part) for c, part in lines[_is(lines, sampler, length)].groupby("steps")},
         "contrasts": {
             "few_steps_cost": interval(usual - scores[few]) if few in scores else interval([]),
-            "most_minus_usual": interval(scores[sampler, most, FRAMES] - usual),
+            "most_minus_usual": interval(scores[sampler, most, length] - usual),
             "fewest_frames_cost": interval(usual - at[frames[0]]) if len(frames) > 1 else interval([]),
         },
     }
@@ -105,8 +105,8 @@ def ensemble(lines: pd.DataFrame) -> dict:
     return {name: interval(scores[name] - scores["single"]) for name in names}
 
 
-def _is(lines: pd.DataFrame, sampler: str) -> pd.Series:
-    return (lines["sampler"] == sampler) & (lines["frames"] == FRAMES)
+def _is(lines: pd.DataFrame, sampler: str, length: int) -> pd.Series:
+    return (lines["sampler"] == sampler) & (lines["frames"] == length)
 
 
 def _by_sigma(lines: pd.DataFrame) -> dict:

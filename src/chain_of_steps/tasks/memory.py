@@ -50,15 +50,23 @@ def with_hidden(
     task: str, count: int, suite_seed: int, partition: Partition, frames: int, stride: int
 ) -> list[tuple[int, Sample, tuple[int, ...]]]:
     """The first `count` samples of a task's list that hide their start state for at least one latent frame: index,
-    sample, hidden frames."""
-    found, index = [], 0
-    while len(found) < count:
+    sample, hidden frames.
+
+    Raises:
+        ValueError: if hardly any of them do: the clips are too short.
+    """
+    found = []
+    for index in range(20 * (count + 1)):
         sample = suites.draw_one(task, index, suite_seed, partition)
         hidden = hidden_frames(sample, frames, stride)
         if hidden:
             found.append((index, sample, hidden))
-        index += 1
-    return found
+        if len(found) == count:
+            return found
+    raise ValueError(
+        f"{task} hardly ever hides its start state for a whole latent frame of {stride} pixel frames in a clip of "
+        f"{frames}; ask for longer clips"
+    )
 
 
 def places(sample: Sample, size: int = suites.SIZE) -> list[np.ndarray]:

@@ -1,0 +1,166 @@
+"""What an experiment will cost, before any weight is loaded: forwards, PFLOP, memory, hours on named GPUs.
+
+A blueprint is a model on torch's meta device: it has the shapes of the real one and no numbers. Its operations are
+counted by torch's own counter.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanTransformer3DModel
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import AutoConfig, UMT5Config, UMT5EncoderModel
+
+from .models import FRAMES, SIZE, VideoModel
+from .schedule import Schedule
+from .sweep import Experiment
+
+BYTES = 2  # of a weight or hidden value in bfloat16
+UTILISATION = 0.41  # share of the peak that Wan2.2-A14B reaches on an H100: 40 steps at 480 x 832 x 81 in 327.8 s
+GPUS = {"A100": 312, "H100": 989, "H200": 989, "B200": 2250}  # peak TFLOP/s, dense bfloat16
+UMT5_XXL = {"vocab_size": 256384, "d_model": 4096, "d_kv": 64, "num_heads": 64, "d_ff": 10240, "num_layers": 24}
+WAN_14B = {
+    "patch_size": (1, 2, 2),
+    "num_attention_heads": 40,
+    "attention_head_dim": 128,
+    "in_channels": 36,
+    "out_channels": 16,
+    "text_dim": 4096,
+    "freq_dim": 256,
+    "ffn_dim": 13824,
+    "num_layers": 40,
+    "cross_attn_norm": True,
+}
+WAN_21 = WAN_14B | {"image_dim": 1280, "added_kv_proj_dim": 5120}
+NAMED = {
+    "wan2.1-i2v-14b": ([WAN_21], None),
+    "wan2.2-i2v-a14b": ([WAN_14B, WAN_14B], 0.9),
+    "vbvr-wan2.2": ([WAN_14B, WAN_14B], 0.875),
+}  # configurations of the experts, and the boundary between them
+
+
+class Blueprint(VideoModel):
+    """A `VideoModel` without numbers: enough to plan with."""
+
+    fingerprint = "a blueprint"
+
+    def __init__(self, pipe: WanImageToVideoPipeline, name: str):
+        super().__init__(pipe, name, SIZE, FRAMES)
+
+    @cached_property
+    def weights(self) -> dict[str, int]:
+        """Bytes of every component in bfloat16."""
+        parts = {name: part for name, part in self.pipe.components.items() if isinstance(part, nn.Module)}
+        return {name: BYTES * sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
+
+    def latent_shape(self, height: int, width: int, frames: int) -> tuple[int, int, int, int, int]:
+        """(1, C, F, H, W) of a clip of `frames` pixel frames."""
+        side = self.pipe.vae_scale_factor_spatial
+        return 1, self.pipe.vae.config.z_dim, 1 + (frames - 1) // self.stride, height // side, width // side
+
+    def flop(self, height: int, width: int, frames: int) -> int:
+        """Operations of one forward pass of one expert."""
+        expert, (_, _, *shape) = self.transformers[0], self.latent_shape(height, width, frames)
+        config = expert.config
+        with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+            inputs, text = torch.empty(1, config.in_channels, *shape), torch.empty(1, 512, config.text_dim)
+            picture = None if config.image_dim is None else torch.empty(1, 257, config.image_dim)
+            expert(inputs, torch.empty(1), text, picture, return_dict=False)
+        return counter.get_total_flops()
+
+    def state(self, height: int, width: int, frames: int) -> int:
+        """Bytes of one hidden state: one layer, one pass."""
+        config, (_, _, f, h, w) = self.transformers[0].config, self.latent_shape(height, width, frames)
+        tokens = f * h * w // (config.patch_size[1] * config.patch_size[2])
+        return BYTES * tokens * config.num_attention_heads * config.attention_head_dim
+
+
+def blueprint(model: str) -> Blueprint:
+    """The blueprint of a named model, or of a folder in the layout of diffusers, of which only configurations are read.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if model in NAMED:
+        configs, boundary = NAMED[model]
+        with torch.device("meta"):
+            experts = [WanTransformer3DModel(**config) for config in configs]
+            text, vae = UMT5EncoderModel(UMT5Config(**UMT5_XXL)), AutoencoderKLWan()
+    elif (Path(model) / "model_index.json").is_file():
+        experts, text, vae, boundary = _of_folder(Path(model))
+    else:
+        raise ValueError(f"{model!r} is no model folder and no known name; expected a folder or {', '.join(NAMED)}")
+    second = experts[1] if len(experts) > 1 else None
+    parts = {"text_encoder": text, "vae": vae, "transformer": experts[0], "transformer_2": second}
+    pipe = WanImageToVideoPipeline(tokenizer=None, scheduler=None, boundary_ratio=boundary, **parts)
+    return Blueprint(pipe, Path(model).name)
+
+
+def _of_folder(folder: Path) -> tuple:
+    index = WanImageToVideoPipeline.load_config(folder)
+    names = [name for name in ("transformer", "transformer_2") if index.get(name, [None])[0]]
+    with torch.device("meta"):
+        experts = [
+            WanTransformer3DModel.from_config(WanTransformer3DModel.load_config(folder / name)) for name in names
+        ]
+        text = UMT5EncoderModel(AutoConfig.from_pretrained(folder / "text_encoder"))
+        vae = AutoencoderKLWan.from_config(AutoencoderKLWan.load_config(folder / "vae"))
+    return experts, text, vae, index.get("boundary_ratio")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one experiment costs.
+
+    Attributes:
+        runs: how many there are.
+        naive, shared: model evaluations if every run were made alone, and as the sweep makes them.
+        passes: forward passes of an evaluation: 2 under guidance.
+    """
+
+    name: str
+    runs: int
+    naive: int
+    shared: int
+    passes: int
+
+    def hours(self, flop: int, gpu: str, shared: bool = True) -> float:
+        """On a named GPU, decoding aside."""
+        evaluations = self.shared if shared else self.naive
+        return evaluations * self.passes * flop / (GPUS[gpu] * 1e12 * UTILISATION) / 3600
+
+
+def cost(experiment: Experiment, runs: list, schedule: Schedule) -> Cost:
+    """Counts the evaluations of all runs."""
+    groups = defaultdict(list)
+    for run in runs:
+        groups[run.base].append(run)
+    naive, shared = (
+        sum(experiment.evaluations([run]) for run in runs),
+        sum(map(experiment.evaluations, groups.values())),
+    )
+    return Cost(experiment.name, len(runs), naive, shared, 2 if schedule.guidance > 1.0 else 1)
+
+
+def report(model: Blueprint, costs: list[Cost], height: int, width: int, frames: int) -> str:
+    """The plan as text."""
+    flop, state = model.flop(height, width, frames), model.state(height, width, frames)
+    layers = len(model.transformers[0].blocks)
+    weights = ", ".join(f"{name} {size / 1e9:.1f} GB" for name, size in model.weights.items())
+    lines = [
+        f"{model.name} at {height} x {width}, {frames} frames",
+        f"  one forward pass: {flop / 1e15:.3f} PFLOP",
+        f"  weights in bfloat16: {weights}; together {sum(model.weights.values()) / 1e9:.0f} GB",
+        f"  a hidden state: {state / 2**20:.0f} MiB; all {layers} layers of a pass: {layers * state / 2**30:.1f} GiB",
+    ]
+    for each in costs:
+        lines.append(f"{each.name}: {each.runs} runs, {each.passes} passes per evaluation")
+        for word, evaluations in (("naive", each.naive), ("shared", each.shared)):
+            hours = ", ".join(f"{each.hours(flop, gpu, word == 'shared'):.1f} h on {gpu}" for gpu in GPUS)
+            pflop = evaluations * each.passes * flop / 1e15
+            lines.append(f"  {word}: {evaluations} evaluations, {pflop:.0f} PFLOP, {hours}")
+    return "\n".join(lines)
