@@ -43,6 +43,12 @@ def wan22_like(seed: int = 0) -> WanImageToVideoPipeline:
     return WanImageToVideoPipeline(**_wan_parts(), **experts, boundary_ratio=0.875)
 
 
+def ti2v_like(seed: int = 0) -> WanImageToVideoPipeline:
+    """One transformer that sees the given frame in its place among the noisy ones, at time 0 (Wan 2.2 5B)."""
+    torch.manual_seed(seed)
+    return WanImageToVideoPipeline(**_wan_parts(), transformer=_wan_transformer(in_channels=16), expand_timesteps=True)
+
+
 def mini_like(seed: int = 0) -> WanImageToVideoPipeline:
     """The mini model's own parts, smaller still; nothing is zero, as after training."""
     torch.manual_seed(seed)
@@ -57,7 +63,7 @@ def mini_like(seed: int = 0) -> WanImageToVideoPipeline:
     return WanImageToVideoPipeline(tokenizer=tokenizer, **parts, scheduler=SCHEDULERS["euler"]())
 
 
-PIPELINES = {"wan21_like": wan21_like, "wan22_like": wan22_like, "mini_like": mini_like}
+PIPELINES = {"wan21_like": wan21_like, "wan22_like": wan22_like, "ti2v_like": ti2v_like, "mini_like": mini_like}
 
 
 def stock_frames(model: VideoModel, frames: int) -> int:
@@ -79,21 +85,20 @@ def _wan_parts() -> dict:
     }
 
 
-def _wan_transformer(**image: int) -> WanTransformer3DModel:
-    transformer = WanTransformer3DModel(
-        patch_size=(1, 2, 2),
-        num_attention_heads=2,
-        attention_head_dim=12,
-        in_channels=36,
-        out_channels=16,
-        text_dim=RECIPE.text_width,
-        freq_dim=16,
-        ffn_dim=32,
-        num_layers=2,
-        rope_max_seq_len=32,
-        **image,
-    )
-    return transformer.eval()
+def _wan_transformer(**options: int) -> WanTransformer3DModel:
+    usual = {
+        "patch_size": (1, 2, 2),
+        "num_attention_heads": 2,
+        "attention_head_dim": 12,
+        "in_channels": 36,
+        "out_channels": 16,
+        "text_dim": RECIPE.text_width,
+        "freq_dim": 16,
+        "ffn_dim": 32,
+        "num_layers": 2,
+        "rope_max_seq_len": 32,
+    }
+    return WanTransformer3DModel(**usual | options).eval()
 
 
 @torch.no_grad()

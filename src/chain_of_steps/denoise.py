@@ -138,8 +138,8 @@ def advance(
     x, t = state.latents, scheduler.timesteps[s]
     model.place.step = s
     output = model.predict(x, t, condition, schedule)
-    state.x0_hat = model.clean_estimate(output, x, float(scheduler.sigmas[s]))
-    state.latents = scheduler.step(output, t, x, return_dict=False)[0]
+    state.x0_hat = model.clean_estimate(output, x, float(scheduler.sigmas[s]), condition)
+    state.latents = model.hold(scheduler.step(output, t, x, return_dict=False)[0], condition)
     state.step = s + 1
     return x, state.x0_hat
 

@@ -214,8 +214,9 @@ def _batch(
     s, scheduler = states[0].step, states[0].scheduler
     x = torch.cat([state.latents for state in states])  # (k, C, F, H, W)
     model.place.step = s
-    output = model.predict(x, scheduler.timesteps[s], _joined(conditions), schedule)
-    return list(model.clean_estimate(output, x, float(scheduler.sigmas[s])).split(1))
+    condition = _joined(conditions)
+    output = model.predict(x, scheduler.timesteps[s], condition, schedule)
+    return list(model.clean_estimate(output, x, float(scheduler.sigmas[s]), condition).split(1))
 
 
 def _joined(conditions: Sequence[Condition]) -> Condition:

@@ -26,9 +26,12 @@ class Condition:
     Attributes:
         prompt: (1, T, D) text states.
         negative: (1, T, D) text states of the empty prompt, used under guidance only.
-        image: (1, mask + C, F, H, W) mask and latents of the given frame, concatenated to the noisy latents.
+        image: (1, mask + C, F, H, W) mask and latents of the given frame, concatenated to the noisy latents; where
+            `free` is set, (1, C, 1, H, W), the given frame's latents, which take their place in the noisy ones.
         image_tokens: (1, 257, D) CLIP states where the model has an image encoder (Wan 2.1), else None.
         shape: (1, C, F, H, W) of the latents.
+        free: (1, 1, F, H, W), 0 in the given frame and 1 elsewhere, in models whose time is told by token (Wan 2.2
+            5B, `expand_timesteps`), else None.
     """
 
     prompt: Tensor
@@ -36,6 +39,7 @@ class Condition:
     image: Tensor
     image_tokens: Tensor | None
     shape: tuple[int, ...]
+    free: Tensor | None = None
 
 
 @dataclass
@@ -154,7 +158,7 @@ class VideoModel:
 
         Args:
             prompt: what to do.
-            image: the first frame, (H, W, 3), uint8 or float in [0, 1]; H and W multiples of 16.
+            image: the first frame, (H, W, 3), uint8 or float in [0, 1]; H and W multiples of 16 and of `patch`.
             frames: number of pixel frames, 4 k + 1.
 
         Raises:
@@ -162,8 +166,9 @@ class VideoModel:
         """
         pipe, picture = self.pipe, _picture(image)
         width, height = picture.size
-        if height % 16 or width % 16:
-            raise ValueError(f"the given frame is {width} x {height} pixels; both sides must be multiples of 16")
+        side = max(16, self.patch)
+        if height % side or width % side:
+            raise ValueError(f"the given frame is {width} x {height} pixels; both sides must be multiples of {side}")
         _check_frames(frames)
         states, negative = pipe.encode_prompt(
             prompt, negative_prompt="", max_sequence_length=self._text_length, device=self.device
@@ -173,11 +178,11 @@ class VideoModel:
             tokens = pipe.encode_image(picture, self.device).to(pipe.transformer.dtype)
         pixels = pipe.video_processor.preprocess(picture, height=height, width=width)
         pixels = pixels.to(self.device, dtype=torch.float32)
-        latents, condition = pipe.prepare_latents(
+        latents, condition, *free = pipe.prepare_latents(
             pixels, 1, pipe.vae.config.z_dim, height, width, frames, torch.float32, self.device, _generator(0)
         )
         dtype = pipe.transformer.dtype
-        return Condition(states.to(dtype), negative.to(dtype), condition, tokens, tuple(latents.shape))
+        return Condition(states.to(dtype), negative.to(dtype), condition, tokens, tuple(latents.shape), *free)
 
     def prepare_sample(self, sample: Sample, frames: int | None = None) -> Condition:
         """`prepare` for a sample of the mini suite, by default for a clip of the model's own length."""
@@ -195,8 +200,15 @@ class VideoModel:
             timestep: scalar tensor, 1000 sigma, as the scheduler gives it.
         """
         expert, guidance = self._expert(timestep, schedule)
-        inputs = torch.cat([x, condition.image], dim=1).to(expert.dtype)  # (1, 2 C + mask, F, H, W)
-        times = timestep.expand(x.shape[0]).to(x.device)
+        if condition.free is None:
+            inputs = torch.cat([x, condition.image], dim=1)  # (B, 2 C + mask, F, H, W)
+            times = timestep.expand(x.shape[0])
+        else:
+            inputs, (_, p, q) = self.hold(x, condition), expert.config.patch_size
+            times = (
+                (condition.free[0, 0, :, ::p, ::q].to(x.device) * timestep).flatten().expand(x.shape[0], -1)
+            )  # (B, N)
+        inputs, times = inputs.to(expert.dtype), times.to(x.device)
 
         def ask(text: Tensor, guided: bool) -> Tensor:
             self.place.guided = guided
@@ -209,9 +221,15 @@ class VideoModel:
             output = unguided + guidance * (output - unguided)
         return output
 
-    def clean_estimate(self, output: Tensor, x: Tensor, sigma: float) -> Tensor:
+    def clean_estimate(self, output: Tensor, x: Tensor, sigma: float, condition: Condition) -> Tensor:
         """`x0_hat` (1, C, F, H, W), float32, from the network's output at `x` (paper eq. 2)."""
-        return output.float() if self.prediction == "sample" else x - sigma * output.float()
+        x0_hat = output.float() if self.prediction == "sample" else x - sigma * output.float()
+        return self.hold(x0_hat, condition)
+
+    @staticmethod
+    def hold(x: Tensor, condition: Condition) -> Tensor:
+        """Latents (1, C, F, H, W) with the given frame put in its place, in models that ask for it."""
+        return x if condition.free is None else (1 - condition.free) * condition.image + condition.free * x
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> np.ndarray:
