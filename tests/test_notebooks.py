@@ -15,7 +15,13 @@ import run  # noqa: E402
 import strip  # noqa: E402
 
 PARAMETERS = yaml.safe_load((ROOT / "params.yaml").read_text())
+FIGURES = PARAMETERS["figures"]
 NOTEBOOKS = sorted(file.stem for file in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+needs_model = pytest.mark.skipif(
+    not (ROOT / "data/mini/model_index.json").exists(), reason="the mini model is not here; `dvc pull` fetches it"
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,10 +30,10 @@ def sources():
 
 
 def test_every_figure_has_its_notebook():
-    assert set(PARAMETERS["figures"]) <= set(NOTEBOOKS)
+    assert set(FIGURES) <= set(NOTEBOOKS)
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("scale", ["smoke", "mini", "real"])
 def test_parameters_are_those_of_the_notebook(name, scale):
     known = set(papermill.inspect_notebook(ROOT / "notebooks" / f"{name}.ipynb"))
@@ -40,10 +46,16 @@ def test_committed_without_outputs(name):
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@needs_model
+def test_the_walkthrough_runs_with_no_exercise_done():
+    executed = nbformat.read(run.execute("0_walkthrough", None), as_version=4)
+    texts = [str(o.get("data", {}).get("text/plain", "")) for cell in executed.cells for o in cell.get("outputs", [])]
+    assert sum(text.startswith("Not yet.") for text in texts) == 8
+
+
+@needs_model
+@pytest.mark.parametrize("name", FIGURES)
 def test_runs_at_smoke_scale(name, tmp_path):
-    if not (ROOT / "data/mini/model_index.json").exists():
-        pytest.skip("the mini model is not here; `dvc pull` fetches it")
     executed = run.execute(name, "smoke", str(tmp_path / "figures"), results=str(tmp_path / "results"))
     assert (tmp_path / "figures" / f"{name}.json").exists()
     assert list((tmp_path / "figures").glob("*.png"))

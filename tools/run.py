@@ -10,16 +10,18 @@ import yaml
 ROOT = Path(__file__).parent.parent
 
 
-def execute(name: str, scale: str = "mini", out: str = "figures", **more: object) -> Path:
+def execute(name: str, scale: str | None = "mini", out: str = "figures", **more: object) -> Path:
     """Runs build/notebooks/NAME.ipynb and returns the executed copy under build/executed.
 
     Args:
-        scale: section of params.yaml.
+        scale: section of params.yaml; None for a notebook that has none, which runs with its own values.
         out: folder of figures and metrics.
         more: parameters that override those of params.yaml.
     """
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
-    parameters = yaml.safe_load((ROOT / "params.yaml").read_text())[scale][name] | {"root": ".", "out": out} | more
+    parameters: dict = {"root": "."}
+    if scale is not None:
+        parameters |= yaml.safe_load((ROOT / "params.yaml").read_text())[scale][name] | {"out": out} | more
     executed = ROOT / "build" / "executed" / f"{name}.ipynb"
     executed.parent.mkdir(parents=True, exist_ok=True)
     source = ROOT / "build" / "notebooks" / f"{name}.ipynb"

@@ -1,0 +1,33 @@
+"""Reference solutions of the walkthrough's exercises. Try first."""
+
+import torch
+from torch import Tensor
+
+
+def noisy(x_0: Tensor, x_1: Tensor, s: float) -> Tensor:
+    return (1 - s) * x_0 + s * x_1
+
+
+def clean_estimate(x_s: Tensor, sigma: float, v: Tensor) -> Tensor:
+    return x_s - sigma * v
+
+
+def step(x: Tensor, x0_hat: Tensor, sigma: float, sigma_next: float) -> Tensor:
+    return x0_hat + sigma_next / sigma * (x - x0_hat)
+
+
+u = 1 - 1 / 50
+first_step = 1 - 5 * u / (1 + 4 * u)
+
+dose = (9, 20)
+
+swap = "c"
+
+
+def variance(k: int) -> float:
+    return 1 / k
+
+
+def weights(x: Tensor, sigma: float, candidates: Tensor) -> Tensor:
+    distance = (x - (1 - sigma) * candidates).pow(2).flatten(1).sum(1)
+    return torch.softmax(-distance / (2 * sigma**2), 0)
