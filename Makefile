@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test lint format lab train results clean
+.PHONY: help env reproduce test lint format lab train results site clean
 
 help: ## list the targets
 	@echo "Chain of Steps: make TARGET [NAME=value]"
@@ -46,6 +46,9 @@ lab: $(INSTALLED) ## open the notebooks in JupyterLab
 
 train: $(INSTALLED) ## train the mini model, going on where it stopped [TRAIN_BUDGET=3h]
 	$(IN_VENV) $(BIN)/chain-of-steps train --budget $(TRAIN_BUDGET) --resume
+
+site: $(INSTALLED) ## the executed notebooks as pages under site/, to be opened as files
+	$(IN_VENV) $(BIN)/python tools/pages.py
 
 results: $(INSTALLED) ## maintainers: compute the runs that results/ lacks, drop those it should not have
 	$(IN_VENV) $(BIN)/python tools/reproduce.py --results
