@@ -54,6 +54,14 @@ def test_the_walkthrough_runs_with_no_exercise_done():
 
 
 @needs_model
+def test_the_explorer_shows_itself(tmp_path):
+    executed = nbformat.read(run.execute("explorer", None), as_version=4)
+    shown = [set(o.get("data", {})) for cell in executed.cells for o in cell.get("outputs", [])]
+    assert any("application/vnd.jupyter.widget-view+json" in types for types in shown)
+    assert any("text/html" in types for types in shown)
+
+
+@needs_model
 @pytest.mark.parametrize("name", FIGURES)
 def test_runs_at_smoke_scale(name, tmp_path):
     executed = run.execute(name, "smoke", str(tmp_path / "figures"), results=str(tmp_path / "results"))

@@ -16,6 +16,7 @@ from .canvas import CELLS, COLOURS, INK, PAPER, Canvas
 SIZES, SIZE_WEIGHTS = (5, 6, 7, 8), (0.30, 0.30, 0.25, 0.15)
 ROOM = 0.75  # side of a room, cells
 ACROSS = 8  # rooms that fit the board
+MOST_LOOPS = 4  # of a maze drawn by hand
 PROMPT = "draw the path from green to red"
 STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 
@@ -27,13 +28,36 @@ def sample(rng: np.random.Generator, partition: Partition, twist: bool = False) 
     propose = functools.partial(_propose_loops, partition=partition) if twist else _propose
     state = draw_until(rng, partition, propose, canonical)
     state["corner"] = [int(v) for v in rng.integers(0, ACROSS - state["rooms"] + 1, 2)]
-    paths = _paths(state)
-    goal = tuple(state["goal"])
+    return _sample_of(state, "maze_loops" if twist else "maze")
+
+
+def hand_drawn(rooms: int, doors: list[tuple[Room, Room]], start: Room, goal: Room) -> Sample:
+    """A maze that somebody drew: rooms are (column, row), doors join two neighbours.
+
+    Raises:
+        ValueError: if it has no solution, or so few walls that its paths cannot be told apart.
+    """
+    outside = [
+        room for room in (start, goal, *(room for door in doors for room in door)) if room not in _lattice(rooms)
+    ]
+    if rooms not in range(2, ACROSS + 1) or outside or start == goal:
+        raise ValueError(f"a maze has 2 to {ACROSS} rooms a side, its start and goal are two different ones of them")
+    corner = [(ACROSS - rooms) // 2] * 2
+    state = {"rooms": rooms, "doors": [[list(a), list(b)] for a, b in doors], "start": list(start), "goal": list(goal)}
+    if goal not in distances(state):
+        raise ValueError("no path leads from green to red; open a wall between them")
+    if len(doors) > rooms**2 + MOST_LOOPS - 1:
+        raise ValueError("too many walls are open, so that there are too many paths to tell apart; close some")
+    return _sample_of(state | {"corner": corner}, "maze")
+
+
+def _sample_of(state: dict, task: str) -> Sample:
+    paths, goal = _paths(state), tuple(state["goal"])
     solutions = [p for p in paths if p[-1] == goal]
     dead_ends = [p for p in paths if p[-1] != goal]
     candidates = [Candidate(f"path {i}", "valid", p) for i, p in enumerate(solutions)]
     candidates += [Candidate(f"dead end {i}", "wrong", p) for i, p in enumerate(dead_ends)]
-    return Sample("maze_loops" if twist else "maze", "maze", state, PROMPT, tuple(candidates))
+    return Sample(task, "maze", state, PROMPT, tuple(candidates))
 
 
 def canonical(state: dict) -> list:

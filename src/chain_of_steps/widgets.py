@@ -1,0 +1,205 @@
+"""The explorer's widgets: choose a puzzle, change its run, compare. What they do is in `explorer` and `setting`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import ipywidgets as w
+
+from . import suites
+from .explorer import VIEWS, Run, png
+from .grids import Cells, MazeEditor
+from .interventions import MODES
+from .models import VideoModel
+from .player import OKABE_ITO
+from .schedule import Schedule
+from .setting import BEHAVIOURS, Setting, label
+
+WIDE = w.Layout(width="15rem")
+
+
+class Explorer:
+    """Shows itself in a notebook. `clean` and `changed` are the runs that are looked at.
+
+    Args:
+        labels: JSON file of what people saw.
+    """
+
+    def __init__(self, model: VideoModel, schedule: Schedule, labels: Path):
+        self.model, self.schedule, self.labels = model, schedule, labels
+        self.clean: Run | None = None
+        self.changed: Run | None = None
+        self.maze = MazeEditor()
+        self.cells = Cells(schedule.steps, model.latent_frames)
+        self._choices()
+        self._changes()
+        self._looks()
+        self.message = w.HTML()
+        rows = [self.maze.view, w.HBox([self.steps, self.run_button, self.stop_button, self.progress]), self.message]
+        picture = w.HBox([w.VBox([w.HTML("clean"), self.left]), w.VBox([w.HTML("changed"), self.right]), self.chart])
+        look = [w.HBox([self.step, self.frame]), w.HBox([self.view_of, self.layer]), picture]
+        saw = w.HBox([self.behaviours, self.label_button])
+        self.view = w.VBox([self.choice, *rows, self.change, *look, saw, w.HBox([self.text, self.load_button])])
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self.view)
+
+    def _choices(self) -> None:
+        self.task = w.Dropdown(options=[*suites.TASKS, "a maze of my own"], description="puzzle")
+        self.index = w.BoundedIntText(0, 0, 9999, description="sample")
+        self.seed = w.BoundedIntText(0, 0, 10**6, description="seed")
+        self.steps = w.IntSlider(self.schedule.steps, 2, 50, description="steps", continuous_update=False)
+        self.run_button = w.Button(description="run", button_style="primary")
+        self.stop_button = w.Button(description="stop", disabled=True)
+        self.progress = w.IntProgress(0, 0, 1, description="")
+        self.choice = w.HBox([self.task, self.index, self.seed])
+        self.task.observe(lambda _: self.maze.show(self.drawing), "value")
+        self.steps.observe(lambda change: self.cells.resize(change["new"]), "value")
+        self.run_button.on_click(lambda _: self.run())
+        self.stop_button.on_click(lambda _: self.stop())
+        self.maze.show(False)
+
+    def _changes(self) -> None:
+        layers = len(self.model.transformers[0].blocks)
+        self.mode = w.Dropdown(options=MODES, description="noise", layout=WIDE)
+        self.swaps = w.Checkbox(False, description="swap the state of another seed")
+        self.swap_step = w.BoundedIntText(0, 0, 49, description="at step", layout=WIDE)
+        self.swap_layer = w.BoundedIntText(layers // 2, 0, layers - 1, description="layer", layout=WIDE)
+        self.merge = w.IntSlider(1, 1, 5, description="merge seeds")
+        swap = w.VBox([self.swaps, self.swap_step, self.swap_layer])
+        self.change = w.HBox([w.VBox([self.mode, self.cells.view]), w.VBox([swap, self.merge])])
+
+    def _looks(self) -> None:
+        layers = len(self.model.transformers[0].blocks)
+        self.step = w.IntSlider(0, 0, 0, description="step")
+        self.frame = w.IntSlider(self.model.latent_frames - 1, 0, self.model.latent_frames - 1, description="frame")
+        self.view_of = w.Dropdown(options=VIEWS, description="view")
+        self.layer = w.IntSlider(layers // 2, -1, layers - 1, description="layer")
+        self.left, self.right = w.Image(width=288, height=288), w.Image(width=288, height=288)
+        self.chart = w.HTML()
+        for slider in (self.step, self.frame, self.view_of, self.layer):
+            slider.observe(lambda _: self.draw(), "value")
+        self.behaviours = w.SelectMultiple(options=BEHAVIOURS, description="I see", rows=6)
+        self.label_button = w.Button(description="save label")
+        self.label_button.on_click(lambda _: self._guarded(self._label))
+        self.text = w.Text(description="share", layout=w.Layout(width="34rem"))
+        self.load_button = w.Button(description="load")
+        self.load_button.on_click(lambda _: self._guarded(lambda: self.load(Setting.from_text(self.text.value))))
+
+    @property
+    def drawing(self) -> bool:
+        """Whether the maze is drawn by hand."""
+        return self.task.value not in suites.TASKS
+
+    def setting(self) -> Setting:
+        """What the widgets say."""
+        return Setting(
+            task="maze" if self.drawing else self.task.value,
+            index=self.index.value,
+            drawn=self.maze.drawn() if self.drawing else None,
+            seed=self.seed.value,
+            steps=self.steps.value,
+            noise=self.cells.chosen(),
+            mode=self.mode.value,
+            swap=(min(self.swap_step.value, self.steps.value - 1), self.swap_layer.value) if self.swaps.value else None,
+            merge=self.merge.value,
+        )
+
+    def load(self, setting: Setting) -> None:
+        """Lets the widgets say a setting, and runs it."""
+        self.task.value = "a maze of my own" if setting.drawn else setting.task
+        if setting.drawn:
+            self.maze.load(setting.drawn)
+        self.index.value, self.seed.value, self.steps.value = setting.index, setting.seed, setting.steps
+        self.mode.value, self.merge.value, self.swaps.value = setting.mode, setting.merge, setting.swap is not None
+        if setting.swap:
+            self.swap_step.value, self.swap_layer.value = setting.swap
+        self.cells.choose(setting.noise)
+        self.run()
+
+    def run(self) -> None:
+        """Starts the clean run (if it is not there yet) and, if anything is changed, the changed one."""
+        self._guarded(self._run)
+
+    def stop(self) -> None:
+        """Stops both."""
+        for run in filter(None, (self.clean, self.changed)):
+            run.stop()
+
+    def _run(self) -> None:
+        self.stop()
+        setting = self.setting()
+        setting.sample()  # says now what is wrong with it
+        if self.clean is None or self.clean.setting != setting.clean or self.clean.done < setting.steps:
+            self.clean = Run(self.model, self.schedule, setting.clean, self._reported).start()
+        differs = setting != setting.clean and setting != replace(setting.clean, mode=setting.mode)
+        self.changed = Run(self.model, self.schedule, setting, self._reported).start() if differs else None
+        self.text.value, self.stop_button.disabled = setting.to_text(), False
+        self.step.max, self.progress.max = setting.steps - 1, setting.steps * (1 + differs)
+        self._reported()
+
+    def _reported(self) -> None:
+        """After every step of a run, from its thread: how far it is, and its newest picture if that is looked at."""
+        runs = [run for run in (self.clean, self.changed) if run is not None]
+        self.progress.value = sum(run.done for run in runs)
+        for run in runs:
+            if run.error is not None:
+                self._say(f"{type(run.error).__name__}: {run.error}")
+        if all(run.done == run.setting.steps for run in runs):
+            self.stop_button.disabled = True
+            self.draw()
+
+    def draw(self) -> None:
+        """Shows both runs at the place that the sliders name, as far as they have come."""
+        for run, image in ((self.clean, self.left), (self.changed, self.right)):
+            if run is not None and self.step.value < run.done:
+                place = (self.step.value, self.frame.value, self.view_of.value, self.layer.value)
+                if self.view_of.value == VIEWS[0] or not run.running:
+                    image.value = png(run.picture(*place))
+            elif run is None:
+                image.value = b""
+        self.chart.value = chart([run for run in (self.clean, self.changed) if run is not None], self.step.value)
+
+    def _label(self) -> None:
+        label(self.labels, self.setting(), list(self.behaviours.value))
+        self._say(f"saved in {self.labels.name}")
+
+    def _guarded(self, action: Callable[[], object]) -> None:
+        """Says in a sentence what a person can mend."""
+        self._say("")
+        try:
+            action()
+        except ValueError as error:
+            self._say(str(error))
+
+    def _say(self, sentence: str) -> None:
+        self.message.value = f'<span role="status">{sentence}</span>'
+
+
+def chart(runs: list[Run], step: int, width: int = 340, height: int = 200) -> str:
+    """Evidence for every candidate in the last frame by step, as SVG: the clean run solid, the changed one dashed."""
+    total = max((run.setting.steps for run in runs), default=2)
+    lines = []
+    for dash, run in zip(("", "5 4"), runs, strict=False):
+        decoded = [s for s in range(run.done) if run.decoded(s)]
+        for k in range(len(run.sample.candidates)):
+            colour = OKABE_ITO[k % 7]
+            points = " ".join(f"{_x(s, total, width):.1f},{_y(run.evidence(s)[k], height):.1f}" for s in decoded)
+            lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-dasharray="{dash}"/>')
+    x = _x(step, total, width)
+    lines.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="8" y2="{height - 20}" stroke="#888"/>')
+    names = "evidence for each candidate, by step"
+    return (
+        f'<svg width="{width}" height="{height}" role="img" aria-label="{names}">{"".join(lines)}'
+        f'<text x="8" y="{height - 4}" font-size="11">{names}; dashed: changed</text></svg>'
+    )
+
+
+def _x(step: int, total: int, width: int) -> float:
+    return 8 + (width - 16) * step / max(1, total - 1)
+
+
+def _y(value: float, height: int) -> float:
+    return height - 20 - (height - 28) * float(value)

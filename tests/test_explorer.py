@@ -1,0 +1,180 @@
+"""The explorer without its widgets: settings travel as text, changed runs are what the library computes elsewhere."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from chain_of_steps import suites
+from chain_of_steps.denoise import generate
+from chain_of_steps.explorer import VIEWS, Run, png
+from chain_of_steps.interventions import NoiseAtCells
+from chain_of_steps.models import VideoModel
+from chain_of_steps.pool import Pool, Strategy
+from chain_of_steps.schedule import Schedule
+from chain_of_steps.setting import APART, BEHAVIOURS, Setting, label
+from chain_of_steps.strategies import run as apply_strategy
+from chain_of_steps.tasks import maze
+
+GRID = Schedule("test", "euler", 4, shift=3.0)
+SMALL = Setting(steps=4)
+DRAWN = (3, (((0, 0), (1, 0)), ((1, 0), (2, 0)), ((1, 0), (1, 1))), (0, 0), (2, 0))
+
+
+@pytest.fixture(scope="module")
+def model():
+    pipe = tiny.mini_like()
+    pipe.scheduler = GRID.scheduler("sample")
+    return VideoModel(pipe)
+
+
+def final(run: Run) -> torch.Tensor:
+    return run.start().wait().x0_hats[-1]
+
+
+# Settings.
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        Setting(),
+        Setting("bounce", 3, seed=5, steps=8, noise=((1, 2), (3, 0)), mode="level-correct"),
+        Setting(drawn=DRAWN, swap=(2, 1)),
+        Setting(merge=3),
+    ],
+)
+def test_a_setting_survives_its_text(setting):
+    text = setting.to_text()
+    assert Setting.from_text(f" {text}\n") == setting and len(text) < 240 and text.isascii()
+
+
+@pytest.mark.parametrize("text", ["", "hello", Setting(merge=3).to_text()[:-4], "AAAA"])
+def test_another_text_is_refused(text):
+    with pytest.raises(ValueError, match="is no setting of the explorer"):
+        Setting.from_text(text)
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(ValueError, match="unknown task"):
+        Setting("chess")
+    with pytest.raises(ValueError, match="merged in a run of their own"):
+        Setting(merge=2, noise=((0, 0),))
+
+
+def test_labels_are_kept_by_setting(tmp_path):
+    file = tmp_path / "labels.json"
+    label(file, SMALL, ["memory", "multi-path"])
+    labels = label(file, Setting(), ["unknown"])
+    assert json.loads(file.read_text()) == json.loads(json.dumps(labels)) and len(labels) == 2
+    assert labels[SMALL.to_text()]["behaviours"] == ["memory", "multi-path"]
+    assert Setting.from_text(SMALL.to_text()) == SMALL
+    with pytest.raises(ValueError, match=f"expected some of {BEHAVIOURS[0]}"):
+        label(file, SMALL, ["magic"])
+
+
+# Mazes drawn by hand.
+
+
+def test_a_hand_drawn_maze_is_a_sample_like_others():
+    sample = maze.hand_drawn(*DRAWN)
+    assert [c.kind for c in sample.candidates] == ["valid", "wrong"]
+    assert sample.score(sample.render()) == 1.0 and sample.score(sample.render(sample.candidates[1])) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("drawn", "complaint"),
+    [
+        ((3, (), (0, 0), (2, 2)), "no path leads"),
+        ((3, (((0, 0), (5, 0)),), (0, 0), (2, 2)), "2 to 8 rooms"),
+        ((3, (), (1, 1), (1, 1)), "two different ones"),
+        ((9, (), (0, 0), (1, 1)), "2 to 8 rooms"),
+        (
+            (
+                4,
+                [((x, y), (x + dx, y + dy)) for x in range(4) for y in range(4) for dx, dy in ((1, 0), (0, 1))
+                 if x + dx < 4 and y + dy < 4],
+                (0, 0),
+                (3, 3),
+            ),
+            "too many walls are open",
+        ),
+    ],
+)  # fmt: skip
+def test_a_maze_that_cannot_be_judged_is_refused(drawn, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        maze.hand_drawn(*drawn)
+
+
+# Runs.
+
+
+def test_a_clean_run_is_a_generation(model):
+    sample = suites.draw_one("maze", 0, 7)
+    expected = generate(model, model.prepare_sample(sample), GRID, 0)
+    run = Run(model, GRID, SMALL).start().wait()
+    assert run.done == 4 and not run.running
+    assert all(map(torch.equal, run.x0_hats, expected.x0_hats))
+    assert np.array_equal(run.picture(2, 3), model.decode(expected.x0_hats[2])[3])
+    assert np.array_equal(run.evidence(3), sample.evidence(model.decode(expected.x0_hats[3])[-1]))
+
+
+def test_noise_goes_where_it_was_clicked(model):
+    cells = ((1, 2), (2, 5))
+    sample = suites.draw_one("maze", 0, 7)
+    edits = (NoiseAtCells(cells=cells, mode="replace"),)
+    expected = generate(model, model.prepare_sample(sample), GRID, 0, interventions=edits).x0_hats[-1]
+    assert torch.equal(final(Run(model, GRID, Setting(steps=4, noise=cells))), expected)
+
+
+def test_a_whole_swap_gives_the_other_seeds_estimate_at_every_layer(model):
+    sample = suites.draw_one("maze", 0, 7)
+    other = generate(model, model.prepare_sample(sample), GRID, APART)
+    for layer in (0, 1):
+        run = Run(model, GRID, Setting(steps=4, swap=(1, layer))).start().wait()
+        assert torch.equal(run.x0_hats[1], other.x0_hats[1]), "paper trap 2"
+        assert not torch.equal(run.x0_hats[0], other.x0_hats[0])
+
+
+def test_merged_seeds_are_the_ensembles(model):
+    sample = suites.draw_one("maze", 0, 7)
+    pool = Pool(model, GRID, sample, sample, seed=0)
+    expected = apply_strategy(Strategy("merge", 3, 2, "x0_hat"), pool).finals[0]
+    assert torch.equal(final(Run(model, GRID, Setting(steps=4, merge=3))), expected)
+
+
+def test_every_view_has_its_picture(model):
+    run = Run(model, GRID, SMALL).start().wait()
+    for view in VIEWS:
+        for layer in (-1, 1):
+            picture = run.picture(3, 8, view, layer)
+            assert picture.shape == (48, 48, 3) and picture.dtype == np.uint8
+    assert png(picture).startswith(b"\x89PNG")
+    assert not np.array_equal(run.picture(0, 0, VIEWS[1], 0), run.picture(3, 8, VIEWS[1], 0))
+    with pytest.raises(ValueError, match="unknown view"):
+        run.picture(0, 0, "aura")
+
+
+def test_a_run_can_be_stopped_and_looked_at(model):
+    long = Run(model, Schedule("long", "euler", 400, shift=3.0), Setting(steps=400)).start()
+    while not long.done:
+        time.sleep(0.005)
+    long.stop()
+    long.wait()
+    assert 0 < long.done < 400 and long.picture(long.done - 1, 0).shape == (48, 48, 3)
+
+
+def test_every_step_is_reported(model):
+    seen = []
+    run = Run(model, GRID, SMALL, report=lambda: seen.append(1))
+    run.start().wait()
+    assert len(seen) == 5, "four steps and the end"
+
+
+def test_an_error_is_told_to_whoever_waits(model, monkeypatch):
+    monkeypatch.setattr(model, "predict", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        Run(model, GRID, SMALL).start().wait()

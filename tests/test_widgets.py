@@ -1,0 +1,130 @@
+"""The explorer's widgets, driven without a browser: what they say, what they show, what they refuse."""
+
+import pytest
+import tiny
+
+from chain_of_steps.grids import Cells, MazeEditor
+from chain_of_steps.models import VideoModel
+from chain_of_steps.schedule import Schedule
+from chain_of_steps.setting import Setting
+from chain_of_steps.tasks import maze
+from chain_of_steps.widgets import Explorer
+
+GRID = Schedule("test", "euler", 4, shift=3.0)
+
+
+@pytest.fixture(scope="module")
+def model():
+    pipe = tiny.mini_like()
+    pipe.scheduler = GRID.scheduler("sample")
+    return VideoModel(pipe)
+
+
+@pytest.fixture
+def explorer(model, tmp_path):
+    return Explorer(model, GRID, tmp_path / "labels.json")
+
+
+def finish(explorer: Explorer) -> None:
+    for run in filter(None, (explorer.clean, explorer.changed)):
+        run.wait()
+
+
+def test_a_run_shows_its_pictures_and_its_curves(explorer):
+    explorer.run()
+    finish(explorer)
+    assert explorer.clean.done == 4 and explorer.changed is None
+    assert explorer.progress.value == explorer.progress.max == 4
+    explorer.step.value = 3
+    first = bytes(explorer.left.value)
+    explorer.frame.value = 0
+    assert bytes(explorer.left.value).startswith(b"\x89PNG") and bytes(explorer.left.value) != first
+    assert explorer.chart.value.count("<polyline") == len(explorer.clean.sample.candidates)
+    assert bytes(explorer.right.value) == b"" and explorer.message.value == '<span role="status"></span>'
+
+
+def test_a_change_runs_beside_the_clean_one_which_is_kept(explorer):
+    explorer.run()
+    finish(explorer)
+    clean = explorer.clean
+    explorer.cells.buttons[1, 2].value = True
+    explorer.run()
+    finish(explorer)
+    assert explorer.clean is clean, "not computed again"
+    assert explorer.changed.setting.noise == ((1, 2),)
+    explorer.step.value = 2
+    assert bytes(explorer.left.value) != bytes(explorer.right.value) != b""
+    explorer.view_of.value = "token norm"
+    assert bytes(explorer.left.value).startswith(b"\x89PNG")
+
+
+def test_a_shared_text_brings_everything_back(explorer, model, tmp_path):
+    setting = Setting("bounce", 3, seed=5, steps=3, noise=((1, 2),), mode="additive", swap=(1, 1))
+    explorer.load(setting)
+    finish(explorer)
+    assert explorer.setting() == setting == Setting.from_text(explorer.text.value)
+    other = Explorer(model, GRID, tmp_path / "x.json")
+    other.text.value = explorer.text.value
+    other.load_button.click()
+    finish(other)
+    assert other.setting() == setting
+    other.text.value = "nonsense"
+    other.load_button.click()
+    assert "is no setting of the explorer" in other.message.value
+
+
+def test_a_maze_can_be_drawn(explorer):
+    explorer.task.value = "a maze of my own"
+    assert explorer.maze.view.layout.display == ""
+    explorer.run()
+    assert "no path leads from green to red" in explorer.message.value
+    explorer.maze.size.value = 3
+    for door in (((0, 0), (1, 0)), ((1, 0), (1, 1)), ((1, 0), (2, 0))):
+        explorer.maze.doors[door].value = True
+    explorer.maze.rooms[0, 0].click()
+    explorer.maze.rooms[2, 0].click()
+    explorer.run()
+    finish(explorer)
+    assert explorer.message.value == '<span role="status"></span>'
+    assert explorer.clean.sample.candidates[0].answer == [(0, 0), (1, 0), (2, 0)]
+
+
+def test_what_cannot_be_combined_is_said(explorer):
+    explorer.merge.value, explorer.swaps.value = 3, True
+    explorer.run()
+    assert "merged in a run of their own" in explorer.message.value and explorer.clean is None
+
+
+def test_labels_are_saved(explorer):
+    explorer.behaviours.value = ("multi-path",)
+    explorer.label_button.click()
+    assert explorer.labels.exists() and "saved in labels.json" in explorer.message.value
+
+
+def test_stop_ends_both_runs(explorer):
+    explorer.steps.value = 50
+    explorer.cells.buttons[40, 1].value = True
+    explorer.run()
+    explorer.stop_button.click()
+    finish(explorer)
+    assert explorer.clean.done + explorer.changed.done < 100
+
+
+@pytest.mark.parametrize("rooms", [3, 8])
+def test_every_wall_between_two_rooms_has_its_button(rooms):
+    editor = MazeEditor(rooms)
+    assert len(editor.rooms) == rooms**2 and len(editor.doors) == 2 * rooms * (rooms - 1)
+    assert len(editor.grid.children) == (2 * rooms - 1) ** 2
+    assert all(abs(a[0] - b[0]) + abs(a[1] - b[1]) == 1 for a, b in editor.doors)
+    drawn = (rooms, (((0, 0), (0, 1)), ((0, 1), (1, 1))), (0, 0), (1, 1))
+    editor.load(drawn)
+    assert editor.drawn() == drawn
+    maze.hand_drawn(*editor.drawn())
+
+
+def test_cells_are_those_that_are_pressed():
+    cells = Cells(4, 3)
+    cells.choose(((0, 1), (3, 2)))
+    assert cells.chosen() == ((0, 1), (3, 2))
+    cells.resize(2)
+    assert cells.chosen() == () and len(cells.view.children) == 2 * 4
