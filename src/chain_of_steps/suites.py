@@ -3,10 +3,16 @@
 import importlib
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .tasks.base import Partition, Sample
+
+if TYPE_CHECKING:
+    from .recorded import Recorded
 
 SIZE = 48  # side of the mini model's frames, pixels
 FRAMES = 9  # of its clips
@@ -50,27 +56,34 @@ TASKS = {
 
 
 def task_names(which: str | list[str] = "all") -> list[str]:
-    """Names of the tasks of a split: `in-domain`, `out-of-domain` or `all`; a list of names is checked and returned."""
+    """Names of the tasks of a split: `in-domain`, `out-of-domain` or `all`; or of a VBVR-Bench folder. A list of names
+    is checked and returned."""
     if isinstance(which, list):
         return [name for name in which if find(name)]
+    if Path(which).is_dir():
+        return recorded().names_of(which)
     if which not in (*SPLITS, "all"):
-        raise ValueError(f"unknown split {which!r}; expected in-domain, out-of-domain or all")
+        raise ValueError(f"unknown split {which!r}; expected in-domain, out-of-domain, all, or a VBVR-Bench folder")
     return [name for name, task in TASKS.items() if which in ("all", task.split)]
 
 
-def find(task: str) -> Task:
+def find(task: str) -> "Task | Recorded":
     """The task of that name.
 
     Raises:
         ValueError: if there is none.
     """
+    if "::" in task:
+        return recorded().find(task)
     if task not in TASKS:
         raise ValueError(f"unknown task {task!r}; expected one of {', '.join(TASKS)}")
     return TASKS[task]
 
 
 def draw_one(task: str, index: int, seed: int, partition: Partition = "test") -> Sample:
-    """Sample number `index` of a task's list for a seed."""
+    """Sample number `index` of a task's list for a seed; the samples of a folder have numbers of their own."""
+    if "::" in task:
+        return find(task).numbered(index, partition)
     rng = np.random.default_rng([zlib.crc32(f"{task}/{partition}".encode()), seed, index])
     return find(task).sample(rng, partition)
 
@@ -78,3 +91,8 @@ def draw_one(task: str, index: int, seed: int, partition: Partition = "test") ->
 def draw(task: str, count: int, seed: int, partition: Partition = "test") -> list[Sample]:
     """The first `count` samples of a task's list for a seed."""
     return [draw_one(task, index, seed, partition) for index in range(count)]
+
+
+def recorded() -> ModuleType:
+    """The module for tasks of folders, which itself rests on this one."""
+    return importlib.import_module(f"{__package__}.recorded")

@@ -1,0 +1,88 @@
+"""A VBVR-Bench folder as tasks: ground truth scores 1, a still 0; the same experiments run on it."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+
+from chain_of_steps import recorded, suites, vbvr
+from chain_of_steps.experiments.step_visualization import StepVisualization
+from chain_of_steps.models import VideoModel
+from chain_of_steps.schedule import Schedule
+from chain_of_steps.video import write_video
+
+SAMPLES = Path(__file__).parent.parent.parent / "shared" / "vbvr-samples" / "gt"
+NEEDS_SAMPLES = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the real samples, vbvr-samples/, are not here")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    samples = {task: suites.draw(task, 2, 0) for task in ("maze", "bounce")}
+    vbvr.export_suite(samples, tmp_path / "gt", size=96, frames=9)
+    return tmp_path / "gt"
+
+
+def test_the_tasks_of_a_folder_are_named_by_place_and_content(folder):
+    names = suites.task_names(str(folder))
+    assert [name.split("::")[1].split("@")[0] for name in names] == ["bounce", "maze"]
+    assert suites.task_names(names) == names and suites.find(names[0]).split == "in-domain"
+
+
+def test_ground_truth_is_the_answer_and_a_still_is_not(folder):
+    for name in suites.task_names(str(folder)):
+        sample = suites.draw_one(name, 0, 7)
+        truth = sample.render(size=96, frames=9)
+        assert sample.score(truth) == 1.0 and sample.answer(truth[-1]) == "ground truth"
+        assert sample.score(np.repeat(truth[:1], 9, axis=0)) == 0.0
+        assert sample.evidence(truth[-1])[0] > 0.9 > 0.1 > sample.evidence(truth[0])[0]
+        assert sample.key != suites.draw_one(name, 1, 7).key
+
+
+def test_unrelated_samples_come_from_other_tasks(folder):
+    bounce, maze = suites.task_names(str(folder))
+    assert suites.draw_one(maze, 0, 7).task == maze
+    assert {suites.draw_one(maze, i, 7, "choosing").task for i in range(4)} == {bounce}
+    assert suites.draw_one(maze, 1000, 7).task == bounce
+
+
+def test_a_folder_that_has_changed_is_noticed(folder):
+    name = suites.task_names(str(folder))[0]
+    recorded._read.cache_clear()
+    next(folder.glob("*/bounce*/*/prompt.txt")).write_text("something else")
+    with pytest.raises(ValueError, match="or its samples have changed"):
+        suites.find(name)
+
+
+def test_a_folder_without_answers_is_refused(folder):
+    next(folder.rglob("ground_truth.mp4")).unlink()
+    with pytest.raises(ValueError, match=r"has no ground_truth\.mp4"):
+        suites.task_names(str(folder))
+
+
+def test_what_is_not_square_is_refused(folder, tmp_path):
+    wide = next(folder.rglob("ground_truth.mp4"))
+    write_video(wide, np.zeros((5, 64, 96, 3), np.uint8))
+    name = next(n for n in suites.task_names(str(folder)) if wide.parent.parent.name.startswith(n.split("::")[1][:4]))
+    with pytest.raises(ValueError, match="expected both square"):
+        suites.draw_one(name, int(wide.parent.name), 7).first_frame(48)
+
+
+def test_step_visualization_runs_on_a_folder(folder):
+    schedule = Schedule("test", "euler", 3, shift=3.0)
+    experiment = StepVisualization(VideoModel(tiny.mini_like()), schedule)
+    runs = experiment.plan(str(folder), 1, 0, 0, 7)
+    results = [result for _, result in experiment.results(runs)]
+    assert len(results) == 2 and all(len(result["score_at"]) == 3 for result in results)
+
+
+@NEEDS_SAMPLES
+def test_real_samples_are_tasks_too(tmp_path):
+    shutil.copytree(SAMPLES, tmp_path / "gt")
+    names = suites.task_names(str(tmp_path / "gt"))
+    assert len(names) == 2
+    for name in names:
+        sample = suites.draw_one(name, 0, 7)
+        truth = sample.render(size=96, frames=17)
+        assert sample.score(truth) == 1.0 and sample.score(np.repeat(truth[:1], 17, axis=0)) == 0.0
