@@ -4,6 +4,15 @@
 BUDGET ?= 8m
 # FULL=1: recompute every run
 FULL ?=
+# of `make reproduce MODEL=folder`: mini or a VBVR-Bench folder; the mini suite's side and clip length; what may be spent
+SUITE ?= mini
+PRESET ?= paper
+SCALE ?= real
+SIZE ?= 480
+FRAMES ?= 49
+DEVICE ?= cuda
+DTYPE ?= bfloat16
+HOURS ?= 24
 # where `make train` stops; run it again to go on
 TRAIN_BUDGET ?= 3h
 # an index that holds the torch wheel to use, for example https://download.pytorch.org/whl/cpu
@@ -26,8 +35,13 @@ help: ## list the targets
 
 env: $(INSTALLED) ## make .venv with the tested versions [TORCH_INDEX=url PYTHON=path]
 
-reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGET=8m FULL=1]
+reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGET=8m FULL=1], or run another MODEL=folder
+ifdef MODEL
+	$(IN_VENV) $(BIN)/python tools/another.py --model $(MODEL) --suite $(SUITE) --preset $(PRESET) --scale $(SCALE) \
+	  --size $(SIZE) --frames $(FRAMES) --device $(DEVICE) --dtype $(DTYPE) --hours $(HOURS)
+else
 	$(IN_VENV) $(BIN)/python tools/reproduce.py --budget $(BUDGET) $(if $(filter-out 0,$(FULL)),--full)
+endif
 
 test: lint ## check the style, then run the tests
 	@if [ -f data.dvc ]; then $(IN_VENV) $(BIN)/python -m dvc pull -q data.dvc; fi

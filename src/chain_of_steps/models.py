@@ -82,13 +82,14 @@ class VideoModel:
         cls,
         folder: str | Path,
         device: str = "cpu",
-        dtype: torch.dtype = torch.float32,
+        dtype: str = "float32",
         size: int = SIZE,
         frames: int = FRAMES,
     ) -> "VideoModel":
         """Loads a folder written by `save_pretrained`, safetensors only, without touching the network.
 
         Args:
+            dtype: of weights and activations, e.g. `bfloat16`; latents stay in float32.
             size, frames: as for the class; a model trained by this project has its own.
 
         Raises:
@@ -102,7 +103,7 @@ class VideoModel:
             )
         try:
             pipe = WanImageToVideoPipeline.from_pretrained(
-                folder, dtype=dtype, use_safetensors=True, local_files_only=True
+                folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True
             ).to(device)
         except Exception as error:
             raise ValueError(

@@ -46,11 +46,17 @@ def experiments(
     scales = yaml.safe_load(params.read_text())
     if scale not in scales or scale == "figures":
         raise ValueError(f"unknown scale {scale!r}; expected one of {', '.join(scales.keys() - {'figures'})}")
+    return of_sections(scales[scale], load, model)
+
+
+def of_sections(sections: dict[str, dict], load: Callable[[str], VideoModel], model: str) -> dict[str, tuple]:
+    """The same from the parameters of every notebook."""
     found = {}
-    for notebook, section in scales[scale].items():
-        preset, kinds = section.pop("preset"), EXPERIMENTS[notebook]
-        plans = [(kinds, section)] if isinstance(kinds, type) else [(kinds[part], section[part]) for part in kinds]
+    for notebook, section in sections.items():
+        groups = {name: value for name, value in section.items() if name != "preset"}
+        kinds = EXPERIMENTS[notebook]
+        plans = [(kinds, groups)] if isinstance(kinds, type) else [(kinds[part], groups[part]) for part in kinds]
         for kind, parameters in plans:
-            experiment, runs = planned(kind, parameters, load, model, preset)
+            experiment, runs = planned(kind, parameters, load, model, section["preset"])
             found[experiment.name] = (experiment, runs)
     return found
