@@ -1,13 +1,17 @@
 """Training depends on the step alone, and can be taken up again."""
 
+import json
+
 import numpy as np
 import pytest
 import tiny
 import torch
 
-from chain_of_steps import suites, training
+from chain_of_steps import release, suites, training
 from chain_of_steps.clips import LATER_SHARES, SHARES, Ring, clip
+from chain_of_steps.mini import save_pipeline
 from chain_of_steps.optimizer import Optimizer
+from chain_of_steps.schedule import preset
 from chain_of_steps.tasks.base import partition_of
 
 
@@ -83,3 +87,16 @@ def test_training_clips_are_of_the_training_partition():
         sample = suites.TASKS[task].sample(rng, "training")
         module = __import__(f"chain_of_steps.tasks.{sample.module}", fromlist=["canonical"])
         assert partition_of(module.canonical(sample.state)) == "training"
+
+
+def test_a_session_is_recorded_with_the_scores_after_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(release, "SCORED", 1)
+    pipe = tiny.mini_like()
+    save_pipeline(tmp_path, pipe.vae, pipe.text_encoder, pipe.transformer, preset("mini"))
+    for step in (100, 200):
+        release.record(tmp_path, {"layers": 2}, {"to_step": step})
+    record = json.loads((tmp_path / "training.json").read_text())
+    assert [session["to_step"] for session in record["sessions"]] == [100, 200] and record["recipe"] == {"layers": 2}
+    scores = record["sessions"][1]["scores"]
+    assert scores["partition"] == "choosing" and scores["n"] == 1
+    assert set(suites.task_names("in-domain")) <= set(scores["solved"])

@@ -16,17 +16,14 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from diffusers.models.attention_dispatch import attention_backend
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import UMT5EncoderModel
 
-from . import suites
+from . import release
 from .clips import LATER_SHARES, SHARES, Clip, Ring, clip
 from .codec import encode, fit_codec
-from .denoise import generate
 from .mini import Recipe, build_codec, build_text_encoder, build_tokenizer, build_transformer, save_pipeline
-from .models import VideoModel
 from .optimizer import Optimizer
 from .schedule import preset
 
@@ -225,19 +222,17 @@ def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe,
     codec.eval().requires_grad_(False)
     progress = fit_denoiser(model, codec, checkpoint, began + budget, say)
     save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
-    _record(folder, recipe, progress, time.time() - began)
-    _write_example(folder)
-
-
-def _write_example(folder: Path, tries: int = 50) -> None:
-    """Saves the first frame of the first test maze (5 x 5 rooms or more) that the model solves from seed 0."""
-    model, schedule = VideoModel.load(folder), preset("mini")
-    mazes = [sample for sample in suites.draw("maze", tries, seed=0) if sample.state["rooms"] >= 5]
-    for sample in mazes:
-        latents = generate(model, model.prepare_sample(sample), schedule, seed=0).latents[-1]
-        if sample.solved(model.decode(latents)):
-            break
-    Image.fromarray((sample.first_frame() * 255.0 + 0.5).astype(np.uint8)).save(folder / "example.png")
+    session = {
+        "from_step": progress.began,
+        "to_step": progress.step,
+        "clips": progress.step * BATCH,
+        "seconds": round(time.time() - began),
+        "torch": torch.__version__,
+        "shares": LATER_SHARES,
+        "losses": progress.losses,
+    }
+    release.record(folder, asdict(recipe), session)
+    release.write_example(folder)
 
 
 def _take_up(folder: Path, checkpoint: Path, code: Path, model: Denoiser) -> None:
@@ -248,24 +243,6 @@ def _take_up(folder: Path, checkpoint: Path, code: Path, model: Denoiser) -> Non
     average = {name: p.detach().clone() for name, p in model.named_parameters()}
     save_tensors(code, {n: t.float() for n, t in load_file(folder / "vae/diffusion_pytorch_model.safetensors").items()})
     Progress(steps, average).save(checkpoint, model)
-
-
-def _record(folder: Path, recipe: Recipe, progress: Progress, seconds: float) -> None:
-    """Adds this session's line to the training record that lies beside the weights."""
-    file = folder / "training.json"
-    record = json.loads(file.read_text()) if file.exists() else {"recipe": asdict(recipe), "sessions": []}
-    record["sessions"].append(
-        {
-            "from_step": progress.began,
-            "to_step": progress.step,
-            "clips": progress.step * BATCH,
-            "seconds": round(seconds),
-            "torch": torch.__version__,
-            "shares": LATER_SHARES,
-            "losses": progress.losses,
-        }
-    )
-    file.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def save_tensors(file: Path, tensors: dict[str, Tensor]) -> None:

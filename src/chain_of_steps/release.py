@@ -1,0 +1,42 @@
+"""What lies beside a trained model's weights: the record of its training, its scores on the way, and an example."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from . import suites
+from .bench import bench
+from .denoise import generate
+from .models import VideoModel
+from .schedule import preset
+
+SCORED, SEED = 24, 5  # samples per in-domain task of the choosing partition, and their seed
+
+
+def record(folder: Path, recipe: dict, session: dict) -> None:
+    """Adds a session's line and the scores after it to training.json, by which a model of ours is known."""
+    file = folder / "training.json"
+    whole = json.loads(file.read_text()) if file.exists() else {"recipe": recipe, "sessions": []}
+    whole["sessions"].append(session)
+    file.write_text(json.dumps(whole, indent=1) + "\n")
+    session["scores"] = scores(folder)
+    file.write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def scores(folder: Path) -> dict:
+    """How many samples of the choosing partition the model in a folder solves, by in-domain task."""
+    report = bench(VideoModel.load(folder), preset("mini"), suites.task_names("in-domain"), SCORED, SEED, "choosing")
+    solved = {name: cell["solved"] for name, cell in report["by_task"].items()}
+    return {"partition": "choosing", "seed": SEED, "n": SCORED, "mean_score": report["in_domain"], "solved": solved}
+
+
+def write_example(folder: Path, tries: int = 50) -> None:
+    """Saves the first frame of the first test maze that the model solves from seed 0."""
+    model, schedule = VideoModel.load(folder), preset("mini")
+    for sample in suites.draw("maze", tries, seed=0):
+        latents = generate(model, model.prepare_sample(sample), schedule, seed=0).latents[-1]
+        if sample.solved(model.decode(latents)):
+            break
+    Image.fromarray((sample.first_frame() * 255.0 + 0.5).astype(np.uint8)).save(folder / "example.png")
