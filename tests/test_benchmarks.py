@@ -21,6 +21,7 @@ import sweep as benchmark
 def bench(tmp_path_factory):
     pipe, folder = tiny.mini_like(), tmp_path_factory.mktemp("model")
     save_pipeline(folder, pipe.vae, pipe.text_encoder, pipe.transformer, preset("mini"))
+    (folder / "training.json").write_text("{}")
     return benchmark.Bench(str(folder))
 
 
