@@ -52,22 +52,6 @@ def test_splits_become_the_suite_and_named_tasks_stay(folder):
     assert found["6_step_budget"]["few"]["preset"] == "student"
 
 
-@pytest.mark.parametrize("suite", ["mini", "folder"])
-def test_every_notebook_runs_and_leaves_the_committed_figures_alone(apart, folder, tmp_path, suite):
-    committed = {file: file.stat().st_mtime_ns for file in (ROOT / "figures").glob("*")}
-    chosen = "mini" if suite == "mini" else str(folder / "gt")
-    assert another.main([*apart, "--suite", chosen], lambda _: None) == 0
-    figures, rows = tmp_path / "figures" / "tiny-wan", tmp_path / "runs" / "tiny-wan"
-    for name in suites_of(ROOT / "notebooks"):
-        assert (figures / f"{name}.json").exists() and list(figures.glob(f"{name}-*.png"))
-    assert list(rows.glob("*.jsonl"))
-    assert {file: file.stat().st_mtime_ns for file in (ROOT / "figures").glob("*")} == committed
-
-
-def suites_of(notebooks: Path) -> list[str]:
-    return sorted(file.stem for file in notebooks.glob("[1-9]*.ipynb"))
-
-
 def test_what_is_no_model_is_said_in_one_sentence(apart):
     with pytest.raises(ValueError, match="is no model folder and no known name"):
         another.main(["--model", "/nowhere"])
