@@ -17,7 +17,8 @@ class Recorded:
 
     Attributes:
         name: `FOLDER::TASK@HASH`, where the hash is of what its samples hold.
-        split, category: as in VBVR-Bench; the category is empty where no metadata tell.
+        split: as in VBVR-Bench.
+        category: empty: the folders do not tell it, only EvalKit's results do.
         own, others: its samples, and those of the folder's other tasks, which serve as unrelated ones.
     """
 

@@ -50,7 +50,12 @@ class Setting:
     @property
     def clean(self) -> "Setting":
         """The same without any change."""
-        return replace(self, noise=(), swap=None, merge=1)
+        return replace(self, noise=(), mode=MODES[0], swap=None, merge=1)
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is changed; a kind of noise alone is no change."""
+        return bool(self.noise) or self.swap is not None or self.merge > 1
 
     def sample(self) -> Sample:
         """What is to be solved."""

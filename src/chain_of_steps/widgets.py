@@ -1,7 +1,6 @@
 """The explorer's widgets: choose a puzzle, change its run, compare. What they do is in `explorer` and `setting`."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import ipywidgets as w
@@ -134,10 +133,9 @@ class Explorer:
         setting.sample()  # says now what is wrong with it
         if self.clean is None or self.clean.setting != setting.clean or self.clean.done < setting.steps:
             self.clean = Run(self.model, self.schedule, setting.clean, self._reported).start()
-        differs = setting != setting.clean and setting != replace(setting.clean, mode=setting.mode)
-        self.changed = Run(self.model, self.schedule, setting, self._reported).start() if differs else None
+        self.changed = Run(self.model, self.schedule, setting, self._reported).start() if setting.changes else None
         self.text.value, self.stop_button.disabled = setting.to_text(), False
-        self.step.max, self.progress.max = setting.steps - 1, setting.steps * (1 + differs)
+        self.step.max, self.progress.max = setting.steps - 1, setting.steps * (1 + setting.changes)
         self._reported()
 
     def _reported(self) -> None:
