@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "chain_of_steps"
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-FIGURES = yaml.safe_load((ROOT / "params.yaml").read_text())["figures"]
+FIGURES = sorted(STAGES.keys() - {"sources", "claims"})
 
 
 def imported(code: str, folder: tuple[str, ...] = ()) -> set[str]:

@@ -48,7 +48,7 @@ def test_every_section_of_the_parameters_has_its_experiment():
     parameters = yaml.safe_load((ROOT / "params.yaml").read_text())
     for scale in ("smoke", "mini", "real"):
         assert set(parameters[scale]) == set(parameters["figures"])
-        for _, runs in reproduce.experiments(scale, load_tiny).values():
+        for _, runs in registry.experiments(ROOT / "params.yaml", scale, load_tiny).values():
             assert len(set(runs)) == len(runs) > 0
     assert set(registry.EXPERIMENTS) == set(parameters["figures"])
 

@@ -94,9 +94,22 @@ def test_a_session_is_recorded_with_the_scores_after_it(tmp_path, monkeypatch):
     pipe = tiny.mini_like()
     save_pipeline(tmp_path, pipe.vae, pipe.text_encoder, pipe.transformer, preset("mini"))
     for step in (100, 200):
-        release.record(tmp_path, {"layers": 2}, {"to_step": step})
+        release.record(tmp_path, {"layers": 2}, {"to_step": step, "clips": 32 * step})
     record = json.loads((tmp_path / "training.json").read_text())
     assert [session["to_step"] for session in record["sessions"]] == [100, 200] and record["recipe"] == {"layers": 2}
     scores = record["sessions"][1]["scores"]
     assert scores["partition"] == "choosing" and scores["n"] == 1
     assert set(suites.task_names("in-domain")) <= set(scores["solved"])
+    release.write_card(tmp_path)
+    card = (tmp_path / "README.md").read_text()
+    assert f"| bounce | {scores['solved']['bounce']:.2f} |" in card and "200 steps, 6400 clips" in card
+
+
+@pytest.mark.parametrize(
+    ("able", "native"),
+    [({"avx2": True}, False), ({"avx512_f": True, "avx512_bf16": False}, False), ({"amx_bf16": True}, True)],
+)
+def test_bfloat16_only_where_the_processor_has_it(able, native, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    with training.mixed_precision():
+        assert torch.is_autocast_enabled("cpu") == native

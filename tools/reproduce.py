@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 import yaml
-from run import execute
+from run import execute, released
 from tqdm import tqdm
 
 from chain_of_steps import registry
@@ -44,7 +44,8 @@ def load(folder: str) -> VideoModel:
 
 
 def experiments(scale: str = "mini", load: Callable[[str], VideoModel] = load) -> dict[str, tuple]:
-    return registry.experiments(ROOT / "params.yaml", scale, load)
+    sections = yaml.safe_load((ROOT / "params.yaml").read_text())[scale]
+    return registry.of_sections({name: sections[name] for name in released()}, load, "data/mini")
 
 
 def redraw() -> None:
@@ -160,7 +161,7 @@ def _full() -> int:
     _dvc("pull", "--quiet")
     compute(FULL)
     _dvc("repro", "sources")
-    for name in yaml.safe_load((ROOT / "params.yaml").read_text())["figures"]:
+    for name in released():
         execute(name, out=str(FULL / "figures"), results=str(FULL))
     last = FULL.with_name("full-last")
     shutil.rmtree(last, ignore_errors=True)

@@ -29,6 +29,12 @@ def execute(name: str, scale: str | None = "mini", out: str = "figures", **more:
     return executed
 
 
+def released() -> list[str]:
+    """The notebooks that the pipeline draws: those whose rows are part of `results/`."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    return [name for name in yaml.safe_load((ROOT / "params.yaml").read_text())["figures"] if name in stages]
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")

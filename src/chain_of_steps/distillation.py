@@ -26,7 +26,7 @@ from .models import VideoModel
 from .optimizer import Optimizer
 from .schedule import preset
 from .suites import FRAMES
-from .training import BATCH, RATES, Denoiser, Progress, Say, save_tensors, warm_up
+from .training import BATCH, RATES, Denoiser, Progress, Say, mixed_precision, save_tensors, warm_up
 
 MOST = 10_000  # trajectories
 CHUNK = 250  # of them in a file
@@ -76,7 +76,7 @@ def make(model: VideoModel, teacher: Denoiser, numbers: range, batch: int = BATC
         given = encode(model.pipe.vae, np.stack([c.frames for c in clips]), only_first=True)
         words = model.pipe.tokenizer([c.prompt for c in clips], padding="max_length", return_tensors="pt").input_ids
         noise = torch.stack([torch.randn(given.shape[1:], generator=torch.Generator().manual_seed(i)) for i in indices])
-        with attention_backend("_native_math"), torch.autocast("cpu", torch.bfloat16):
+        with attention_backend("_native_math"), mixed_precision():
             states = waypoints(teacher, noise, given, words, preset("mini").sigmas, preset("student").sigmas)
         for name, value in (("states", states.half()), ("given", given.half()), ("words", words)):
             found[name].append(value)
@@ -136,6 +136,6 @@ def _loss(student: Denoiser, stored: dict[str, Tensor], levels: Tensor, step: in
     leg = torch.randint(len(levels) - 1, (BATCH,), generator=generator)
     x, after = (stored["states"][chosen, leg + end].float() for end in (0, 1))
     wanted = target(x, after, levels[leg], levels[leg + 1])
-    with attention_backend("_native_math"), torch.autocast("cpu", torch.bfloat16):
+    with attention_backend("_native_math"), mixed_precision():
         estimate = student(x, stored["given"][chosen].float(), levels[leg], stored["words"][chosen])
     return (estimate - wanted).pow(2).mean()

@@ -32,6 +32,37 @@ def scores(folder: Path) -> dict:
     return {"partition": "choosing", "seed": SEED, "n": SCORED, "mean_score": report["in_domain"], "solved": solved}
 
 
+CARD = """\
+---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: image-to-video
+---
+# The mini model of Chain of Steps
+
+A `WanImageToVideoPipeline` of 48 x 48 pixels and 9 frames, trained from nothing on the eight in-domain puzzles of the
+project's mini world: {steps} steps, {clips} clips. It is made for looking at, not for use: each frame of a clip is a
+latent frame, so that nothing is hidden between them.
+
+Solved, of {n} samples per task of the *choosing* partition (seed {seed}), 20 steps, no guidance:
+
+| task | solved |
+|---|---|
+{rows}
+
+Made by `chain-of-steps train`; `training.json` holds its record, `example.png` the first test maze that it solves.
+"""
+
+
+def write_card(folder: Path) -> None:
+    """Writes the model card, README.md, from training.json."""
+    session = json.loads((folder / "training.json").read_text())["sessions"][-1]
+    found = session["scores"]
+    rows = "\n".join(f"| {task} | {share:.2f} |" for task, share in found["solved"].items())
+    card = CARD.format(steps=session["to_step"], clips=session["clips"], n=found["n"], seed=found["seed"], rows=rows)
+    (folder / "README.md").write_text(card)
+
+
 def write_example(folder: Path, tries: int = 50) -> None:
     """Saves the first frame of the first test maze that the model solves from seed 0."""
     model, schedule = VideoModel.load(folder), preset("mini")

@@ -189,8 +189,15 @@ def _loss_of_step(model: Denoiser, rings: dict[int, Examples], step: int) -> Ten
     u = torch.rand(BATCH, generator=generator)
     sigma = (NOISE_SHIFT * u / (1.0 + (NOISE_SHIFT - 1.0) * u)).clamp_min(0.01)
     noise = torch.randn(latents.shape, generator=generator)
-    with attention_backend("_native_math"), torch.autocast("cpu", torch.bfloat16):
+    with attention_backend("_native_math"), mixed_precision():
         return loss_at(model, latents, given, words, sigma, noise)
+
+
+def mixed_precision() -> torch.autocast:
+    """bfloat16 where the processor multiplies it; others emulate it, ten times slower than float32."""
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.13
+    native = any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return torch.autocast("cpu", torch.bfloat16, enabled=native)
 
 
 def warm_up(progress: Progress, steps: int = 100) -> float:
@@ -232,6 +239,7 @@ def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe,
         "losses": progress.losses,
     }
     release.record(folder, asdict(recipe), session)
+    release.write_card(folder)
     release.write_example(folder)
 
 

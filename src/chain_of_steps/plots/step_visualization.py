@@ -4,7 +4,44 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import WIDTH, intervals, picture, spread, step_axis, style
+from ..intervals import interval
+from .style import PALETTE, WIDTH, intervals, picture, spread, step_axis, style
+
+
+def learning(record: dict) -> Figure:
+    """What training bought: the loss, and the share of samples solved with its 95 % interval, by clips seen.
+
+    Args:
+        record: a training.json; sessions that have no scores are left out on the right.
+    """
+    sessions = record["sessions"]
+    losses = np.array([pair for session in sessions for pair in session["losses"]])
+    scored = [session for session in sessions if "scores" in session]
+    per_step = sessions[-1]["clips"] / sessions[-1]["to_step"]
+    with style():
+        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
+        axes[0].plot(losses[:, 0] * per_step, losses[:, 1], lw=1.4)
+        axes[0].set(xscale="log", yscale="log", ylabel=r"loss (squared error of $\hat{x}_0$)", title="loss")
+        for number, task in enumerate(_hardest(scored)):
+            n = scored[-1]["scores"]["n"]
+            shares = [s["scores"]["solved"][task] for s in scored]
+            found = [interval(np.arange(n) < round(share * n)) for share in shares]
+            x = np.array([s["clips"] for s in scored]) * (1 + 0.02 * number)  # beside one another
+            bars = [[share - i["low"] for share, i in zip(shares, found, strict=True)]]
+            bars += [[i["high"] - share for share, i in zip(shares, found, strict=True)]]
+            axes[1].errorbar(x, shares, bars, color=PALETTE[number], label=task, marker="o", capsize=2)
+        axes[1].set(ylim=(0, 1.05), ylabel="solved (choosing partition)", title="what more training bought")
+        axes[1].legend(frameon=False, loc="lower right")
+        for axis in axes:
+            axis.set_xlabel("clips seen")
+        figure.tight_layout()
+    return figure
+
+
+def _hardest(scored: list[dict], count: int = 4) -> list[str]:
+    """The tasks that were solved least over all sessions together, hardest first."""
+    tasks = scored[-1]["scores"]["solved"]
+    return sorted(tasks, key=lambda task: sum(session["scores"]["solved"][task] for session in scored))[:count]
 
 
 def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: str) -> Figure:
