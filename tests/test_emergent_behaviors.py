@@ -367,6 +367,25 @@ def test_the_picture_of_a_correction_is_that_of_the_first_one(model, tmp_path, m
     assert (experiment.showcase(rows[:1], tmp_path)["corrected"].clips == 0).all(), "none: the first solved one"
 
 
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ([[1.0, 1.0], [0.2, 1.0], [0.0, 1.0]], 1),  # the first one that the steps solved
+        ([[0.0, 0.5], [1.0, 1.0], [0.0, 0.0]], 1),  # solved at once, if none
+        ([[0.0, 0.5], [0.0, 0.9]], 0),  # the first, if none is solved
+    ],
+)
+def test_the_sample_shown_follows_the_stated_rule(model, tmp_path, monkeypatch, scores, expected):
+    experiment = StepVisualization(model, SCHEDULE)
+    monkeypatch.setattr(experiment, "clips", lambda run: (None, np.full((4, 2, 48, 48, 3), run.index, np.uint8)))
+    runs = experiment.plan(["maze"], len(scores), 0, 0, 7)
+    rows = [{"run": experiment.identity(r), "result": {"score_at": s}} for r, s in zip(runs, scores, strict=True)]
+    shown = experiment.showcase(rows, tmp_path)
+    assert (shown["maze"].clips == expected).all()
+    failed = [index for index, (_, last) in enumerate(scores) if last < 1.0]
+    assert ("failed" in shown) == bool(failed) and all((shown["failed"].clips == i).all() for i in failed[:1])
+
+
 def test_the_generations_are_those_of_notebook_one():
     parameters = yaml.safe_load((ROOT / "params.yaml").read_text())
     for scale in parameters.values():

@@ -118,19 +118,18 @@ class StepVisualization:
         return sample, decode_all(self.model, generate(self.model, condition, self.schedule, run.seed))
 
     def showcase(self, rows: list[dict], results: str | Path) -> dict[str, Case]:
-        """One case per task, chosen by rule: its first solved sample (mazes: of 5 x 5 rooms or more), else its first
-        sample; under `failed` the first maze that is not solved. Pictures found under `results` are used."""
-        chosen = {}
+        """One case per task, chosen by rule: its first sample that is solved in the end and not yet at step 0, else
+        its first solved one, else its first; under `failed` the first maze that is not solved. Pictures found under
+        `results` are used."""
+        chosen: dict[str, tuple[int, Run]] = {}
         for row in rows:
-            run = self._run(row["run"])
-            sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
-            small = sample.module == "maze" and sample.state["rooms"] < 5
-            solved = row["result"]["score_at"][-1] == 1.0
-            if run.task not in chosen or (solved and not small and not chosen[run.task][1]):
-                chosen[run.task] = (run, solved and not small)
-            if run.task == "maze" and not solved:
-                chosen.setdefault("failed", (run, False))
-        return {name: self._case(name, run, Path(results)) for name, (run, _) in chosen.items()}
+            run, scores = self._run(row["run"]), row["result"]["score_at"]
+            rank = 0 if scores[-1] < 1.0 else 1 if scores[0] == 1.0 else 2
+            if run.task not in chosen or rank > chosen[run.task][0]:
+                chosen[run.task] = (rank, run)
+            if run.task == "maze" and rank == 0:
+                chosen.setdefault("failed", (rank, run))
+        return {name: self._case(name, run, Path(results)) for name, (_, run) in chosen.items()}
 
     def _case(self, name: str, run: Run, results: Path) -> Case:
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)

@@ -80,8 +80,12 @@ def exploration(summary: dict) -> Figure:
         axes[0].legend(frameon=False)
         for name in tasks:
             axes[1].plot(summary[name]["solved_at"], color="#C8C8CC", lw=1)
-        axes[1].plot(everything["solved_at"], lw=2.2)
-        axes[1].set(ylabel=r"solved, read off $\hat{x}_0$", ylim=(0, 1), title="accuracy by step")
+        axes[1].plot(everything["solved_at"], lw=2.2, label="all tasks")
+        gains = {name: summary[name]["solved_at"][-1] - summary[name]["solved_at"][0] for name in tasks}
+        for number, name in enumerate(sorted(gains, key=gains.get, reverse=True)[:2], 1):
+            axes[1].plot(summary[name]["solved_at"], color=PALETTE[number], lw=1.8, label=name)
+        axes[1].legend(frameon=False)
+        axes[1].set(ylabel=r"solved, read off $\hat{x}_0$", ylim=(0, 1.02), title="accuracy by step")
         for axis in axes[:2]:
             step_axis(axis, sigmas)
         intervals(axes[2], {name: summary[name]["commit"] for name in tasks})
@@ -101,6 +105,7 @@ def steps_or_frames(summary: dict) -> Figure:
         mazes = {name: summary[name]["onset_slope"] for name in tasks if name.startswith("maze")}
         intervals(axes[1], mazes)
         axes[1].axvline(0, color="0.6", lw=1)
+        axes[1].margins(y=1.0)
         axes[1].set(xlabel="onset step per room of distance (slope)", title="all at once (0) or breadth first (> 0)?")
         figure.tight_layout()
     return figure

@@ -31,6 +31,11 @@ def spread(steps: int, count: int) -> list[int]:
     return sorted({round(s) for s in np.linspace(0, steps - 1, count)})
 
 
+def mostly_early(steps: int, count: int) -> list[int]:
+    """`count` step indices, the first and the last among them, closer together at the start, where most happens."""
+    return sorted({round(s) for s in (steps - 1) * np.linspace(0, 1, count) ** 1.7})
+
+
 def intervals(axis: Axes, values: dict[str, dict]) -> None:
     """A dot with its 95 % interval per name, top to bottom."""
     known = {name: value for name, value in values.items() if value["n"]}
