@@ -1,5 +1,6 @@
 """The README about itself: its snippet runs, its table matches the pipeline, its links lead somewhere."""
 
+import json
 import re
 from pathlib import Path
 
@@ -43,3 +44,18 @@ def test_snippet_of_stock_diffusers_solves_the_maze(monkeypatch):
     mazes = suites.draw("maze", 50, seed=0)
     sample = min(mazes, key=lambda maze: abs(maze.first_frame() * 255 - given).mean())
     assert sample.solved(names["video"])
+
+
+def test_scores_are_those_of_the_benchmark_files():
+    reports = {name: json.loads((ROOT / "benchmarks" / name).read_text()) for name in ("mini.json", "mini_mazes.json")}
+    cells = reports["mini.json"]["by_task"] | {"maze": reports["mini_mazes.json"]["by_task"]["maze"]}
+    listed = {row[0]: row[2:] for row in re.findall(r"^\| (\w+) \| (.*?) \| (\S+) \| (\S+) \| (\d+) \|$", README, re.M)}
+    assert set(listed) == cells.keys() - {"maze_5x5_up"}
+    for name, (score, solved, n) in listed.items():
+        cell = cells[name]
+        assert (score, solved, int(n)) == (f"{cell['mean']:.2f}", f"{cell['solved']:.2f}", cell["n"]), name
+    means = dict(re.findall(r"^\| all (\S+) \| \| (\S+) \| \| \d+ \|$", README, re.M))
+    assert means == {
+        "in-domain": f"{reports['mini.json']['in_domain']:.2f}",
+        "out-of-domain": f"{reports['mini.json']['out_of_domain']:.2f}",
+    }

@@ -27,8 +27,9 @@ def record(folder: Path, recipe: dict, session: dict) -> None:
 
 def scores(folder: Path) -> dict:
     """How many samples of the choosing partition the model in a folder solves, by in-domain task."""
-    report = bench(VideoModel.load(folder), preset("mini"), suites.task_names("in-domain"), SCORED, SEED, "choosing")
-    solved = {name: cell["solved"] for name, cell in report["by_task"].items()}
+    tasks = suites.task_names("in-domain")
+    report = bench(VideoModel.load(folder), preset("mini"), tasks, SCORED, SEED, "choosing")
+    solved = {name: report["by_task"][name]["solved"] for name in tasks}
     return {"partition": "choosing", "seed": SEED, "n": SCORED, "mean_score": report["in_domain"], "solved": solved}
 
 

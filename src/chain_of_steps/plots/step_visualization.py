@@ -71,7 +71,7 @@ def exploration(summary: dict) -> Figure:
     sigmas, everything = summary["sigmas"][:-1], summary["all"]
     tasks = [name for name in summary if name not in ("all", "sigmas")]
     with style():
-        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.6))
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.6), layout="constrained")
         axes[0].plot(everything["present"], label="model", lw=2.2)
         for prior, null in everything.get("null", {}).items():
             if prior != "n":
@@ -90,7 +90,6 @@ def exploration(summary: dict) -> Figure:
             step_axis(axis, sigmas)
         intervals(axes[2], {name: summary[name]["commit"] for name in tasks})
         axes[2].set(xlabel="commit step", title="when is it decided?")
-        figure.tight_layout()
     return figure
 
 
