@@ -71,7 +71,7 @@ class VideoModel:
     ):
         self.pipe, self.name, self.size, self.frames, self.fixed = pipe, name, size, frames, fixed
         self.place = Place()
-        self.device = pipe.transformer.device
+        self.device, self.dtype = pipe.transformer.device, pipe.transformer.dtype  # each walks over all parameters: once only
         pipe.set_progress_bar_config(disable=True)
         for part in (pipe.transformer, pipe.transformer_2, pipe.vae, pipe.text_encoder):
             if part is not None:
@@ -209,7 +209,7 @@ class VideoModel:
             times = (
                 (condition.free[0, 0, :, ::p, ::q].to(x.device) * timestep).flatten().expand(x.shape[0], -1)
             )  # (B, N)
-        inputs, times = inputs.to(expert.dtype), times.to(x.device)
+        inputs, times = inputs.to(self.dtype), times.to(x.device)
 
         def ask(text: Tensor, guided: bool) -> Tensor:
             self.place.guided = guided
