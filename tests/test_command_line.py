@@ -42,6 +42,14 @@ def test_bench_is_reproducible_and_depends_on_the_seed(folder, capsys):
     assert reports[0]["seed"] != reports[2]["seed"]
 
 
+def test_bench_refuses_a_missing_folder_at_once_and_never_loses_its_report(folder, tmp_path, capsys):
+    bench = ["bench", "--model", folder, "--samples-per-task", "1", "--task", "bounce", "--json"]
+    assert main([*bench, str(tmp_path / "none" / "x.json")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+    assert main([*bench, str(tmp_path)]) == 2, "a folder cannot be written to as a file"
+    assert json.loads(capsys.readouterr().out)["by_task"]["bounce"]["n"] == 1
+
+
 def test_exported_suite_is_generated_in_the_layout_of_the_benchmark(folder, tmp_path):
     suite, out = str(tmp_path / "suite"), tmp_path / "videos"
     options = ["--samples-per-task", "1", "--seed", "5", "--out", suite, "--split", "out-of-domain", "--size", "96"]

@@ -15,7 +15,7 @@ WEIGHTS = (
     "vae/diffusion_pytorch_model.safetensors",
     "text_encoder/model.safetensors",
 )
-REFUSED = r"^the model in .* cannot be loaded: .*; `dvc pull --force` restores it$"
+REFUSED = r"^the model in .* cannot be loaded: .*; `dvc pull --force` restores the project's own$"
 
 
 @pytest.fixture(scope="module")

@@ -59,3 +59,10 @@ def test_scores_are_those_of_the_benchmark_files():
         "in-domain": f"{reports['mini.json']['in_domain']:.2f}",
         "out-of-domain": f"{reports['mini.json']['out_of_domain']:.2f}",
     }
+
+
+def test_speeds_are_those_of_the_benchmark_file():
+    speed = json.loads((ROOT / "benchmarks" / "sweep.json").read_text())
+    text = " ".join(README.split())
+    assert f"adds {100 * speed['loop_overhead']:.1f} % to" in text
+    assert f"takes {speed['evaluations_per_second']:.0f} steps of a {speed['frames']}-frame clip" in text

@@ -62,6 +62,8 @@ def _bench(options: argparse.Namespace) -> None:
     from .schedule import preset
 
     _only_mini(options.suite)
+    if not Path(options.json).parent.is_dir():
+        raise ValueError(f"there is no folder {Path(options.json).parent} to write {options.json} to")
     tasks = [suites.find(options.task).name] if options.task else suites.task_names(options.split)
     model = VideoModel.load(options.model, options.device)
     report = bench(
@@ -76,7 +78,11 @@ def _bench(options: argparse.Namespace) -> None:
     if options.json == "-":
         print(text)
     else:
-        Path(options.json).write_text(text + "\n")
+        try:
+            Path(options.json).write_text(text + "\n")
+        except OSError:
+            print(text)  # rather than lose it
+            raise
 
 
 def _export_suite(options: argparse.Namespace) -> None:

@@ -71,7 +71,8 @@ class VideoModel:
     ):
         self.pipe, self.name, self.size, self.frames, self.fixed = pipe, name, size, frames, fixed
         self.place = Place()
-        self.device, self.dtype = pipe.transformer.device, pipe.transformer.dtype  # each walks over all parameters: once only
+        # Asked once: each answer walks over all parameters.
+        self.device, self.dtype = pipe.transformer.device, pipe.transformer.dtype
         pipe.set_progress_bar_config(disable=True)
         for part in (pipe.transformer, pipe.transformer_2, pipe.vae, pipe.text_encoder):
             if part is not None:
@@ -107,7 +108,7 @@ class VideoModel:
             ).to(device)
         except Exception as error:
             raise ValueError(
-                f"the model in {folder} cannot be loaded: {error}; `dvc pull --force` restores it"
+                f"the model in {folder} cannot be loaded: {error}; `dvc pull --force` restores the project's own"
             ) from error
         if (folder / "training.json").exists():
             return cls(pipe, folder.name, fixed=True)

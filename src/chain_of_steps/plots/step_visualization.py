@@ -20,20 +20,20 @@ def learning(record: dict) -> Figure:
     per_step = sessions[-1]["clips"] / sessions[-1]["to_step"]
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
-        axes[0].plot(losses[:, 0] * per_step, losses[:, 1], lw=1.4)
+        axes[0].plot(losses[:, 0] * per_step / 1000, losses[:, 1], lw=1.4)
         axes[0].set(xscale="log", yscale="log", ylabel=r"loss (squared error of $\hat{x}_0$)", title="loss")
         for number, task in enumerate(_hardest(scored)):
             n = scored[-1]["scores"]["n"]
             shares = [s["scores"]["solved"][task] for s in scored]
             found = [interval(np.arange(n) < round(share * n)) for share in shares]
-            x = np.array([s["clips"] for s in scored]) * 1.03**number  # beside one another
+            x = np.array([s["clips"] for s in scored]) / 1000 + 6 * number  # beside one another
             bars = [[share - i["low"] for share, i in zip(shares, found, strict=True)]]
             bars += [[i["high"] - share for share, i in zip(shares, found, strict=True)]]
             axes[1].errorbar(x, shares, bars, color=PALETTE[number], label=task, marker="o", capsize=2)
-        axes[1].set(ylim=(-0.02, 1.05), xscale="log", ylabel="solved (choosing partition)", title="what more training bought")
+        axes[1].set(ylim=(-0.02, 1.05), ylabel="solved (choosing partition)", title="what more training bought")
         axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
         for axis in axes:
-            axis.set_xlabel("clips seen")
+            axis.set_xlabel("clips seen (thousands)")
         figure.tight_layout()
     return figure
 
