@@ -125,6 +125,7 @@ def test_figures_draw(probe_rows, model, tmp_path):
 
 def swap_row(index, donor, own, final, answers=(0, 3), where="all", step=0) -> dict:
     run = {"task": "maze", "index": index, "step": step, "variant": "state", "where": where, "donor": "twin"}
+    run["random"] = False
     result = {"right": [0, 3], "answers": [*answers], "moved": [1.0, 0.5], "donor": donor, "own": own, "final": final}
     return {"run": run, "result": result}
 
@@ -147,6 +148,28 @@ def test_flips_are_counted_only_where_both_clean_runs_are_right():
     assert kind["final_best"]["layer"] == 0 and kind["final_best"]["mean"] == 0.0, "chosen on even, measured on odd"
 
 
+def test_ramps_keep_the_random_network_apart():
+    rows = [swap_row(i, donor=[0.0, 0.0], own=[0.0, 0.0], final=[0, 0]) for i in range(3)]
+    rows[2]["run"]["random"], rows[2]["result"]["moved"] = True, [0.0, 1.0]
+    del rows[1]["result"]["moved"]  # a pair that was not swapped
+    ramps = readouts.ramps(rows, 0)["maze"]
+    assert [layer["mean"] for layer in ramps["state-all"]] == [1.0, 0.5] and ramps["state-all"][0]["n"] == 1
+    assert [layer["mean"] for layer in ramps["random network"]] == [0.0, 1.0]
+    assert readouts.ramps(rows, 3) == {}
+
+
+def test_order_is_the_difference_of_the_layers_at_which_labels_are_read():
+    def row(label, source, hits):
+        counts = {"hits": [[hits] * 4], "positives": [[10] * 4], "rejections": [[5] * 4], "negatives": [[10] * 4]}
+        return {"run": {"task": "maze", "label": label, "source": source}, "result": counts}
+
+    rises = {"wall": [0, 9, 9, 9], "marked": [0, 0, 5, 9]}  # input, then three layers
+    rows = [row(n, s, h) for n, hits in rises.items() for s, h in zip(("input", "0", "1", "2"), hits, strict=True)]
+    found = readouts.order(rows, "maze", "wall", "marked")
+    assert (found["mean"], found["low"], found["high"], found["n"]) == (2.0, 2.0, 2.0, 4)
+    assert readouts.order(rows, "mark_object", "named", "marked")["n"] == 0
+
+
 def test_the_map_has_steps_as_rows_and_layers_as_columns(tmp_path):
     rows = [swap_row(i, [0.0, 0.9], [0.0, 0.0], [0, 3], where="answer", step=s) for i in range(2) for s in (0, 2)]
     lines = readouts.swaps(rows)
@@ -156,6 +179,7 @@ def test_the_map_has_steps_as_rows_and_layers_as_columns(tmp_path):
     for figure in (
         plots.swap_maps({"maze": (grid, steps)}, SCHEDULE.sigmas),
         plots.swap_curves(summary, ["maze"], [0, 2]),
+        plots.swap_ramps(readouts.ramps(rows, 0)),
     ):
         figure.savefig(tmp_path / "x.png")
         plt.close(figure)

@@ -1,5 +1,7 @@
 """Swaps of hidden states obey trap 2: what must be degenerate is, and a swap with oneself changes nothing."""
 
+from dataclasses import replace
+
 import pytest
 import tiny
 import torch
@@ -104,9 +106,11 @@ def test_a_task_without_twins_is_refused():
         counterfactual(suites.draw_one("bounce", 0, 0), 1)
 
 
-def test_the_experiment_reads_what_its_swaps_do(model, tmp_path):
+def test_the_experiment_reads_what_its_swaps_do(model, tmp_path, monkeypatch):
     experiment = LayerSwaps(model, SCHEDULE)
-    runs = experiment.plan(["maze", "mark_object"], 1, 1, steps=[0, 2], map_stride=3, suite_seed=7)
+    both_right(monkeypatch, experiment)
+    pairs = {"maze": 1, "mark_object": 1}
+    runs = experiment.plan(pairs, pairs, steps=[0, 2], map_stride=3, suite_seed=7)
     rows = sweep(experiment, Store(tmp_path, "x"), runs)
     by_run = {run: row["result"] for run, row in zip(runs, rows, strict=True)}
     for run, result in by_run.items():
@@ -115,3 +119,27 @@ def test_the_experiment_reads_what_its_swaps_do(model, tmp_path):
             assert result["moved"] == [1.0, 1.0], "equal text: the donor's output at every layer"
     assert experiment.measure(rows[5]["run"]) == rows[5]["result"]
     assert isinstance(runs[0], Run)
+
+
+def test_pairs_that_cannot_flip_are_not_swapped_but_a_random_network_always_is(model, tmp_path):
+    experiment = LayerSwaps(model, SCHEDULE)
+    before = {name: p.clone() for name, p in model.transformers[0].named_parameters()}
+    runs = experiment.plan({"mark_object": 1}, {}, steps=[0], map_stride=3, suite_seed=7)
+    rows = sweep(experiment, Store(tmp_path, "x"), runs)
+    by_random = {run.random: row["result"] for run, row in zip(runs, rows, strict=True)}
+    assert by_random[False]["answers"] != by_random[False]["right"] and "moved" not in by_random[False]
+    assert by_random[True]["moved"][-1] == 1.0, "the donor's last state is the donor's output, whatever the prompt"
+    assert all(torch.equal(p, before[name]) for name, p in model.transformers[0].named_parameters())
+
+
+def both_right(monkeypatch, experiment: LayerSwaps) -> None:
+    """Lets every clean run of an untrained model count as right."""
+    party = experiment._party
+
+    def right(board, reader, run):
+        found, state = party(board, reader, run)
+        answers = [candidate.answer for candidate in reader.candidates]  # a stranger's is not among them
+        valid = board.valid[0].answer
+        return replace(found, answer=answers.index(valid) if valid in answers else -1), state
+
+    monkeypatch.setattr(experiment, "_party", right)

@@ -6,6 +6,7 @@ step's clean estimate and off the final video.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from .. import suites
 from ..denoise import State, advance, denoise, generate
+from ..linear_probes import shaken
 from ..models import Condition, VideoModel
 from ..schedule import Schedule
 from ..sites import capture, region, start_at
@@ -40,6 +42,7 @@ class Run:
             differ; `answer`: all later frames where the two answers differ.
         donor: `twin`, the same board with another answer; `stranger`, another sample altogether: the null.
         final: also read the final video.
+        random: in a network of random weights. It never answers; only how far its clean estimate moves is read.
     """
 
     task: str
@@ -51,12 +54,13 @@ class Run:
     where: str = "all"
     donor: str = "twin"
     final: bool = False
+    random: bool = False
     partition: str = "test"
 
     @property
     def base(self) -> tuple:
         """Runs of equal base share receiver, donors and their states."""
-        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.step
+        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.step, self.random
 
 
 @dataclass(frozen=True)
@@ -100,24 +104,28 @@ class LayerSwaps:
 
     def plan(
         self,
-        tasks: list[str],
-        pairs_per_task: int,
-        map_pairs_per_task: int,
+        pairs: dict[str, int],
+        map_pairs: dict[str, int],
         steps: list[int],
         map_stride: int,
         suite_seed: int,
     ) -> list[Run]:
-        """All runs: every variant at `steps`, and for the map the two regions at every `map_stride`-th step."""
+        """All runs: every variant at `steps`, and for the map the two regions at every `map_stride`-th step.
+
+        Args:
+            pairs, map_pairs: how many pairs of each task are drawn; the map's are the first of them.
+        """
         runs = []
-        for task in suites.task_names(tasks):
-            for i in range(pairs_per_task):
+        for task in suites.task_names(list(pairs)):
+            for i in range(pairs[task]):
                 for step in steps:
                     base = (task, i, suite_seed, i, step)
                     runs += [Run(*base, "state", where, final=True) for where in WHERE]
                     runs += [Run(*base, variant, "all") for variant in ("delta", "blend")]
                     runs += [Run(*base, "delta", "answer")]
                     runs += [Run(*base, "state", "answer", "stranger", True), Run(*base, "noise", "answer", final=True)]
-            for i in range(map_pairs_per_task):
+                runs += [Run(task, i, suite_seed, i, steps[0], random=True)]
+            for i in range(map_pairs.get(task, 0)):
                 for step in range(0, self.schedule.steps, map_stride):
                     runs += [Run(task, i, suite_seed, i, step, "state", where, final=True) for where in WHERE[1:]]
         return list(dict.fromkeys(runs))
@@ -127,38 +135,42 @@ class LayerSwaps:
         return self._common | asdict(run)
 
     def evaluations(self, runs: list[Run]) -> int:
-        """How many model evaluations `results` makes; half of a pass, on average, for a patched one."""
+        """How many model evaluations `results` makes if both clean runs are right; a patched one counts as half."""
         left = self.schedule.steps - runs[0].step - 1
-        return sum(self.layers * (1 + run.final * left) // 2 for run in runs) + 3 * self.schedule.steps
+        patched = self.layers * sum(1 + 2 * left * run.final for run in runs) // 2
+        return patched + (2 + _needs_stranger(runs)) * self.schedule.steps
 
     def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every run; all share a base.
 
-        Fields, lists over layers: `moved`, how far the clean estimate went on the way from receiver to donor,
+        Fields: `answers` of the two clean runs, and the two `right` answers, as the receiver's candidates. Where these
+        are equal, lists over layers: `moved`, how far the clean estimate went on the way from receiver to donor,
         `||P - A|| / ||B - A||`; `own` and `donor`, evidence for either's answer in the last frame of that clean
-        estimate; `final`, the candidate that the final video shows (-1 for none), where asked for. And `answers` of
-        the two clean runs with the two right answers, `right`, all as the receiver's candidates.
+        estimate; and `final`, the candidate that the final video shows (-1 for none), where asked for. Nothing can
+        flip in other pairs, so nothing is swapped in them.
         """
+        with shaken(self.model) if runs[0].random else nullcontext():
+            yield from self._results(runs)
+
+    def _results(self, runs: list[Run]) -> Iterator[tuple[Run, dict]]:
         run = runs[0]
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
         twin, target = self.twin(sample)
         own, state = self._party(sample, sample, run)
         donors = {"twin": self._party(twin, sample, run)[0]}
-        if any(r.donor == "stranger" for r in runs):
+        clean = {"right": [0, target], "answers": [own.answer, donors["twin"].answer]}
+        eligible = run.random or clean["answers"] == clean["right"]
+        if eligible and _needs_stranger(runs):
             other = suites.draw_one(run.task, run.index + 1000, run.suite_seed, run.partition)
             donors["stranger"] = self._party(other, sample, run)[0]
         for run in runs:
+            if not eligible:
+                yield run, clean
+                continue
             donor, tokens = donors[run.donor], self._tokens(sample, twin, target, run)
             swaps = [SwapLayer(k, run.variant, seed=run.seed) for k in range(self.layers)]
             patched = [self._patched(swap, own, donor, tokens, state, run.final) for swap in swaps]
-            yield (
-                run,
-                {
-                    "right": [0, target],
-                    "answers": [own.answer, donors["twin"].answer],
-                    **self._read(sample, target, own, donor, patched),
-                },
-            )
+            yield run, clean | self._read(sample, target, own, donor, patched)
 
     def measure(self, identity: dict) -> dict:
         """Computes one row by itself."""
@@ -219,3 +231,7 @@ class LayerSwaps:
             shown = [sample.answer_index(self.model.decode(p.final)[-1]) for p in patched]
             result["final"] = [-1 if index is None else index for index in shown]
         return result
+
+
+def _needs_stranger(runs: list[Run]) -> bool:
+    return any(run.donor == "stranger" for run in runs)

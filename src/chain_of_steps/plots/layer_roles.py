@@ -15,6 +15,14 @@ KINDS = {
     "state-answer-stranger": "null: a stranger's tokens",
     "noise-answer-twin": "null: random, as long",
 }
+RAMPS = {
+    "state-all": "all tokens",
+    "state-cause": "tokens of the cause",
+    "state-answer": "tokens of the answer",
+    "delta-all": "one block's update",
+    "blend-all": "half way",
+    "random network": "all tokens, random network",
+}
 FLOORS = ("x", "x0_hat", "input", "shuffled", "random network")
 
 
@@ -131,6 +139,22 @@ def swap_curves(swaps: dict, tasks: list[str], steps: list[int], column: str = "
             row[0].set_ylabel("answer flips to the donor's")
         for axis in axes[-1]:
             axis.set_xlabel("layer")
+        axes[0, -1].legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        figure.tight_layout()
+    return figure
+
+
+def swap_ramps(ramps: dict) -> Figure:
+    """What each kind of swap does to that step's clean estimate by itself, the degenerate ones among them."""
+    with style():
+        figure, axes = plt.subplots(1, len(ramps), figsize=(WIDTH, 3.4), sharey=True, squeeze=False)
+        for axis, (task, kinds) in zip(axes[0], ramps.items(), strict=True):
+            for i, (kind, label) in enumerate(RAMPS.items()):
+                if kind in kinds:
+                    colour = "0.5" if kind == "random network" else PALETTE[i]
+                    band(axis, range(len(kinds[kind])), kinds[kind], colour, label)
+            axis.set(title=task, xlabel="layer", ylim=(-0.02, None))
+        axes[0, 0].set_ylabel("way to the donor's estimate")
         axes[0, -1].legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
         figure.tight_layout()
     return figure

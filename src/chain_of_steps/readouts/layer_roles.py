@@ -7,6 +7,9 @@ from ..intervals import interval, interval_of
 
 CLEAR = 0.1  # evidence by which one answer must lead the other
 CURVES = ("norm", "channel_variance", "temporal")
+RISE = 0.9  # share of a probe's rise over the layers that counts as all of it
+PLACE = ["task", "index", "step", "variant", "where", "donor"]
+FOUND = ["layer", "moved", "flip", "kept", "final_flip", "final_kept"]
 COUNTS = ("hits", "positives", "rejections", "negatives")
 
 
@@ -19,17 +22,17 @@ def swaps(rows: list[dict]) -> pd.DataFrame:
     lines = []
     for row in rows:
         run, result = row["run"], row["result"]
-        if result["answers"] != result["right"]:
+        if run["random"] or result["answers"] != result["right"]:
             continue
         own, target = result["right"]
-        place = {name: run[name] for name in ("task", "index", "step", "variant", "where", "donor")}
+        place = {name: run[name] for name in PLACE}
         for k, moved in enumerate(result["moved"]):
             lead = result["donor"][k] - result["own"][k]
             final = result["final"][k] if "final" in result else np.nan
             line = {"layer": k, "moved": moved, "flip": float(lead > CLEAR), "kept": float(lead < -CLEAR)}
             line |= {"final_flip": _equal(final, target), "final_kept": _equal(final, own)}
             lines.append(place | line)
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=[*PLACE, *FOUND])
 
 
 def swap_summary(lines: pd.DataFrame, pairs: int) -> dict:
@@ -41,12 +44,26 @@ def swap_summary(lines: pd.DataFrame, pairs: int) -> dict:
     Args:
         pairs: how many were drawn; those that remain are those whose clean runs are right.
     """
-    result: dict = {"pairs": pairs, "eligible": int(lines.groupby(["task", "index"]).ngroups) if len(lines) else 0}
-    for (task, step), group in lines.groupby(["task", "step"]) if len(lines) else []:
+    result: dict = {"pairs": pairs, "eligible": int(lines.groupby(["task", "index"]).ngroups)}
+    for (task, step), group in lines.groupby(["task", "step"]):
         kinds = result.setdefault(task, {}).setdefault(f"step{step}", {})
         for names, kind in group.groupby(["variant", "where", "donor"]):
             kinds["-".join(names)] = _kind(kind)
     return result
+
+
+def ramps(rows: list[dict], step: int) -> dict:
+    """How far a swap at `step` moves that step's clean estimate towards the donor's, `||P_k - A|| / ||B - A||`: by
+    task and kind (`variant-where`), lists over layers; swaps of all tokens in a random network are `random network`."""
+    moved: dict = {}
+    for run, result in ((row["run"], row["result"]) for row in rows):
+        if run["step"] == step and run["donor"] == "twin" and run["variant"] != "noise" and "moved" in result:
+            kind = "random network" if run["random"] else f"{run['variant']}-{run['where']}"
+            moved.setdefault(run["task"], {}).setdefault(kind, []).append(result["moved"])
+    return {
+        task: {kind: [interval(column) for column in zip(*values, strict=True)] for kind, values in kinds.items()}
+        for task, kinds in moved.items()
+    }
 
 
 def map_of(lines: pd.DataFrame, task: str, where: str, column: str = "final_flip") -> tuple[np.ndarray, list[int]]:
@@ -88,15 +105,45 @@ def probes(rows: list[dict]) -> dict:
     return result
 
 
+def order(rows: list[dict], task: str, seen: str, decided: str) -> dict:
+    """How many layers later a probe reads what is `decided` than what is `seen`, at step 0: the difference of the first
+    layers at which a label is read nearly as well as at its best (nine tenths of the way up from the first block's
+    input); with an interval over samples."""
+    counts = {label: _by_layer(rows, task, label) for label in (seen, decided)}
+    if not all(counts.values()):
+        return interval([])
+
+    def onset(label: str, drawn: np.ndarray) -> np.ndarray:
+        curve = np.stack([accuracy(layer, drawn) for layer in counts[label]])  # (1 + L, ...)
+        enough = curve[0] + RISE * (curve.max(0) - curve[0])
+        return (curve >= enough).argmax(0)
+
+    samples = len(counts[seen][0]["hits"])
+    return interval_of(lambda drawn: onset(decided, drawn) - onset(seen, drawn), samples)
+
+
+def accuracy(counts: dict, drawn: np.ndarray) -> np.ndarray:
+    """Balanced accuracy over the tokens of the drawn samples, (..., n) -> (...): mean of sensitivity and specificity.
+
+    Args:
+        counts: `hits` of `positives` and `rejections` of `negatives`, each (samples,).
+    """
+    hits, positives, rejections, negatives = (np.array(counts[name], float)[drawn].sum(-1) for name in COUNTS)
+    return 0.5 * (hits / np.maximum(positives, 1.0) + rejections / np.maximum(negatives, 1.0))
+
+
 def balanced_accuracy(counts: dict, chosen: np.ndarray) -> dict:
-    """Mean of sensitivity and specificity over the chosen samples' tokens, with an interval over samples."""
-    hits, positives, rejections, negatives = (np.array(counts[name], float)[chosen] for name in COUNTS)
+    """Of the chosen samples, (n,) bool, with an interval over samples."""
+    indices = np.flatnonzero(chosen)
+    return interval_of(lambda drawn: accuracy(counts, indices[drawn]), len(indices))
 
-    def statistic(drawn: np.ndarray) -> np.ndarray:
-        seen = hits[drawn].sum(-1) / np.maximum(positives[drawn].sum(-1), 1.0)
-        return 0.5 * (seen + rejections[drawn].sum(-1) / np.maximum(negatives[drawn].sum(-1), 1.0))
 
-    return interval_of(statistic, int(chosen.sum()))
+def _by_layer(rows: list[dict], task: str, label: str) -> list[dict]:
+    """The counts of a label's probes at step 0, the input of the first block before all layers."""
+    wanted = [row for row in rows if row["run"]["task"] == task and row["run"]["label"] == label]
+    found = {row["run"]["source"]: {name: row["result"][name][0] for name in COUNTS} for row in wanted}
+    layers = sorted((source for source in found if source.isdigit()), key=int)
+    return [found[source] for source in ("input", *layers)] if found else []
 
 
 def _kind(lines: pd.DataFrame) -> dict:
