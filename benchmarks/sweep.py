@@ -3,7 +3,8 @@
 The job: all frames noised at each of 50 steps, one run per step. Ours shares what the runs share; the rival calls the
 stock pipeline once per run and edits the latents in its step callback. Both end with latents, nothing is decoded. The
 two take turns in one process: between two of our sweeps lie ten calls of the pipeline, each of which costs the same
-whatever its step, so that fifty cost five times as much. Clips of 5 frames keep it short.
+whatever its step, so that fifty cost five times as much. Clips of 5 frames keep it short. nnsight edits what modules
+put out; the latents between two steps belong to no module, so it has no part in this job, only in that of layers.py.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from layers import LayerBench, has_nnsight
 from PIL import Image
 
 from chain_of_steps import suites
@@ -113,10 +115,16 @@ def measure(folder: str) -> dict:
         ours.append(seconds(lambda: bench.sweep(to_the_end)))
         executed = bench.executed
         short += [seconds(lambda: bench.sweep(early)) for _ in range(2)]
+    patch = LayerBench(bench.model, bench.condition, SCHEDULE)
+    ways = [patch.ours, patch.hooks, *([patch.nnsight] if has_nnsight() else [])]
+    patched = [[seconds(way) for way in ways] for _ in range(9)]
+    by_layer = [statistics.median(turn[way] / turn[0] for turn in patched) for way in range(len(ways))]
     every = STEPS * statistics.median(rival)  # seconds for one pipeline call per noised step
     return {
         "shared_prefix_speedup": round(every / statistics.median(ours), 3),
         "readout_speedup": round(every / statistics.median(short), 3),
+        "layer_sweep_speedup": round(by_layer[1], 3),
+        "layer_sweep_speedup_over_nnsight": round(by_layer[2], 3) if has_nnsight() else None,
         "loop_overhead": round(statistics.median(loop / plain for plain, loop in loops) - 1.0, 4),
         "unique_evaluations": evaluations(to_the_end, STEPS, bench.condition.shape[2]),
         "executed_evaluations": executed,
@@ -126,6 +134,7 @@ def measure(folder: str) -> dict:
         "theory": {
             "shared_prefix_speedup": round(STEPS**2 / evaluations(to_the_end, STEPS, 1), 3),
             "readout_speedup": round(STEPS**2 / evaluations(early, STEPS, 1), 3),
+            "layer_sweep_speedup": patch.theory,
         },
         "frames": FRAMES,
         "steps": STEPS,
@@ -134,23 +143,31 @@ def measure(folder: str) -> dict:
 
 
 def cost_figure(file: str) -> None:
-    """How the number of evaluations grows with steps: naive, shared, and read five steps later."""
+    """How the number of evaluations grows with steps, with interventions and with samples: naive and shared."""
     import matplotlib.pyplot as plt
 
-    grid = list(range(10, 101, 5))
-    ways = {"one pipeline call per run": [n * n for n in grid]}
-    for label, after in (("shared pasts", None), (f"shared, read {READ_AFTER} steps later", READ_AFTER)):
-        ways[label] = [evaluations(branches(n, after), n, 1) for n in grid]
+    steps, noised, samples = range(10, 101, 5), range(1, STEPS + 1), range(1, 401, 10)
+    ways = {"one pipeline call per run": (lambda n, k: n * k, PALETTE[0])}
+    for colour, (label, after) in zip(PALETTE[1:], (("shared pasts", None), ("read 5 steps later", 5)), strict=False):
+        ways[label] = (lambda n, k, after=after: evaluations(_spread(n, k, after), n, 1), colour)
     with style():
-        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
-        for colour, (label, cost) in zip(PALETTE, ways.items(), strict=False):
-            axes[0].plot(grid, cost, color=colour, label=label)
-            axes[1].plot(grid, [n * n / c for n, c in zip(grid, cost, strict=True)], color=colour)
-        axes[0].set(xlabel="steps (and runs, one per step)", ylabel="model evaluations per sample", yscale="log")
-        axes[1].set(xlabel="steps (and runs, one per step)", ylabel="times fewer evaluations", ylim=(0, None))
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.4))
+        for label, (cost, colour) in ways.items():
+            axes[0].plot(steps, [cost(n, n) for n in steps], color=colour, label=label)
+            axes[1].plot(noised, [cost(STEPS, k) for k in noised], color=colour)
+            axes[2].plot(samples, [n * cost(STEPS, STEPS) for n in samples], color=colour)
+        axes[0].set(xlabel="steps (one run per step)", ylabel="model evaluations", title="one sample")
+        axes[1].set(xlabel="noised steps, of 50", title="one sample")
+        axes[2].set(xlabel="samples", title="50 steps, each noised once")
         axes[0].legend(frameon=False)
         figure.tight_layout()
         figure.savefig(file, metadata={"Software": None})
+
+
+def _spread(steps: int, count: int, after: int | None) -> list[Branch]:
+    """The clean run, and `count` noised ones spread over the steps."""
+    every = branches(steps, after)
+    return [every[0], *(every[1 + i * steps // count] for i in range(count))]
 
 
 if __name__ == "__main__":

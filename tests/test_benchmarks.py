@@ -15,6 +15,7 @@ from chain_of_steps.schedule import preset
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
 import sweep as benchmark
+from layers import LayerBench, has_nnsight
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,18 @@ def bench(tmp_path_factory):
 def test_both_sides_do_the_same_job(bench, step):
     ours = generate(bench.model, bench.condition, benchmark.SCHEDULE, 0, interventions=[NoiseAtStep(step)])
     assert torch.equal(ours.latents[-1], bench.pipeline(step))
+
+
+def test_all_ways_to_patch_a_layer_give_the_same(bench):
+    patch = LayerBench(bench.model, bench.condition, benchmark.SCHEDULE)
+    ours = patch.ours()
+    assert len(ours) == 2 and not torch.equal(ours[0], bench.model.predict(*plain(patch)))
+    for way in (patch.hooks, *([patch.nnsight] if has_nnsight() else [])):
+        assert all(torch.equal(a, b) for a, b in zip(ours, way(), strict=True))
+
+
+def plain(patch: LayerBench) -> tuple:
+    return patch.x, patch.t, patch.condition, patch.schedule
 
 
 def test_the_theory_is_that_of_the_paper_sized_job(bench):

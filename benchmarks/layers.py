@@ -1,0 +1,89 @@
+"""How fast is a sweep over layers? Part of `python benchmarks/sweep.py`.
+
+The job: at one step the state that a block put out is replaced by a donor's, for every block in turn, and read on that
+step's clean estimate. Ours begins each pass after the replaced block, from the stored state. The rivals run whole
+passes and replace the block's output: by a plain torch hook, and by nnsight where it is installed. One clean pass, in
+which the states are captured, counts on both sides.
+"""
+
+import importlib.util
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from chain_of_steps.models import Condition, VideoModel
+from chain_of_steps.schedule import Schedule
+from chain_of_steps.sites import capture, start_at
+
+
+class LayerBench:
+    """One step of one sample, and the three ways to patch its layers.
+
+    Args:
+        condition: of the sample.
+        schedule: without guidance; its first step is patched.
+    """
+
+    def __init__(self, model: VideoModel, condition: Condition, schedule: Schedule):
+        self.model, self.condition, self.schedule = model, condition, schedule
+        self.transformer = model.transformers[0]
+        self.x, self.t = model.noise(condition, 0), schedule.scheduler(model.prediction).timesteps[0]
+
+    @cached_property
+    def donor(self) -> list[Tensor]:
+        """What every block puts out in another run, (N, D) each."""
+        return self._captured(self.model.noise(self.condition, 1))
+
+    @property
+    def theory(self) -> float:
+        """Blocks of all passes of a rival, over ours."""
+        layers = len(self.transformer.blocks)
+        return round((1 + layers) / (1 + (layers - 1) / 2), 3)
+
+    def ours(self) -> list[Tensor]:
+        """Outputs (1, C, F, H, W) by patched layer; each pass begins after it."""
+        self._captured(self.x)
+        outputs = []
+        for layer, state in enumerate(self.donor):
+            with start_at(self.model, layer, {True: state}):
+                outputs.append(self._predict(self.x))
+        return outputs
+
+    def hooks(self) -> list[Tensor]:
+        """The same by a forward hook on the patched block."""
+        self._captured(self.x)
+        outputs = []
+        for block, state in zip(self.transformer.blocks, self.donor, strict=True):
+            handle = block.register_forward_hook(lambda *_, state=state: state[None])
+            outputs.append(self._predict(self.x))
+            handle.remove()
+        return outputs
+
+    def nnsight(self) -> list[Tensor]:
+        """The same by nnsight."""
+        from nnsight import NNsight
+
+        self._captured(self.x)
+        traced, outputs = NNsight(self.transformer), []
+        inputs = torch.cat([self.x, self.condition.image], dim=1)
+        for layer, state in enumerate(self.donor):
+            with torch.no_grad(), traced.trace(inputs, self.t.expand(1), self.condition.prompt, return_dict=False):
+                hidden = traced.blocks[layer].output
+                hidden[:] = state
+                output = traced.output.save()
+            outputs.append(output[0])
+        return outputs
+
+    def _predict(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.model.predict(x, self.t, self.condition, self.schedule)
+
+    def _captured(self, x: Tensor) -> list[Tensor]:
+        with capture(self.model, lambda site: site.layer >= 0) as states:
+            self._predict(x)
+        return list(states.values())
+
+
+def has_nnsight() -> bool:
+    return importlib.util.find_spec("nnsight") is not None
