@@ -24,6 +24,13 @@ def test_nothing_is_present_where_nothing_is_shown():
     assert not probes.present(np.zeros((5, 3)), np.zeros(5)).any()
 
 
+def test_what_cannot_be_seen_is_not_present_even_where_the_control_shows_nothing():
+    net = np.array([[0.9, 0.04, 0.06]])
+    assert probes.present(net, np.zeros(1)).tolist() == [[True, False, True]]
+    assert probes.present(net, np.full(1, 0.5)).tolist() == [[True, False, False]]
+    assert probes.present(net, np.zeros(1), floor=0.0).all()
+
+
 @pytest.mark.parametrize(
     ("net", "expected"),
     [([0.9, 0.1], 0), ([0.1, 0.9], 1), ([0.55, 0.5], -1), ([0.0, 0.0], -1)],

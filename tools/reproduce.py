@@ -64,8 +64,9 @@ def compute(results: Path) -> None:
         if not stored:
             _record_cost(name, experiment, runs, time.monotonic() - began)
         store.seal({key_of(experiment.identity(run)) for run in runs})
-        if hasattr(experiment, "showcase"):
-            experiment.showcase(rows, results)
+        for shown in ("showcase", "several"):  # whose pictures are kept
+            if hasattr(experiment, shown):
+                getattr(experiment, shown)(rows, results)
 
 
 def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) -> None:

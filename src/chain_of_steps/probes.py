@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 MARGIN = 0.1  # a leader is ahead of the second by this much evidence
-ALPHA = 0.95  # quantile of the unrelated control above which a candidate counts as present
+ALPHA = 0.95  # quantile of the unrelated control above which a candidate counts as present,
+VISIBLE = 0.05  # if there is at least so much of it: where the control shows nothing at all, dust would be present
 
 
 def nanmean(values: np.ndarray, axis: int) -> np.ndarray:
@@ -34,9 +35,9 @@ def presence_threshold(controls: list[np.ndarray]) -> np.ndarray:
     return np.nan_to_num(np.nanquantile(np.concatenate(net, axis=1), ALPHA, axis=1))
 
 
-def present(net: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """Which candidates are present at each step: (S, K) bool from net evidence (S, K) and threshold (S,)."""
-    return net > np.maximum(threshold, 1e-6)[:, None]
+def present(net: np.ndarray, threshold: np.ndarray, floor: float = VISIBLE) -> np.ndarray:
+    """Which candidates are present at each step: (S, ..., K) bool from net evidence (S, ..., K) and threshold (S,)."""
+    return net > np.maximum(threshold, floor).reshape(-1, *[1] * (net.ndim - 1))
 
 
 def leader(net: np.ndarray, is_present: np.ndarray) -> np.ndarray:

@@ -131,6 +131,19 @@ class StepVisualization:
                 chosen.setdefault("failed", (rank, run))
         return {name: self._case(name, run, Path(results)) for name, (_, run) in chosen.items()}
 
+    def several(self, rows: list[dict], results: str | Path, count: int = 5) -> list[Case]:
+        """The clearest cases of several answers at once, chosen by rule: of each task the solved sample whose second
+        candidate has most evidence at step 0, in the last frame; the `count` tasks where that is most."""
+        best: dict[str, tuple[float, Run]] = {}
+        for row in rows:
+            run, result = self._run(row["run"]), row["result"]
+            net = np.array(result["evidence"][0][-1]) - np.array(result["control_mean"][0][-1])
+            second = float(np.sort(net)[-2]) if len(net) > 1 else 0.0
+            if result["score_at"][-1] == 1.0 and second > best.get(run.task, (0.0, run))[0]:
+                best[run.task] = (second, run)
+        ranked = sorted(best.values(), key=lambda pair: -pair[0])[:count]
+        return [self._case(run.task, run, Path(results)) for _, run in ranked]
+
     def _case(self, name: str, run: Run, results: Path) -> Case:
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
         key, steps = key_of(self.identity(run)), self.schedule.steps

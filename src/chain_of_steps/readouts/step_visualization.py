@@ -8,6 +8,7 @@ import pandas as pd
 from ..intervals import interval
 from ..probes import commit_step, leader, nanmean, net_evidence, presence_threshold, present
 
+FLOORS = (0.0, 0.02, 0.05, 0.1)  # evidence below which nothing counts as present: how much hangs on it?
 ONSET = 0.25  # ink above which a room of a maze counts as drawn
 
 
@@ -80,6 +81,7 @@ def _line(row: dict, threshold: np.ndarray) -> dict:
         "solved": result["score_at"][-1] == 1.0,
         "present": count,
         "explores": bool(len(many)),
+        "explores_by_floor": [bool((present(net, threshold, floor).sum(1) > 1).any()) for floor in FLOORS],
         "chance": _chance(control, threshold),
         "pruned": float(many[-1]) if len(many) else np.nan,
         "commit": _commit(net, is_present, result["answer_at"][-1]),
@@ -100,7 +102,7 @@ def _line(row: dict, threshold: np.ndarray) -> dict:
 def _chance(control: np.ndarray, threshold: np.ndarray) -> float:
     """How often an unrelated clip would count as exploring here: the false alarms of `explores`."""
     net = np.clip(control - nanmean(control, 1)[:, None], 0.0, 1.0)  # (S, U, K), NaN where it is no control
-    count = (np.nan_to_num(net) > np.maximum(threshold, 1e-6)[:, None, None]).sum(2)  # (S, U)
+    count = present(np.nan_to_num(net), threshold).sum(2)  # (S, U)
     return float((count > 1).any(0).mean())
 
 
@@ -120,12 +122,14 @@ def _commit_by_frame(result: dict, threshold: np.ndarray) -> np.ndarray:
 
 
 def _summary(lines: pd.DataFrame) -> dict:
+    by_floor = np.array(lines["explores_by_floor"].tolist()).T  # (floors, n)
     result = {
         "n": len(lines),
         "score": interval(lines["score"]),
         "solved": interval(lines["solved"]),
         "gain": interval([at[-1] - float(at[0]) for at in lines["solved_at"]]),
         "explores": interval(lines["explores"]),
+        "explores_by_floor": {str(floor): interval(share) for floor, share in zip(FLOORS, by_floor, strict=True)},
         "explores_by_chance": interval(lines["chance"]),
         "explores_above_chance": interval(lines["explores"] - lines["chance"]),
         "pruned": interval(lines["pruned"]),
