@@ -58,7 +58,10 @@ NAMES = list(reproduce.experiments(load=load_tiny))
 
 @pytest.mark.parametrize("name", NAMES)
 def test_stored_rows_come_out_again_bit_by_bit(name):
-    """Twenty rows of all experiments together; a failure here may mean that `EXPERIMENT_VERSION` was not raised."""
+    """Twenty rows of all experiments together; a failure here may mean that `EXPERIMENT_VERSION` was not raised.
+
+    On another kind of machine than the one that wrote the rows, answers and numbers must agree, bits need not.
+    """
     rows = Store(ROOT / "results", name).rows
     if not rows or not (ROOT / "data/mini/model_index.json").exists():
         pytest.skip("model or results are not here; `dvc pull` fetches them")
@@ -67,4 +70,9 @@ def test_stored_rows_come_out_again_bit_by_bit(name):
     assert set(rows) == {reproduce.key_of(experiment.identity(run)) for run in runs}
     cheap = [key for key, row in sorted(rows.items()) if not row["run"].get("null_seeds")]
     for key in random.Random(0).sample(cheap, min(len(cheap), 20 // len(NAMES) + 1)):
-        assert reproduce.compare(rows[key]["result"], experiment.measure(rows[key]["run"]))[0], rows[key]["run"]
+        identical, *near = reproduce.compare(rows[key]["result"], experiment.measure(rows[key]["run"]))
+        assert identical if reproduce.same_machine(ROOT / "results") else all(near), rows[key]["run"]
+
+
+def test_rows_do_not_hang_on_whether_a_processor_has_avx512():
+    assert "AVX512" not in reproduce.machine()["kernels"]

@@ -9,6 +9,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import platform
 import random
 import shutil
 import subprocess
@@ -64,9 +65,22 @@ def compute(results: Path) -> None:
         if not stored:
             _record_cost(name, experiment, runs, time.monotonic() - began)
         store.seal({key_of(experiment.identity(run)) for run in runs})
+        (results / "machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
         for shown in ("showcase", "several"):  # whose pictures are kept
             if hasattr(experiment, shown):
                 getattr(experiment, shown)(rows, results)
+
+
+def machine() -> dict:
+    """What decides whether two machines give the same bits: processor, kernels, version of torch."""
+    processor = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name", platform.processor())
+    return {"processor": processor, "kernels": torch.backends.cpu.get_cpu_capability(), "torch": torch.__version__}
+
+
+def same_machine(results: Path) -> bool:
+    """Whether the stored rows were written on such a machine; only then must they come out bit by bit."""
+    file = results / "machine.json"
+    return file.exists() and json.loads(file.read_text()) == machine()
 
 
 def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) -> None:
@@ -85,6 +99,8 @@ def verify(results: Path, budget: float) -> int:
     jobs = [(name, key) for name, (_, rows) in stored.items() for key in sorted(rows)]
     random.Random(SEED).shuffle(jobs)
     checks: dict[str, list[tuple[bool, bool, bool]]] = {name: [] for name in stored}
+    if not same_machine(results):
+        print("The rows were written on another kind of machine: last bits, and so a few answers, may differ here.")
     print(f"Recomputing runs drawn with seed {SEED}, for {budget:.0f} s:")
     _inherited.update(stored)
     with multiprocessing.get_context("fork").Pool(WORKERS) as pool:  # ends its processes when it is left
