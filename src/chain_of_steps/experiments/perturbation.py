@@ -31,7 +31,7 @@ class Run:
     Attributes:
         task, index, suite_seed, partition: name the sample, see `suites.draw_one`.
         seed: of the noise that the generation starts from.
-        design: which comparison the run belongs to: clean, step, frame, window, scatter or cell.
+        design: which comparison the run belongs to: clean, step, frame, window, scatter, cell or decision.
         interventions: what is done to it.
         centre: the step round which windows and scattered cells lie, else -1.
         until: read on the clean estimate before this step; None means the final video.
@@ -92,7 +92,8 @@ class Perturbation:
 
         Every sample: clean, noise at every `step_stride`-th step, noise in every `frame_stride`-th frame, as the paper
         does it (replace). The first `ablations_per_task`: the other modes, equal doses, and all steps compared with
-        the clean run step by step. The first `maps_per_task` of `map_tasks`: noise in single cells.
+        the clean run step by step. The first `maps_per_task` of `map_tasks`: noise in single cells, and level-correct
+        noise at every `step_stride`-th step, which tells when the answer is decided.
 
         Args:
             tasks: their names, or a split of the mini suite.
@@ -112,6 +113,8 @@ class Perturbation:
                 if task in map_tasks and i < maps_per_task:
                     cells = [(s, f) for s in coarse for f in range(frames)]
                     runs += [_with(base, "cell", NoiseAtCells((cell,), seed=i)) for cell in cells]
+                    fresh = [NoiseAtStep(s, mode="level-correct", seed=i) for s in coarse]
+                    runs += [_with(base, "decision", noise) for noise in fresh]
         return runs
 
     def identity(self, run: Run) -> dict:

@@ -52,21 +52,59 @@ def doses(summary: dict) -> Figure:
     return figure
 
 
-def maps(summary: dict) -> Figure:
-    """Figure 3c: dissimilarity to the clean run, injected step x later step; below it that of an unrelated run."""
-    sigmas = summary["sigmas"][:-1]
+def decision(summary: dict) -> Figure:
+    """When is the answer decided? Unchanged answers under fresh noise of the right level, by task."""
+    sigmas, tasks = summary["sigmas"][:-1], summary["decision"]
     with style():
-        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.9), sharey=True, layout="constrained")
-        for axis, (name, label) in zip(axes, LABELS.items(), strict=True):
-            values = np.array(summary["maps"][name]["map"], float)
-            ceiling = np.array(summary["maps"][name]["unrelated"], float)[None]
-            picture = heat(axis, np.concatenate([values, np.full_like(ceiling, np.nan), ceiling]), 0.0, 1.0)
-            axis.set_title(label)
-            step_axis(axis, sigmas, "later step / $\\sigma$")
-        ticks = list(range(0, len(sigmas), max(1, len(sigmas) // 5)))
-        axes[0].set_yticks([*ticks, len(sigmas) + 1], [*map(str, ticks), "unrelated"])
+        figure, axes = plt.subplots(1, max(1, len(tasks)), figsize=(WIDTH, 3.5), sharey=True, squeeze=False)
+        for axis, (task, modes) in zip(axes[0], tasks.items(), strict=False):
+            for mode, curve in modes.items():
+                band(axis, curve["step"], curve["unchanged"], MODE_COLOURS[mode], mode)
+            axis.set(title=task, ylim=(0, 1.02))
+            step_axis(axis, sigmas)
+        axes[0, 0].set_ylabel("share with the clean run's answer")
+        axes[0, 0].legend(frameon=False, loc="lower right")
+        figure.tight_layout()
+    return figure
+
+
+def by_task(summary: dict) -> Figure:
+    """What noise at one step, and in one inner frame at all steps, takes from each task's score."""
+    drops = {"one step, all frames": "step_drop", "one frame, all steps": "frame_drop"}
+    with style():
+        figure, axis = plt.subplots(figsize=(WIDTH, 4.2))
+        for number, (label, name) in enumerate(drops.items()):
+            for place, task in enumerate(summary["by_task"].values()):
+                drop, y = task[name], place + 0.15 * (2 * number - 1)
+                if drop["n"]:
+                    axis.plot([drop["low"], drop["high"]], [y, y], color=PALETTE[number], lw=2)
+                    axis.plot(drop["mean"], y, "o", color=PALETTE[number], label=label if place == 0 else None)
+        names = [f"{name} ({task['clean']['mean']:.2f})" for name, task in summary["by_task"].items()]
+        axis.set_yticks(range(len(names)), names)
+        axis.axvline(0.0, color="0.6", lw=1)
+        axis.set(xlabel="drop of the score (clean score in brackets)")
+        axis.invert_yaxis()
+        axis.legend(frameon=False, loc="lower right")
+        figure.tight_layout()
+    return figure
+
+
+def maps(summary: dict) -> Figure:
+    """Figure 3c: dissimilarity to the clean run, injected step x later step, each on its own scale; the title has that
+    of an unrelated run, the ceiling."""
+    sigmas, labels = summary["sigmas"][:-1], LABELS | {"evidence": "evidence for candidates"}
+    with style():
+        figure, axes = plt.subplots(1, len(labels), figsize=(WIDTH, 3.7), sharey=True, layout="constrained")
+        for axis, (name, label) in zip(axes, labels.items(), strict=True):
+            entry = summary["maps"][name]
+            image = heat(axis, np.array(entry["map"], float), 0.0, None)
+            ceiling = np.nanmean(np.array(entry["unrelated"], float))
+            axis.set_title(f"{label}\nunrelated run: {ceiling:.2f}", fontsize="medium")
+            step_axis(axis, sigmas, "later step / $\\sigma$", ticks=3)
+            figure.colorbar(
+                image, ax=axis, location="bottom", shrink=0.9, label="change" if name == "evidence" else "1 - CKA"
+            )
         axes[0].set_ylabel("noise put in at step")
-        figure.colorbar(picture, ax=axes, label="1 - CKA to the clean run", shrink=0.85)
     return figure
 
 

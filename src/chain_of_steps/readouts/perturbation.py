@@ -45,6 +45,8 @@ def summary(lines: pd.DataFrame, sigmas: list[float], frames: int) -> dict:
         "window": _curve(lines[lines["design"] == "window"], "step"),
         "scatter": _curve(lines[lines["design"] == "scatter"], "step"),
         "contrasts": _contrasts(lines, steps),
+        "decision": _decision(lines),
+        "by_task": _by_task(lines),
         "cells": _cells(lines[lines["design"] == "cell"]),
         "maps": _maps(lines[lines["maps"].notna()], steps, sigmas),
     }
@@ -146,6 +148,31 @@ def _relative_drop(step: pd.DataFrame) -> dict:
     drop = step.groupby(SAMPLE)["drop"].mean().to_numpy()
     clean = (step["score"] + step["drop"]).groupby([step[name] for name in SAMPLE]).mean().to_numpy()
     return interval_of(lambda chosen: drop[chosen].sum(-1) / np.maximum(clean[chosen].sum(-1), 1e-9), len(drop))
+
+
+def _decision(lines: pd.DataFrame) -> dict:
+    """By task: curves under level-correct noise at one step, and beside them under replacement on the same samples."""
+    fresh = lines[lines["design"] == "decision"]
+    result = {}
+    for task, group in fresh.groupby("task", sort=False):
+        here = (lines["design"] == "step") & (lines["mode"] == "replace") & (lines["task"] == task)
+        replaced = lines[here & lines["index"].isin(group["index"]) & lines["step"].isin(group["step"])]
+        result[task] = {"level-correct": _curve(group, "step"), "replace": _curve(replaced, "step")}
+    return result
+
+
+def _by_task(lines: pd.DataFrame) -> dict:
+    """What noise at a step and in an inner frame costs each task."""
+    replaced = lines[lines["mode"] == "replace"]
+    step, frame = _shared_by_all(replaced[replaced["design"] == "step"]), replaced[replaced["design"] == "frame"]
+    return {
+        task: {
+            "clean": interval(group[group["design"] == "clean"]["score"]),
+            "step_drop": _paired(step[step["task"] == task], "drop"),
+            "frame_drop": _paired(frame[(frame["task"] == task) & frame["inner"]], "drop"),
+        }
+        for task, group in lines.groupby("task", sort=False)
+    }
 
 
 def _cells(lines: pd.DataFrame) -> dict:
