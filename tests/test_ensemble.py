@@ -27,7 +27,7 @@ def experiment():
 
 
 def small_plan(experiment, tasks=("maze", "bounce"), samples=1, choosing=1) -> list[Run]:
-    return experiment.plan([*tasks], samples, ["maze"], 1, choosing, WINDOW, EARLY, BEST, 7)
+    return experiment.plan([*tasks], samples, {"maze": 1}, {"maze": choosing}, WINDOW, EARLY, BEST, 7)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_the_decision_set_is_fixed_by_difficulty():
 
 
 def test_runs_of_a_plan_differ_and_ours_are_chosen_elsewhere(experiment):
-    runs = experiment.plan("all", 3, ["maze", "size_rule"], 2, 2, WINDOW, EARLY, BEST, 7)
+    runs = experiment.plan("all", 3, {"maze": 2, "size_rule": 2}, {"maze": 2, "size_rule": 2}, WINDOW, EARLY, BEST, 7)
     assert len(set(runs)) == len(runs)
     chosen_on = {run.strategy.name for run in runs if run.partition == "choosing"}
     assert {"merge_vote", "branch_late", "merge_until_agreed"} <= chosen_on
@@ -110,9 +110,9 @@ def test_runs_of_a_plan_differ_and_ours_are_chosen_elsewhere(experiment):
     on_test = [run for run in runs if run.partition == "test" and run.strategy.name == "branch_late"]
     assert not on_test, "only the chosen one is run on test samples"
     with pytest.raises(ValueError, match="unknown strategy 'luck'; expected one of merge_until_agreed"):
-        experiment.plan("all", 1, ["maze"], 1, 1, WINDOW, EARLY, "luck", 7)
+        experiment.plan("all", 1, {"maze": 1}, {"maze": 1}, WINDOW, EARLY, "luck", 7)
     with pytest.raises(ValueError, match="a window of 1 to 4 steps"):
-        experiment.plan("all", 1, ["maze"], 1, 1, 5, EARLY, BEST, 7)
+        experiment.plan("all", 1, {"maze": 1}, {"maze": 1}, 5, EARLY, BEST, 7)
 
 
 def test_a_restarted_sweep_ends_with_the_same_bytes(experiment, tmp_path):

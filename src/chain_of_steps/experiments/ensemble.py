@@ -69,9 +69,8 @@ class Ensemble:
         self,
         tasks: str | list[str],
         samples_per_task: int,
-        deep_tasks: list[str],
-        deep_per_task: int,
-        choosing_per_task: int,
+        deep: dict[str, int],
+        choosing: dict[str, int],
         window: int,
         early: int,
         best: str,
@@ -79,9 +78,9 @@ class Ensemble:
     ) -> list[Run]:
         """All runs of the experiment.
 
-        Every test sample: the table, and the strategy of our own that was chosen. The first `deep_per_task` of
-        `deep_tasks`: controls, ablations and the three accounts. The first `choosing_per_task` of `deep_tasks` of the
-        choosing partition: all strategies of our own.
+        Every test sample: the table, and the strategy of our own that was chosen. As many as `deep` says of a task:
+        controls, ablations and the three accounts. As many as `choosing` says, of the choosing partition: all
+        strategies of our own.
 
         Args:
             tasks: their names, or a split of the mini suite.
@@ -96,15 +95,15 @@ class Ensemble:
         if best not in groups["own"]:
             raise ValueError(f"unknown strategy {best!r}; expected one of {', '.join(groups['own'])}")
         table = [*groups["table"].values(), groups["own"][best]]
-        deep = [s for name in ("control", "ablation", "account") for s in groups[name].values()]
-        choosing = [groups["table"]["single"], *groups["own"].values()]
+        closer = [s for name in ("control", "ablation", "account") for s in groups[name].values()]
+        rivals = [groups["table"]["single"], *groups["own"].values()]
         names, runs = suites.task_names(tasks), []
         for task in names:
             runs += [Run(task, i, suite_seed, i, s) for i in range(samples_per_task) for s in table]
-        for task in suites.task_names(deep_tasks):
-            count = min(deep_per_task, samples_per_task if task in names else 0)  # compared with the table's rows
-            runs += [Run(task, i, suite_seed, i, s) for i in range(count) for s in deep]
-            runs += [Run(task, i, suite_seed, i, s, "choosing") for i in range(choosing_per_task) for s in choosing]
+        for task in (task for task in deep if task in names):  # compared with the table's rows
+            runs += [Run(task, i, suite_seed, i, s) for i in range(min(deep[task], samples_per_task)) for s in closer]
+        for task, count in choosing.items():
+            runs += [Run(task, i, suite_seed, i, s, "choosing") for i in range(count) for s in rivals]
         return list(dict.fromkeys(runs))
 
     def identity(self, run: Run) -> dict:
