@@ -7,8 +7,11 @@ import tiny
 
 from chain_of_steps import vbvr
 from chain_of_steps.__main__ import main
+from chain_of_steps.denoise import EXPERIMENT_VERSION
 from chain_of_steps.mini import save_pipeline
+from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import preset
+from chain_of_steps.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +104,20 @@ def test_help_teaches(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "a *step* is one denoising step" in capsys.readouterr().out
+
+
+def test_the_store_is_listed_verified_and_pruned(folder, tmp_path, capsys):
+    assert main(["store", "ls", "--results", str(tmp_path)]) == 2
+    assert "there are no rows" in capsys.readouterr().err
+    rows, ours = Store(tmp_path, "x"), VideoModel.load(folder).fingerprint
+    for model in (ours, "another"):
+        rows.put({"model": model, "version": EXPERIMENT_VERSION}, {})
+    store = ["store", "--results", str(tmp_path)]
+    assert main([*store, "verify"]) == 0 and main([*store, "ls"]) == 0
+    assert f"model {ours}, version {EXPERIMENT_VERSION}" in capsys.readouterr().out
+    (tmp_path / "x.jsonl").write_text((tmp_path / "x.jsonl").read_text() + '{"torn')
+    assert main([*store, "verify"]) == 2
+    said = capsys.readouterr()
+    assert "line 3 is damaged" in said.out and "store prune" in said.err
+    assert main([*store, "prune", "--model", folder]) == 0 and main([*store, "verify"]) == 0
+    assert [row["run"]["model"] for row in Store(tmp_path, "x").rows.values()] == [ours]

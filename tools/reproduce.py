@@ -25,7 +25,7 @@ from run import execute, released
 from tqdm import tqdm
 
 from chain_of_steps import registry
-from chain_of_steps.__main__ import seconds
+from chain_of_steps.commands import seconds
 from chain_of_steps.models import VideoModel
 from chain_of_steps.plan import cost
 from chain_of_steps.store import Store, key_of

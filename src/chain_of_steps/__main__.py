@@ -1,9 +1,9 @@
 """The command line: `chain-of-steps`, also `python -m chain_of_steps`."""
 
 import argparse
-import json
 import sys
-from pathlib import Path
+
+from . import commands as run
 
 MINI = "data/mini"
 
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, FileNotFoundError, OSError) as error:
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:
         if options.debug:
             raise
         print(f"chain-of-steps: {error}", file=sys.stderr)
@@ -32,145 +32,6 @@ def main(arguments: list[str] | None = None) -> int:
         print("chain-of-steps: stopped; what was finished is kept", file=sys.stderr)
         return 130
     return 0
-
-
-def _train(options: argparse.Namespace) -> None:
-    from . import training
-    from .mini import Recipe
-
-    out, work = Path(options.out), Path(options.work)
-    training.train(out, work, seconds(options.budget), options.resume, Recipe(), _say)
-
-
-def _distill(options: argparse.Namespace) -> None:
-    from .distillation import distill
-
-    model, out, work = Path(options.model), Path(options.out), Path(options.work)
-    distill(model, out, work, options.trajectories, seconds(options.budget), _say)
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
-def _bench(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    from . import suites
-    from .bench import bench
-    from .models import VideoModel
-    from .schedule import preset
-
-    _only_mini(options.suite)
-    if not Path(options.json).parent.is_dir():
-        raise ValueError(f"there is no folder {Path(options.json).parent} to write {options.json} to")
-    tasks = [suites.find(options.task).name] if options.task else suites.task_names(options.split)
-    model = VideoModel.load(options.model, options.device)
-    report = bench(
-        model,
-        preset(options.preset),
-        tasks,
-        options.samples_per_task,
-        options.seed,
-        progress=lambda jobs: tqdm(jobs, desc="bench", unit="sample", file=sys.stderr),
-    )
-    text = json.dumps(report, indent=1)
-    if options.json == "-":
-        print(text)
-    else:
-        try:
-            Path(options.json).write_text(text + "\n")
-        except OSError:
-            print(text)  # rather than lose it
-            raise
-
-
-def _export_suite(options: argparse.Namespace) -> None:
-    from . import suites
-    from .vbvr import export_suite
-
-    count = options.samples_per_task
-    samples = {name: suites.draw(name, count, options.seed) for name in suites.task_names(options.split)}
-    export_suite(samples, Path(options.out), options.size, options.frames)
-
-
-def _generate(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    from .generating import cases_of, generate_videos
-    from .models import VideoModel
-    from .schedule import preset
-
-    cases = cases_of(options.suite, options.samples_per_task, options.seed, options.task)
-    model = VideoModel.load(options.model, options.device)
-    generate_videos(
-        model,
-        preset(options.preset),
-        cases,
-        Path(options.out),
-        seed=options.seed,
-        every_step=options.every_step,
-        until=options.until,
-        progress=lambda jobs: tqdm(jobs, desc="generate", unit="video", file=sys.stderr),
-    )
-
-
-def _evalkit(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    from .evalkit import evaluate, write_frozen
-    from .vbvr import read_suite
-
-    cases, videos = read_suite(options.suite), Path(options.videos)
-    if options.frozen:
-        write_frozen(videos, cases)
-    progress = lambda jobs: tqdm(jobs, desc="EvalKit", unit="clip", file=sys.stderr)  # noqa: E731
-    print(evaluate(videos, options.suite, cases, Path(options.out), options.limit, progress=progress))
-
-
-def _scores(options: argparse.Namespace) -> None:
-    from .evalkit import read_results, table
-
-    models = {Path(file).name.removesuffix("_vbvr_results.json"): read_results(file) for file in options.results}
-    floor = read_results(options.floor) if options.floor else None
-    print(table(models, floor, options.commit), end="")
-
-
-def _claims(options: argparse.Namespace) -> None:
-    from .claims import judge, markdown
-
-    text = markdown(judge(Path(options.claims), Path(options.figures)))
-    if options.out == "-":
-        print(text, end="")
-    else:
-        Path(options.out).write_text(text)
-
-
-def _plan(options: argparse.Namespace) -> None:
-    from .plan import blueprint, cost, report
-    from .registry import experiments
-
-    model = blueprint(options.model)
-    found = experiments(Path(options.params), options.scale, lambda _: model)
-    names = [options.experiment] if options.experiment else list(found)
-    if unknown := set(names) - found.keys():
-        raise ValueError(f"unknown experiment {unknown.pop()!r}; expected one of {', '.join(found)}")
-    costs = [cost(experiment, runs, experiment.schedule) for experiment, runs in (found[name] for name in names)]
-    print(report(model, costs, options.height, options.width, options.frames))
-
-
-def _only_mini(suite: str) -> None:
-    if suite != "mini":
-        raise ValueError(f"unknown suite {suite!r}; the suite with exact scores is called mini")
-
-
-def seconds(budget: str) -> float:
-    """Seconds of a duration such as 90s, 120m or 2h."""
-    units = {"s": 1, "m": 60, "h": 3600}
-    try:
-        return float(budget[:-1]) * units[budget[-1]]
-    except (ValueError, KeyError, IndexError):
-        raise ValueError(f"{budget!r} is no duration; write for example 90s, 120m or 2h") from None
 
 
 def _count(text: str) -> int:
@@ -197,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--out", default=MINI, help="folder of the finished model (default: %(default)s)")
     train.add_argument("--work", default="build/train", help="folder of checkpoints (default: %(default)s)")
-    train.set_defaults(run=_train)
+    train.set_defaults(run=run.train)
 
     distill = commands.add_parser("distill", help="fit a student that takes four steps to a model's trajectories")
     distill.add_argument("--model", default=MINI, help="folder of the teacher (default: %(default)s)")
@@ -205,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     distill.add_argument("--budget", required=True, help="how long to fit, once these are made: 90s, 120m, 2h")
     distill.add_argument("--out", default="data/student", help="folder of the student (default: %(default)s)")
     distill.add_argument("--work", default="build/distill", help="folder to go on from (default: %(default)s)")
-    distill.set_defaults(run=_distill)
+    distill.set_defaults(run=run.distill)
 
     bench = commands.add_parser("bench", help="score a model on the mini suite, in VBVR-Bench's columns")
     bench.add_argument("--model", default=MINI, help="model folder (default: %(default)s)")
@@ -217,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--preset", default="mini", help="schedule (default: %(default)s)")
     bench.add_argument("--device", default="cpu", help="default: %(default)s")
     bench.add_argument("--json", default="-", metavar="FILE", help="where to write; - is standard output")
-    bench.set_defaults(run=_bench)
+    bench.set_defaults(run=run.bench)
 
     export = commands.add_parser("export-suite", help="write the mini suite in the VBVR-Bench layout")
     export.add_argument("--samples-per-task", type=_count, default=5, metavar="N", help="default: %(default)s")
@@ -226,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--size", type=_count, default=480, help="side in pixels (default: %(default)s)")
     export.add_argument("--frames", type=_count, default=13, help="pixel frames (default: %(default)s)")
     export.add_argument("--out", required=True, metavar="DIR", help="folder to write")
-    export.set_defaults(run=_export_suite)
+    export.set_defaults(run=run.export_suite)
 
     generate = commands.add_parser("generate", help="write a model's videos in the layout that VBVR-EvalKit reads")
     generate.add_argument("--model", default=MINI, help="model folder (default: %(default)s)")
@@ -239,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--every-step", action="store_true", help="also write a preview of every step's x0_hat")
     generate.add_argument("--until", type=_count, metavar="STEP", help="stop before this step: previews only")
     generate.add_argument("--out", required=True, metavar="DIR", help="folder to write")
-    generate.set_defaults(run=_generate)
+    generate.set_defaults(run=run.generate)
 
     plan = commands.add_parser("plan", help="what experiments will cost, before any weight is loaded")
     plan.add_argument("--model", required=True, help="a folder, or wan2.1-i2v-14b, wan2.2-i2v-a14b, vbvr-wan2.2")
@@ -249,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--experiment", metavar="NAME", help="of this one only")
     plan.add_argument("--scale", default="real", help="section of params.yaml (default: %(default)s)")
     plan.add_argument("--params", default="params.yaml", metavar="FILE", help="default: %(default)s")
-    plan.set_defaults(run=_plan)
+    plan.set_defaults(run=run.plan)
 
     evalkit = commands.add_parser("evalkit", help="run an installed VBVR-EvalKit over a model's videos, clip by clip")
     evalkit.add_argument("--videos", required=True, metavar="DIR", help="what `generate` wrote")
@@ -257,19 +118,25 @@ def _parser() -> argparse.ArgumentParser:
     evalkit.add_argument("--frozen", action="store_true", help="first fill DIR with frozen first frames: the floor")
     evalkit.add_argument("--limit", type=float, default=300.0, help="seconds per clip (default: %(default)s)")
     evalkit.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
-    evalkit.set_defaults(run=_evalkit)
+    evalkit.set_defaults(run=run.evalkit)
 
     scores = commands.add_parser("scores", help="print EvalKit's results as a table, beside their floor")
     scores.add_argument("results", nargs="+", metavar="FILE", help="<model>_vbvr_results.json")
     scores.add_argument("--floor", metavar="FILE", help="results of the frozen first frames")
     scores.add_argument("--commit", default="unknown", help="of the EvalKit that gave them")
-    scores.set_defaults(run=_scores)
+    scores.set_defaults(run=run.scores)
 
     claims = commands.add_parser("claims", help="judge every claim from the metrics files")
     claims.add_argument("--claims", default="claims.yaml", help="default: %(default)s")
     claims.add_argument("--figures", default="figures", help="folder of metrics (default: %(default)s)")
     claims.add_argument("--out", default="-", metavar="FILE", help="Markdown file; - is standard output")
-    claims.set_defaults(run=_claims)
+    claims.set_defaults(run=run.claims)
+
+    store = commands.add_parser("store", help="look after stored rows: list, verify or prune them")
+    store.add_argument("what", choices=("ls", "verify", "prune"), help="prune drops what `verify` names, and old rows")
+    store.add_argument("--results", default="results", metavar="DIR", help="folder of rows (default: %(default)s)")
+    store.add_argument("--model", default=MINI, help="whose rows `prune` keeps (default: %(default)s)")
+    store.set_defaults(run=run.store)
     return parser
 
 
