@@ -1,7 +1,7 @@
 # Needs git, make and Python >= 3.11; everything else goes into .venv. `make` alone lists the targets.
 
-# the share of `make reproduce` that recomputes runs from the weights
-BUDGET ?= 8m
+# how long `make reproduce` recomputes runs from the weights, for example 30m; 8 minutes at most if nothing is said
+BUDGET ?=
 # FULL=1: recompute every run
 FULL ?=
 # of `make reproduce MODEL=folder`: mini or a VBVR-Bench folder; the mini suite's side and clip length; what may be spent
@@ -35,12 +35,12 @@ help: ## list the targets
 
 env: $(INSTALLED) ## make .venv with the tested versions [TORCH_INDEX=url PYTHON=path]
 
-reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGET=8m FULL=1], or run another MODEL=folder
+reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGET=30m FULL=1], or run another MODEL=folder
 ifdef MODEL
 	$(IN_VENV) $(BIN)/python tools/another.py --model $(MODEL) --suite $(SUITE) --preset $(PRESET) --scale $(SCALE) \
 	  --size $(SIZE) --frames $(FRAMES) --device $(DEVICE) --dtype $(DTYPE) --hours $(HOURS)
 else
-	$(IN_VENV) $(BIN)/python tools/reproduce.py --budget $(BUDGET) $(if $(filter-out 0,$(FULL)),--full)
+	$(IN_VENV) $(BIN)/python tools/reproduce.py $(if $(BUDGET),--budget $(BUDGET)) $(if $(filter-out 0,$(FULL)),--full)
 endif
 
 test: lint ## check the style, then run the tests

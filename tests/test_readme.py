@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chain_of_steps import registry
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -20,6 +22,19 @@ def test_table_lists_every_stage():
         outs = {next(iter(out)) for out in stages[name]["outs"]}
         assert set(re.findall(r"\((figures/[^)]+)\)", row[0])) == outs
         assert f"notebooks/{name}.ipynb" in row[1]
+
+
+def test_times_are_those_on_record():
+    """What it takes to compute all rows of a notebook anew; those of notebook 1 serve notebook 3 too."""
+    costs = json.loads((ROOT / "benchmarks" / "full.json").read_text())
+    for name, time in re.findall(r"^\| \[.*?\| `(\d\w+)` \| (.*?) \|", README, re.M):
+        kinds = registry.EXPERIMENTS[name]
+        names = {kind.name for kind in ([kinds] if isinstance(kinds, type) else kinds.values())}
+        needed = {one for one in names if one[0] == name[0]}
+        if needed <= costs.keys():
+            assert time == f"{sum(costs[one]['minutes'] for one in needed):.0f} min", name
+        else:
+            assert time == "not recorded", name
 
 
 def test_every_linked_file_is_part_of_the_project():
