@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import reproduce  # noqa: E402
 
+AFFORDABLE = 250  # model evaluations to compute one row again
 ROW = {"score": 0.5, "answer": 2, "x": [0.1, None, 0.3]}
 
 
@@ -66,9 +67,12 @@ def test_stored_rows_come_out_again_bit_by_bit(name):
     if not rows or not (ROOT / "data/mini/model_index.json").exists():
         pytest.skip("model or results are not here; `dvc pull` fetches them")
     experiment, runs = reproduce.experiments()[name]
+    by_key = {reproduce.key_of(experiment.identity(run)): run for run in runs}
     assert {row["run"]["version"] for row in rows.values()} == {EXPERIMENT_VERSION}
-    assert set(rows) == {reproduce.key_of(experiment.identity(run)) for run in runs}
-    cheap = [key for key, row in sorted(rows.items()) if not row["run"].get("null_seeds")]
+    assert set(rows) == set(by_key)
+    cheap = [key for key in sorted(rows) if experiment.evaluations([by_key[key]]) <= AFFORDABLE]
+    if not cheap:
+        pytest.skip("each of its rows rests on thousands of evaluations; `make reproduce FULL=1` compares them")
     for key in random.Random(0).sample(cheap, min(len(cheap), 20 // len(NAMES) + 1)):
         identical, *near = reproduce.compare(rows[key]["result"], experiment.measure(rows[key]["run"]))
         assert identical if reproduce.same_machine(ROOT / "results") else all(near), rows[key]["run"]
