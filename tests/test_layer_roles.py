@@ -145,7 +145,8 @@ def test_flips_are_counted_only_where_both_clean_runs_are_right():
     assert summary["pairs"] == 3 and summary["eligible"] == 2
     kind = summary["maze"]["step0"]["state-all-twin"]
     assert [layer["mean"] for layer in kind["final_flip"]] == [0.5, 0.5]
-    assert kind["final_best"]["layer"] == 0 and kind["final_best"]["mean"] == 0.0, "chosen on even, measured on odd"
+    best = kind["final_best"]
+    assert best["layers"] == [1, 0] and best["mean"] == 0.0 and best["n"] == 2, "never measured where it was chosen"
 
 
 def test_ramps_keep_the_random_network_apart():

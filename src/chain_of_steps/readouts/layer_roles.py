@@ -39,7 +39,7 @@ def swap_summary(lines: pd.DataFrame, pairs: int) -> dict:
     """Flip rates with intervals by task, step and kind of swap; each kind is named `variant-where-donor`.
 
     Under every kind: lists over layers `flip`, `final_flip`, `moved`; and `best`, `final_best`: the rate at the layer
-    where most pairs flip (chosen on even pairs, measured on odd ones).
+    where most pairs flip (chosen on one half of the pairs, measured on the other, both ways).
 
     Args:
         pairs: how many were drawn; those that remain are those whose clean runs are right.
@@ -156,11 +156,15 @@ def _kind(lines: pd.DataFrame) -> dict:
 
 
 def _best(lines: pd.DataFrame, column: str) -> dict:
+    """Each half of the pairs is measured at the layer that is best on the other half."""
     even = lines["index"] % 2 == 0
     if not even.any() or even.all():
-        return interval([]) | {"layer": None}
-    layer = int(lines[even].groupby("layer")[column].mean().idxmax())
-    return interval(lines[~even & (lines["layer"] == layer)][column]) | {"layer": layer}
+        return interval([]) | {"layers": None}
+    values, layers = [], []
+    for half in (even, ~even):
+        layers.append(int(lines[~half].groupby("layer")[column].mean().idxmax()))
+        values.append(lines[half & (lines["layer"] == layers[-1])][column])
+    return interval(pd.concat(values)) | {"layers": layers}
 
 
 def _equal(shown: float, index: int) -> float:
