@@ -44,7 +44,7 @@ else
 endif
 
 test: lint ## check the style, then run the tests
-	@if [ -f data.dvc ]; then $(IN_VENV) $(BIN)/python -m dvc pull -q data.dvc; fi
+	$(IN_VENV) $(BIN)/python -m dvc pull -q
 	$(IN_VENV) $(BIN)/python -m pytest -q --durations=10
 
 lint: $(INSTALLED) ## check the style

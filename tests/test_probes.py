@@ -84,6 +84,21 @@ def test_frames_that_commit_together_have_no_slope_and_a_chain_of_frames_has_one
     assert readouts.frame_slope(np.array([np.nan, 7, 7, 7, 7])) == pytest.approx(0.0, abs=1e-9)
     assert readouts.frame_slope(np.array([np.nan, 2, 4, 6, 8])) == pytest.approx(2.0)
     assert np.isnan(readouts.frame_slope(np.array([np.nan, np.nan, 6, 8])))
+    assert np.isnan(readouts.frame_slope(np.zeros(5))), "all decided at step 0: it cannot tell"
+
+
+def test_chance_is_an_unrelated_clip_that_shows_anything_beside_its_own_answer():
+    control = np.zeros((3, 4, 3))  # (S, U, K)
+    control[:, :, 0] = np.nan  # covered by every unrelated sample's own answer
+    control[1, 0, 1] = 0.9  # one clip shows one other candidate, once
+    assert readouts._chance(control, np.zeros(3)) == 0.25
+
+
+def test_rooms_fill_by_distance_on_the_path_and_off_it():
+    rooms = {"distance": [1, 2, 2], "on_path": [True, True, False], "ink": [[0.0, 0.2, 0.1], [1.0, 0.8, 0.0]]}
+    ink = readouts._ink([rooms, rooms])
+    assert ink["distance"] == [1, 2] and ink["mazes"] == 2
+    assert ink["on_path"] == [[0.0, 0.2], [1.0, 0.8]] and ink["off_path"] == [[None, 0.1], [None, 0.0]]
 
 
 @pytest.mark.parametrize(("speed", "slope"), [(0, 0.0), (2, 2.0)])
@@ -92,6 +107,7 @@ def test_a_frontier_has_an_onset_slope_and_all_at_once_has_none(speed, slope):
     ink = [[float(step >= 3 + speed * d) for d in distance] for step in range(20)]
     rooms = {"distance": distance.tolist(), "on_path": [True] * 6, "ink": ink}
     assert readouts.onset_slope(rooms) == pytest.approx(slope, abs=1e-9)
+    assert np.isnan(readouts.onset_slope(rooms | {"ink": np.ones((20, 6)).tolist()})), "there at step 0: it cannot tell"
 
 
 def gaussian(rows: int, columns: int, seed: int) -> torch.Tensor:

@@ -79,6 +79,9 @@ def test_training_refuses_to_overwrite_an_earlier_one(tmp_path):
     (tmp_path / "denoiser.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match="holds an earlier training; go on with --resume"):
         training.train(tmp_path / "out", tmp_path, 1.0, False, tiny.RECIPE, print)
+    (tmp_path / "training.json").write_text("{}")
+    with pytest.raises(ValueError, match="holds a trained model; go on with --resume, or name another folder"):
+        training.train(tmp_path, tmp_path / "new", 1.0, False, tiny.RECIPE, print)
 
 
 def test_training_clips_are_of_the_training_partition():

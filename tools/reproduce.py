@@ -56,18 +56,22 @@ def redraw() -> None:
     _dvc("repro", "--force")
 
 
-def compute(results: Path) -> None:
-    """Brings the rows and show-cases of all experiments in `results` up to date."""
+def compute(results: Path, record: bool = False) -> None:
+    """Brings the rows and show-cases of all experiments in `results` up to date.
+
+    Args:
+        record: note what those cost that are computed in one go.
+    """
     for name, (experiment, runs) in experiments().items():
         began, store = time.monotonic(), Store(results, name)
         stored = len(store.rows)
         print(f"{name}: {len(runs)} runs, {stored} rows found", flush=True)
         rows = sweep(experiment, store, runs, tqdm, workers=WORKERS)
-        if not stored:
+        if record and not stored:
             _record_cost(name, experiment, runs, time.monotonic() - began)
         store.seal({key_of(experiment.identity(run)) for run in runs})
         (results / "machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
-        for shown in ("showcase", "several"):  # whose pictures are kept
+        for shown in ("showcase", "several", "beside_null"):  # whose pictures are kept
             if hasattr(experiment, shown):
                 getattr(experiment, shown)(rows, results)
 
@@ -129,7 +133,11 @@ def compare_all(results: Path, fresh: Path) -> int:
     checks, totals = {}, {}
     for name in experiments():
         old, new = Store(results, name).rows, Store(fresh, name).rows
-        checks[name] = [compare(old[key]["result"], new[key]["result"]) for key in sorted(old.keys() & new.keys())]
+        if old.keys() != new.keys():
+            raise SystemExit(
+                f"{name}: the stored rows are not those of params.yaml; `make results` brings them up to date"
+            )
+        checks[name] = [compare(old[key]["result"], new[key]["result"]) for key in sorted(old)]
         totals[name] = len(old)
     return table(checks, totals)
 
@@ -200,7 +208,7 @@ def main() -> int:
     if options.full:
         return _full()
     if options.results:
-        compute(ROOT / "results")
+        compute(ROOT / "results", record=True)
         return 0
     began = time.monotonic()
     redraw()

@@ -68,7 +68,7 @@ def posterior_mean(x: Tensor, sigma: float, candidates: Tensor, prior: np.ndarra
         prior: (K,) prior probabilities, summing to 1; zeros exclude a candidate.
     """
     distance = (x.double() - (1.0 - sigma) * candidates.double()).pow(2).flatten(1).sum(1)  # (K,)
-    weights = torch.softmax(torch.log(torch.tensor(prior).double()) - distance / (2.0 * sigma**2), dim=0)
+    weights = torch.softmax(torch.log(torch.tensor(prior).to(distance)) - distance / (2.0 * sigma**2), dim=0)
     return torch.einsum("k,kcfhw->cfhw", weights, candidates.double()).float()[None]
 
 

@@ -7,6 +7,7 @@ After an interruption the optimizer's moments are built up again, under a short 
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -163,7 +164,8 @@ def fit_denoiser(model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline:
     progress = Progress.load(file, model)
     optimizer = Optimizer(model, RATES)
     rings = {frames: Examples(codec, frames) for frames in LENGTHS}
-    model.transformer.compile_repeated_blocks()  # fuses the many small operations of a block
+    if shutil.which("g++") or shutil.which("clang++"):  # what torch compiles with; without one it is slower
+        model.transformer.compile_repeated_blocks()  # fuses the many small operations of a block
     losses: list[float] = []
     while time.time() < deadline:
         loss = _loss_of_step(model, rings, progress.step)
@@ -216,6 +218,8 @@ def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe,
     checkpoint, code = work / "denoiser.safetensors", work / "codec.safetensors"
     if not resume and checkpoint.exists():
         raise ValueError(f"{work} holds an earlier training; go on with --resume, or move it away to begin anew")
+    if not resume and (folder / "training.json").exists():
+        raise ValueError(f"{folder} holds a trained model; go on with --resume, or name another folder with --out")
     torch.manual_seed(0)
     codec = build_codec(recipe)
     model = Denoiser(build_text_encoder(recipe, len(build_tokenizer())), build_transformer(recipe))

@@ -1,7 +1,7 @@
 """Figures 1, 2, 4 and 5 of the paper, measured: what the clean estimate shows at every step of a clean generation."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -144,6 +144,38 @@ class StepVisualization:
         ranked = sorted(best.values(), key=lambda pair: -pair[0])[:count]
         return [self._case(run.task, run, Path(results)) for _, run in ranked]
 
+    def beside_null(self, rows: list[dict], results: str | Path) -> list[Case]:
+        """The model's clean estimates, and beside them the posterior mean of its own answers on the same trajectory:
+        of the runs with a null whose answers are readable, the one in which this null's second candidate has most
+        evidence at step 0. Empty if there is none."""
+
+        def ghosts(row: dict) -> float:
+            return float(np.sort(row["result"]["null"]["evidence"]["calibrated"][0])[-2:][0])
+
+        readable = [row for row in rows if "null" in row["result"] and None not in row["result"]["null"]["answers"]]
+        if not readable:
+            return []
+        row = max(readable, key=ghosts)
+        run, answers = self._run(row["run"]), row["result"]["null"]["answers"]
+        model = self._case(run.task, run, Path(results))
+        key = key_of(self.identity(run) | {"showcase": "calibrated null"})
+        null = kept_clips(results, key, self.schedule.steps, lambda: self._null_clips(run, answers))
+        return [replace(model, label="model"), Case("posterior mean\n(calibrated)", model.sample, null)]
+
+    @torch.inference_mode()
+    def _null_clips(self, run: Run, answers: list[int | None]) -> np.ndarray:
+        sample, condition = self._begin(run)
+        trajectory = generate(self.model, condition, self.schedule, run.seed)
+        prior = priors([c.kind for c in sample.candidates], answers)["calibrated"]
+        return np.stack([self.model.decode(mean) for mean in self._null_means(sample, trajectory, prior)])
+
+    def _null_means(self, sample: Sample, trajectory: Trajectory, prior: np.ndarray) -> list[torch.Tensor]:
+        """The null's clean estimate at every step of a trajectory."""
+        clips = [sample.render(c, self.model.size, self.model.frames) for c in sample.candidates]
+        latents = torch.cat([self.model.encode(clip) for clip in clips])
+        states = zip(trajectory.latents[:-1], trajectory.sigmas[:-1], strict=True)
+        return [posterior_mean(x, sigma, latents, prior) for x, sigma in states]
+
     def _case(self, name: str, run: Run, results: Path) -> Case:
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
         key, steps = key_of(self.identity(run)), self.schedule.steps
@@ -173,14 +205,9 @@ class StepVisualization:
         seeds = range(10_000, 10_000 + run.null_seeds)
         others = [generate(self.model, condition, self.schedule, seed, watch=watch).latents[-1] for seed in seeds]
         answers = [sample.answer_index(self.model.decode(latents)[-1]) for latents in others]
-        clips = [sample.render(c, self.model.size, self.model.frames) for c in sample.candidates]
-        latents = torch.cat([self.model.encode(clip) for clip in clips])
         evidence = {}
         for name, prior in priors([c.kind for c in sample.candidates], answers).items():
-            means = [
-                posterior_mean(x, sigma, latents, prior)
-                for x, sigma in zip(trajectory.latents[:-1], trajectory.sigmas[:-1], strict=True)
-            ]
+            means = self._null_means(sample, trajectory, prior)
             evidence[name] = rounded([sample.evidence(self.model.decode(mean)[-1]) for mean in means], 3)
         return {"answers": answers, "evidence": evidence}
 

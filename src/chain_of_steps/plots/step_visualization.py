@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..intervals import interval
-from .style import PALETTE, WIDTH, intervals, picture, spread, step_axis, style
+from .style import KIND_COLOURS, PALETTE, WIDTH, heat, intervals, picture, spread, step_axis, style
 
 
 def learning(record: dict) -> Figure:
@@ -69,12 +69,13 @@ def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: s
 def exploration(summary: dict) -> Figure:
     """Present candidates, accuracy and commit step along the steps, with the posterior-mean null."""
     sigmas, everything = summary["sigmas"][:-1], summary["all"]
-    tasks = [name for name in summary if name not in ("all", "sigmas")]
+    tasks = [name for name in summary if name not in ("all", "sigmas", "ink")]
     with style():
         figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.6), layout="constrained")
-        axes[0].plot(everything["present"], label="model", lw=2.2)
-        for prior, null in everything.get("null", {}).items():
-            if prior != "n":
+        nulls = everything.get("null", {"model": everything["present"]})  # of the same runs, or there is none
+        axes[0].plot(nulls["model"], label="model", lw=2.2)
+        for prior, null in nulls.items():
+            if prior not in ("n", "model"):
                 axes[0].plot(null["present"], label=f"null, {prior}", lw=1.4, ls="--")
         axes[0].set(ylabel="candidates present (mean)", title="several at once, then one")
         axes[0].legend(frameon=False)
@@ -93,9 +94,34 @@ def exploration(summary: dict) -> Figure:
     return figure
 
 
+def pruning(summary: dict) -> Figure:
+    """What is present at each step, the strongest candidate of each kind, and how a maze's rooms fill."""
+    sigmas, everything = summary["sigmas"][:-1], summary["all"]
+    with style():
+        figure, axes = plt.subplots(1, 4, figsize=(WIDTH, 3.4), layout="constrained")
+        for number, (name, share) in enumerate(everything["shares"].items()):
+            axes[0].plot(share, color=PALETTE[number], label=f"{name} present", lw=1.8)
+        axes[0].set(ylabel="share of samples", ylim=(0, 1.02), title="none, one or several")
+        for kind, values in everything["by_kind"].items():
+            axes[1].plot(values, color=KIND_COLOURS[kind], label=kind, lw=1.8)
+        axes[1].set(ylabel="evidence of the strongest", ylim=(0, 1.02), title="by kind of candidate")
+        for axis in axes[:2]:
+            step_axis(axis, sigmas, ticks=3)
+            axis.legend(frameon=False, fontsize="small")
+        for axis, name, title in ((axes[2], "on_path", "rooms on the path"), (axes[3], "off_path", "rooms off it")):
+            if "ink" in summary:
+                image = heat(axis, np.array(summary["ink"][name], float).T, 0.0, 1.0)
+                axis.invert_yaxis()
+                step_axis(axis, sigmas, ticks=3)
+                axis.set(title=title, ylabel="distance from the start (rooms)" if name == "on_path" else "")
+                if name == "off_path":
+                    figure.colorbar(image, ax=axis, label="ink", shrink=0.85)
+    return figure
+
+
 def steps_or_frames(summary: dict) -> Figure:
     """Slope of commit step over latent frame by task, and of room onset over distance for mazes."""
-    tasks = [name for name in summary if name not in ("all", "sigmas")]
+    tasks = [name for name in summary if name not in ("all", "sigmas", "ink")]
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
         intervals(axes[0], {name: summary[name]["frame_slope"] for name in tasks})

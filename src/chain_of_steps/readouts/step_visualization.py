@@ -7,7 +7,9 @@ import pandas as pd
 
 from ..intervals import interval
 from ..probes import commit_step, leader, nanmean, net_evidence, presence_threshold, present
+from ..store import rounded
 
+READABLE = 16  # answers by which a run's null must be calibrated: where the model hardly answers, nothing is known
 FLOORS = (0.0, 0.02, 0.05, 0.1)  # evidence below which nothing counts as present: how much hangs on it?
 ONSET = 0.25  # ink above which a room of a maze counts as drawn
 
@@ -16,9 +18,10 @@ def table(rows: list[dict]) -> pd.DataFrame:
     """One line per run: what its trajectory did.
 
     Columns: task, index, score, solved, `present` (S,) number of candidates present at each step, `explores`
-    (more than one at some step), `chance` (how often unrelated clips would), `pruned` (last step with more than one
-    present), `commit` (step, NaN if never), `commit_by_frame` (F,), `solved_at` (S,), and for runs with a null
-    `null_present` {prior: (S,)} and `departure` {prior: (S,)}, the mean absolute difference of evidence over
+    (more than one at some step), `unpruned` (more than one at the last), `chance` (how often unrelated clips would
+    explore), `pruned` (last step with more than one present), `commit` (step, NaN if never), `commit_by_frame` (F,),
+    `frame_slope`, `onset_slope`, `solved_at` (S,), `by_kind` {kind: (S,)} evidence of the strongest, and for runs with
+    a null `null_present` {prior: (S,)} and `departure` {prior: (S,)}, the mean absolute difference of evidence over
     candidates.
     """
     lines = []
@@ -31,17 +34,20 @@ def table(rows: list[dict]) -> pd.DataFrame:
 def summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
     """What the figure reports: means over samples with 95 % bootstrap intervals, overall and by task."""
     groups = {"all": lines, **dict(tuple(lines.groupby("task", sort=False)))}
-    return {name: _summary(group) for name, group in groups.items()} | {"sigmas": [round(s, 4) for s in sigmas]}
+    result = {name: _summary(group, sigmas) for name, group in groups.items()}
+    mazes = lines["rooms"][lines["rooms"].notna()]
+    return result | {"sigmas": [round(s, 4) for s in sigmas]} | ({"ink": _ink(mazes)} if len(mazes) else {})
 
 
 def frame_slope(commit_by_frame: np.ndarray) -> float:
     """Slope of commit step over latent frame, in steps per frame; NaN with fewer than three committed frames.
 
-    Chain-of-Frames predicts that early frames commit first (slope > 0), Chain-of-Steps about 0.
+    Chain-of-Frames predicts that early frames commit first (slope > 0), Chain-of-Steps about 0. A run whose frames are
+    all committed at step 0 cannot tell the two apart: NaN.
     """
     frames = np.arange(len(commit_by_frame))
     known = ~np.isnan(commit_by_frame)
-    if known.sum() < 3:
+    if known.sum() < 3 or not commit_by_frame[known].any():
         return float("nan")
     return float(np.polyfit(frames[known], commit_by_frame[known], 1)[0])
 
@@ -50,7 +56,8 @@ def onset_slope(rooms: dict, on_path: bool = True) -> float:
     """Slope of a maze room's onset step over its distance from the start, in steps per room; NaN if too few.
 
     The onset is the first step from which the room's ink stays above `ONSET`. Breadth-first search predicts a
-    frontier that moves outward (slope > 0); the rival, all at once, predicts 0.
+    frontier that moves outward (slope > 0); the rival, all at once, predicts 0. A path that is there at step 0 cannot
+    tell the two apart: NaN.
     """
     ink, distance = np.array(rooms["ink"]), np.array(rooms["distance"])  # (S, R), (R,)
     chosen = (np.array(rooms["on_path"]) == on_path) & (distance > 0) & (ink[-1] > ONSET)
@@ -58,7 +65,7 @@ def onset_slope(rooms: dict, on_path: bool = True) -> float:
         return float("nan")
     below = ink[:, chosen] <= ONSET  # (S, R)
     onset = np.where(below.any(0), len(ink) - np.argmax(below[::-1], axis=0), 0)
-    return float(np.polyfit(distance[chosen], onset, 1)[0])
+    return float(np.polyfit(distance[chosen], onset, 1)[0]) if onset.any() else float("nan")
 
 
 def _by_task(rows: list[dict]) -> dict[str, list[dict]]:
@@ -81,18 +88,19 @@ def _line(row: dict, threshold: np.ndarray) -> dict:
         "solved": result["score_at"][-1] == 1.0,
         "present": count,
         "explores": bool(len(many)),
+        "unpruned": bool(count[-1] > 1),
         "explores_by_floor": [bool((present(net, threshold, floor).sum(1) > 1).any()) for floor in FLOORS],
         "chance": _chance(control, threshold),
         "pruned": float(many[-1]) if len(many) else np.nan,
         "commit": _commit(net, is_present, result["answer_at"][-1]),
         "commit_by_frame": _commit_by_frame(result, threshold),
         "solved_at": np.array(result["score_at"]) == 1.0,
-        "net": net,
-        "kinds": result["kinds"],
+        "by_kind": {kind: net[:, np.array(result["kinds"]) == kind].max(1) for kind in set(result["kinds"])},
+        "rooms": result.get("rooms"),
     }
     line["frame_slope"] = frame_slope(line["commit_by_frame"])
     line["onset_slope"] = onset_slope(result["rooms"]) if "rooms" in result else np.nan
-    if "null" in result:
+    if "null" in result and sum(answer is not None for answer in result["null"]["answers"]) >= READABLE:
         null = {p: net_evidence(np.array(e), control) for p, e in result["null"]["evidence"].items()}
         line["null_present"] = {p: present(n, threshold).sum(1) for p, n in null.items()}
         line["departure"] = {p: np.abs(n - net).mean(1) for p, n in null.items()}
@@ -100,10 +108,10 @@ def _line(row: dict, threshold: np.ndarray) -> dict:
 
 
 def _chance(control: np.ndarray, threshold: np.ndarray) -> float:
-    """How often an unrelated clip would count as exploring here: the false alarms of `explores`."""
+    """How often an unrelated clip would count as exploring here: one that shows anything beside its own answer, which
+    is no control (NaN)."""
     net = np.clip(control - nanmean(control, 1)[:, None], 0.0, 1.0)  # (S, U, K), NaN where it is no control
-    count = present(np.nan_to_num(net), threshold).sum(2)  # (S, U)
-    return float((count > 1).any(0).mean())
+    return float(present(np.nan_to_num(net), threshold).any(2).any(0).mean())
 
 
 def _commit(net: np.ndarray, is_present: np.ndarray, answer: int) -> float:
@@ -121,7 +129,7 @@ def _commit_by_frame(result: dict, threshold: np.ndarray) -> np.ndarray:
     return steps
 
 
-def _summary(lines: pd.DataFrame) -> dict:
+def _summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
     by_floor = np.array(lines["explores_by_floor"].tolist()).T  # (floors, n)
     result = {
         "n": len(lines),
@@ -132,17 +140,23 @@ def _summary(lines: pd.DataFrame) -> dict:
         "explores_by_floor": {str(floor): interval(share) for floor, share in zip(FLOORS, by_floor, strict=True)},
         "explores_by_chance": interval(lines["chance"]),
         "explores_above_chance": interval(lines["explores"] - lines["chance"]),
+        "unpruned": interval(lines["unpruned"]),
         "pruned": interval(lines["pruned"]),
         "commit": interval(lines["commit"]),
+        "commit_sigma": interval([sigmas[int(step)] for step in lines["commit"].dropna()]),
+        "commits": interval(lines["commit"].notna()),
         "frame_slope": interval(lines["frame_slope"]),
         "onset_slope": interval(lines["onset_slope"]),
         "present": np.stack(lines["present"]).mean(0).round(3).tolist(),
+        "shares": {name: share.mean(0).round(3).tolist() for name, share in _shares(lines["present"]).items()},
+        "by_kind": _by_kind(lines["by_kind"]),
         "solved_at": np.stack(lines["solved_at"]).mean(0).round(3).tolist(),
     }
     judged = lines[lines["null_present"].notna()] if "null_present" in lines else lines.iloc[:0]
     if len(judged):
         ours = np.stack(judged["present"]).max(1) > 1
-        result["null"] = {"n": len(judged)} | {
+        own = np.stack(judged["present"]).mean(0).round(3).tolist()
+        result["null"] = {"n": len(judged), "model": own} | {
             prior: _against_null(judged, prior, ours) for prior in judged["null_present"].iloc[0]
         }
     return result
@@ -156,4 +170,34 @@ def _against_null(judged: pd.DataFrame, prior: str, ours: np.ndarray) -> dict:
         "excess": interval(ours.astype(float) - (theirs.max(1) > 1)),
         "present": theirs.mean(0).round(3).tolist(),
         "departure": departure.mean(0).round(4).tolist(),
+        "departs": interval(departure.mean(1)),
     }
+
+
+def _shares(present: pd.Series) -> dict[str, np.ndarray]:
+    """Whether no, one or several candidates are present, (n, S) each."""
+    count = np.stack(present)
+    return {"none": count == 0, "one": count == 1, "several": count > 1}
+
+
+def _by_kind(by_kind: pd.Series) -> dict[str, list[float]]:
+    """Mean evidence of the strongest candidate of each kind, by step, over the samples that have such candidates."""
+    found = defaultdict(list)
+    for kinds in by_kind:
+        for kind, values in kinds.items():
+            found[kind].append(values)
+    return {kind: np.mean(values, 0).round(3).tolist() for kind, values in sorted(found.items())}
+
+
+def _ink(rooms: pd.Series) -> dict:
+    """How much of the path's colour the rooms of all mazes show, by step and distance from the start (S, D), on the
+    right path and off it; None where there is no such room."""
+    ink, distance, on_path = (
+        np.concatenate([np.array(room[name]).T for room in rooms]) for name in ("ink", "distance", "on_path")
+    )  # (R, S), (R,), (R,)
+    places = range(1, int(distance.max()) + 1)
+    result: dict = {"distance": list(places), "mazes": len(rooms)}
+    for name, here in (("on_path", on_path.astype(bool)), ("off_path", ~on_path.astype(bool))):
+        means = [nanmean(np.where((here & (distance == d))[:, None], ink, np.nan), 0) for d in places]
+        result[name] = rounded(np.array(means).T, 3)
+    return result
