@@ -87,6 +87,11 @@ def test_frames_that_commit_together_have_no_slope_and_a_chain_of_frames_has_one
     assert np.isnan(readouts.frame_slope(np.zeros(5))), "all decided at step 0: it cannot tell"
 
 
+def test_exploring_is_several_at_some_step_and_one_in_the_end():
+    counts = np.array([[3, 2, 1], [1, 1, 1], [3, 2, 2], [2, 0, 0]])
+    assert readouts.explored(counts).tolist() == [True, False, False, True]
+
+
 def test_chance_is_an_unrelated_clip_that_shows_anything_beside_its_own_answer():
     control = np.zeros((3, 4, 3))  # (S, U, K)
     control[:, :, 0] = np.nan  # covered by every unrelated sample's own answer

@@ -114,6 +114,7 @@ def start_at(model: VideoModel, layer: int, states: dict[bool, Tensor]) -> Itera
         layer: of the states; -1 runs every block.
         states: (N, D) by pass: True is the one with the prompt.
     """
+    _refuse_caches(model)
     whole = [expert.blocks for expert in model.transformers]
     for expert, blocks in zip(model.transformers, whole, strict=True):
         expert.blocks = nn.ModuleList([_Inject(model, states), *blocks[layer + 1 :]])
@@ -138,8 +139,7 @@ class _Inject(nn.Module):
 @contextmanager
 def _hooked(model: VideoModel, visit: Callable[[Site, Tensor], Tensor | None]) -> Iterator[None]:
     """Calls `visit` with every site that is passed and its state (1, N, D); what it returns, if anything, goes on."""
-    if any(getattr(expert, "is_cache_enabled", False) for expert in model.transformers):
-        raise RuntimeError("a diffusers cache is on: blocks are skipped and their states would lie; disable it first")
+    _refuse_caches(model)
     place, handles = model.place, []
     for expert, transformer in enumerate(model.transformers):
         for layer, block in enumerate(transformer.blocks):
@@ -159,6 +159,11 @@ def _hooked(model: VideoModel, visit: Callable[[Site, Tensor], Tensor | None]) -
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _refuse_caches(model: VideoModel) -> None:
+    if any(getattr(expert, "is_cache_enabled", False) for expert in model.transformers):
+        raise RuntimeError("a diffusers cache is on: blocks are skipped and their states would lie; disable it first")
 
 
 def region(mask: Tensor, frames: Tensor | list[bool], patch: int) -> Tensor:

@@ -24,7 +24,7 @@ from ..swaps import SwapLayer
 from ..sweep import common
 from ..tasks.base import Sample
 from ..tasks.counterfactual import MODULES, counterfactual
-from ..tasks.reading import own_pixels
+from ..tasks.reading import OWN_PIXEL
 
 WHERE = ("all", "cause", "answer")
 
@@ -68,13 +68,15 @@ class Party:
     """A run at the step of the swap.
 
     Attributes:
-        states: hidden states (N, D) by layer, -1 to L - 1.
+        states: hidden states (N, D) by layer, -1 to L - 1, of the pass with the prompt.
+        unguided: the same of the pass without it; empty without guidance.
         x0_hat: the clean estimate of that step.
         answer: index of the receiver's candidate that its final video shows, -1 for none.
     """
 
     condition: Condition
     states: dict[int, Tensor]
+    unguided: dict[int, Tensor]
     x0_hat: Tensor
     answer: int
 
@@ -91,7 +93,7 @@ class LayerSwaps:
     """The experiment: swaps at every layer.
 
     Args:
-        model, schedule: what generates; guidance must be off (1.0).
+        model, schedule: what generates; under guidance only the pass with the prompt is swapped.
     """
 
     name = "4_layer_swaps"
@@ -190,18 +192,20 @@ class LayerSwaps:
         condition = self.model.prepare_sample(board)
         with capture(self.model, lambda site: site.step == run.step) as captured:
             clean = generate(self.model, condition, self.schedule, run.seed, keep_states=True)
-        states = {site.layer: tensor for site, tensor in captured.items()}
+        states, unguided = (
+            {site.layer: state for site, state in captured.items() if site.guided == guided} for guided in (True, False)
+        )
         shown = board.answer_index(self.model.decode(clean.latents[-1])[-1])
         answers = [candidate.answer for candidate in reader.candidates]
         given = None if shown is None else board.candidates[shown].answer
         answer = answers.index(given) if given in answers else -1
-        return Party(condition, states, clean.x0_hats[run.step], answer), clean.states[run.step]
+        return Party(condition, states, unguided, clean.x0_hats[run.step], answer), clean.states[run.step]
 
     @torch.inference_mode()
     def _patched(self, swap: SwapLayer, own: Party, donor: Party, tokens: Tensor, state: State, final: bool) -> Patched:
         """The receiver's run, swapped at one layer of one step: that step's clean estimate, and the final latents."""
         here, changed = state.copy(), swap.apply(own.states, donor.states, tokens)
-        with start_at(self.model, swap.layer, {True: changed}):
+        with start_at(self.model, swap.layer, {True: changed, False: own.unguided.get(swap.layer)}):
             _, x0_hat = advance(self.model, own.condition, self.schedule, here)
         rest = denoise(self.model, own.condition, self.schedule, here) if final else None
         return Patched(x0_hat, rest and rest.latents[-1])
@@ -210,8 +214,8 @@ class LayerSwaps:
         """Which tokens a run swaps, (N,) bool."""
         later = torch.arange(self.model.latent_frames) > 0
         size = self.model.size
-        own = own_pixels(sample, size, 1.0)
-        answers = own[0].mask | own[target].mask
+        pictures = [sample.picture(sample.candidates[index], 1.0, size) for index in (0, target)]
+        answers = np.abs(pictures[0] - pictures[1]).max(2) > OWN_PIXEL
         given = np.abs(sample.first_frame(size) - twin.first_frame(size)).max(2) > 0.05
         if run.where == "answer":
             return region(torch.from_numpy(answers), later, self.patch)

@@ -31,7 +31,8 @@ class Run:
     Attributes:
         task, index, suite_seed, partition: name the sample, see `suites.draw_one`.
         seed: of the noise that the generation starts from.
-        design: which comparison the run belongs to: clean, step, frame, window, scatter, cell or decision.
+        design: which comparison the run belongs to: clean, step, frame, window, scatter, inner,
+            inner-window, cell or decision.
         interventions: what is done to it.
         centre: the step round which windows and scattered cells lie, else -1.
         until: read on the clean estimate before this step; None means the final video.
@@ -247,6 +248,10 @@ def _ablations(base: Run, coarse: range, columns: list[int], frames: int, steps:
         column = NoiseAtFrame(frame, steps=window(s, frames, steps), seed=i)
         scattered = NoiseAtCells(_scattered(rng, s, frames, steps), seed=i)
         runs += [_with(base, "window", column, centre=s), _with(base, "scatter", scattered, centre=s)]
+        inner = tuple(range(1, frames - 1))
+        short = NoiseAtFrame(frame, steps=window(s, len(inner), steps), seed=i)
+        runs.append(_with(base, "inner", NoiseAtStep(s, frames=inner, seed=i)))
+        runs.append(_with(base, "inner-window", short, centre=s))
     return runs
 
 

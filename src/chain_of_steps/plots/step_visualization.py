@@ -72,8 +72,8 @@ def exploration(summary: dict) -> Figure:
     tasks = [name for name in summary if name not in ("all", "sigmas", "ink")]
     with style():
         figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.6), layout="constrained")
-        nulls = everything.get("null", {"model": everything["present"]})  # of the same runs, or there is none
-        axes[0].plot(nulls["model"], label="model", lw=2.2)
+        nulls = everything.get("null", {})
+        axes[0].plot(nulls.get("model", everything["present"]), label="model", lw=2.2)  # the null's own runs
         for prior, null in nulls.items():
             if prior not in ("n", "model"):
                 axes[0].plot(null["present"], label=f"null, {prior}", lw=1.4, ls="--")

@@ -18,7 +18,7 @@ def table(rows: list[dict]) -> pd.DataFrame:
     """One line per run: what its trajectory did.
 
     Columns: task, index, score, solved, `present` (S,) number of candidates present at each step, `explores`
-    (more than one at some step), `unpruned` (more than one at the last), `chance` (how often unrelated clips would
+    (see `explored`), `unpruned` (more than one present at the last step), `chance` (how often unrelated clips would
     explore), `pruned` (last step with more than one present), `commit` (step, NaN if never), `commit_by_frame` (F,),
     `frame_slope`, `onset_slope`, `solved_at` (S,), `by_kind` {kind: (S,)} evidence of the strongest, and for runs with
     a null `null_present` {prior: (S,)} and `departure` {prior: (S,)}, the mean absolute difference of evidence over
@@ -37,6 +37,11 @@ def summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
     result = {name: _summary(group, sigmas) for name, group in groups.items()}
     mazes = lines["rooms"][lines["rooms"].notna()]
     return result | {"sigmas": [round(s, 4) for s in sigmas]} | ({"ink": _ink(mazes)} if len(mazes) else {})
+
+
+def explored(count: np.ndarray) -> np.ndarray:
+    """Several at some step, and at most one at the last: (..., S) numbers of candidates present -> (...) bool."""
+    return (count.max(-1) > 1) & (count[..., -1] <= 1)
 
 
 def frame_slope(commit_by_frame: np.ndarray) -> float:
@@ -87,9 +92,9 @@ def _line(row: dict, threshold: np.ndarray) -> dict:
         "score": result["score_at"][-1],
         "solved": result["score_at"][-1] == 1.0,
         "present": count,
-        "explores": bool(len(many)),
+        "explores": bool(explored(count)),
         "unpruned": bool(count[-1] > 1),
-        "explores_by_floor": [bool((present(net, threshold, floor).sum(1) > 1).any()) for floor in FLOORS],
+        "explores_by_floor": [bool(explored(present(net, threshold, floor).sum(1))) for floor in FLOORS],
         "chance": _chance(control, threshold),
         "pruned": float(many[-1]) if len(many) else np.nan,
         "commit": _commit(net, is_present, result["answer_at"][-1]),
@@ -100,7 +105,8 @@ def _line(row: dict, threshold: np.ndarray) -> dict:
     }
     line["frame_slope"] = frame_slope(line["commit_by_frame"])
     line["onset_slope"] = onset_slope(result["rooms"]) if "rooms" in result else np.nan
-    if "null" in result and sum(answer is not None for answer in result["null"]["answers"]) >= READABLE:
+    if "null" in result:
+        line["readable"] = sum(answer is not None for answer in result["null"]["answers"])
         null = {p: net_evidence(np.array(e), control) for p, e in result["null"]["evidence"].items()}
         line["null_present"] = {p: present(n, threshold).sum(1) for p, n in null.items()}
         line["departure"] = {p: np.abs(n - net).mean(1) for p, n in null.items()}
@@ -111,7 +117,8 @@ def _chance(control: np.ndarray, threshold: np.ndarray) -> float:
     """How often an unrelated clip would count as exploring here: one that shows anything beside its own answer, which
     is no control (NaN)."""
     net = np.clip(control - nanmean(control, 1)[:, None], 0.0, 1.0)  # (S, U, K), NaN where it is no control
-    return float(present(np.nan_to_num(net), threshold).any(2).any(0).mean())
+    beside = present(np.nan_to_num(net), threshold).sum(2)  # (S, U)
+    return float(explored(1 + beside.T).mean())
 
 
 def _commit(net: np.ndarray, is_present: np.ndarray, answer: int) -> float:
@@ -152,22 +159,27 @@ def _summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
         "by_kind": _by_kind(lines["by_kind"]),
         "solved_at": np.stack(lines["solved_at"]).mean(0).round(3).tolist(),
     }
-    judged = lines[lines["null_present"].notna()] if "null_present" in lines else lines.iloc[:0]
-    if len(judged):
-        ours = np.stack(judged["present"]).max(1) > 1
-        own = np.stack(judged["present"]).mean(0).round(3).tolist()
-        result["null"] = {"n": len(judged), "model": own} | {
-            prior: _against_null(judged, prior, ours) for prior in judged["null_present"].iloc[0]
-        }
+    if "readable" in lines and lines["readable"].notna().any():
+        result["null_of_all_runs"] = _null(lines[lines["readable"].notna()])
+        result["null"] = _null(lines[lines["readable"] >= READABLE])
     return result
+
+
+def _null(judged: pd.DataFrame) -> dict:
+    """The model beside its null under each prior, on the same runs."""
+    if judged.empty:
+        return {"n": 0}
+    ours = np.stack(judged["present"])  # (n, S)
+    result = {"n": len(judged), "model": ours.mean(0).round(3).tolist()}
+    return result | {p: _against_null(judged, p, explored(ours)) for p in judged["null_present"].iloc[0]}
 
 
 def _against_null(judged: pd.DataFrame, prior: str, ours: np.ndarray) -> dict:
     theirs = np.stack([null[prior] for null in judged["null_present"]])  # (n, S)
     departure = np.stack([null[prior] for null in judged["departure"]])
     return {
-        "explores": interval((theirs.max(1) > 1).astype(float)),
-        "excess": interval(ours.astype(float) - (theirs.max(1) > 1)),
+        "explores": interval(explored(theirs)),
+        "excess": interval(ours.astype(float) - explored(theirs)),
         "present": theirs.mean(0).round(3).tolist(),
         "departure": departure.mean(0).round(4).tolist(),
         "departs": interval(departure.mean(1)),
