@@ -25,7 +25,8 @@ ROOT = Path(__file__).parent.parent
     ],
 )
 def test_verdict(low, high, rule, expected):
-    assert verdict({"low": low, "high": high, "n": 9}, rule) == expected
+    assert verdict({"low": low, "high": high, "n": 10}, rule) == expected
+    assert verdict({"low": low, "high": high, "n": 9}, rule) == "undecided"
     assert expected in VERDICTS
 
 

@@ -1,5 +1,6 @@
 """From made-up rows of noised runs to curves: paired with the clean run, apart by task."""
 
+import numpy as np
 import pytest
 
 from chain_of_steps.interventions import NoiseAtFrame, NoiseAtStep, record
@@ -40,3 +41,29 @@ def test_decisions_are_those_of_level_correct_noise_with_replacement_beside_them
     assert [value["mean"] for value in fresh["unchanged"]] == [1.0, 0.0]
     assert [value["mean"] for value in replaced["unchanged"]] == [0.0, 0.0]
     assert set(summary["step"]) == {"replace"}, "they are not part of the curves over all tasks"
+
+
+def test_equal_doses_are_compared_on_the_same_samples():
+    rows = []
+    for index in range(3):
+        rows += [row("maze", index, "clean", 1.0, 0), row("maze", index, "inner", 0.25, 1, NoiseAtStep(1, frames=(1,)))]
+        window = NoiseAtFrame(1, steps=(1,))
+        rows += [row("maze", index, "inner-window", 0.75, 0, window)] if index else []
+    rows[1]["run"]["centre"] = 1
+    contrasts = readouts.summary(readouts.table(rows), [1.0, 0.5, 0.0], frames=3)["contrasts"]
+    assert (contrasts["inner_drop"]["mean"], contrasts["inner_drop"]["n"]) == (0.75, 3)
+    assert (contrasts["inner_minus_window"]["mean"], contrasts["inner_minus_window"]["n"]) == (0.5, 2)
+    assert contrasts["inner_minus_window_changed"]["mean"] == 1.0
+
+
+def test_persistence_is_what_is_left_as_a_share_of_an_unrelated_run():
+    left = np.array([[0.1, 0.5, 0.5, 0.5], [0.3, 0.5, 0.5, 0.5]])
+    unrelated = np.array([[9.0, 9.0, 9.0, 1.0], [9.0, 9.0, 9.0, 1.0]])
+    assert readouts._persistence(left, unrelated)["mean"] == 0.2
+
+
+def test_latents_replaced_at_the_last_step_are_no_peak():
+    stack = np.ones((2, 3, 3)) * np.array([0.2, 0.6, 1.0])[None, :, None]
+    places = np.array([0.0, 0.5, 1.0])
+    assert readouts._peak(readouts._at_the_end("x", stack), places)["mean"] == 0.5
+    assert readouts._peak(readouts._at_the_end("x0_hat", stack), places)["mean"] == 1.0

@@ -6,6 +6,7 @@ import torch
 
 from chain_of_steps import probes
 from chain_of_steps.intervals import interval
+from chain_of_steps.linear_probes import cells_of
 from chain_of_steps.readouts import step_visualization as readouts
 
 
@@ -149,3 +150,17 @@ def test_cka_is_that_of_the_kernel_matrices():
 def test_tokens_are_positions_with_channels():
     latents = gaussian(1, 3 * 2 * 4 * 5, 0).view(1, 3, 2, 4, 5)
     assert torch.equal(probes.tokens(latents)[1 * 20 + 2 * 5 + 3], latents[0, :, 1, 2, 3])
+
+
+@pytest.mark.parametrize("patch", [(1, 1, 1), (1, 2, 2)])
+def test_cells_are_what_tokens_cover(patch):
+    _, p, q = patch
+    latents = gaussian(1, 3 * 2 * 4 * 6, 0).view(1, 3, 2, 4, 6)
+    cells = cells_of(latents, patch)
+    assert cells.shape == (2 * (4 // p) * (6 // q), 3 * p * q)
+    frame, row, column = 1, 1, 2
+    token = frame * (4 // p) * (6 // q) + row * (6 // q) + column
+    piece = latents[0, :, frame, row * p : (row + 1) * p, column * q : (column + 1) * q]
+    assert torch.equal(cells[token], piece.flatten())
+    if patch == (1, 1, 1):
+        assert torch.equal(cells, probes.tokens(latents))

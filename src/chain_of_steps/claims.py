@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+LEAST = 10  # samples without which there is no verdict: a bootstrap of a few equal values has no width
 VERDICTS = ("supported", "not supported", "undecided")
 
 
@@ -13,11 +14,11 @@ def verdict(interval: dict, rule: dict) -> str:
     """`supported`, `not supported` or `undecided`.
 
     Args:
-        interval: {low, high, n} of the statistic; n = 0 or missing bounds are undecided.
+        interval: {low, high, n} of the statistic; fewer than `LEAST` samples or missing bounds are undecided.
         rule: has `above: x` or `within: [a, b]`.
     """
     low, high = interval["low"], interval["high"]
-    if low is None or high is None:
+    if low is None or high is None or interval["n"] < LEAST:
         return "undecided"
     if "above" in rule:
         inside, outside = low > rule["above"], high < rule["above"]

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from .denoise import generate
 from .models import VideoModel
-from .probes import tokens
 from .schedule import Schedule
 from .sites import capture
 from .tasks.base import Sample
@@ -58,9 +57,17 @@ def look(
         found[site.step, "input" if site.layer < 0 else str(site.layer)] = state
     for step in steps:
         found[step, "x"], found[step, "x0_hat"] = (
-            tokens(values[step])[chosen] for values in (clean.latents, clean.x0_hats)
+            cells_of(values[step], model.transformers[0].config.patch_size)[chosen]
+            for values in (clean.latents, clean.x0_hats)
         )
     return found
+
+
+def cells_of(latents: Tensor, patch: Sequence[int]) -> Tensor:
+    """Latents (1, C, F, H, W) as what each token covers of them, (F h w, C p q), for patches of (1, p, q)."""
+    _, p, q = patch
+    split = latents[0].unflatten(3, (-1, q)).unflatten(2, (-1, p))  # (C, F, h, p, w, q)
+    return split.permute(1, 2, 4, 0, 3, 5).flatten(3).flatten(0, 2)
 
 
 def features(seen: Seen, blind: Seen, step: int, source: str, middle: int, shuffled: int) -> np.ndarray:
@@ -155,17 +162,17 @@ def tell(values: np.ndarray, labels: Sequence[str]) -> list[int | None]:
 @contextmanager
 @torch.no_grad()
 def shaken(model: VideoModel, seed: int = 0) -> Iterator[None]:
-    """Gives the transformer random weights of the same sizes for a while: the floor that its shape alone gives."""
-    transformer, generator = model.transformers[0], torch.Generator("cpu").manual_seed(seed)
-    kept = {name: p.detach().clone() for name, p in transformer.named_parameters()}
-    for parameter in transformer.parameters():
+    """Gives the transformers random weights of the same sizes for a while: the floor that their shape alone gives."""
+    parameters = [p for transformer in model.transformers for p in transformer.parameters()]
+    kept, generator = [p.detach().clone() for p in parameters], torch.Generator("cpu").manual_seed(seed)
+    for parameter in parameters:
         noise = torch.randn(parameter.shape, generator=generator).to(parameter)
         parameter.copy_(parameter.mean() + parameter.std(unbiased=False) * noise)
     try:
         yield
     finally:
-        for name, parameter in transformer.named_parameters():
-            parameter.copy_(kept[name])
+        for parameter, before in zip(parameters, kept, strict=True):
+            parameter.copy_(before)
 
 
 def _folds(samples: int) -> Iterator[np.ndarray]:

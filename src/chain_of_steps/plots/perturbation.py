@@ -109,7 +109,7 @@ def maps(summary: dict) -> Figure:
 
 
 def sensitivity(summary: dict) -> Figure:
-    """Where noise matters: mean dissimilarity over all later steps against the injected step, with the peak."""
+    """Where noise matters: what is left of it at the last step, against the injected step, with the peak."""
     sigmas = summary["sigmas"][:-1]
     labels = LABELS | {"evidence": "evidence for candidates"}
     with style():
@@ -119,9 +119,10 @@ def sensitivity(summary: dict) -> Figure:
             band(axis, range(len(sigmas)), entry["sensitivity"], colour, label)
             low, high = (entry["peak"][end] * (len(sigmas) - 1) for end in ("low", "high"))
             axis.axvspan(low - 0.2, high + 0.2, color=colour, alpha=0.15, lw=0)
-            axis.set(title=label, ylim=(0, None))
+            ceiling = np.nanmean(np.array(entry["unrelated"], float)[-1:])
+            axis.set(title=f"{label}\nunrelated run: {ceiling:.2f}", ylim=(0, None))
             step_axis(axis, sigmas, ticks=3)
-        axes[0].set_ylabel("change at later steps (mean)")
+        axes[0].set_ylabel("change left at the last step")
         figure.tight_layout()
     return figure
 

@@ -168,7 +168,8 @@ def onsets(table: pd.DataFrame) -> dict:
     """Onsets by task and of all, and paired differences: steps by which perception comes first.
 
     `perception`: the named thing, off the middle layer; `action`: the commit step; `fine_action`: the run's answer,
-    off the clean estimate by the same kind of probe; `seen`: the named thing, off the clean estimate.
+    off the clean estimate by the same kind of probe; `layer_action`: the run's answer, off the middle layer too;
+    `seen`: the named thing, off the clean estimate.
     """
     groups = {"all": table, **dict(tuple(table.groupby("task", sort=False)))}
     return {name: _onsets(group) for name, group in groups.items()}
@@ -184,15 +185,18 @@ def _for_good(course: np.ndarray, never: float) -> float:
 def _onsets(table: pd.DataFrame) -> dict:
     perception, action = table["named:layer"], table["action"]
     fine, seen = table[f"answer:{RIVAL_READER}"], table[f"named:{RIVAL_READER}"]
+    inner = table["answer:layer"]
     floors = [name for name in table if name.startswith("named:") and name != "named:layer"]
     return {
         "n": len(table),
         "perception": interval(perception),
         "action": interval(action),
         "fine_action": interval(fine),
+        "layer_action": interval(inner),
         "seen": interval(seen),
         "floors": {name.removeprefix("named:"): interval(table[name]) for name in floors},
         "action_minus_perception": interval(action - perception),
         "fine_action_minus_perception": interval(fine - perception),
+        "layer_action_minus_perception": interval(inner - perception),
         "seen_minus_perception": interval(seen - perception),
     }

@@ -7,7 +7,7 @@ from ..intervals import interval, interval_of
 
 CLEAR = 0.1  # evidence by which one answer must lead the other
 CURVES = ("norm", "channel_variance", "temporal")
-RISE = 0.9  # share of a probe's rise over the layers that counts as all of it
+CHANCE, RISE = 0.5, 0.9  # balanced accuracy of a guess; share of a probe's rise above it that counts as all of it
 PLACE = ["task", "index", "step", "variant", "where", "donor"]
 FOUND = ["layer", "moved", "flip", "kept", "final_flip", "final_kept"]
 COUNTS = ("hits", "positives", "rejections", "negatives")
@@ -39,7 +39,7 @@ def swap_summary(lines: pd.DataFrame, pairs: int) -> dict:
     """Flip rates with intervals by task, step and kind of swap; each kind is named `variant-where-donor`.
 
     Under every kind: lists over layers `flip`, `final_flip`, `moved`; and `best`, `final_best`: the rate at the layer
-    where most pairs flip (chosen on one half of the pairs, measured on the other, both ways).
+    between the first and the last where most pairs flip (chosen on one half of the pairs, measured on the other).
 
     Args:
         pairs: how many were drawn; those that remain are those whose clean runs are right.
@@ -107,15 +107,15 @@ def probes(rows: list[dict]) -> dict:
 
 def order(rows: list[dict], task: str, seen: str, decided: str) -> dict:
     """How many layers later a probe reads what is `decided` than what is `seen`, at step 0: the difference of the first
-    layers at which a label is read nearly as well as at its best (nine tenths of the way up from the first block's
-    input); with an interval over samples."""
+    layers at which a label is read nearly as well as at its best (nine tenths of the way up from chance; the input of
+    the first block counts as a layer), with an interval over samples, the probes as they are."""
     counts = {label: _by_layer(rows, task, label) for label in (seen, decided)}
     if not all(counts.values()):
         return interval([])
 
     def onset(label: str, drawn: np.ndarray) -> np.ndarray:
         curve = np.stack([accuracy(layer, drawn) for layer in counts[label]])  # (1 + L, ...)
-        enough = curve[0] + RISE * (curve.max(0) - curve[0])
+        enough = CHANCE + RISE * (curve.max(0) - CHANCE)
         return (curve >= enough).argmax(0)
 
     samples = len(counts[seen][0]["hits"])
@@ -156,7 +156,10 @@ def _kind(lines: pd.DataFrame) -> dict:
 
 
 def _best(lines: pd.DataFrame, column: str) -> dict:
-    """Each half of the pairs is measured at the layer that is best on the other half."""
+    """Each half of the pairs is measured at the layer that is best on the other half, the first and last left out: what
+    goes into the first is the donor's run, what the last puts out is the donor's output."""
+    between = lines["layer"].between(1, lines["layer"].max() - 1)
+    lines = lines[between] if between.any() else lines
     even = lines["index"] % 2 == 0
     if not even.any() or even.all():
         return interval([]) | {"layers": None}

@@ -18,8 +18,9 @@ def table(rows: list[dict]) -> pd.DataFrame:
     """One line per run.
 
     Columns: task, index, design, mode, step and frame where the noise is (the centre of windows, the first cell of
-    others; -1 for all), score, unchanged (the answer is that of the clean run; NaN if that shows none), drop (clean
-    score minus score), cells, energy, and `maps`, the result's comparison with the clean run (None without).
+    others; -1 for all), score, unchanged and changed (the answer is that of the clean run, or not; NaN if that shows
+    none), drop (clean score minus score), cells, energy, and `maps`, the result's comparison with the clean run (None
+    without).
     """
     clean = {_sample(row): row["result"] for row in rows if row["run"]["design"] == "clean"}
     return pd.DataFrame([_line(row, clean[_sample(row)]) for row in rows])
@@ -69,6 +70,7 @@ def _line(row: dict, clean: dict) -> dict:
         "frame": frame,
         "score": result["score"],
         "unchanged": float(result["answer"] == clean["answer"]) if answered else np.nan,
+        "changed": float(result["answer"] != clean["answer"]) if answered else np.nan,
         "drop": clean["score"] - result["score"],
         "cells": result["cells"],
         "energy": result["energy"],
@@ -112,6 +114,9 @@ def _contrasts(lines: pd.DataFrame, steps: int) -> dict:
     step, frame = (lines[(lines["design"] == design) & replaced] for design in ("step", "frame"))
     step = _shared_by_all(step)
     inner, window, scatter = frame[frame["inner"]], *(lines[lines["design"] == d] for d in ("window", "scatter"))
+    inside, short = (lines[lines["design"] == design] for design in ("inner", "inner-window"))
+    fresh = {d: lines[(lines["design"] == d) & (lines["mode"] == "level-correct")] for d in ("step", "frame")}
+    fresh["frame"] = fresh["frame"][fresh["frame"]["inner"]]
     late = lines[(lines["design"] == "step") & (lines["step"] >= LATE * (steps - 1))]
     repaired, left = (late[late["mode"] == mode] for mode in ("level-correct", "replace"))
     left = left[left["step"].isin(repaired["step"].unique())]
@@ -123,6 +128,10 @@ def _contrasts(lines: pd.DataFrame, steps: int) -> dict:
         "step_minus_frame": _paired(step, "drop", inner),
         "step_minus_window": _paired(step, "drop", window),
         "step_minus_scatter": _paired(step, "drop", scatter),
+        "inner_drop": _paired(inside, "drop"),
+        "inner_minus_window": _paired(inside, "drop", short),
+        "inner_minus_window_changed": _paired(inside, "changed", short),
+        "step_minus_frame_level_correct": _paired(fresh["step"], "drop", fresh["frame"]),
         "late_damage": _paired(repaired, "score", left),
         "late_answer": _paired(repaired, "unchanged", left),
         "relative_drop": _relative_drop(step),
@@ -196,14 +205,14 @@ def _maps(lines: pd.DataFrame, steps: int, sigmas: list[float]) -> dict:
     for name in TENSORS if samples else ():
         stack = np.stack([_map(group, name, steps) for group in samples])  # (n, S injected, S later)
         unrelated = np.array([maps[name] for maps in lines[lines["design"] == "clean"]["maps"]], float)  # (n, S)
-        sensitivity = nanmean(stack, 2)  # (n, S)
+        sensitivity = _at_the_end(name, stack)
         result[name] = {
             "map": np.round(nanmean(stack, 0), 4).tolist(),
             "unrelated": np.round(nanmean(unrelated, 0), 4).tolist(),
             "sensitivity": [interval(column) for column in sensitivity.T],
             "peak": _peak(sensitivity, np.arange(steps) / (steps - 1)),
             "peak_sigma": _peak(sensitivity, np.array(sigmas[:-1])),
-            "persistence": _persistence(stack),
+            "persistence": _persistence(sensitivity, unrelated),
         }
     return result
 
@@ -216,14 +225,33 @@ def _map(group: pd.DataFrame, name: str, steps: int) -> np.ndarray:
     return values
 
 
+def _at_the_end(name: str, stack: np.ndarray) -> np.ndarray:
+    """What is left of the change at the last step, by injected step, (n, S).
+
+    Latents replaced at the last step are unrelated by construction: NaN.
+    """
+    values = stack[:, :, -1].copy()
+    if name == "x":
+        values[:, -1] = np.nan
+    return values
+
+
 def _peak(sensitivity: np.ndarray, places: np.ndarray) -> dict:
     """Where the mean curve over samples, (n, S), is highest: the place (S,) of that step."""
-    return interval_of(lambda chosen: places[nanmean(sensitivity[chosen], -2).argmax(-1)], len(sensitivity))
+
+    def highest(chosen: np.ndarray) -> np.ndarray:
+        return places[np.nan_to_num(nanmean(sensitivity[chosen], -2)).argmax(-1)]
+
+    return interval_of(highest, len(sensitivity))
 
 
-def _persistence(stack: np.ndarray) -> dict:
-    """Dissimilarity at the end as a share of that at the injected step, for noise in the first quarter of the steps."""
-    early = range(max(1, stack.shape[1] // 4))
-    ends = np.mean([stack[:, s, -1] for s in early], axis=0)  # (n,)
-    begins = np.mean([stack[:, s, s] for s in early], axis=0)
-    return interval_of(lambda chosen: ends[chosen].sum(-1) / np.maximum(begins[chosen].sum(-1), 1e-9), len(stack))
+def _persistence(sensitivity: np.ndarray, unrelated: np.ndarray) -> dict:
+    """What noise in the first quarter of the steps leaves at the last one, as a share of an unrelated run's distance
+    there; both averaged over samples first.
+
+    Args:
+        sensitivity: (n, S).
+        unrelated: (n, S), dissimilarity to an unrelated run at every step.
+    """
+    left, whole = sensitivity[:, : max(1, sensitivity.shape[1] // 4)].mean(1), unrelated[:, -1]
+    return interval_of(lambda chosen: left[chosen].sum(-1) / np.maximum(whole[chosen].sum(-1), 1e-9), len(left))
