@@ -2,8 +2,8 @@
 
 The job: all frames noised at each of 50 steps, one run per step. Ours shares what the runs share; the rival calls the
 stock pipeline once per run and edits the latents in its step callback. Both end with latents, nothing is decoded. The
-two take turns in one process: between two of our sweeps lie ten calls of the pipeline, each of which costs the same
-whatever its step, so that fifty cost five times as much. Clips of 5 frames keep it short. nnsight edits what modules
+two take turns in one process: our sweep lies between ten calls of the pipeline, each of which costs the same whatever
+its step, so that fifty cost five times as much. Clips of 5 frames keep it short. nnsight edits what modules
 put out; the latents between two steps belong to no module, so it has no part in this job, only in that of layers.py.
 """
 
@@ -105,31 +105,35 @@ def measure(folder: str) -> dict:
     """Runs everything in turn and reports the ratios."""
     bench = Bench(folder)
     clean = lambda: generate(bench.model, bench.condition, SCHEDULE, 0)  # noqa: E731
-    bench.bare()
-    loops = [(seconds(bench.bare), seconds(clean)) for _ in range(9)]
+    bench.bare(), clean()
+    plain, loops = [], []
+    for turn in range(10):  # now one first, now the other
+        for work, taken in ((bench.bare, plain), (clean, loops))[:: 1 if turn % 2 else -1]:
+            taken.append(seconds(work))
     latents = clean().latents[-1]
     to_the_end, early = branches(), branches(after=READ_AFTER)
-    ours, rival, short = [], [], []
-    for turn in range(2):
+    rival, short = [], []
+    for turn in range(2):  # half of the rival's calls before our long sweep, half after it
         rival += [seconds(lambda s=s: bench.pipeline(s)) for s in range(turn, STEPS, 10)]
-        ours.append(seconds(lambda: bench.sweep(to_the_end)))
-        executed = bench.executed
-        short += [seconds(lambda: bench.sweep(early)) for _ in range(2)]
+        short.append(seconds(lambda: bench.sweep(early)))
+        if turn == 0:
+            ours = seconds(lambda: bench.sweep(to_the_end))
+            executed = bench.executed
     patch = LayerBench(bench.model, bench.condition, SCHEDULE)
     ways = [patch.ours, patch.hooks, *([patch.nnsight] if has_nnsight() else [])]
     patched = [[seconds(way) for way in ways] for _ in range(9)]
     by_layer = [statistics.median(turn[way] / turn[0] for turn in patched) for way in range(len(ways))]
     every = STEPS * statistics.median(rival)  # seconds for one pipeline call per noised step
     return {
-        "shared_prefix_speedup": round(every / statistics.median(ours), 3),
+        "shared_prefix_speedup": round(every / ours, 3),
         "readout_speedup": round(every / statistics.median(short), 3),
         "layer_sweep_speedup": round(by_layer[1], 3),
         "layer_sweep_speedup_over_nnsight": round(by_layer[2], 3) if has_nnsight() else None,
-        "loop_overhead": round(statistics.median(loop / plain for plain, loop in loops) - 1.0, 4),
+        "loop_overhead": round(statistics.median(loops) / statistics.median(plain) - 1.0, 4),
         "unique_evaluations": evaluations(to_the_end, STEPS, bench.condition.shape[2]),
         "executed_evaluations": executed,
-        "evaluations_per_second": round(STEPS / statistics.median(loop for _, loop in loops), 1),
-        "forward_ms": round(1000 * statistics.median(plain for plain, _ in loops) / STEPS, 2),
+        "evaluations_per_second": round(STEPS / statistics.median(loops), 1),
+        "forward_ms": round(1000 * statistics.median(plain) / STEPS, 2),
         "decode_ms": round(1000 * statistics.median(seconds(lambda: bench.model.decode(latents)) for _ in range(9)), 2),
         "theory": {
             "shared_prefix_speedup": round(STEPS**2 / evaluations(to_the_end, STEPS, 1), 3),

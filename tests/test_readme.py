@@ -81,4 +81,6 @@ def test_speeds_are_those_of_the_benchmark_file():
     speed = json.loads((ROOT / "benchmarks" / "sweep.json").read_text())
     text = " ".join(README.split())
     assert f"adds {100 * speed['loop_overhead']:.1f} % to" in text
+    for part in ("shared_prefix", "readout", "layer_sweep"):
+        assert f"{speed[part + '_speedup']:.2f} times less" in text
     assert f"takes {speed['evaluations_per_second']:.0f} steps of a {speed['frames']}-frame clip" in text

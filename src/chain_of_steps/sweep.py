@@ -65,7 +65,8 @@ def planned(
 def sweep(
     experiment: Experiment, store: Store, runs: Sequence[Any], progress: Callable | None = None, workers: int = 1
 ) -> list[dict]:
-    """The rows of all runs, in order: found in the store, or computed and put there as soon as each is finished.
+    """The rows of all runs, in order: found in the store, or computed and put there as soon as each is finished
+    (with several workers: as soon as all that share its past are).
 
     Killed at any moment and called again, it goes on with the runs that are missing and ends with the same rows.
 
