@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chain_of_steps.interventions import NoiseAtFrame, NoiseAtStep, record
+from chain_of_steps.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep, record
 from chain_of_steps.readouts import perturbation as readouts
 
 
@@ -54,6 +54,20 @@ def test_equal_doses_are_compared_on_the_same_samples():
     assert (contrasts["inner_drop"]["mean"], contrasts["inner_drop"]["n"]) == (0.75, 3)
     assert (contrasts["inner_minus_window"]["mean"], contrasts["inner_minus_window"]["n"]) == (0.5, 2)
     assert contrasts["inner_minus_window_changed"]["mean"] == 1.0
+
+
+@pytest.mark.parametrize(("along", "share"), [("step", 1.0), ("frame", 0.0)])
+def test_single_cells_tell_steps_from_frames(along, share):
+    rows = []
+    for index in range(3):
+        rows.append(row("maze", index, "clean", 1.0, 0))
+        for s in range(3):
+            for f in range(4):
+                lost = (s if along == "step" else f) == 1
+                rows.append(row("maze", index, "cell", 1.0 - lost, int(lost), NoiseAtCells(((s, f),))))
+    cells = readouts.summary(readouts.table(rows), [1.0, 0.7, 0.3, 0.0], frames=4)["cells"]["maze"]
+    assert cells["step_share"]["mean"] == share and cells["n"] == 3
+    assert np.array(cells["changed"]).shape == (3, 4) and np.array(cells["drop"])[1, 1] == 1.0
 
 
 def test_persistence_is_what_is_left_as_a_share_of_an_unrelated_run():

@@ -128,16 +128,20 @@ def sensitivity(summary: dict) -> Figure:
 
 
 def cells(summary: dict) -> Figure:
-    """Steps or frames: what noise in one single (step, frame) cell costs."""
-    grid = summary["cells"]
+    """Steps or frames: what noise in one single (step, frame) cell costs, by task."""
+    tasks = summary["cells"]
+    names = {"drop": "drop of the score", "changed": "changed answers"}
     with style():
-        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.8), layout="constrained")
-        lost = 1.0 - np.array(grid["unchanged"], float)
-        for axis, values, label in ((axes[0], grid["drop"], "drop of the score"), (axes[1], lost, "changed answers")):
-            picture = heat(axis, np.array(values, float), 0.0, None)
-            axis.set_yticks(range(len(grid["step"])), [f"{s} / {summary['sigmas'][s]:.2f}" for s in grid["step"]])
-            axis.set(xlabel="latent frame", title=label)
-            axis.set_xticks(range(len(values[0])))
-            figure.colorbar(picture, ax=axis, shrink=0.85)
-        axes[0].set_ylabel(r"step / $\sigma$")
+        size = (WIDTH, 3.4 * len(tasks))
+        figure, axes = plt.subplots(len(tasks), 2, figsize=size, layout="constrained", squeeze=False)
+        for row, (task, grid) in zip(axes, tasks.items(), strict=True):
+            for axis, (name, label) in zip(row, names.items(), strict=True):
+                values = np.array(grid[name], float)
+                image = heat(axis, values, 0.0, max(0.05, np.nanmax(values)))
+                axis.set_yticks(range(len(grid["step"])), [f"{s} / {summary['sigmas'][s]:.2f}" for s in grid["step"]])
+                axis.set_xticks(range(values.shape[1]))
+                axis.set(title=f"{task}: {label}", ylabel=r"step / $\sigma$" if name == "drop" else "")
+                figure.colorbar(image, ax=axis, shrink=0.85)
+        for axis in axes[-1]:
+            axis.set_xlabel("latent frame")
     return figure

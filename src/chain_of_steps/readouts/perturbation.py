@@ -48,7 +48,7 @@ def summary(lines: pd.DataFrame, sigmas: list[float], frames: int) -> dict:
         "contrasts": _contrasts(lines, steps),
         "decision": _decision(lines),
         "by_task": _by_task(lines),
-        "cells": _cells(lines[lines["design"] == "cell"]),
+        "cells": {task: _cells(group, frames) for task, group in _of(lines, "cell").groupby("task", sort=False)},
         "maps": _maps(lines[lines["maps"].notna()], steps, sigmas),
     }
 
@@ -91,8 +91,12 @@ def _place(run: dict) -> tuple[int, int, str]:
     return (run["centre"], -1, noise["mode"]) if run["design"] == "scatter" else (step, frame, noise["mode"])
 
 
+def _of(lines: pd.DataFrame, design: str) -> pd.DataFrame:
+    return lines[lines["design"] == design]
+
+
 def _modes(lines: pd.DataFrame, design: str):
-    return lines[lines["design"] == design].groupby("mode", sort=False)
+    return _of(lines, design).groupby("mode", sort=False)
 
 
 def _curve(lines: pd.DataFrame, axis: str) -> dict:
@@ -184,16 +188,28 @@ def _by_task(lines: pd.DataFrame) -> dict:
     }
 
 
-def _cells(lines: pd.DataFrame) -> dict:
-    """Mean drop and share of unchanged answers, steps x frames, for noise in single cells."""
-    if lines.empty:
-        return {"n": 0}
-    grids = {name: lines.groupby(["step", "frame"])[name].mean().unstack() for name in ("drop", "unchanged")}
+def _cells(lines: pd.DataFrame, frames: int) -> dict:
+    """Noise in single cells: mean drop and share of changed answers, steps x frames, and `step_share`.
+
+    The last says along which axis of the map the changed answers differ, given and scored frame left out: the variance
+    between steps as a share of that between steps and that between frames; 1 is steps alone, 0 frames alone.
+    """
+    grids = {name: lines.groupby(["step", "frame"])[name].mean().unstack() for name in ("drop", "changed")}
+    inner = lines[lines["frame"].between(1, frames - 2) & lines["changed"].notna()]
+    stack = np.stack(
+        [group.pivot(index="step", columns="frame", values="changed") for _, group in inner.groupby(SAMPLE)]
+    )
+
+    def step_share(chosen: np.ndarray) -> np.ndarray:
+        grid = stack[chosen].mean(-3)  # (..., S, F)
+        steps, columns = grid.mean(-1).var(-1), grid.mean(-2).var(-1)
+        return steps / np.maximum(steps + columns, 1e-12)
+
     return {
         "n": int(lines.groupby(SAMPLE).ngroups),
-        "tasks": sorted(lines["task"].unique().tolist()),
         "step": [int(s) for s in grids["drop"].index],
         **{name: np.round(grid.to_numpy(), 4).tolist() for name, grid in grids.items()},
+        "step_share": interval_of(step_share, len(stack)) if stack.any() else interval([]),
     }
 
 
