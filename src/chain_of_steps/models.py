@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from .tasks.base import Sample
 # machines that do not give the same rows. It works before torch's first computation; a setting of the user's wins.
 if getattr(torch.cpu, "get_capabilities", dict)().get("avx512_f"):
     os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
+    # Kernels that torch.compile kept from a time without this setting are of the other width and corrupt memory.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torchinductor_avx2_{os.getuid()}")
 
 SIZE, FRAMES = 480, 49  # of the clips in which a model of somebody else's is given the mini suite
 
