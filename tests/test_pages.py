@@ -64,3 +64,15 @@ def test_nothing_is_fetched_and_progress_bars_are_gone(site):
         text = file.read_text()
         assert not re.findall(r'(?:src|href)="(?:https?:)?//(?!arxiv\.org|github\.com)[^"]*"', text), file.name
         assert "<script" not in re.sub(r'srcdoc="[^"]*"', "", text) and "secret-progress" not in text
+
+
+def test_what_needs_a_kernel_and_runs_that_failed_are_not_published():
+    widget = nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "x"})
+    shown = nbformat.v4.new_output("display_data", {"text/plain": "x"})
+    bar = nbformat.v4.new_output("stream", name="stderr", text="50%")
+    assert [pages.needs_a_kernel(output) for output in (widget, shown, bar)] == [True, False, True]
+    cell = nbformat.v4.new_code_cell("1 / 0", outputs=[shown])
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    assert not pages.failed(notebook)
+    cell.outputs.append(nbformat.v4.new_output("error", ename="ZeroDivisionError", evalue="", traceback=[]))
+    assert pages.failed(notebook)

@@ -15,6 +15,7 @@ import nbformat
 import yaml
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
+from papermill.exceptions import PapermillExecutionError
 from pygments.formatters import HtmlFormatter
 from run import execute
 
@@ -32,7 +33,11 @@ def main(out: Path) -> None:
     out.mkdir(parents=True)
     pages = {}
     for source in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        notebook = nbformat.read(executed(source.stem), as_version=4)
+        try:
+            notebook = nbformat.read(executed(source.stem), as_version=4)
+        except PapermillExecutionError as error:
+            print(f"{source.stem} is left out, it does not run here: {error.ename}: {error.evalue}")
+            continue
         title = next(re.findall(r"^# (.+)$", cell.source, re.M)[0] for cell in notebook.cells)
         (out / f"{source.stem}.html").write_text(page(title, notebook_html(notebook)), encoding="utf-8")
         pages[source.stem] = title
@@ -42,10 +47,15 @@ def main(out: Path) -> None:
 def executed(name: str) -> Path:
     """The executed copy of a notebook, made now if the pipeline has not."""
     file = ROOT / "build" / "executed" / f"{name}.ipynb"
-    if file.exists():
+    if file.exists() and not failed(nbformat.read(file, as_version=4)):
         return file
     known = name in yaml.safe_load((ROOT / "params.yaml").read_text())["mini"]
     return execute(name, "mini" if known else None, out=str(ROOT / "build" / "site-figures"))
+
+
+def failed(notebook: nbformat.NotebookNode) -> bool:
+    """Whether a run of this copy ended with an error."""
+    return any(output.output_type == "error" for cell in notebook.cells for output in cell.get("outputs", []))
 
 
 def notebook_html(notebook: nbformat.NotebookNode) -> str:
@@ -53,11 +63,17 @@ def notebook_html(notebook: nbformat.NotebookNode) -> str:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = with_mathml(cell.source)
-        for output in cell.get("outputs", []):
-            if output.output_type == "stream" and output.name == "stderr":
-                output.text = ""  # progress bars
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if not needs_a_kernel(output)]
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
     return described(body)
+
+
+def needs_a_kernel(output: nbformat.NotebookNode) -> bool:
+    """Whether an output means nothing on a page: progress bars, as text or as widgets, whose scripts would fail."""
+    if output.output_type == "stream":
+        return output.name == "stderr"
+    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
 def with_mathml(text: str) -> str:
