@@ -115,6 +115,7 @@ def test_figures_draw(probe_rows, model, tmp_path):
         plots.colours(maps["colours"], sigmas),
         plots.energy_curves(readouts.energy(rows), sigmas),
         plots.probe_curves(summary, 2, sigmas),
+        plots.probe_gains(readouts.gains(probe_rows[1])),
     ):
         figure.savefig(tmp_path / "x.png")
         plt.close(figure)
@@ -169,6 +170,18 @@ def test_order_is_the_difference_of_the_layers_at_which_labels_are_read():
     found = readouts.order(rows, "maze", "wall", "marked")
     assert (found["mean"], found["low"], found["high"], found["n"]) == (2.0, 2.0, 2.0, 4)
     assert readouts.order(rows, "mark_object", "named", "marked")["n"] == 0
+
+
+def test_gains_are_over_the_best_floor_of_each_step():
+    def row(source, *hits):  # at two steps; four samples, the first two end right
+        counts = {"hits": [[h] * 4 for h in hits], "positives": [[10] * 4] * 2}
+        counts |= {"rejections": [[5] * 4] * 2, "negatives": [[10] * 4] * 2, "step": [0, 9], "right": [1, 1, 0, 0]}
+        return {"run": {"task": "maze", "label": "wall", "source": source}, "result": counts}
+
+    rows = [row("0", 8, 8), row("1", 10, 2), *(row(floor, 0, 0) for floor in FLOORS[1:]), row(FLOORS[0], 4, 2)]
+    found = readouts.gains(rows)["maze"]["wall"]
+    assert [layer["mean"] for layer in found["all"]] == [0.25, 0.15], "half of (.4 + .6) / 2, of (.6 + 0) / 2"
+    assert found["right"][0]["n"] == found["wrong"][0]["n"] == 2
 
 
 def test_the_map_has_steps_as_rows_and_layers_as_columns(tmp_path):

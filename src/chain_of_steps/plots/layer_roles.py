@@ -12,6 +12,8 @@ KINDS = {
     "state-all-twin": "all tokens",
     "state-cause-twin": "tokens of the cause",
     "state-answer-twin": "tokens of the answer",
+    "delta-all-twin": "one block's update",
+    "blend-all-twin": "half way",
     "state-answer-stranger": "null: a stranger's tokens",
     "noise-answer-twin": "null: random, as long",
 }
@@ -127,8 +129,30 @@ def probe_curves(probes: dict, layers: int, sigmas: list[float]) -> Figure:
     return figure
 
 
+def probe_gains(gains: dict) -> Figure:
+    """Perception, reasoning, consolidation: what each layer tells beyond the best floor, one curve per label; dotted
+    for runs that end right, dashed for those that end wrong."""
+    with style():
+        figure, axes = plt.subplots(1, len(gains), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
+        for axis, (task, labels) in zip(axes[0], gains.items(), strict=True):
+            for colour, (label, runs) in zip(PALETTE, labels.items(), strict=False):
+                band(axis, range(len(runs["all"])), runs["all"], colour, label)
+                for name, dashes in (("right", ":"), ("wrong", "--")):
+                    axis.plot([v["mean"] if v["n"] else np.nan for v in runs[name]], color=colour, ls=dashes, lw=1.2)
+            axis.axhline(0.0, color="0.6", lw=1)
+            axis.set(title=task, xlabel="layer")
+            axis.legend(frameon=False)
+        axes[0, 0].set_ylabel("balanced accuracy beyond the best floor")
+        figure.tight_layout()
+    return figure
+
+
 def swap_curves(swaps: dict, tasks: list[str], steps: list[int], column: str = "final_flip") -> Figure:
-    """Figure 6b: how often a swap after one layer flips the answer, by what is swapped, with both nulls."""
+    """Figure 6b: how often a swap after one layer flips the answer, by what is swapped, with both nulls.
+
+    Args:
+        column: `final_flip`, read on the final video; `flip`, on the clean estimate of the step itself.
+    """
     with style():
         size = (WIDTH, 3.0 * len(tasks) + 0.4)
         figure, axes = plt.subplots(len(tasks), len(steps), figsize=size, sharex=True, sharey=True, squeeze=False)

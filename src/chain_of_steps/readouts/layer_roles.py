@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..intervals import interval, interval_of
+from ..linear_probes import FLOORS
 
 CLEAR = 0.1  # evidence by which one answer must lead the other
 CURVES = ("norm", "channel_variance", "temporal")
@@ -103,6 +104,37 @@ def probes(rows: list[dict]) -> dict:
                 "wrong": balanced_accuracy(counts, ~right)["mean"],
             }
     return result
+
+
+def gains(rows: list[dict]) -> dict:
+    """What each layer's tokens tell beyond the best floor: {task: {label: {runs: [interval by layer]}}}.
+
+    The difference of balanced accuracies at the same step, the best floor chosen step by step, averaged over the probed
+    steps; for `all` runs, and apart for those that end `right` and `wrong`.
+    """
+    result: dict = {}
+    for task, label in dict.fromkeys((row["run"]["task"], row["run"]["label"]) for row in rows):
+        own = [row for row in rows if (row["run"]["task"], row["run"]["label"]) == (task, label)]
+        found = {row["run"]["source"]: row["result"] for row in own}
+        right = np.array(own[0]["result"]["right"], bool)
+        runs = {"all": np.ones_like(right), "right": right, "wrong": ~right}
+        curves = {name: _gain_by_layer(found, np.flatnonzero(chosen)) for name, chosen in runs.items()}
+        result.setdefault(task, {})[label] = curves
+    return result
+
+
+def _gain_by_layer(found: dict[str, dict], indices: np.ndarray) -> list[dict]:
+    layers = sorted((source for source in found if source.isdigit()), key=int)
+
+    def by_step(source: str, drawn: np.ndarray) -> np.ndarray:  # (steps, ...)
+        counts = ({name: found[source][name][s] for name in COUNTS} for s in range(len(found[source]["step"])))
+        return np.stack([accuracy(each, indices[drawn]) for each in counts])
+
+    def gain(layer: str, drawn: np.ndarray) -> np.ndarray:
+        floor = np.max([by_step(source, drawn) for source in FLOORS], axis=0)
+        return (by_step(layer, drawn) - floor).mean(0)
+
+    return [interval_of(lambda drawn, layer=layer: gain(layer, drawn), len(indices)) for layer in layers]
 
 
 def order(rows: list[dict], task: str, seen: str, decided: str) -> dict:
