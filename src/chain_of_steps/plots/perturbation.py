@@ -63,7 +63,7 @@ def decision(summary: dict) -> Figure:
             axis.set(title=task, ylim=(0, 1.02))
             step_axis(axis, sigmas)
         axes[0, 0].set_ylabel("share with the clean run's answer")
-        axes[0, 0].legend(frameon=False, loc="lower right")
+        axes[0, -1].legend(frameon=False, loc="center")
         figure.tight_layout()
     return figure
 
