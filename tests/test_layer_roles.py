@@ -142,10 +142,11 @@ def test_flips_are_counted_only_where_both_clean_runs_are_right():
     assert lines["flip"].tolist() == [1, 0, 0, 1], "a lead of less than 0.1 is neither"
     assert lines["kept"].tolist() == [0, 1, 0, 0]
     assert lines["final_flip"].tolist() == [1, 0, 0, 1] and lines["final_kept"].tolist() == [0, 1, 0, 0]
-    summary = readouts.swap_summary(lines, pairs=3)
-    assert summary["pairs"] == 3 and summary["eligible"] == 2
+    summary = readouts.swap_summary(lines, pairs={"maze": 3})
+    assert summary["pairs"] == {"maze": 3} and summary["eligible"] == {"maze": 2}
     kind = summary["maze"]["step0"]["state-all-twin"]
     assert [layer["mean"] for layer in kind["final_flip"]] == [0.5, 0.5]
+    assert [layer["mean"] for layer in kind["final_kept"]] == [0.0, 0.5]
     best = kind["final_best"]
     assert best["layers"] == [1, 0] and best["mean"] == 0.0 and best["n"] == 2, "never measured where it was chosen"
 
@@ -186,13 +187,17 @@ def test_gains_are_over_the_best_floor_of_each_step():
 
 def test_the_map_has_steps_as_rows_and_layers_as_columns(tmp_path):
     rows = [swap_row(i, [0.0, 0.9], [0.0, 0.0], [0, 3], where="answer", step=s) for i in range(2) for s in (0, 2)]
+    rows.append(swap_row(2, [0.9, 0.9], [0.0, 0.0], [3, 3], where="answer", step=0))  # not at every step
     lines = readouts.swaps(rows)
-    grid, steps = readouts.map_of(lines, "maze", "answer")
-    assert steps == [0, 2] and grid.tolist() == [[0.0, 1.0], [0.0, 1.0]]
-    summary = readouts.swap_summary(lines, 2)
+    grid, steps, pairs = readouts.map_of(lines, "maze", "answer")
+    assert steps == [0, 2] and pairs == 2 and grid.tolist() == [[0.0, 1.0], [0.0, 1.0]]
+    rows[2]["run"] |= {"task": "mark_object", "donor": "exchanged"}
+    assert set(readouts.swaps(rows)["task"]) == {"maze", "mark_object_exchanged"}
+    summary = readouts.swap_summary(lines, {"maze": 3})
     for figure in (
-        plots.swap_maps({"maze": (grid, steps)}, SCHEDULE.sigmas),
+        plots.swap_maps({"maze": (grid, steps, pairs)}, SCHEDULE.sigmas),
         plots.swap_curves(summary, ["maze"], [0, 2]),
+        plots.swap_outcomes(summary, ["maze"], [0, 2]),
         plots.swap_ramps(readouts.ramps(rows, 0)),
     ):
         figure.savefig(tmp_path / "x.png")

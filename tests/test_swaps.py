@@ -15,7 +15,7 @@ from chain_of_steps.sites import capture, start_at
 from chain_of_steps.store import Store
 from chain_of_steps.swaps import VARIANTS, SwapLayer
 from chain_of_steps.sweep import sweep
-from chain_of_steps.tasks.counterfactual import counterfactual
+from chain_of_steps.tasks.counterfactual import counterfactual, exchanged
 
 SCHEDULE = Schedule("test", "euler", 4, shift=3.0)
 
@@ -101,6 +101,20 @@ def test_a_twin_has_the_same_board_and_another_answer(task):
         assert [c.kind for c in twin.candidates].count("valid") == 1
 
 
+def test_exchanged_things_move_the_answer_and_keep_the_prompt():
+    for index in range(5):
+        sample = suites.draw_one("mark_object", index, 3)
+        target = next(i for i, c in enumerate(sample.candidates) if c.kind == "wrong")
+        other = exchanged(sample, target)
+        assert other.prompt == sample.prompt and other.valid[0].name == sample.valid[0].name
+        assert other.valid[0].answer == sample.candidates[target].answer
+        assert other.score(other.render()) == 1.0 and sample.score(other.render()) < 1.0
+        changed = abs(other.first_frame() - sample.first_frame()).max(2) > 0.1
+        assert 0 < changed.mean() < 2 / 9, "two of nine places"
+    with pytest.raises(ValueError, match="mark_object"):
+        exchanged(suites.draw_one("maze", 0, 3), 1)
+
+
 def test_a_task_without_twins_is_refused():
     with pytest.raises(ValueError, match="maze or mark_object"):
         counterfactual(suites.draw_one("bounce", 0, 0), 1)
@@ -115,7 +129,7 @@ def test_the_experiment_reads_what_its_swaps_do(model, tmp_path, monkeypatch):
     by_run = {run: row["result"] for run, row in zip(runs, rows, strict=True)}
     for run, result in by_run.items():
         assert len(result["moved"]) == 2 and ("final" in result) == run.final
-        if run.task == "maze" and run.variant == "state" and run.where == "all":
+        if (run.task == "maze" or run.donor == "exchanged") and run.variant == "state" and run.where == "all":
             assert result["moved"] == [1.0, 1.0], "equal text: the donor's output at every layer"
     assert experiment.measure(rows[5]["run"]) == rows[5]["result"]
     assert isinstance(runs[0], Run)

@@ -8,6 +8,7 @@ step's clean estimate and off the final video.
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from ..store import rounded
 from ..swaps import SwapLayer
 from ..sweep import common
 from ..tasks.base import Sample
-from ..tasks.counterfactual import MODULES, counterfactual
+from ..tasks.counterfactual import MODULES, counterfactual, exchanged
 from ..tasks.reading import OWN_PIXEL
 
 WHERE = ("all", "cause", "answer")
@@ -40,7 +41,8 @@ class Run:
         variant: of the swap, see `SwapLayer`.
         where: which tokens are swapped: all; `cause`: the given frame where the two boards or their named things
             differ; `answer`: all later frames where the two answers differ.
-        donor: `twin`, the same board with another answer; `stranger`, another sample altogether: the null.
+        donor: `twin`, the same board with another answer; `exchanged`, the same prompt, the named thing and another in
+            each other's place; `stranger`, another sample altogether: the null.
         final: also read the final video.
         random: in a network of random weights. It never answers; only how far its clean estimate moves is read.
     """
@@ -126,6 +128,8 @@ class LayerSwaps:
                     runs += [Run(*base, variant, "all") for variant in ("delta", "blend")]
                     runs += [Run(*base, "delta", "answer")]
                     runs += [Run(*base, "state", "answer", "stranger", True), Run(*base, "noise", "answer", final=True)]
+                    if suites.TASKS[task].module == "mark_object":
+                        runs += [Run(*base, "state", where, "exchanged", True) for where in WHERE]
                 runs += [Run(task, i, suite_seed, i, steps[0], random=True)]
             for i in range(map_pairs.get(task, 0)):
                 for step in range(0, self.schedule.steps, map_stride):
@@ -140,7 +144,7 @@ class LayerSwaps:
         """How many model evaluations `results` makes if both clean runs are right; a patched one counts as half."""
         left = self.schedule.steps - runs[0].step - 1
         patched = self.layers * sum(1 + 2 * left * run.final for run in runs) // 2
-        return patched + (2 + _needs_stranger(runs)) * self.schedule.steps
+        return patched + (1 + len({"twin", *(run.donor for run in runs)})) * self.schedule.steps
 
     def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every run; all share a base.
@@ -155,36 +159,42 @@ class LayerSwaps:
             yield from self._results(runs)
 
     def _results(self, runs: list[Run]) -> Iterator[tuple[Run, dict]]:
-        run = runs[0]
-        sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
-        twin, target = self.twin(sample)
-        own, state = self._party(sample, sample, run)
-        donors = {"twin": self._party(twin, sample, run)[0]}
-        clean = {"right": [0, target], "answers": [own.answer, donors["twin"].answer]}
-        eligible = run.random or clean["answers"] == clean["right"]
-        if eligible and _needs_stranger(runs):
-            other = suites.draw_one(run.task, run.index + 1000, run.suite_seed, run.partition)
-            donors["stranger"] = self._party(other, sample, run)[0]
+        first = runs[0]
+        sample = suites.draw_one(first.task, first.index, first.suite_seed, first.partition)
+        own, state = self._party(sample, sample, first)
+
+        @cache
+        def donor(name: str) -> Party:
+            return self._party(self.board(sample, name, first), sample, first)[0]
+
+        target = self.target(sample)
         for run in runs:
-            if not eligible:
+            pair = "twin" if run.donor == "stranger" else run.donor
+            clean = {"right": [0, target], "answers": [own.answer, donor(pair).answer]}
+            if not run.random and clean["answers"] != clean["right"]:
                 yield run, clean
                 continue
-            donor, tokens = donors[run.donor], self._tokens(sample, twin, target, run)
+            tokens = self._tokens(sample, self.board(sample, pair, run), run)
             swaps = [SwapLayer(k, run.variant, seed=run.seed) for k in range(self.layers)]
-            patched = [self._patched(swap, own, donor, tokens, state, run.final) for swap in swaps]
-            yield run, clean | self._read(sample, target, own, donor, patched)
+            patched = [self._patched(swap, own, donor(run.donor), tokens, state, run.final) for swap in swaps]
+            yield run, clean | self._read(sample, target, own, donor(run.donor), patched)
 
     def measure(self, identity: dict) -> dict:
         """Computes one row by itself."""
         run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
         return next(result for _, result in self.results([run]))
 
-    def twin(self, sample: Sample) -> tuple[Sample, int]:
-        """The donor's board: the first wrong candidate is right there; its index among the receiver's candidates."""
+    def target(self, sample: Sample) -> int:
+        """Which of the receiver's candidates is the donor's answer: the first wrong one."""
         if sample.module not in MODULES:
             raise ValueError(f"{sample.task} has no twin; expected a task of {' or '.join(MODULES)}")
-        target = next(i for i, candidate in enumerate(sample.candidates) if candidate.kind == "wrong")
-        return counterfactual(sample, target), target
+        return next(i for i, candidate in enumerate(sample.candidates) if candidate.kind == "wrong")
+
+    def board(self, sample: Sample, donor: str, run: Run) -> Sample:
+        """What the donor of that name runs on, see `Run.donor`."""
+        if donor == "stranger":
+            return suites.draw_one(run.task, run.index + 1000, run.suite_seed, run.partition)
+        return {"twin": counterfactual, "exchanged": exchanged}[donor](sample, self.target(sample))
 
     @torch.inference_mode()
     def _party(self, board: Sample, reader: Sample, run: Run) -> tuple[Party, State]:
@@ -210,13 +220,13 @@ class LayerSwaps:
         rest = denoise(self.model, own.condition, self.schedule, here) if final else None
         return Patched(x0_hat, rest and rest.latents[-1])
 
-    def _tokens(self, sample: Sample, twin: Sample, target: int, run: Run) -> Tensor:
-        """Which tokens a run swaps, (N,) bool."""
+    def _tokens(self, sample: Sample, other: Sample, run: Run) -> Tensor:
+        """Which tokens a run swaps, (N,) bool; `other` is the donor's board, of another answer."""
         later = torch.arange(self.model.latent_frames) > 0
         size = self.model.size
-        pictures = [sample.picture(sample.candidates[index], 1.0, size) for index in (0, target)]
+        pictures = [sample.picture(sample.candidates[index], 1.0, size) for index in (0, self.target(sample))]
         answers = np.abs(pictures[0] - pictures[1]).max(2) > OWN_PIXEL
-        given = np.abs(sample.first_frame(size) - twin.first_frame(size)).max(2) > 0.05
+        given = np.abs(sample.first_frame(size) - other.first_frame(size)).max(2) > 0.05
         if run.where == "answer":
             return region(torch.from_numpy(answers), later, self.patch)
         if run.where == "cause":
@@ -235,7 +245,3 @@ class LayerSwaps:
             shown = [sample.answer_index(self.model.decode(p.final)[-1]) for p in patched]
             result["final"] = [-1 if index is None else index for index in shown]
         return result
-
-
-def _needs_stranger(runs: list[Run]) -> bool:
-    return any(run.donor == "stranger" for run in runs)

@@ -159,11 +159,36 @@ def swap_curves(swaps: dict, tasks: list[str], steps: list[int], column: str = "
         for row, task in zip(axes, tasks, strict=True):
             for axis, step in zip(row, steps, strict=True):
                 _kinds(axis, swaps.get(task, {}).get(f"step{step}", {}), column)
-                axis.set_title(f"{task}, step {step}")
+                axis.set_title(f"{task.replace('_exchanged', ', things exchanged')}, step {step}")
             row[0].set_ylabel("answer flips to the donor's")
         for axis in axes[-1]:
             axis.set_xlabel("layer")
         axes[0, -1].legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        figure.tight_layout()
+    return figure
+
+
+def swap_outcomes(swaps: dict, tasks: list[str], steps: list[int]) -> Figure:
+    """What the final video shows after a swap of a region: the donor's answer, its own, or neither."""
+    columns = [(step, where) for step in steps for where in ("cause", "answer")]
+    with style():
+        size = (WIDTH, 2.3 * len(tasks) + 0.5)
+        figure, axes = plt.subplots(len(tasks), len(columns), figsize=size, sharex=True, sharey=True, squeeze=False)
+        for row, task in zip(axes, tasks, strict=True):
+            for axis, (step, where) in zip(row, columns, strict=True):
+                kind = swaps.get(task, {}).get(f"step{step}", {}).get(f"state-{where}-twin")
+                if kind:
+                    flip, kept = ([v["mean"] for v in kind[name]] for name in ("final_flip", "final_kept"))
+                    neither = [1.0 - a - b for a, b in zip(flip, kept, strict=True)]
+                    shades = (PALETTE[1], "0.85", PALETTE[0])
+                    labels = ("the donor's", "neither", "its own")
+                    axis.stackplot(range(len(flip)), flip, neither, kept, colors=shades, labels=labels, lw=0)
+                    axis.set_title(f"step {step}, {where}, n = {kind['final_flip'][0]['n']}", fontsize="medium")
+                axis.set(ylim=(0.0, 1.0), xlim=(0, None))
+            row[0].set_ylabel(task.replace("_exchanged", ",\nthings exchanged"))
+        for axis in axes[-1]:
+            axis.set_xlabel("layer")
+        axes[0, -1].legend(frameon=False, title="answer", loc="upper left", bbox_to_anchor=(1.0, 1.0))
         figure.tight_layout()
     return figure
 
@@ -184,14 +209,14 @@ def swap_ramps(ramps: dict) -> Figure:
     return figure
 
 
-def swap_maps(maps: dict[str, tuple[np.ndarray, list[int]]], sigmas: list[float]) -> Figure:
+def swap_maps(maps: dict[str, tuple[np.ndarray, list[int], int]], sigmas: list[float]) -> Figure:
     """Where and when is the answer decided? Flip rate by layer and step, one panel per title."""
     with style():
         figure, axes = plt.subplots(1, len(maps), figsize=(WIDTH, 3.8), layout="constrained", squeeze=False)
-        for axis, (title, (values, steps)) in zip(axes[0], maps.items(), strict=True):
+        for axis, (title, (values, steps, pairs)) in zip(axes[0], maps.items(), strict=True):
             image = heat(axis, values, 0.0, 1.0)
             axis.set_yticks(range(len(steps)), [f"{s} / {sigmas[s]:.2f}" for s in steps])
-            axis.set(xlabel="layer", title=title)
+            axis.set(xlabel="layer", title=f"{title}\nn = {pairs}")
         axes[0, 0].set_ylabel(r"step / $\sigma$")
         figure.colorbar(image, ax=axes, label="flip rate, final video", shrink=0.85)
     return figure

@@ -17,8 +17,9 @@ COUNTS = ("hits", "positives", "rejections", "negatives")
 def swaps(rows: list[dict]) -> pd.DataFrame:
     """One line per swap and layer, of pairs whose two clean runs answer correctly and differently.
 
-    Columns: task, index, step, variant, where, donor, layer, `moved`, `flip` and `kept` (the clean estimate of that
-    step shows the donor's, or still its own answer), and `final_flip`, `final_kept` (NaN where not asked for).
+    Columns: task (`_exchanged` behind it where the things, not the prompt, differ), index, step, variant, where, donor,
+    layer, `moved`, `flip` and `kept` (the clean estimate of that step shows the donor's, or still its own answer), and
+    `final_flip`, `final_kept` (NaN where not asked for).
     """
     lines = []
     for row in rows:
@@ -27,6 +28,8 @@ def swaps(rows: list[dict]) -> pd.DataFrame:
             continue
         own, target = result["right"]
         place = {name: run[name] for name in PLACE}
+        if run["donor"] == "exchanged":
+            place |= {"task": f"{run['task']}_exchanged", "donor": "twin"}
         for k, moved in enumerate(result["moved"]):
             lead = result["donor"][k] - result["own"][k]
             final = result["final"][k] if "final" in result else np.nan
@@ -36,16 +39,18 @@ def swaps(rows: list[dict]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=[*PLACE, *FOUND])
 
 
-def swap_summary(lines: pd.DataFrame, pairs: int) -> dict:
+def swap_summary(lines: pd.DataFrame, pairs: dict[str, int]) -> dict:
     """Flip rates with intervals by task, step and kind of swap; each kind is named `variant-where-donor`.
 
-    Under every kind: lists over layers `flip`, `final_flip`, `moved`; and `best`, `final_best`: the rate at the layer
-    between the first and the last where most pairs flip (chosen on one half of the pairs, measured on the other).
+    Under every kind: lists over layers `flip`, `final_flip`, `final_kept`, `moved`; and `best`, `final_best`: the rate
+    at the layer between the first and the last where most pairs flip (chosen on one half of the pairs, measured on the
+    other).
 
     Args:
-        pairs: how many were drawn; those that remain are those whose clean runs are right.
+        pairs: how many of each task were drawn; those that remain, `eligible`, are those whose clean runs are right.
     """
-    result: dict = {"pairs": pairs, "eligible": int(lines.groupby(["task", "index"]).ngroups)}
+    eligible = {task: int(group["index"].nunique()) for task, group in lines.groupby("task")}
+    result: dict = {"pairs": pairs, "eligible": eligible}
     for (task, step), group in lines.groupby(["task", "step"]):
         kinds = result.setdefault(task, {}).setdefault(f"step{step}", {})
         for names, kind in group.groupby(["variant", "where", "donor"]):
@@ -67,12 +72,14 @@ def ramps(rows: list[dict], step: int) -> dict:
     }
 
 
-def map_of(lines: pd.DataFrame, task: str, where: str, column: str = "final_flip") -> tuple[np.ndarray, list[int]]:
-    """Flip rates of whole-state swaps in a region, (steps, L), and the steps."""
+def map_of(lines: pd.DataFrame, task: str, where: str, column: str = "final_flip") -> tuple[np.ndarray, list[int], int]:
+    """Flip rates of whole-state swaps in a region, (steps, L), the steps, and the number of pairs that have all."""
     chosen = lines[(lines["task"] == task) & (lines["variant"] == "state") & (lines["donor"] == "twin")]
     chosen = chosen[(chosen["where"] == where) & chosen[column].notna()]
+    steps = chosen.groupby("index")["step"].nunique()
+    chosen = chosen[chosen["index"].isin(steps[steps == steps.max()].index)]  # the same pairs at every step
     grid = chosen.pivot_table(column, "step", "layer", "mean")
-    return grid.to_numpy(), [int(step) for step in grid.index]
+    return grid.to_numpy(), [int(step) for step in grid.index], int(chosen["index"].nunique())
 
 
 def energy(rows: list[dict]) -> dict:
@@ -182,7 +189,7 @@ def _kind(lines: pd.DataFrame) -> dict:
     layers = [group for _, group in lines.groupby("layer")]
     result = {name: [interval(group[name]) for group in layers] for name in ("flip", "moved")}
     if lines["final_flip"].notna().any():
-        result["final_flip"] = [interval(group["final_flip"]) for group in layers]
+        result |= {name: [interval(group[name]) for group in layers] for name in ("final_flip", "final_kept")}
         result["final_best"] = _best(lines, "final_flip")
     return result | {"best": _best(lines, "flip")}
 

@@ -7,6 +7,26 @@ from .base import Candidate, Sample
 MODULES = ("maze", "mark_object")
 
 
+def exchanged(sample: Sample, wrong: int) -> Sample:
+    """The board on which the named thing and candidate number `wrong` have changed places; the prompt stays.
+
+    Raises:
+        ValueError: for another task than those of `mark_object`, or a candidate that is not a thing.
+    """
+    chosen = sample.candidates[wrong]
+    if sample.module != "mark_object" or chosen.kind != "wrong":
+        raise ValueError(f"{sample.task} has no board on which the named thing and {chosen.name!r} change places; "
+                         "expected a task of mark_object and one of its other things")  # fmt: skip
+    named, other = (
+        next(t for t in sample.state["things"] if t[2:] == c.answer) for c in (sample.candidates[0], chosen)
+    )
+    moved = {tuple(named): [*named[:2], *other[2:]], tuple(other): [*other[:2], *named[2:]]}
+    things = [moved.get(tuple(thing), thing) for thing in sample.state["things"]]
+    places = {sample.candidates[0].name: chosen.answer, chosen.name: sample.candidates[0].answer}
+    candidates = tuple(Candidate(c.name, c.kind, places.get(c.name, c.answer)) for c in sample.candidates)
+    return replace(sample, state=sample.state | {"things": things}, candidates=candidates)
+
+
 def counterfactual(sample: Sample, wrong: int) -> Sample:
     """The board on which candidate number `wrong` is right and all others are wrong.
 
