@@ -185,17 +185,36 @@ def test_gains_are_over_the_best_floor_of_each_step():
     assert found["right"][0]["n"] == found["wrong"][0]["n"] == 2
 
 
+def test_without_any_pair_that_counts_the_figures_are_empty(tmp_path):
+    lines = readouts.swaps([swap_row(0, [0.0], [0.0], [3], answers=(-1, 3))])
+    summary = readouts.swap_summary(lines, {"maze": 1})
+    grid = readouts.map_of(lines, "maze", "answer", held=False)
+    assert summary == {"pairs": {"maze": 1}, "eligible": {}} and grid[2] == 0
+    for figure in (
+        plots.swap_maps({("clean estimate", "maze"): grid}, SCHEDULE.sigmas),
+        plots.swap_curves(summary, ["maze"], [0]),
+        plots.swap_outcomes(summary, ["maze"], [0]),
+    ):
+        figure.savefig(tmp_path / "x.png")
+        plt.close(figure)
+
+
 def test_the_map_has_steps_as_rows_and_layers_as_columns(tmp_path):
     rows = [swap_row(i, [0.0, 0.9], [0.0, 0.0], [0, 3], where="answer", step=s) for i in range(2) for s in (0, 2)]
     rows.append(swap_row(2, [0.9, 0.9], [0.0, 0.0], [3, 3], where="answer", step=0))  # not at every step
-    lines = readouts.swaps(rows)
-    grid, steps, pairs = readouts.map_of(lines, "maze", "answer")
+    held = swap_row(3, None, None, [0, 3], where="answer", step=0)
+    held["run"]["variant"] = "held"
+    for name in ("moved", "donor", "own"):
+        del held["result"][name]
+    lines = readouts.swaps([*rows, held])
+    assert readouts.map_of(lines, "maze", "answer", held=True)[0].tolist() == [[0.0, 1.0]]
+    grid, steps, pairs = readouts.map_of(lines, "maze", "answer", held=False)
     assert steps == [0, 2] and pairs == 2 and grid.tolist() == [[0.0, 1.0], [0.0, 1.0]]
     rows[2]["run"] |= {"task": "mark_object", "donor": "exchanged"}
     assert set(readouts.swaps(rows)["task"]) == {"maze", "mark_object_exchanged"}
     summary = readouts.swap_summary(lines, {"maze": 3})
     for figure in (
-        plots.swap_maps({"maze": (grid, steps, pairs)}, SCHEDULE.sigmas),
+        plots.swap_maps({("clean estimate", "maze"): (grid, steps, pairs)}, SCHEDULE.sigmas),
         plots.swap_curves(summary, ["maze"], [0, 2]),
         plots.swap_outcomes(summary, ["maze"], [0, 2]),
         plots.swap_ramps(readouts.ramps(rows, 0)),

@@ -7,7 +7,7 @@ import tiny
 import torch
 
 from chain_of_steps import suites
-from chain_of_steps.denoise import advance, begin
+from chain_of_steps.denoise import advance, begin, generate
 from chain_of_steps.experiments.layer_swaps import LayerSwaps, Run
 from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import Schedule
@@ -128,11 +128,32 @@ def test_the_experiment_reads_what_its_swaps_do(model, tmp_path, monkeypatch):
     rows = sweep(experiment, Store(tmp_path, "x"), runs)
     by_run = {run: row["result"] for run, row in zip(runs, rows, strict=True)}
     for run, result in by_run.items():
-        assert len(result["moved"]) == 2 and ("final" in result) == run.final
+        assert ("final" in result) == run.final and ("moved" in result) == (run.variant != "held")
+        if run.variant == "held":
+            continue
+        assert len(result["moved"]) == 2
         if (run.task == "maze" or run.donor == "exchanged") and run.variant == "state" and run.where == "all":
             assert result["moved"] == [1.0, 1.0], "equal text: the donor's output at every layer"
     assert experiment.measure(rows[5]["run"]) == rows[5]["result"]
     assert isinstance(runs[0], Run)
+
+
+@torch.inference_mode()
+def test_a_held_swap_of_all_tokens_is_the_donors_run_and_at_the_last_step_it_is_one_swap(model):
+    experiment, last = LayerSwaps(model, SCHEDULE), SCHEDULE.steps - 1
+    for step, layer in ((0, 1), (last, 0)):
+        run = Run("maze", 0, 7, 0, step, final=True)
+        sample = suites.draw_one("maze", 0, 7)
+        own, state = experiment._party(sample, sample, run)
+        donor, _ = experiment._party(experiment.board(sample, "twin", run), sample, run, later=True)
+        tokens = torch.ones(len(own.states(step)[0]), dtype=torch.bool)
+        parts = run, own, donor, tokens, state
+        held, once = experiment._held(layer, *parts).final, experiment._patched(layer, *parts)
+        if step == 0:
+            assert torch.equal(held, generate(model, donor.condition, SCHEDULE, 0).latents[-1])
+            assert not torch.equal(held, once.final)
+        else:
+            assert torch.equal(held, once.final) and torch.equal(once.final, once.x0_hat)
 
 
 def test_pairs_that_cannot_flip_are_not_swapped_but_a_random_network_always_is(model, tmp_path):
@@ -150,8 +171,8 @@ def both_right(monkeypatch, experiment: LayerSwaps) -> None:
     """Lets every clean run of an untrained model count as right."""
     party = experiment._party
 
-    def right(board, reader, run):
-        found, state = party(board, reader, run)
+    def right(board, reader, run, later=False):
+        found, state = party(board, reader, run, later)
         answers = [candidate.answer for candidate in reader.candidates]  # a stranger's is not among them
         valid = board.valid[0].answer
         return replace(found, answer=answers.index(valid) if valid in answers else -1), state

@@ -22,10 +22,12 @@ ROOT = Path(__file__).parent.parent
 
 
 def sections(params: Path, scale: str, preset: str, suite: str) -> dict[str, dict]:
-    """The parameters of every notebook at a scale, with another preset and, in the place of splits, another suite."""
+    """The parameters of every notebook at a scale, with another preset and, in the place of splits, another suite; no
+    group names a model of its own."""
 
     def changed(value: dict) -> dict:
-        found = {name: changed(part) if isinstance(part, dict) else part for name, part in value.items()}
+        kept = {name: part for name, part in value.items() if name != "model"}
+        found = {name: changed(part) if isinstance(part, dict) else part for name, part in kept.items()}
         if suite != "mini" and found.get("tasks") in (*SPLITS, "all"):
             found["tasks"] = str(Path(suite).resolve())
         return found

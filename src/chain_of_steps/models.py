@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import WanImageToVideoPipeline
+from diffusers.models.attention_dispatch import attention_backend
 from PIL import Image
 from torch import Tensor
 
-from . import suites
+from . import conditions, suites
+from .conditions import Condition
+from .loading import Loading, experts, load
 from .schedule import Schedule
 from .tasks.base import Sample
 
@@ -26,29 +30,6 @@ if getattr(torch.cpu, "get_capabilities", dict)().get("avx512_f"):
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torchinductor_avx2_{os.getuid()}")
 
 SIZE, FRAMES = 480, 49  # of the clips in which a model of somebody else's is given the mini suite
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What one sample tells the model; encoded once and used at every step.
-
-    Attributes:
-        prompt: (1, T, D) text states.
-        negative: (1, T, D) text states of the empty prompt, used under guidance only.
-        image: (1, mask + C, F, H, W) mask and latents of the given frame, concatenated to the noisy latents; where
-            `free` is set, (1, C, 1, H, W), the given frame's latents, which take their place in the noisy ones.
-        image_tokens: (1, 257, D) CLIP states where the model has an image encoder (Wan 2.1), else None.
-        shape: (1, C, F, H, W) of the latents.
-        free: (1, 1, F, H, W), 0 in the given frame and 1 elsewhere, in models whose time is told by token (Wan 2.2
-            5B, `expand_timesteps`), else None.
-    """
-
-    prompt: Tensor
-    negative: Tensor
-    image: Tensor
-    image_tokens: Tensor | None
-    shape: tuple[int, ...]
-    free: Tensor | None = None
 
 
 @dataclass
@@ -68,6 +49,8 @@ class VideoModel:
         size: side in pixels at which samples of the mini suite are drawn for it, a multiple of 16.
         frames: pixel frames of a clip, 4 k + 1.
         fixed: whether it knows frames of that size only.
+        how: how it was loaded.
+        kept: folder in which encoded conditions are kept; by default they are not.
     """
 
     def __init__(
@@ -77,11 +60,14 @@ class VideoModel:
         size: int = suites.SIZE,
         frames: int = suites.FRAMES,
         fixed: bool = False,
+        how: Loading | None = None,
+        kept: str | Path | None = None,
     ):
         self.pipe, self.name, self.size, self.frames, self.fixed = pipe, name, size, frames, fixed
-        self.place = Place()
-        # Asked once: each answer walks over all parameters.
-        self.device, self.dtype = pipe.transformer.device, pipe.transformer.dtype
+        self.how, self.kept, self.place = how or Loading(), kept, Place()
+        # Asked once: each answer walks over all parameters. What is offloaded lies elsewhere between passes.
+        self.device = torch.device(how.device) if how else pipe.transformer.device
+        self.dtype = pipe.transformer.dtype
         pipe.set_progress_bar_config(disable=True)
         for part in (pipe.transformer, pipe.transformer_2, pipe.vae, pipe.text_encoder):
             if part is not None:
@@ -90,38 +76,29 @@ class VideoModel:
     @classmethod
     def load(
         cls,
-        folder: str | Path,
+        source: str | Path,
         device: str = "cpu",
         dtype: str = "float32",
         size: int = SIZE,
         frames: int = FRAMES,
+        kept: str | Path | None = None,
+        **how: Any,
     ) -> "VideoModel":
-        """Loads a folder written by `save_pretrained`, safetensors only, without touching the network.
+        """Loads a folder written by `save_pretrained`, safetensors only, without touching the network unless asked.
 
         Args:
-            dtype: of weights and activations, e.g. `bfloat16`; latents stay in float32.
-            size, frames: as for the class; a model trained by this project has its own.
+            source: the folder, or the name of a model on the hub.
+            size, frames, kept: as for the class; a model trained by this project has its own size and length.
+            device, dtype, how: see `loading.Loading`.
 
         Raises:
-            FileNotFoundError: if the folder is no diffusers pipeline.
-            ValueError: if a weight file is missing or unreadable.
+            FileNotFoundError, ValueError: see `loading.load`.
         """
-        folder = Path(folder)
-        if not (folder / "model_index.json").is_file():
-            raise FileNotFoundError(
-                f"{folder} is not a model folder (no model_index.json); fetch the mini model with `dvc pull`"
-            )
-        try:
-            pipe = WanImageToVideoPipeline.from_pretrained(
-                folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True
-            ).to(device)
-        except Exception as error:
-            raise ValueError(
-                f"the model in {folder} cannot be loaded: {error}; `dvc pull --force` restores the project's own"
-            ) from error
-        if (folder / "training.json").exists():
-            return cls(pipe, folder.name, fixed=True)
-        return cls(pipe, folder.name, size, frames)
+        wanted = Loading(device=device, dtype=dtype, **how)
+        pipe, name = load(source, wanted), Path(source).name
+        if (Path(source) / "training.json").exists():
+            return cls(pipe, name, fixed=True, how=wanted, kept=kept)
+        return cls(pipe, name, size, frames, how=wanted, kept=kept)
 
     @property
     def stride(self) -> int:
@@ -156,7 +133,7 @@ class VideoModel:
     @property
     def transformers(self) -> list[Any]:
         """One transformer, or the two experts in the order in which they work."""
-        return [part for part in (self.pipe.transformer, self.pipe.transformer_2) if part is not None]
+        return experts(self.pipe)
 
     @property
     def experts(self) -> int:
@@ -175,25 +152,39 @@ class VideoModel:
         Raises:
             ValueError: if the size or the number of frames does not fit the model.
         """
-        pipe, picture = self.pipe, _picture(image)
+        picture = _picture(image)
         width, height = picture.size
         side = max(16, self.patch)
         if height % side or width % side:
             raise ValueError(f"the given frame is {width} x {height} pixels; both sides must be multiples of {side}")
         _check_frames(frames)
+        if self.kept is None:
+            return self._encode(prompt, picture, frames)
+        told = (self.fingerprint, prompt, frames, np.asarray(picture))
+        return conditions.kept(Path(self.kept), told, lambda: self._encode(prompt, picture, frames), self.device)
+
+    def _encode(self, prompt: str, picture: Image.Image, frames: int) -> Condition:
+        pipe, (width, height) = self.pipe, picture.size
+        self._move_encoders(self.device)
         states, negative = pipe.encode_prompt(
             prompt, negative_prompt="", max_sequence_length=self._text_length, device=self.device
         )
         tokens = None
         if pipe.transformer.config.image_dim is not None:
-            tokens = pipe.encode_image(picture, self.device).to(pipe.transformer.dtype)
+            tokens = pipe.encode_image(picture, self.device).to(self.dtype)
+        self._move_encoders(torch.device("cpu"))  # they are large, and needed once per sample
         pixels = pipe.video_processor.preprocess(picture, height=height, width=width)
         pixels = pixels.to(self.device, dtype=torch.float32)
-        latents, condition, *free = pipe.prepare_latents(
+        latents, image, *free = pipe.prepare_latents(
             pixels, 1, pipe.vae.config.z_dim, height, width, frames, torch.float32, self.device, _generator(0)
         )
-        dtype = pipe.transformer.dtype
-        return Condition(states.to(dtype), negative.to(dtype), condition, tokens, tuple(latents.shape), *free)
+        return Condition(states.to(self.dtype), negative.to(self.dtype), image, tokens, tuple(latents.shape), *free)
+
+    def _move_encoders(self, device: torch.device) -> None:
+        if self.how.offload == "none" and self.device.type != "cpu":
+            for part in (self.pipe.text_encoder, self.pipe.image_encoder):
+                if part is not None:
+                    part.to(device)
 
     def prepare_sample(self, sample: Sample, frames: int | None = None) -> Condition:
         """`prepare` for a sample of the mini suite, by default for a clip of the model's own length."""
@@ -223,7 +214,7 @@ class VideoModel:
 
         def ask(text: Tensor, guided: bool) -> Tensor:
             self.place.guided = guided
-            with expert.cache_context("cond" if guided else "uncond"):
+            with expert.cache_context("cond" if guided else "uncond"), self._attention():
                 return expert(inputs, times, text, condition.image_tokens, return_dict=False)[0]
 
         output = ask(condition.prompt, guided=True)
@@ -248,7 +239,8 @@ class VideoModel:
         vae = self.pipe.vae
         mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(latents.device, latents.dtype)
         std = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1).to(latents.device, latents.dtype)
-        video = vae.decode((latents * std + mean).to(vae.device, vae.dtype), return_dict=False)[0]  # (1, 3, F', H', W')
+        latents = (latents * std + mean).to(self.device, vae.dtype)
+        video = vae.decode(latents, return_dict=False)[0]  # (1, 3, F', H', W')
         video = (video[0].float().permute(1, 2, 3, 0) * 127.5 + 127.5).round().clamp(0, 255)
         return video.to(torch.uint8).cpu().numpy()
 
@@ -257,10 +249,13 @@ class VideoModel:
         """Encodes a clip (4 k + 1 pixel frames, H, W, 3), uint8, to latents (1, C, F, H, W), noise-free."""
         _check_frames(len(clip))
         vae = self.pipe.vae
-        pixels = torch.from_numpy(clip).permute(3, 0, 1, 2)[None].to(vae.device, vae.dtype) / 127.5 - 1.0
-        mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(vae.device)
-        std = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1).to(vae.device)
+        pixels = torch.from_numpy(clip).permute(3, 0, 1, 2)[None].to(self.device, vae.dtype) / 127.5 - 1.0
+        mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(self.device)
+        std = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1).to(self.device)
         return (vae.encode(pixels).latent_dist.mode() - mean) / std
+
+    def _attention(self) -> AbstractContextManager:
+        return attention_backend(self.how.attention) if self.how.attention else nullcontext()
 
     @property
     def _text_length(self) -> int:

@@ -19,7 +19,7 @@ from ..denoise import State, advance, denoise, generate
 from ..linear_probes import shaken
 from ..models import Condition, VideoModel
 from ..schedule import Schedule
-from ..sites import capture, region, start_at
+from ..sites import Site, capture, edit, region, start_at
 from ..store import rounded
 from ..swaps import SwapLayer
 from ..sweep import common
@@ -38,7 +38,8 @@ class Run:
         task, index, suite_seed, partition: name the receiver's sample.
         seed: of the noise of both runs.
         step: at which the swap is made.
-        variant: of the swap, see `SwapLayer`.
+        variant: of the swap, see `SwapLayer`; or `held`, the donor's state at this and every later step, each time that
+            of the donor's own run.
         where: which tokens are swapped: all; `cause`: the given frame where the two boards or their named things
             differ; `answer`: all later frames where the two answers differ.
         donor: `twin`, the same board with another answer; `exchanged`, the same prompt, the named thing and another in
@@ -70,24 +71,27 @@ class Party:
     """A run at the step of the swap.
 
     Attributes:
-        states: hidden states (N, D) by layer, -1 to L - 1, of the pass with the prompt.
-        unguided: the same of the pass without it; empty without guidance.
+        captured: hidden states (N, D) of that step and, where swaps are held, of all later ones.
         x0_hat: the clean estimate of that step.
         answer: index of the receiver's candidate that its final video shows, -1 for none.
     """
 
     condition: Condition
-    states: dict[int, Tensor]
-    unguided: dict[int, Tensor]
+    captured: dict[Site, Tensor]
     x0_hat: Tensor
     answer: int
+
+    def states(self, step: int, guided: bool = True) -> dict[int, Tensor]:
+        """Those of one step and pass by layer, -1 to L - 1."""
+        return {s.layer: state for s, state in self.captured.items() if (s.step, s.guided) == (step, guided)}
 
 
 @dataclass(frozen=True)
 class Patched:
-    """A swapped run: that step's clean estimate and, if asked for, the final latents, (1, C, F, H, W)."""
+    """A swapped run: that step's clean estimate unless the swap is held, and the final latents if asked for; each
+    (1, C, F, H, W)."""
 
-    x0_hat: Tensor
+    x0_hat: Tensor | None
     final: Tensor | None
 
 
@@ -118,7 +122,12 @@ class LayerSwaps:
 
         Args:
             pairs, map_pairs: how many pairs of each task are drawn; the map's are the first of them.
+
+        Raises:
+            ValueError: if the schedule has no such step.
         """
+        if beyond := [step for step in steps if not 0 <= step < self.schedule.steps]:
+            raise ValueError(f"there is no step {beyond[0]}; expected 0 to {self.schedule.steps - 1}")
         runs = []
         for task in suites.task_names(list(pairs)):
             for i in range(pairs[task]):
@@ -128,12 +137,14 @@ class LayerSwaps:
                     runs += [Run(*base, variant, "all") for variant in ("delta", "blend")]
                     runs += [Run(*base, "delta", "answer")]
                     runs += [Run(*base, "state", "answer", "stranger", True), Run(*base, "noise", "answer", final=True)]
+                    runs += [Run(*base, "held", where, final=True) for where in WHERE]
                     if suites.TASKS[task].module == "mark_object":
-                        runs += [Run(*base, "state", where, "exchanged", True) for where in WHERE]
+                        runs += [Run(*base, v, where, "exchanged", True) for v in ("state", "held") for where in WHERE]
                 runs += [Run(task, i, suite_seed, i, steps[0], random=True)]
             for i in range(map_pairs.get(task, 0)):
                 for step in range(0, self.schedule.steps, map_stride):
-                    runs += [Run(task, i, suite_seed, i, step, "state", where, final=True) for where in WHERE[1:]]
+                    base = (task, i, suite_seed, i, step)
+                    runs += [Run(*base, v, where, final=True) for v in ("state", "held") for where in WHERE[1:]]
         return list(dict.fromkeys(runs))
 
     def identity(self, run: Run) -> dict:
@@ -143,7 +154,7 @@ class LayerSwaps:
     def evaluations(self, runs: list[Run]) -> int:
         """How many model evaluations `results` makes if both clean runs are right; a patched one counts as half."""
         left = self.schedule.steps - runs[0].step - 1
-        patched = self.layers * sum(1 + 2 * left * run.final for run in runs) // 2
+        patched = self.layers * sum(1 + 2 * left * run.final + (run.variant == "held") for run in runs) // 2
         return patched + (1 + len({"twin", *(run.donor for run in runs)})) * self.schedule.steps
 
     def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
@@ -152,20 +163,20 @@ class LayerSwaps:
         Fields: `answers` of the two clean runs, and the two `right` answers, as the receiver's candidates. Where these
         are equal, lists over layers: `moved`, how far the clean estimate went on the way from receiver to donor,
         `||P - A|| / ||B - A||`; `own` and `donor`, evidence for either's answer in the last frame of that clean
-        estimate; and `final`, the candidate that the final video shows (-1 for none), where asked for. Nothing can
-        flip in other pairs, so nothing is swapped in them.
+        estimate (these three not where the swap is held); and `final`, the candidate that the final video shows (-1
+        for none), where asked for. Nothing can flip in other pairs, so nothing is swapped in them.
         """
         with shaken(self.model) if runs[0].random else nullcontext():
             yield from self._results(runs)
 
     def _results(self, runs: list[Run]) -> Iterator[tuple[Run, dict]]:
-        first = runs[0]
+        first, held = runs[0], any(run.variant == "held" for run in runs)
         sample = suites.draw_one(first.task, first.index, first.suite_seed, first.partition)
         own, state = self._party(sample, sample, first)
 
         @cache
         def donor(name: str) -> Party:
-            return self._party(self.board(sample, name, first), sample, first)[0]
+            return self._party(self.board(sample, name, first), sample, first, held)[0]
 
         target = self.target(sample)
         for run in runs:
@@ -175,8 +186,9 @@ class LayerSwaps:
                 yield run, clean
                 continue
             tokens = self._tokens(sample, self.board(sample, pair, run), run)
-            swaps = [SwapLayer(k, run.variant, seed=run.seed) for k in range(self.layers)]
-            patched = [self._patched(swap, own, donor(run.donor), tokens, state, run.final) for swap in swaps]
+            parts = own, donor(run.donor), tokens, state
+            swapped = self._held if run.variant == "held" else self._patched
+            patched = [swapped(layer, run, *parts) for layer in range(self.layers)]
             yield run, clean | self._read(sample, target, own, donor(run.donor), patched)
 
     def measure(self, identity: dict) -> dict:
@@ -197,28 +209,38 @@ class LayerSwaps:
         return {"twin": counterfactual, "exchanged": exchanged}[donor](sample, self.target(sample))
 
     @torch.inference_mode()
-    def _party(self, board: Sample, reader: Sample, run: Run) -> tuple[Party, State]:
+    def _party(self, board: Sample, reader: Sample, run: Run, later: bool = False) -> tuple[Party, State]:
         """A clean run on `board`, its answer read as one of `reader`'s candidates; and where it stood at the step."""
-        condition = self.model.prepare_sample(board)
-        with capture(self.model, lambda site: site.step == run.step) as captured:
+        condition, last = self.model.prepare_sample(board), self.schedule.steps if later else run.step
+        with capture(self.model, lambda site: run.step <= site.step <= last) as captured:
             clean = generate(self.model, condition, self.schedule, run.seed, keep_states=True)
-        states, unguided = (
-            {site.layer: state for site, state in captured.items() if site.guided == guided} for guided in (True, False)
-        )
         shown = board.answer_index(self.model.decode(clean.latents[-1])[-1])
         answers = [candidate.answer for candidate in reader.candidates]
         given = None if shown is None else board.candidates[shown].answer
         answer = answers.index(given) if given in answers else -1
-        return Party(condition, states, unguided, clean.x0_hats[run.step], answer), clean.states[run.step]
+        return Party(condition, captured, clean.x0_hats[run.step], answer), clean.states[run.step]
 
     @torch.inference_mode()
-    def _patched(self, swap: SwapLayer, own: Party, donor: Party, tokens: Tensor, state: State, final: bool) -> Patched:
-        """The receiver's run, swapped at one layer of one step: that step's clean estimate, and the final latents."""
-        here, changed = state.copy(), swap.apply(own.states, donor.states, tokens)
-        with start_at(self.model, swap.layer, {True: changed, False: own.unguided.get(swap.layer)}):
+    def _patched(self, layer: int, run: Run, own: Party, donor: Party, tokens: Tensor, state: State) -> Patched:
+        """The receiver's run, swapped at one layer of one step: the step begins at that layer."""
+        here, states = state.copy(), own.states(run.step)
+        changed = SwapLayer(layer, run.variant, seed=run.seed).apply(states, donor.states(run.step), tokens)
+        with start_at(self.model, layer, {True: changed, False: own.states(run.step, guided=False).get(layer)}):
             _, x0_hat = advance(self.model, own.condition, self.schedule, here)
-        rest = denoise(self.model, own.condition, self.schedule, here) if final else None
+        rest = denoise(self.model, own.condition, self.schedule, here) if run.final else None
         return Patched(x0_hat, rest and rest.latents[-1])
+
+    @torch.inference_mode()
+    def _held(self, layer: int, run: Run, own: Party, donor: Party, tokens: Tensor, state: State) -> Patched:
+        """The receiver's run with the donor's state put in after one layer at this and every later step."""
+
+        def change(site: Site, hidden: Tensor) -> Tensor | None:
+            if not site.guided or site.layer != layer:
+                return None
+            return torch.where(tokens.to(hidden.device)[:, None], donor.captured[site], hidden[0])[None]
+
+        with edit(self.model, change):
+            return Patched(None, denoise(self.model, own.condition, self.schedule, state.copy()).latents[-1])
 
     def _tokens(self, sample: Sample, other: Sample, run: Run) -> Tensor:
         """Which tokens a run swaps, (N,) bool; `other` is the donor's board, of another answer."""
@@ -234,13 +256,12 @@ class LayerSwaps:
         return torch.ones(len(later) * (size // self.patch) ** 2, dtype=torch.bool)
 
     def _read(self, sample: Sample, target: int, own: Party, donor: Party, patched: list[Patched]) -> dict:
-        way = (donor.x0_hat - own.x0_hat).norm()
-        evidence = [sample.evidence(self.model.decode(p.x0_hat)[-1]) for p in patched]
-        result = {
-            "moved": rounded([float((p.x0_hat - own.x0_hat).norm() / way) for p in patched]),
-            "own": rounded([float(e[0]) for e in evidence], 3),
-            "donor": rounded([float(e[target]) for e in evidence], 3),
-        }
+        result, way = {}, (donor.x0_hat - own.x0_hat).norm()
+        if patched[0].x0_hat is not None:
+            evidence = [sample.evidence(self.model.decode(p.x0_hat)[-1]) for p in patched]
+            result["moved"] = rounded([float((p.x0_hat - own.x0_hat).norm() / way) for p in patched])
+            result["own"] = rounded([float(e[0]) for e in evidence], 3)
+            result["donor"] = rounded([float(e[target]) for e in evidence], 3)
         if patched[0].final is not None:
             shown = [sample.answer_index(self.model.decode(p.final)[-1]) for p in patched]
             result["final"] = [-1 if index is None else index for index in shown]

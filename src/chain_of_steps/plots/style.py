@@ -73,6 +73,15 @@ def picture(axis: Axes, pixels: np.ndarray) -> None:
         spine.set_visible(False)
 
 
+def nothing(why: str) -> Figure:
+    """A figure that says why it shows nothing."""
+    with style():
+        figure, axis = plt.subplots(figsize=(WIDTH, 1.0))
+        axis.text(0.5, 0.5, why, ha="center", va="center")
+        axis.axis("off")
+    return figure
+
+
 def last_frames(cases: list, sigmas: list[float], steps: list[int], titles: list[str] | None = None) -> Figure:
     """One row per case: the given frame, then the last frame of the clean estimate at chosen steps (figure 2).
 
@@ -80,6 +89,8 @@ def last_frames(cases: list, sigmas: list[float], steps: list[int], titles: list
         cases: have a `label` and `clips` (S, P, H, W, 3), uint8.
         titles: of the columns, where step and noise level do not say it.
     """
+    if not cases:
+        return nothing("no run is such a case")
     titles = titles or [f"step {s}\n$\\sigma$ {sigmas[s]:.2f}" for s in steps]
     columns = len(steps) + 1
     with style():

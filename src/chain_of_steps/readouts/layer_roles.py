@@ -17,25 +17,20 @@ COUNTS = ("hits", "positives", "rejections", "negatives")
 def swaps(rows: list[dict]) -> pd.DataFrame:
     """One line per swap and layer, of pairs whose two clean runs answer correctly and differently.
 
-    Columns: task (`_exchanged` behind it where the things, not the prompt, differ), index, step, variant, where, donor,
-    layer, `moved`, `flip` and `kept` (the clean estimate of that step shows the donor's, or still its own answer), and
-    `final_flip`, `final_kept` (NaN where not asked for).
+    Columns, NaN where not asked for: task (`_exchanged` behind it where the things, not the prompt, differ), index,
+    step, variant, where, donor, layer, `moved`, `flip` and `kept` (the clean estimate of that step shows the donor's,
+    or still its own answer), `final_flip` and `final_kept`.
     """
     lines = []
     for row in rows:
         run, result = row["run"], row["result"]
         if run["random"] or result["answers"] != result["right"]:
             continue
-        own, target = result["right"]
         place = {name: run[name] for name in PLACE}
         if run["donor"] == "exchanged":
             place |= {"task": f"{run['task']}_exchanged", "donor": "twin"}
-        for k, moved in enumerate(result["moved"]):
-            lead = result["donor"][k] - result["own"][k]
-            final = result["final"][k] if "final" in result else np.nan
-            line = {"layer": k, "moved": moved, "flip": float(lead > CLEAR), "kept": float(lead < -CLEAR)}
-            line |= {"final_flip": _equal(final, target), "final_kept": _equal(final, own)}
-            lines.append(place | line)
+        for k in range(len(result.get("final", result.get("moved")))):
+            lines.append(place | {"layer": k} | _estimate(result, k) | _final(result, k))
     return pd.DataFrame(lines, columns=[*PLACE, *FOUND])
 
 
@@ -72,12 +67,17 @@ def ramps(rows: list[dict], step: int) -> dict:
     }
 
 
-def map_of(lines: pd.DataFrame, task: str, where: str, column: str = "final_flip") -> tuple[np.ndarray, list[int], int]:
-    """Flip rates of whole-state swaps in a region, (steps, L), the steps, and the number of pairs that have all."""
-    chosen = lines[(lines["task"] == task) & (lines["variant"] == "state") & (lines["donor"] == "twin")]
-    chosen = chosen[(chosen["where"] == where) & chosen[column].notna()]
+def map_of(lines: pd.DataFrame, task: str, where: str, held: bool) -> tuple[np.ndarray, list[int], int]:
+    """Flip rates of swaps in a region, (steps, L), the steps, and the number of pairs, the same at every step.
+
+    Args:
+        held: in the final video, swapped at a step and all later ones; else in the clean estimate of the step itself.
+    """
+    column, variant = ("final_flip", "held") if held else ("flip", "state")
+    kind = (lines["task"] == task) & (lines["variant"] == variant) & (lines["donor"] == "twin")
+    chosen = lines[kind & (lines["where"] == where)]
     steps = chosen.groupby("index")["step"].nunique()
-    chosen = chosen[chosen["index"].isin(steps[steps == steps.max()].index)]  # the same pairs at every step
+    chosen = chosen[chosen["index"].isin(steps[steps == steps.max()].index)]
     grid = chosen.pivot_table(column, "step", "layer", "mean")
     return grid.to_numpy(), [int(step) for step in grid.index], int(chosen["index"].nunique())
 
@@ -185,13 +185,30 @@ def _by_layer(rows: list[dict], task: str, label: str) -> list[dict]:
     return [found[source] for source in ("input", *layers)] if found else []
 
 
+def _estimate(result: dict, layer: int) -> dict:
+    """What a swap after that layer does to the clean estimate of its step."""
+    if "moved" not in result:  # a held swap
+        return {}
+    lead = result["donor"][layer] - result["own"][layer]
+    return {"moved": result["moved"][layer], "flip": float(lead > CLEAR), "kept": float(lead < -CLEAR)}
+
+
+def _final(result: dict, layer: int) -> dict:
+    """What it does to the final video."""
+    if "final" not in result:
+        return {}
+    own, target = result["right"]
+    shown = result["final"][layer]
+    return {"final_flip": float(shown == target), "final_kept": float(shown == own)}
+
+
 def _kind(lines: pd.DataFrame) -> dict:
-    layers = [group for _, group in lines.groupby("layer")]
-    result = {name: [interval(group[name]) for group in layers] for name in ("flip", "moved")}
-    if lines["final_flip"].notna().any():
-        result |= {name: [interval(group[name]) for group in layers] for name in ("final_flip", "final_kept")}
-        result["final_best"] = _best(lines, "final_flip")
-    return result | {"best": _best(lines, "flip")}
+    layers, result = [group for _, group in lines.groupby("layer")], {}
+    for best, flip, others in (("best", "flip", ("moved",)), ("final_best", "final_flip", ("final_kept",))):
+        if lines[flip].notna().any():
+            result |= {name: [interval(group[name]) for group in layers] for name in (flip, *others)}
+            result[best] = _best(lines, flip)
+    return result
 
 
 def _best(lines: pd.DataFrame, column: str) -> dict:
@@ -207,7 +224,3 @@ def _best(lines: pd.DataFrame, column: str) -> dict:
         layers.append(int(lines[~half].groupby("layer")[column].mean().idxmax()))
         values.append(lines[half & (lines["layer"] == layers[-1])][column])
     return interval(pd.concat(values)) | {"layers": layers}
-
-
-def _equal(shown: float, index: int) -> float:
-    return np.nan if np.isnan(shown) else float(shown == index)

@@ -196,9 +196,8 @@ def _cells(lines: pd.DataFrame, frames: int) -> dict:
     """
     grids = {name: lines.groupby(["step", "frame"])[name].mean().unstack() for name in ("drop", "changed")}
     inner = lines[lines["frame"].between(1, frames - 2) & lines["changed"].notna()]
-    stack = np.stack(
-        [group.pivot(index="step", columns="frame", values="changed") for _, group in inner.groupby(SAMPLE)]
-    )
+    maps = [group.pivot(index="step", columns="frame", values="changed") for _, group in inner.groupby(SAMPLE)]
+    stack = np.stack(maps) if maps else np.zeros((0, 1, 1))  # none where no clean run answers
 
     def step_share(chosen: np.ndarray) -> np.ndarray:
         grid = stack[chosen].mean(-3)  # (..., S, F)

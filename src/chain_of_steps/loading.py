@@ -1,0 +1,149 @@
+"""How a pipeline comes into memory: from a folder or the hub, with LoRAs, and what diffusers has to make it fit."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import DiffusionPipeline, GGUFQuantizationConfig, WanImageToVideoPipeline, WanTransformer3DModel
+from safetensors.torch import load_file
+from torch import Tensor
+
+OFFLOADS = ("none", "model", "group")
+STORAGES = ("full", "fp8")
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What `load` is told beyond the model's name.
+
+    Attributes:
+        device: on which the model computes, e.g. `cpu` or `cuda`.
+        dtype: of weights and activations, e.g. `bfloat16`; latents stay in float32.
+        offload: `model` keeps one component at a time on the device, `group` one layer; else `none`.
+        storage: `fp8` keeps the experts' weights in 8 bits and computes in `dtype`; else `full`.
+        attention: name of an attention backend of diffusers; its default if empty.
+        compile: compile every block with torch.compile, below the hooks that read it.
+        tiling: decode tile by tile.
+        lora: safetensors of LoRAs, for the first expert and, if given, the second; merged into the weights.
+        gguf: files with quantised weights, for the first expert and, if given, the second (extra `large`).
+        download: a model that is no folder may be fetched from the hub; else only what is already there is used.
+    """
+
+    device: str = "cpu"
+    dtype: str = "float32"
+    offload: str = "none"
+    storage: str = "full"
+    attention: str = ""
+    compile: bool = False
+    tiling: bool = False
+    lora: tuple[str, ...] = ()
+    gguf: tuple[str, ...] = ()
+    download: bool = False
+
+    def __post_init__(self):
+        for name, known in (("offload", OFFLOADS), ("storage", STORAGES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"unknown {name} {getattr(self, name)!r}; expected one of {', '.join(known)}")
+        if not isinstance(getattr(torch, self.dtype, None), torch.dtype):
+            raise ValueError(f"unknown dtype {self.dtype!r}; expected for example float32 or bfloat16")
+        try:
+            kind = torch.device(self.device).type
+        except RuntimeError:
+            raise ValueError(f"unknown device {self.device!r}; expected for example cpu, cuda or cuda:1") from None
+        if kind == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"device {self.device!r} was asked for, and no GPU is found; expected cpu here")
+        for file in (*self.lora, *self.gguf):
+            if not Path(file).is_file():
+                raise FileNotFoundError(f"{file} is no file; expected LoRA or GGUF weights, first expert first")
+
+
+def load(source: str | Path, how: Loading) -> DiffusionPipeline:
+    """A pipeline of stock diffusers, ready to compute: safetensors only, no code from the checkpoint.
+
+    Args:
+        source: a folder written by `save_pretrained`, or the name of a model on the hub.
+
+    Raises:
+        FileNotFoundError: if it is no such folder and nothing may be downloaded.
+        ValueError: if a weight file is missing or unreadable, or memory does not suffice.
+    """
+    folder, local = Path(source), not how.download
+    if not (folder / "model_index.json").is_file() and (local or folder.exists()):
+        raise FileNotFoundError(
+            f"{source} is not a model folder (no model_index.json); fetch the mini model with `dvc pull`, or let a "
+            f"model of the hub be fetched with download"
+        )
+    try:
+        pipe = WanImageToVideoPipeline.from_pretrained(
+            source,
+            dtype=getattr(torch, how.dtype),
+            use_safetensors=True,
+            local_files_only=local,
+            **_quantised(source, how),
+        )
+        _merge_loras(pipe, how.lora)
+        _place(pipe, how)
+    except torch.OutOfMemoryError as error:
+        raise ValueError(
+            f"the model in {source} does not fit on {how.device} ({str(error).split('. ')[0]}); try offload model or "
+            f"group, storage fp8, or GGUF weights"
+        ) from error
+    except Exception as error:
+        raise ValueError(
+            f"the model in {source} cannot be loaded: {error}; `dvc pull --force` restores the project's own"
+        ) from error
+    return pipe
+
+
+def experts(pipe: DiffusionPipeline) -> list:
+    """Its transformers, in the order in which they work."""
+    return [part for part in (pipe.transformer, getattr(pipe, "transformer_2", None)) if part is not None]
+
+
+def _place(pipe: DiffusionPipeline, how: Loading) -> None:
+    """Puts all parts where they belong, and prepares them as asked."""
+    for expert in experts(pipe):
+        if how.storage == "fp8":
+            expert.enable_layerwise_casting(torch.float8_e4m3fn, getattr(torch, how.dtype))
+        for block in expert.blocks if how.compile else ():
+            block.forward = torch.compile(block.forward)
+    if how.tiling:
+        pipe.vae.enable_tiling()
+    if how.offload == "model":
+        pipe.enable_model_cpu_offload(device=how.device)
+    elif how.offload == "group":
+        pipe.enable_group_offload(torch.device(how.device), offload_type="leaf_level")
+    else:
+        pipe.to(how.device)
+
+
+def _quantised(source: str | Path, how: Loading) -> dict:
+    """Experts read from GGUF files, in the place of those of the pipeline, whose configurations they have."""
+    dtype = getattr(torch, how.dtype)
+    names = ("transformer", "transformer_2")
+    return {
+        name: WanTransformer3DModel.from_single_file(
+            file,
+            config=str(source),
+            subfolder=name,
+            quantization_config=GGUFQuantizationConfig(compute_dtype=dtype),
+            torch_dtype=dtype,
+            local_files_only=not how.download,
+        )
+        for name, file in zip(names, how.gguf, strict=False)
+    }
+
+
+def _merge_loras(pipe: DiffusionPipeline, files: tuple[str, ...]) -> None:
+    """Adds each LoRA to the weights of its expert, W + B A, so that no module is wrapped."""
+    for number, file in enumerate(files):
+        pipe.load_lora_weights(_renamed(load_file(file)), load_into_transformer_2=number == 1)
+    if files:
+        pipe.fuse_lora(components=["transformer", "transformer_2"][: len(files)])
+        pipe.unload_lora_weights()
+
+
+def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The names of DiffSynth (`blocks.0.self_attn.q.lora_A.default.weight`) as those that diffusers converts."""
+    plain = {name.removeprefix("pipe.dit.").replace(".default.", "."): w for name, w in weights.items()}
+    return {f"diffusion_model.{name}" if name.startswith("blocks.") else name: w for name, w in plain.items()}
