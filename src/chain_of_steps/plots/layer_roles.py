@@ -230,7 +230,7 @@ def swap_maps(maps: dict[tuple[str, str], tuple[np.ndarray, list[int], int]], si
             axis = axes[rows.index(row), columns.index(column)]
             image = heat(axis, values, 0.0, 1.0)
             axis.set_yticks(range(len(steps)), [f"{s} / {sigmas[s]:.2f}" for s in steps])
-            axis.set_title(f"{column}, n = {pairs}")
+            axis.set_title(f"{column}\nn = {pairs}")
         for axes_of, row in zip(axes, rows, strict=True):
             axes_of[0].set_ylabel(f"{row}\nstep / $\\sigma$")
         for axis in axes[-1]:
