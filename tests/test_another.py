@@ -30,7 +30,7 @@ def apart(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(another, "ROOT", tmp_path)
     monkeypatch.setattr("run.ROOT", tmp_path)
     return [
-        *("--model", str(folder / "tiny-wan"), "--scale", "smoke", "--preset", "student"),
+        *("--model", str(folder / "tiny-wan"), "--scale", "smoke", "--preset", "mini"),
         *("--size", "96", "--frames", "49", "--device", "cpu", "--dtype", "float32"),
     ]
 
@@ -50,6 +50,7 @@ def test_splits_become_the_suite_and_named_tasks_stay(folder):
     )
     assert found["4_layer_roles"]["swaps"]["pairs"].keys() == {"maze", "mark_object"}
     assert found["6_step_budget"]["few"]["preset"] == "student"
+    assert "model" not in found["6_step_budget"]["student"]
 
 
 def test_what_is_no_model_is_said_in_one_sentence(apart):
