@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline, WanImageToVideoPipeline
-from PIL import Image
+from diffusers import DiffusionPipeline, LTX2ImageToVideoPipeline, WanImageToVideoPipeline
 from torch import Tensor, nn
 
+from . import ltx2, wan
 from .conditions import Condition
 
 Streams = tuple[Tensor, ...]  # the video's, and in some families what is denoised beside it
@@ -78,51 +78,15 @@ def two_passes(ask: Callable[[Passes], Streams], guidance: float) -> Streams:
     return tuple(u + guidance * (c - u) for u, c in zip(unguided, guided, strict=True))
 
 
-# Wan: 2.1, 2.2 with two experts, and 2.2 5B, which sees the given frame in its place at time 0.
+def one_batched_pass(ask: Callable[[Passes], Streams], guidance: float) -> Streams:
+    """Both in one batch, the pass without the prompt first: `c + (g - 1) (c - u)`."""
+    if guidance <= 1.0:
+        return ask((True,))
+    halves = (output.chunk(2) for output in ask((False, True)))
+    return tuple(c + (guidance - 1) * (c - u) for u, c in halves)
 
 
-def _wan_scales(pipe: Any) -> tuple[int, int]:
-    return pipe.vae.config.scale_factor_temporal, pipe.vae_scale_factor_spatial * pipe.transformer.config.patch_size[1]
-
-
-def _wan_statistics(vae: Any) -> tuple[Tensor, Tensor]:
-    return torch.tensor(vae.config.latents_mean), torch.tensor(vae.config.latents_std)
-
-
-def _wan_words(pipe: Any, prompt: str, picture: Image.Image, tokens: int, device: torch.device) -> dict[str, Any]:
-    states, negative = pipe.encode_prompt(prompt, negative_prompt="", max_sequence_length=tokens, device=device)
-    dtype, seen = pipe.transformer.dtype, None
-    if pipe.transformer.config.image_dim is not None:
-        seen = pipe.encode_image(picture, device).to(dtype)
-    return {"prompt": states.to(dtype), "negative": negative.to(dtype), "image_tokens": seen}
-
-
-def _wan_given(pipe: Any, picture: Image.Image, frames: int, device: torch.device) -> dict[str, Any]:
-    width, height = picture.size
-    pixels = pipe.video_processor.preprocess(picture, height=height, width=width)
-    pixels, channels = pixels.to(device, dtype=torch.float32), pipe.vae.config.z_dim
-    unused = torch.Generator("cpu").manual_seed(0)  # the noise that comes with it is not ours
-    latents, image, *free = pipe.prepare_latents(
-        pixels, 1, channels, height, width, frames, torch.float32, device, unused
-    )
-    return {"image": image, "shape": tuple(latents.shape), "free": free[0] if free else None}
-
-
-def _wan_ask(
-    expert: Any, streams: Streams, timestep: Tensor, condition: Condition, passes: Passes, dtype: torch.dtype
-) -> Streams:
-    (x,), (guided,) = streams, passes
-    if condition.free is None:
-        x = torch.cat([x, condition.image], dim=1)  # (B, 2 C + mask, F, H, W)
-        times = timestep.expand(x.shape[0])
-    else:
-        _, p, q = expert.config.patch_size
-        times = condition.free[0, 0, :, ::p, ::q].to(x.device) * timestep
-        times = times.flatten().expand(x.shape[0], -1)  # (B, N)
-    text = condition.prompt if guided else condition.negative
-    with expert.cache_context("cond" if guided else "uncond"):
-        return expert(x.to(dtype), times.to(x.device), text, condition.image_tokens, return_dict=False)[:1]
-
+# The table.
 
 WAN = Family(
     pipeline=WanImageToVideoPipeline,
@@ -135,15 +99,35 @@ WAN = Family(
     side=16,
     text=512,
     prediction="flow_prediction",
-    scales=_wan_scales,
-    statistics=_wan_statistics,
-    words=_wan_words,
-    given=_wan_given,
-    ask=_wan_ask,
+    scales=wan.scales,
+    statistics=wan.statistics,
+    words=wan.words,
+    given=wan.given,
+    ask=wan.ask,
     guide=two_passes,
 )
 
-FAMILIES = (WAN,)
+LTX2 = Family(
+    pipeline=LTX2ImageToVideoPipeline,
+    named=("LTX2ImageToVideoPipeline", "LTX2Pipeline"),  # the model is published as the latter
+    stacks=("transformer_blocks",),
+    stream=0,
+    weights=("text_encoder", "connectors", "vae", "transformer"),
+    encoders=("text_encoder", "connectors"),
+    frames=8,
+    side=32,
+    text=1024,
+    prediction="flow_prediction",
+    scales=ltx2.scales,
+    statistics=ltx2.statistics,
+    words=ltx2.words,
+    given=ltx2.given,
+    ask=ltx2.ask,
+    guide=one_batched_pass,
+    beside=ltx2.sound_noise,
+)
+
+FAMILIES = (WAN, LTX2)
 
 
 class UnknownFamily(ValueError):

@@ -193,14 +193,37 @@ class VideoModel:
         """The initial latents (1, C, F, H, W) of a seed, drawn on the CPU so that every device gets the same."""
         return torch.randn(condition.shape, generator=_generator(seed)).to(self.device)
 
+    def noise_beside(self, condition: Condition, seed: int) -> Tensor | None:
+        """The initial latents of what is denoised beside the video (LTX-2: sound), None where there is nothing."""
+        if self.family.beside is None:
+            return None
+        generator = _generator(seed)
+        torch.randn(condition.shape, generator=generator)  # the video's come first
+        return self.family.beside(self.pipe, condition, generator).to(self.device)
+
     @torch.no_grad()
     def predict(self, x: Tensor, timestep: Tensor, condition: Condition, schedule: Schedule) -> Tensor:
         """The network's output at latents `x` (1, C, F, H, W), guided as the schedule says; the same shape.
 
         Args:
             timestep: scalar tensor, 1000 sigma, as the scheduler gives it.
+
+        Raises:
+            ValueError: if the model denoises something beside the video, which has to be given too.
         """
+        if self.family.beside is not None:
+            raise ValueError(
+                f"{self.name} denoises sound beside the video and cannot be asked about the video alone; take steps "
+                f"with denoise, or use predict_both"
+            )
         return self._predict((x,), timestep, condition, schedule)[0]
+
+    @torch.no_grad()
+    def predict_both(
+        self, x: Tensor, beside: Tensor, timestep: Tensor, condition: Condition, schedule: Schedule
+    ) -> Streams:
+        """`predict` for the video (1, C, F, H, W) and for what is denoised beside it (1, T, D), at the same time."""
+        return self._predict((x, beside), timestep, condition, schedule)
 
     def _predict(self, streams: Streams, timestep: Tensor, condition: Condition, schedule: Schedule) -> Streams:
         expert, guidance = self._expert(timestep, schedule)
