@@ -99,6 +99,8 @@ def ltx2_like(seed: int = 0) -> LTX2ImageToVideoPipeline:
     }
     for part in parts.values():
         _shake(part.eval())
+    for codec in (parts["vae"], parts["audio_vae"]):
+        codec.latents_mean.normal_(), codec.latents_std.uniform_(0.5, 2.0)
     return LTX2ImageToVideoPipeline(tokenizer=tokenizer, **parts, scheduler=FlowMatchEulerDiscreteScheduler(shift=5.0))
 
 
