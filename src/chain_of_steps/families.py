@@ -90,7 +90,7 @@ def one_batched_pass(ask: Callable[[Passes], Streams], guidance: float) -> Strea
 
 WAN = Family(
     pipeline=WanImageToVideoPipeline,
-    named=("WanImageToVideoPipeline", "WanPipeline"),  # the 5B model is published as the latter
+    named=("WanImageToVideoPipeline", "WanPipeline"),  # the text-to-video class has the same parts
     stacks=("blocks",),
     stream=None,
     weights=("text_encoder", "vae", "transformer", "transformer_2"),
@@ -109,7 +109,7 @@ WAN = Family(
 
 LTX2 = Family(
     pipeline=LTX2ImageToVideoPipeline,
-    named=("LTX2ImageToVideoPipeline", "LTX2Pipeline"),  # the model is published as the latter
+    named=("LTX2ImageToVideoPipeline", "LTX2Pipeline"),  # the text-to-video class has the same parts
     stacks=("transformer_blocks",),
     stream=0,
     weights=("text_encoder", "connectors", "vae", "transformer"),
