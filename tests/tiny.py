@@ -2,14 +2,27 @@
 
 import torch
 from diffusers import (
+    AutoencoderKLLTX2Audio,
+    AutoencoderKLLTX2Video,
     AutoencoderKLWan,
     FlowMatchEulerDiscreteScheduler,
+    LTX2ImageToVideoPipeline,
+    LTX2VideoTransformer3DModel,
     UniPCMultistepScheduler,
     WanImageToVideoPipeline,
     WanTransformer3DModel,
 )
+from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
 from torch import nn
-from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModel
+from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    Gemma3TextConfig,
+    SiglipVisionConfig,
+)
 
 from chain_of_steps import mini
 from chain_of_steps.models import VideoModel
@@ -63,6 +76,34 @@ def mini_like(seed: int = 0) -> WanImageToVideoPipeline:
     return WanImageToVideoPipeline(tokenizer=tokenizer, **parts, scheduler=SCHEDULERS["euler"]())
 
 
+def ltx2_like(seed: int = 0) -> LTX2ImageToVideoPipeline:
+    """One transformer that denoises sound beside the video; 8 x 32 x 32 pixels to a latent cell, as the real one."""
+    torch.manual_seed(seed)
+    tokenizer = mini.build_tokenizer()
+    parts = {
+        "text_encoder": _gemma(len(tokenizer), width=16, layers=2),
+        "connectors": _connectors(width=16, states=3),
+        "transformer": _ltx2_transformer(text=16),
+        "vae": _ltx2_codec(),
+        "audio_vae": AutoencoderKLLTX2Audio(
+            base_channels=8, ch_mult=(1,), num_res_blocks=1, latent_channels=2, mel_bins=16
+        ),
+        "vocoder": LTX2Vocoder(
+            in_channels=32,
+            hidden_channels=8,
+            upsample_kernel_sizes=[4, 4],
+            upsample_factors=[2, 2],
+            resnet_kernel_sizes=[3],
+            resnet_dilations=[[1, 3, 5]],
+        ),
+    }
+    for part in parts.values():
+        _shake(part.eval())
+    for codec in (parts["vae"], parts["audio_vae"]):
+        codec.latents_mean.normal_(), codec.latents_std.uniform_(0.5, 2.0)
+    return LTX2ImageToVideoPipeline(tokenizer=tokenizer, **parts, scheduler=FlowMatchEulerDiscreteScheduler(shift=5.0))
+
+
 PIPELINES = {"wan21_like": wan21_like, "wan22_like": wan22_like, "ti2v_like": ti2v_like, "mini_like": mini_like}
 
 
@@ -99,6 +140,59 @@ def _wan_transformer(**options: int) -> WanTransformer3DModel:
         "rope_max_seq_len": 32,
     }
     return WanTransformer3DModel(**usual | options).eval()
+
+
+def _gemma(vocabulary: int, width: int, layers: int) -> Gemma3ForConditionalGeneration:
+    text = Gemma3TextConfig(
+        vocab_size=vocabulary,
+        hidden_size=width,
+        intermediate_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        pad_token_id=0,
+    )
+    vision = SiglipVisionConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    return Gemma3ForConditionalGeneration(Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4))
+
+
+def _connectors(width: int, states: int) -> LTX2TextConnectors:
+    """From the `states` hidden states of each word to what the two streams are told."""
+    own = {"num_attention_heads": 2, "attention_head_dim": width // 2, "num_layers": 1, "num_learnable_registers": 8}
+    both = {f"{stream}_connector_{name}": value for stream in ("video", "audio") for name, value in own.items()}
+    return LTX2TextConnectors(caption_channels=width, text_proj_in_factor=states, **both)
+
+
+def _ltx2_transformer(text: int) -> LTX2VideoTransformer3DModel:
+    return LTX2VideoTransformer3DModel(
+        in_channels=8,
+        out_channels=8,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        cross_attention_dim=32,
+        audio_in_channels=8,
+        audio_out_channels=8,
+        audio_num_attention_heads=2,
+        audio_attention_head_dim=8,
+        audio_cross_attention_dim=16,
+        num_layers=3,
+        caption_channels=text,
+    )
+
+
+def _ltx2_codec() -> AutoencoderKLLTX2Video:
+    return AutoencoderKLLTX2Video(
+        latent_channels=8,
+        block_out_channels=(8, 16, 32, 64),
+        decoder_block_out_channels=(8, 16, 32),
+        layers_per_block=(1, 1, 1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1, 1),
+        spatial_compression_ratio=32,
+        temporal_compression_ratio=8,
+    )
 
 
 @torch.no_grad()

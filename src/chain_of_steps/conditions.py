@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import torch
@@ -23,7 +23,8 @@ class Condition:
         image_tokens: (1, 257, D) CLIP states where the model has an image encoder (Wan 2.1), else None.
         shape: (1, C, F, H, W) of the latents.
         free: (1, 1, F, H, W), 0 in the given frame and 1 elsewhere, in models whose time is told by token (Wan 2.2
-            5B, `expand_timesteps`), else None.
+            5B, `expand_timesteps`; LTX-2), else None.
+        more: what only this family needs, by name (LTX-2: what the sound is told, and masks of both texts).
     """
 
     prompt: Tensor
@@ -32,6 +33,7 @@ class Condition:
     image_tokens: Tensor | None
     shape: tuple[int, ...]
     free: Tensor | None = None
+    more: dict[str, Tensor] = field(default_factory=dict)
 
 
 def kept(folder: Path, told: tuple, make: Callable[[], Condition], device: str | torch.device) -> Condition:
@@ -54,6 +56,7 @@ def kept(folder: Path, told: tuple, make: Callable[[], Condition], device: str |
 def write(condition: Condition, file: Path) -> None:
     """Writes a condition whole or not at all."""
     parts = {f.name: getattr(condition, f.name) for f in fields(condition)}
+    parts |= {f"more.{name}": part for name, part in condition.more.items()}
     tensors = {name: part.contiguous().cpu() for name, part in parts.items() if isinstance(part, Tensor)}
     half = file.with_suffix(".part")
     save_file(tensors, half, metadata={"shape": ",".join(map(str, condition.shape))})
@@ -72,4 +75,5 @@ def read(file: Path, device: str | torch.device = "cpu") -> Condition:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except Exception as error:
         raise ValueError(f"{file} cannot be read ({error}); delete it, and it is made again") from error
-    return Condition(shape=shape, **{"image_tokens": None} | tensors)
+    more = {name.removeprefix("more."): tensors.pop(name) for name in list(tensors) if name.startswith("more.")}
+    return Condition(shape=shape, more=more, **{"image_tokens": None} | tensors)

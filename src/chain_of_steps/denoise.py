@@ -28,6 +28,7 @@ class State:
         x0_hat: the clean estimate of the step before, None before step 0.
         cells: how many (step, frame) cells interventions have changed so far.
         energy: the sum of their squared changes, each cell's divided by its number of elements.
+        beside: latents (1, T, D) and scheduler of what is denoised in step with the video (LTX-2: sound), else None.
     """
 
     step: int
@@ -36,9 +37,11 @@ class State:
     x0_hat: Tensor | None = None
     cells: int = 0
     energy: float = 0.0
+    beside: "State | None" = None
 
     def copy(self) -> "State":
-        return replace(self, scheduler=copy.deepcopy(self.scheduler))
+        beside = None if self.beside is None else self.beside.copy()
+        return replace(self, scheduler=copy.deepcopy(self.scheduler), beside=beside)
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Trajectory:
         states: where the generation can be taken up again, by step; empty unless asked for.
         watched: what `watch` returned at each step that was run.
         cells, energy: the dose of all interventions together; see `State`.
+        beside: what was denoised beside the video, as the last step left it, (1, T, D); None if nothing was.
     """
 
     sigmas: list[float]
@@ -63,6 +67,7 @@ class Trajectory:
     watched: list[Any] = field(default_factory=list)
     cells: int = 0
     energy: float = 0.0
+    beside: Tensor | None = None
 
 
 Watch = Callable[[int, Tensor, Tensor], Any]
@@ -70,7 +75,11 @@ Watch = Callable[[int, Tensor, Tensor], Any]
 
 def begin(model: VideoModel, condition: Condition, schedule: Schedule, seed: int) -> State:
     """The state before step 0: pure noise of a seed."""
-    return State(0, model.noise(condition, seed), schedule.scheduler(model.prediction))
+    state = State(0, model.noise(condition, seed), schedule.scheduler(model.prediction))
+    beside = model.noise_beside(condition, seed)
+    if beside is not None:
+        state.beside = State(0, beside, schedule.scheduler(model.prediction))
+    return state
 
 
 def denoise(
@@ -112,6 +121,7 @@ def denoise(
             trajectory.watched.append(watch(s, x, x0_hat))
     trajectory.latents.append(state.latents)
     trajectory.cells, trajectory.energy = state.cells, state.energy
+    trajectory.beside = None if state.beside is None else state.beside.latents
     return trajectory
 
 
@@ -137,11 +147,20 @@ def advance(
         _edit(state, edits, reset_history)
     x, t = state.latents, scheduler.timesteps[s]
     model.place.step = s
-    output = model.predict(x, t, condition, schedule)
+    if state.beside is None:
+        output = model.predict(x, t, condition, schedule)
+    else:
+        output, other = model.predict_both(x, state.beside.latents, t, condition, schedule)
+        _step_beside(state.beside, other, t)
     state.x0_hat = model.clean_estimate(output, x, float(scheduler.sigmas[s]), condition)
     state.latents = model.hold(scheduler.step(output, t, x, return_dict=False)[0], condition)
     state.step = s + 1
     return x, state.x0_hat
+
+
+def _step_beside(beside: State, output: Tensor, t: Tensor) -> None:
+    beside.latents = beside.scheduler.step(output, t, beside.latents, return_dict=False)[0]
+    beside.step += 1
 
 
 def edits_at(interventions: Sequence[Intervention], step: int, frames: int) -> tuple[Edit, ...]:

@@ -118,7 +118,7 @@ class Run:
     @cached_property
     def _maps(self) -> dict[str, np.ndarray]:
         """Token norms and colours of the whole run, (S, 1 + L, F, h, w, 3) uint8 each, on one scale per view."""
-        layers = range(-1, len(self.model.transformers[0].blocks))
+        layers = range(-1, self.model.layers)
         held = {(site.step, site.layer): state for site, state in self.states.items()}
         stacked = torch.stack([torch.stack([held[s, k] for k in layers]) for s in range(self.done)])
         maps = maps_of(

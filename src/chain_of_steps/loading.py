@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import DiffusionPipeline, GGUFQuantizationConfig, WanImageToVideoPipeline, WanTransformer3DModel
+from diffusers import DiffusionPipeline, GGUFQuantizationConfig, WanTransformer3DModel
 from safetensors.torch import load_file
 from torch import Tensor
+
+from . import families
 
 OFFLOADS = ("none", "model", "group")
 STORAGES = ("full", "fp8")
@@ -65,7 +67,8 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
 
     Raises:
         FileNotFoundError: if it is no such folder and nothing may be downloaded.
-        ValueError: if a weight file is missing or unreadable, or memory does not suffice.
+        ValueError: if a weight file is missing or unreadable, memory does not suffice, or the model is of no family
+            in the table.
     """
     folder, local = Path(source), not how.download
     if not (folder / "model_index.json").is_file() and (local or folder.exists()):
@@ -74,7 +77,8 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
             f"model of the hub be fetched with download"
         )
     try:
-        pipe = WanImageToVideoPipeline.from_pretrained(
+        family = families.named(DiffusionPipeline.load_config(source, local_files_only=local)["_class_name"])
+        pipe = family.pipeline.from_pretrained(
             source,
             dtype=getattr(torch, how.dtype),
             use_safetensors=True,
@@ -83,6 +87,8 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
         )
         _merge_loras(pipe, how.lora)
         _place(pipe, how)
+    except families.UnknownFamily as error:
+        raise ValueError(f"the model in {source} cannot be loaded: {error}") from error
     except torch.OutOfMemoryError as error:
         raise ValueError(
             f"the model in {source} does not fit on {how.device} ({str(error).split('. ')[0]}); try offload model or "
@@ -105,7 +111,7 @@ def _place(pipe: DiffusionPipeline, how: Loading) -> None:
     for expert in experts(pipe):
         if how.storage == "fp8":
             expert.enable_layerwise_casting(torch.float8_e4m3fn, getattr(torch, how.dtype))
-        for block in expert.blocks if how.compile else ():
+        for block in families.of(pipe).blocks(expert) if how.compile else ():
             block.forward = torch.compile(block.forward)
     if how.tiling:
         pipe.vae.enable_tiling()

@@ -46,8 +46,8 @@ class MergeLayers:
         self, model: VideoModel, conditions: Sequence[Condition], schedule: Schedule, states: Sequence[State]
     ) -> list[Tensor]:
         """The clean estimates of one merged step, from one batch of all generations."""
-        if not all(0 <= layer < len(model.transformers[0].blocks) for layer in self.layers):
-            raise ValueError(f"{self} names a layer outside of 0 to {len(model.transformers[0].blocks) - 1}")
+        if not all(0 <= layer < model.layers for layer in self.layers):
+            raise ValueError(f"{self} names a layer outside of 0 to {model.layers - 1}")
         means: dict[Site, Tensor] = {}
 
         def keep(site: Site, hidden: Tensor) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import WanImageToVideoPipeline
+from diffusers import DiffusionPipeline
 from diffusers.models.attention_dispatch import attention_backend
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from . import conditions, suites
+from . import conditions, families, suites
 from .conditions import Condition
+from .families import Passes, Streams
 from .loading import Loading, experts, load
 from .schedule import Schedule
 from .tasks.base import Sample
@@ -37,17 +38,19 @@ class Place:
     """Where a running forward pass belongs; the loop and the model write it, hooks read it."""
 
     step: int = 0
-    guided: bool = True
+    passes: Passes = (True,)
 
 
 class VideoModel:
-    """A Wan image-to-video pipeline of stock diffusers: what to feed it, what it predicts, how to decode it.
+    """An image-to-video pipeline of stock diffusers: what to feed it, what it predicts, how to decode it.
+
+    What differs between kinds of models is told by the family table (`families`).
 
     Args:
         pipe: the loaded pipeline.
         name: recorded with results.
-        size: side in pixels at which samples of the mini suite are drawn for it, a multiple of 16.
-        frames: pixel frames of a clip, 4 k + 1.
+        size: side in pixels at which samples of the mini suite are drawn for it, a multiple of the family's.
+        frames: pixel frames of a clip, 4 k + 1 or what else the family asks for.
         fixed: whether it knows frames of that size only.
         how: how it was loaded.
         kept: folder in which encoded conditions are kept; by default they are not.
@@ -55,7 +58,7 @@ class VideoModel:
 
     def __init__(
         self,
-        pipe: WanImageToVideoPipeline,
+        pipe: DiffusionPipeline,
         name: str = "model",
         size: int = suites.SIZE,
         frames: int = suites.FRAMES,
@@ -65,12 +68,13 @@ class VideoModel:
     ):
         self.pipe, self.name, self.size, self.frames, self.fixed = pipe, name, size, frames, fixed
         self.how, self.kept, self.place = how or Loading(), kept, Place()
+        self.family = families.of(pipe)
         # Asked once: each answer walks over all parameters. What is offloaded lies elsewhere between passes.
         self.device = torch.device(how.device) if how else pipe.transformer.device
         self.dtype = pipe.transformer.dtype
         pipe.set_progress_bar_config(disable=True)
-        for part in (pipe.transformer, pipe.transformer_2, pipe.vae, pipe.text_encoder):
-            if part is not None:
+        for part in pipe.components.values():
+            if isinstance(part, nn.Module):
                 part.eval().requires_grad_(False)
 
     @classmethod
@@ -103,7 +107,7 @@ class VideoModel:
     @property
     def stride(self) -> int:
         """Pixel frames per latent frame."""
-        return self.pipe.vae.config.scale_factor_temporal
+        return self.family.scales(self.pipe)[0]
 
     @property
     def latent_frames(self) -> int:
@@ -113,18 +117,18 @@ class VideoModel:
     @property
     def patch(self) -> int:
         """Pixels per side of a token."""
-        return self.pipe.vae_scale_factor_spatial * self.pipe.transformer.config.patch_size[1]
+        return self.family.scales(self.pipe)[1]
 
     @property
     def prediction(self) -> str:
         """What the network predicts: `flow_prediction` (the velocity) or `sample` (the clean estimate)."""
-        return getattr(self.pipe.scheduler.config, "prediction_type", "flow_prediction")
+        return getattr(self.pipe.scheduler.config, "prediction_type", self.family.prediction)
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """Hash of all weights, 16 hex digits: results carry it."""
         total = hashlib.sha256()
-        for part in (self.pipe.text_encoder, self.pipe.vae, self.pipe.transformer, self.pipe.transformer_2):
+        for part in (getattr(self.pipe, name) for name in self.family.weights):
             for name, tensor in sorted(part.state_dict().items()) if part is not None else []:
                 total.update(name.encode())
                 total.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
@@ -140,49 +144,44 @@ class VideoModel:
         """How many transformers share the work: 1, or 2 with a boundary between them."""
         return len(self.transformers)
 
+    @property
+    def layers(self) -> int:
+        """How many blocks a transformer has, L."""
+        return len(self.family.blocks(self.transformers[0]))
+
     @torch.no_grad()
     def prepare(self, prompt: str, image: np.ndarray | Image.Image, frames: int) -> Condition:
         """Encodes prompt and given frame exactly as the stock pipeline does.
 
         Args:
             prompt: what to do.
-            image: the first frame, (H, W, 3), uint8 or float in [0, 1]; H and W multiples of 16 and of `patch`.
-            frames: number of pixel frames, 4 k + 1.
+            image: the first frame, (H, W, 3), uint8 or float in [0, 1]; H and W multiples of the family's side and of
+                `patch`.
+            frames: number of pixel frames, 4 k + 1 or what else the family asks for.
 
         Raises:
             ValueError: if the size or the number of frames does not fit the model.
         """
         picture = _picture(image)
         width, height = picture.size
-        side = max(16, self.patch)
+        side = max(self.family.side, self.patch)
         if height % side or width % side:
             raise ValueError(f"the given frame is {width} x {height} pixels; both sides must be multiples of {side}")
-        _check_frames(frames)
+        self._check_frames(frames)
         if self.kept is None:
             return self._encode(prompt, picture, frames)
         told = (self.fingerprint, prompt, frames, np.asarray(picture))
         return conditions.kept(Path(self.kept), told, lambda: self._encode(prompt, picture, frames), self.device)
 
     def _encode(self, prompt: str, picture: Image.Image, frames: int) -> Condition:
-        pipe, (width, height) = self.pipe, picture.size
         self._move_encoders(self.device)
-        states, negative = pipe.encode_prompt(
-            prompt, negative_prompt="", max_sequence_length=self._text_length, device=self.device
-        )
-        tokens = None
-        if pipe.transformer.config.image_dim is not None:
-            tokens = pipe.encode_image(picture, self.device).to(self.dtype)
+        words = self.family.words(self.pipe, prompt, picture, self._text_length, self.device)
         self._move_encoders(torch.device("cpu"))  # they are large, and needed once per sample
-        pixels = pipe.video_processor.preprocess(picture, height=height, width=width)
-        pixels = pixels.to(self.device, dtype=torch.float32)
-        latents, image, *free = pipe.prepare_latents(
-            pixels, 1, pipe.vae.config.z_dim, height, width, frames, torch.float32, self.device, _generator(0)
-        )
-        return Condition(states.to(self.dtype), negative.to(self.dtype), image, tokens, tuple(latents.shape), *free)
+        return Condition(**words, **self.family.given(self.pipe, picture, frames, self.device))
 
     def _move_encoders(self, device: torch.device) -> None:
         if self.how.offload == "none" and self.device.type != "cpu":
-            for part in (self.pipe.text_encoder, self.pipe.image_encoder):
+            for part in (getattr(self.pipe, name) for name in self.family.encoders):
                 if part is not None:
                     part.to(device)
 
@@ -194,34 +193,49 @@ class VideoModel:
         """The initial latents (1, C, F, H, W) of a seed, drawn on the CPU so that every device gets the same."""
         return torch.randn(condition.shape, generator=_generator(seed)).to(self.device)
 
+    def noise_beside(self, condition: Condition, seed: int) -> Tensor | None:
+        """The initial latents of what is denoised beside the video (LTX-2: sound), None where there is nothing."""
+        if self.family.beside is None:
+            return None
+        generator = _generator(seed)
+        torch.randn(condition.shape, generator=generator)  # the video's come first
+        return self.family.beside(self.pipe, condition, generator).to(self.device)
+
     @torch.no_grad()
     def predict(self, x: Tensor, timestep: Tensor, condition: Condition, schedule: Schedule) -> Tensor:
         """The network's output at latents `x` (1, C, F, H, W), guided as the schedule says; the same shape.
 
         Args:
             timestep: scalar tensor, 1000 sigma, as the scheduler gives it.
+
+        Raises:
+            ValueError: if the model denoises something beside the video, which has to be given too.
         """
+        if self.family.beside is not None:
+            raise ValueError(
+                f"{self.name} denoises sound beside the video and cannot be asked about the video alone; take steps "
+                f"with denoise, or use predict_both"
+            )
+        return self._predict((x,), timestep, condition, schedule)[0]
+
+    @torch.no_grad()
+    def predict_both(
+        self, x: Tensor, beside: Tensor, timestep: Tensor, condition: Condition, schedule: Schedule
+    ) -> Streams:
+        """`predict` for the video (1, C, F, H, W) and for what is denoised beside it (1, T, D), at the same time."""
+        return self._predict((x, beside), timestep, condition, schedule)
+
+    def _predict(self, streams: Streams, timestep: Tensor, condition: Condition, schedule: Schedule) -> Streams:
         expert, guidance = self._expert(timestep, schedule)
-        if condition.free is None:
-            inputs = torch.cat([x, condition.image], dim=1)  # (B, 2 C + mask, F, H, W)
-            times = timestep.expand(x.shape[0])
-        else:
-            inputs, (_, p, q) = self.hold(x, condition), expert.config.patch_size
-            times = (
-                (condition.free[0, 0, :, ::p, ::q].to(x.device) * timestep).flatten().expand(x.shape[0], -1)
-            )  # (B, N)
-        inputs, times = inputs.to(self.dtype), times.to(x.device)
+        x, *beside = streams
+        streams = (self.hold(x, condition), *beside)
 
-        def ask(text: Tensor, guided: bool) -> Tensor:
-            self.place.guided = guided
-            with expert.cache_context("cond" if guided else "uncond"), self._attention():
-                return expert(inputs, times, text, condition.image_tokens, return_dict=False)[0]
+        def ask(passes: Passes) -> Streams:
+            self.place.passes = passes
+            with self._attention():
+                return self.family.ask(expert, streams, timestep, condition, passes, self.dtype)
 
-        output = ask(condition.prompt, guided=True)
-        if guidance > 1.0:
-            unguided = ask(condition.negative, guided=False)
-            output = unguided + guidance * (output - unguided)
-        return output
+        return self.family.guide(ask, guidance)
 
     def clean_estimate(self, output: Tensor, x: Tensor, sigma: float, condition: Condition) -> Tensor:
         """`x0_hat` (1, C, F, H, W), float32, from the network's output at `x` (paper eq. 2)."""
@@ -236,35 +250,39 @@ class VideoModel:
     @torch.no_grad()
     def decode(self, latents: Tensor) -> np.ndarray:
         """Decodes (1, C, F, H, W) latents to a clip (pixel frames, H, W, 3), uint8."""
-        vae = self.pipe.vae
-        mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(latents.device, latents.dtype)
-        std = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1).to(latents.device, latents.dtype)
-        latents = (latents * std + mean).to(self.device, vae.dtype)
+        vae, (mean, std) = self.pipe.vae, self._statistics()
+        latents = (latents * std.to(latents) + mean.to(latents)).to(self.device, vae.dtype)
         video = vae.decode(latents, return_dict=False)[0]  # (1, 3, F', H', W')
         video = (video[0].float().permute(1, 2, 3, 0) * 127.5 + 127.5).round().clamp(0, 255)
         return video.to(torch.uint8).cpu().numpy()
 
     @torch.no_grad()
     def encode(self, clip: np.ndarray) -> Tensor:
-        """Encodes a clip (4 k + 1 pixel frames, H, W, 3), uint8, to latents (1, C, F, H, W), noise-free."""
-        _check_frames(len(clip))
-        vae = self.pipe.vae
+        """Encodes a clip (pixel frames, H, W, 3), uint8, to latents (1, C, F, H, W), noise-free."""
+        self._check_frames(len(clip))
+        vae, (mean, std) = self.pipe.vae, self._statistics()
         pixels = torch.from_numpy(clip).permute(3, 0, 1, 2)[None].to(self.device, vae.dtype) / 127.5 - 1.0
-        mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(self.device)
-        std = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1).to(self.device)
-        return (vae.encode(pixels).latent_dist.mode() - mean) / std
+        return (vae.encode(pixels).latent_dist.mode() - mean.to(self.device)) / std.to(self.device)
+
+    def _statistics(self) -> tuple[Tensor, ...]:
+        return tuple(part.view(1, -1, 1, 1, 1) for part in self.family.statistics(self.pipe.vae))
+
+    def _check_frames(self, frames: int) -> None:
+        n = self.family.frames
+        if frames < 1 or frames % n != 1:  # the codec itself would silently drop the rest
+            counts = ", ".join(str(k * n + 1) for k in (1, 2, 3))
+            raise ValueError(f"{frames} frames do not fit the video codec; it takes {n} k + 1 frames: {counts}, ...")
 
     def _attention(self) -> AbstractContextManager:
         return attention_backend(self.how.attention) if self.how.attention else nullcontext()
 
     @property
     def _text_length(self) -> int:
-        return min(512, self.pipe.tokenizer.model_max_length)
+        return min(self.family.text, self.pipe.tokenizer.model_max_length)
 
     def _expert(self, timestep: Tensor, schedule: Schedule) -> tuple[Any, float]:
         pipe = self.pipe
-        boundary = schedule.boundary or pipe.config.boundary_ratio
-        if self.experts == 1 or timestep >= boundary * 1000:
+        if self.experts == 1 or timestep >= (schedule.boundary or pipe.config.boundary_ratio) * 1000:
             return pipe.transformer, schedule.guidance
         return pipe.transformer_2, schedule.guidance if schedule.guidance_2 is None else schedule.guidance_2
 
@@ -275,11 +293,6 @@ def _picture(image: np.ndarray | Image.Image) -> Image.Image:
     if image.dtype != np.uint8:
         image = (image * 255.0 + 0.5).astype(np.uint8)
     return Image.fromarray(image).convert("RGB")
-
-
-def _check_frames(frames: int) -> None:
-    if frames < 1 or frames % 4 != 1:  # the codec itself would silently drop the rest
-        raise ValueError(f"{frames} frames do not fit the video codec; it takes 4 k + 1 frames: 5, 9, 13, ...")
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -149,7 +149,7 @@ def cost(experiment: Experiment, runs: list, schedule: Schedule) -> Cost:
 def report(model: Blueprint, costs: list[Cost], height: int, width: int, frames: int) -> str:
     """The plan as text."""
     flop, state = model.flop(height, width, frames), model.state(height, width, frames)
-    layers = len(model.transformers[0].blocks)
+    layers = model.layers
     weights = ", ".join(f"{name} {size / 1e9:.1f} GB" for name, size in model.weights.items())
     lines = [
         f"{model.name} at {height} x {width}, {frames} frames",

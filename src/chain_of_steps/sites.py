@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from .models import VideoModel
+from .models import Place, VideoModel
 
 BUDGET = 4 << 30  # bytes that captured states may take
 
@@ -115,14 +115,20 @@ def start_at(model: VideoModel, layer: int, states: dict[bool, Tensor]) -> Itera
         states: (N, D) by pass: True is the one with the prompt.
     """
     _refuse_caches(model)
-    whole = [expert.blocks for expert in model.transformers]
+    if model.family.stream is not None or len(model.family.stacks) > 1:
+        # What is denoised beside the video needs the blocks before too: they run, then the states take their place.
+        with edit(model, lambda site, hidden: states[site.guided][None].to(hidden) if site.layer == layer else None):
+            yield
+        return
+    (stack,) = model.family.stacks
+    whole = [getattr(expert, stack) for expert in model.transformers]
     for expert, blocks in zip(model.transformers, whole, strict=True):
-        expert.blocks = nn.ModuleList([_Inject(model, states), *blocks[layer + 1 :]])
+        setattr(expert, stack, nn.ModuleList([_Inject(model, states), *blocks[layer + 1 :]]))
     try:
         yield
     finally:
         for expert, blocks in zip(model.transformers, whole, strict=True):
-            expert.blocks = blocks
+            setattr(expert, stack, blocks)
 
 
 class _Inject(nn.Module):
@@ -133,32 +139,52 @@ class _Inject(nn.Module):
         self.place, self.states = model.place, states
 
     def forward(self, hidden: Tensor, *_) -> Tensor:
-        return self.states[self.place.guided][None].to(hidden)
+        (guided,) = self.place.passes
+        return self.states[guided][None].to(hidden)
 
 
 @contextmanager
 def _hooked(model: VideoModel, visit: Callable[[Site, Tensor], Tensor | None]) -> Iterator[None]:
     """Calls `visit` with every site that is passed and its state (1, N, D); what it returns, if anything, goes on."""
     _refuse_caches(model)
-    place, handles = model.place, []
+    stream, handles = model.family.stream, []
     for expert, transformer in enumerate(model.transformers):
-        for layer, block in enumerate(transformer.blocks):
+        blocks = model.family.blocks(transformer)
+        for layer, block in enumerate(blocks):
 
             def after(module, arguments, output, expert=expert, layer=layer):
-                return visit(Site(place.step, expert, place.guided, layer), output)
+                if stream is None:
+                    return _shown(model.place, visit, expert, layer, output)
+                changed = _shown(model.place, visit, expert, layer, output[stream])
+                return None if changed is None else (*output[:stream], changed, *output[stream + 1 :])
 
             handles.append(block.register_forward_hook(after))
 
-        def before(module, arguments, expert=expert):
-            changed = visit(Site(place.step, expert, place.guided, -1), arguments[0])
-            return None if changed is None else (changed, *arguments[1:])
+        def before(module, arguments, named, expert=expert):
+            hidden = arguments[0] if arguments else named["hidden_states"]
+            changed = _shown(model.place, visit, expert, -1, hidden)
+            if changed is None:
+                return None
+            return ((changed, *arguments[1:]), named) if arguments else ((), named | {"hidden_states": changed})
 
-        handles.append(transformer.blocks[0].register_forward_pre_hook(before))
+        handles.append(blocks[0].register_forward_pre_hook(before, with_kwargs=True))
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _shown(place: Place, visit: Callable, expert: int, layer: int, hidden: Tensor) -> Tensor | None:
+    """Shows `visit` the states of each pass that a batch (passes, N, D) holds; the changed batch, or None."""
+    parts = hidden.chunk(len(place.passes))
+    changed = [
+        visit(Site(place.step, expert, guided, layer), part) for guided, part in zip(place.passes, parts, strict=True)
+    ]
+    if all(new is None for new in changed):
+        return None
+    whole = [part if new is None else new for part, new in zip(parts, changed, strict=True)]
+    return whole[0] if len(whole) == 1 else torch.cat(whole)
 
 
 def _refuse_caches(model: VideoModel) -> None:

@@ -105,7 +105,7 @@ def branch_late(pool: Pool, how: Strategy) -> Outcome:
 
 def random_layers(pool: Pool, how: Strategy) -> Outcome:
     """A merge in as many layers, drawn at random."""
-    blocks = len(pool.model.transformers[0].blocks)
+    blocks = pool.model.layers
     drawn = np.random.default_rng([pool.seed, 9]).choice(blocks, len(how.layers), replace=False)
     return merge(pool, replace(how, layers=tuple(sorted(map(int, drawn)))))
 

@@ -178,7 +178,9 @@ class _Tree:
         groups = _groups(state.step, members, self.schedule.steps, self.condition.shape[2])
         going_on = {index for group in groups.values() for index in group}
         for index in sorted(members.keys() - going_on):
-            ends = replace(path, latents=[*path.latents, state.latents], cells=state.cells, energy=state.energy)
+            beside = None if state.beside is None else state.beside.latents
+            ends = replace(path, latents=[*path.latents, state.latents], beside=beside)
+            ends.cells, ends.energy = state.cells, state.energy
             yield index, ends
         for number, (edits, group) in enumerate(groups.items()):
             here = state if number == len(groups) - 1 else state.copy()  # the last may use the state up

@@ -61,7 +61,7 @@ class Explorer:
         self.maze.show(False)
 
     def _changes(self) -> None:
-        layers = len(self.model.transformers[0].blocks)
+        layers = self.model.layers
         self.mode = w.Dropdown(options=MODES, description="noise", layout=WIDE)
         self.swaps = w.Checkbox(False, description="swap the state of another seed")
         self.swap_step = w.BoundedIntText(0, 0, 49, description="at step", layout=WIDE)
@@ -71,7 +71,7 @@ class Explorer:
         self.change = w.HBox([w.VBox([self.mode, self.cells.view]), w.VBox([swap, self.merge])])
 
     def _looks(self) -> None:
-        layers = len(self.model.transformers[0].blocks)
+        layers = self.model.layers
         self.step = w.IntSlider(0, 0, 0, description="step")
         self.frame = w.IntSlider(self.model.latent_frames - 1, 0, self.model.latent_frames - 1, description="frame")
         self.view_of = w.Dropdown(options=VIEWS, description="view")

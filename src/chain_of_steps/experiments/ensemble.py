@@ -58,7 +58,7 @@ class Ensemble:
 
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
-        self.layers = len(model.transformers[0].blocks)
+        self.layers = model.layers
         self._common = common(self.name, model, schedule)
 
     def catalogue(self, window: int, early: int) -> dict[str, dict[str, Strategy]]:

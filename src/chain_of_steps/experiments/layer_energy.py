@@ -104,7 +104,7 @@ class LayerEnergy:
         return load_file(file)
 
     def _stacked(self, captured: Captured, frames: int) -> Tensor:
-        layers = range(-1, len(self.model.transformers[0].blocks))
+        layers = range(-1, self.model.layers)
         by_place = {(site.step, site.layer): state for site, state in captured.items()}
         rows = [torch.stack([by_place[s, k] for k in layers]) for s in range(self.schedule.steps)]
         return torch.stack(rows).unflatten(2, (frames, -1)).float()

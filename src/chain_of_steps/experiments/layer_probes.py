@@ -56,7 +56,7 @@ class LayerProbes:
 
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
-        self.layers = len(model.transformers[0].blocks)
+        self.layers = model.layers
         self._common = common(self.name, model, schedule)
 
     def plan(self, tasks: list[str], samples: int, step_stride: int, suite_seed: int) -> list[Run]:

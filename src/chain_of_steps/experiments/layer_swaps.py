@@ -106,7 +106,7 @@ class LayerSwaps:
 
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
-        self.layers = len(model.transformers[0].blocks)
+        self.layers = model.layers
         self.patch = model.patch
         self._common = common(self.name, model, schedule)
 

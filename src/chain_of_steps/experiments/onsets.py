@@ -59,7 +59,7 @@ class Onsets:
 
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
-        self.middle = len(model.transformers[0].blocks) // 2
+        self.middle = model.layers // 2
         self._common = common(self.name, model, schedule)
 
     def plan(self, tasks: list[str], samples: int, suite_seed: int) -> list[Run]:

@@ -75,7 +75,7 @@ class Perturbation:
 
     def __init__(self, model: VideoModel, schedule: Schedule, layer: int | None = None):
         self.model, self.schedule = model, schedule
-        self.layer = len(model.transformers[0].blocks) // 2 if layer is None else layer
+        self.layer = model.layers // 2 if layer is None else layer
         self._common = common(self.name, model, schedule) | {"layer": self.layer}
 
     def plan(

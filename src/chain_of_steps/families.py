@@ -1,0 +1,156 @@
+"""The family table: all that sets one kind of image-to-video model of diffusers apart from another, a row for each.
+
+Outside of a row every model speaks the same language: latents (B, C, F, H, W), tokens in the order (f h w), a hidden
+state (B, N, D) after every block. Packed latents are packed on the way into the network and unpacked on the way out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline, LTX2ImageToVideoPipeline, WanImageToVideoPipeline
+from torch import Tensor, nn
+
+from . import ltx2, wan
+from .conditions import Condition
+
+Streams = tuple[Tensor, ...]  # the video's, and in some families what is denoised beside it
+Passes = tuple[bool, ...]  # which a forward pass holds, in the order of its batch: True with the prompt, False without
+
+
+@dataclass(frozen=True)
+class Family:
+    """A row of the table.
+
+    Attributes:
+        pipeline: the class of diffusers that is loaded.
+        named: what `_class_name` in a model's model_index.json may be.
+        stacks: attributes of a transformer that hold its blocks, in the order in which they run.
+        stream: index of the video's state in what a block puts out; None where it is all that it puts out.
+        weights: components on which results depend, in the order in which the fingerprint reads them.
+        encoders: components that are needed once per sample.
+        frames, side: clips have `frames` k + 1 pixel frames, and sides that are multiples of `side` pixels.
+        text: longest prompt, in tokens.
+        prediction: what the network predicts, where the scheduler's configuration does not say.
+        scales: of a pipeline: pixel frames per latent frame, and pixels per side of a token.
+        statistics: of a codec: mean and standard deviation (C,) of its latents.
+        words: what a condition holds of the prompt, from (pipe, prompt, given frame, tokens, device).
+        given: what it holds of the given frame, and the latents' shape, from (pipe, given frame, frames, device).
+        ask: one forward pass: (expert, streams, timestep, condition, passes, dtype) -> what it predicts for each
+            stream, the passes along the batch.
+        guide: how passes become one prediction: `two_passes` or `one_batched_pass`.
+        beside: the initial latents of a second stream, from (pipe, condition, generator); None if there is none.
+    """
+
+    pipeline: type[DiffusionPipeline]
+    named: tuple[str, ...]
+    stacks: tuple[str, ...]
+    stream: int | None
+    weights: tuple[str, ...]
+    encoders: tuple[str, ...]
+    frames: int
+    side: int
+    text: int
+    prediction: str
+    scales: Callable[[Any], tuple[int, int]]
+    statistics: Callable[[Any], tuple[Tensor, Tensor]]
+    words: Callable[..., dict[str, Any]]
+    given: Callable[..., dict[str, Any]]
+    ask: Callable[..., Streams]
+    guide: Callable[[Callable[[Passes], Streams], float], Streams]
+    beside: Callable[[Any, Condition, torch.Generator], Tensor] | None = None
+
+    def blocks(self, expert: Any) -> list[nn.Module]:
+        """The blocks of a transformer, in the order in which they run."""
+        return [block for stack in self.stacks for block in getattr(expert, stack)]
+
+
+# How guidance is made.
+
+
+def two_passes(ask: Callable[[Passes], Streams], guidance: float) -> Streams:
+    """One forward pass with the prompt, then one without: `u + g (c - u)`."""
+    guided = ask((True,))
+    if guidance <= 1.0:
+        return guided
+    unguided = ask((False,))
+    return tuple(u + guidance * (c - u) for u, c in zip(unguided, guided, strict=True))
+
+
+def one_batched_pass(ask: Callable[[Passes], Streams], guidance: float) -> Streams:
+    """Both in one batch, the pass without the prompt first: `c + (g - 1) (c - u)`."""
+    if guidance <= 1.0:
+        return ask((True,))
+    halves = (output.chunk(2) for output in ask((False, True)))
+    return tuple(c + (guidance - 1) * (c - u) for u, c in halves)
+
+
+# The table.
+
+WAN = Family(
+    pipeline=WanImageToVideoPipeline,
+    named=("WanImageToVideoPipeline", "WanPipeline"),  # the text-to-video class has the same parts
+    stacks=("blocks",),
+    stream=None,
+    weights=("text_encoder", "vae", "transformer", "transformer_2"),
+    encoders=("text_encoder", "image_encoder"),
+    frames=4,
+    side=16,
+    text=512,
+    prediction="flow_prediction",
+    scales=wan.scales,
+    statistics=wan.statistics,
+    words=wan.words,
+    given=wan.given,
+    ask=wan.ask,
+    guide=two_passes,
+)
+
+LTX2 = Family(
+    pipeline=LTX2ImageToVideoPipeline,
+    named=("LTX2ImageToVideoPipeline", "LTX2Pipeline"),  # the text-to-video class has the same parts
+    stacks=("transformer_blocks",),
+    stream=0,
+    weights=("text_encoder", "connectors", "vae", "transformer"),
+    encoders=("text_encoder", "connectors"),
+    frames=8,
+    side=32,
+    text=1024,
+    prediction="flow_prediction",
+    scales=ltx2.scales,
+    statistics=ltx2.statistics,
+    words=ltx2.words,
+    given=ltx2.given,
+    ask=ltx2.ask,
+    guide=one_batched_pass,
+    beside=ltx2.sound_noise,
+)
+
+FAMILIES = (WAN, LTX2)
+
+
+class UnknownFamily(ValueError):
+    """A kind of model that has no row in the table."""
+
+
+def named(name: str) -> Family:
+    """The family of models whose model_index.json has this `_class_name`.
+
+    Raises:
+        UnknownFamily: if there is none.
+    """
+    for family in FAMILIES:
+        if name in family.named:
+            return family
+    known = ", ".join(name for family in FAMILIES for name in family.named)
+    raise UnknownFamily(f"{name} is of no model family that is known here; expected one of {known}")
+
+
+def of(pipe: DiffusionPipeline) -> Family:
+    """The family of a loaded pipeline.
+
+    Raises:
+        UnknownFamily: if it is of none.
+    """
+    return named(type(pipe).__name__)

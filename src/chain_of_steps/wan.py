@@ -1,0 +1,62 @@
+"""How Wan is asked: 2.1, 2.2 with two experts, and 2.2 5B, which sees the given frame in its place at time 0."""
+
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .conditions import Condition
+
+
+def scales(pipe: Any) -> tuple[int, int]:
+    """Pixel frames per latent frame, and pixels per side of a token."""
+    return pipe.vae.config.scale_factor_temporal, pipe.vae_scale_factor_spatial * pipe.transformer.config.patch_size[1]
+
+
+def statistics(vae: Any) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (C,) of the latents."""
+    return torch.tensor(vae.config.latents_mean), torch.tensor(vae.config.latents_std)
+
+
+def words(pipe: Any, prompt: str, picture: Image.Image, tokens: int, device: torch.device) -> dict[str, Any]:
+    """Text states of the prompt and of the empty one, and what an image encoder sees where there is one."""
+    states, negative = pipe.encode_prompt(prompt, negative_prompt="", max_sequence_length=tokens, device=device)
+    dtype, seen = pipe.transformer.dtype, None
+    if pipe.transformer.config.image_dim is not None:
+        seen = pipe.encode_image(picture, device).to(dtype)
+    return {"prompt": states.to(dtype), "negative": negative.to(dtype), "image_tokens": seen}
+
+
+def given(pipe: Any, picture: Image.Image, frames: int, device: torch.device) -> dict[str, Any]:
+    """The given frame as the network takes it, and the shape of the latents."""
+    width, height = picture.size
+    pixels = pipe.video_processor.preprocess(picture, height=height, width=width)
+    pixels, channels = pixels.to(device, dtype=torch.float32), pipe.vae.config.z_dim
+    unused = torch.Generator("cpu").manual_seed(0)  # the noise that comes with it is not ours
+    latents, image, *free = pipe.prepare_latents(
+        pixels, 1, channels, height, width, frames, torch.float32, device, unused
+    )
+    return {"image": image, "shape": tuple(latents.shape), "free": free[0] if free else None}
+
+
+def ask(
+    expert: Any,
+    streams: tuple[Tensor, ...],
+    timestep: Tensor,
+    condition: Condition,
+    passes: tuple[bool, ...],
+    dtype: torch.dtype,
+) -> tuple[Tensor, ...]:
+    """One forward pass with the prompt or without; the velocity (B, C, F, H, W), or what else the network predicts."""
+    (x,), (guided,) = streams, passes
+    if condition.free is None:
+        x = torch.cat([x, condition.image], dim=1)  # (B, 2 C + mask, F, H, W)
+        times = timestep.expand(x.shape[0])
+    else:
+        _, p, q = expert.config.patch_size
+        times = condition.free[0, 0, :, ::p, ::q].to(x.device) * timestep
+        times = times.flatten().expand(x.shape[0], -1)  # (B, N)
+    text = condition.prompt if guided else condition.negative
+    with expert.cache_context("cond" if guided else "uncond"):
+        return expert(x.to(dtype), times.to(x.device), text, condition.image_tokens, return_dict=False)[:1]
