@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Page
+from browser import until
+from playwright.sync_api import Locator, Page
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "a-token-of-the-tests"
@@ -33,7 +34,7 @@ class Lab:
 
     def open(self, page: Page, name: str) -> None:
         """Opens a notebook and waits until its kernel is there."""
-        page.goto(f"{self.url}/lab/tree/notebooks/{name}.ipynb?token={TOKEN}&reset")
+        page.goto(f"{self.url}/lab/tree/{name}.ipynb?token={TOKEN}&reset")
         ready = f"window.jupyterapp && {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'"
         page.wait_for_function(ready, timeout=PATIENCE * 1000)
         page.evaluate("jupyterapp.shell.collapseLeft()")
@@ -46,7 +47,7 @@ class Lab:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Lab]:
-    """JupyterLab on copies of the notebooks in `folder`, in which everything that they write stays.
+    """JupyterLab as `make lab` starts it, on copies of the notebooks in `folder`, where all that they write stays.
 
     Raises:
         RuntimeError: if it does not come up; with what it said.
@@ -55,9 +56,9 @@ def running(folder: Path) -> Iterator[Lab]:
     port = free_port()
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser", "--allow-root"]
     command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"]
-    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"]
+    command += [f"--IdentityProvider.token={TOKEN}"]
     with (folder / "lab.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=folder, env=surroundings(folder), stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=folder / "notebooks", env=surroundings(folder), stdout=log, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(f"{url}/api/status", server, folder / "lab.log")
@@ -68,7 +69,7 @@ def running(folder: Path) -> Iterator[Lab]:
 
 
 def furnish(folder: Path) -> None:
-    """The notebooks as copies, the model as a link: what a notebook finds under `root`."""
+    """The notebooks and their settings as copies, the model as a link: what a notebook finds under `root`."""
     (folder / "notebooks").mkdir()
     for file in (ROOT / "notebooks").iterdir():
         if file.suffix in (".ipynb", ".py"):
@@ -81,10 +82,10 @@ def furnish(folder: Path) -> None:
 
 
 def surroundings(folder: Path) -> dict[str, str]:
-    """Environment variables that keep the user's settings, workspaces and running servers out of it."""
+    """The settings of `make lab`; those of the user, workspaces and running servers are kept out of it."""
     own = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     own |= {f"JUPYTERLAB_{kind}_DIR": str(folder / kind.lower()) for kind in ("SETTINGS", "WORKSPACES")}
-    return {**os.environ, **own}
+    return {**os.environ, **own, "JUPYTER_CONFIG_PATH": str(folder / "notebooks")}
 
 
 def free_port() -> int:
@@ -103,3 +104,14 @@ def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
         except OSError:
             time.sleep(0.2)
     raise RuntimeError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+
+
+def slider(page: Page, name: str) -> Locator:
+    """The handle of a slider, which takes the keys."""
+    return page.locator(".widget-hslider", has=page.get_by_text(name, exact=True)).get_by_role("slider")
+
+
+def press_run(page: Page) -> None:
+    """Presses the explorer's *run*, and waits until nothing is left to be stopped."""
+    page.get_by_role("button", name="run", exact=True).click()
+    until(page.get_by_role("button", name="stop", exact=True).is_disabled, "the run ends", PATIENCE)

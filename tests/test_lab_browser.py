@@ -7,7 +7,7 @@ from pathlib import Path
 import lab
 import pytest
 from browser import pixels, screenshot, until
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Page
 
 needs_model = pytest.mark.skipif(
     not (lab.ROOT / "data/mini/model_index.json").exists(), reason="the mini model is not here; `dvc pull` fetches it"
@@ -45,11 +45,6 @@ def texts(cells: list[dict]) -> list[str]:
     return ["".join(output.get("data", {}).get("text/plain", "")) for output in outputs]
 
 
-def slider(page: Page, name: str) -> Locator:
-    """The handle of a slider, which takes the keys."""
-    return page.locator(".widget-hslider", has=page.get_by_text(name, exact=True)).get_by_role("slider")
-
-
 def test_the_walkthrough_runs_and_its_player_takes_keys(server, page):
     server.open(page, "0_walkthrough")
     said = texts(server.run(page))
@@ -74,12 +69,11 @@ def test_the_explorer_runs_changes_compares_and_keeps(server, page, folder):
     server.open(page, "explorer")
     texts(server.run(page))
     clean, changed = page.locator("img.widget-image").nth(0), page.locator("img.widget-image").nth(1)
-    page.get_by_role("button", name="run", exact=True).click()
-    finished(page)
-    handle = slider(page, "step")
+    lab.press_run(page)
+    handle = lab.slider(page, "step")
     handle.scroll_into_view_if_needed()
     for name, keys in (("step", ("ArrowRight", "ArrowRight")), ("frame", ("ArrowLeft", "ArrowLeft"))):
-        slider(page, name).focus()
+        lab.slider(page, name).focus()
         for key in keys:
             before = pixels(clean)
             page.keyboard.press(key)
@@ -87,11 +81,10 @@ def test_the_explorer_runs_changes_compares_and_keeps(server, page, folder):
     screenshot(page, "explorer-clean")
 
     page.get_by_title("noise at step 1, frame 4").click()
-    page.get_by_role("button", name="run", exact=True).click()
-    finished(page)
+    lab.press_run(page)
     until(lambda: pixels(changed) not in ("", pixels(clean)), "the changed run shows something else")
     assert page.locator("svg polyline[stroke-dasharray='5 4']").count() > 0, "its evidence is drawn too"
-    slider(page, "step").focus()
+    lab.slider(page, "step").focus()
     before = pixels(changed)
     page.keyboard.press("ArrowLeft")
     until(lambda: pixels(changed) != before, "both move together")
@@ -103,9 +96,3 @@ def test_the_explorer_runs_changes_compares_and_keeps(server, page, folder):
     (labelled,) = json.loads((folder / "scratch" / "labels.json").read_text()).values()
     assert labelled["behaviours"] == ["memory"] and labelled["setting"]["noise"] == [[1, 4]]
     texts(page.evaluate(f"{lab.NOTEBOOK}.content.model.toJSON()")["cells"])
-
-
-def finished(page: Page) -> None:
-    """Until nothing is left to be stopped."""
-    stop = page.get_by_role("button", name="stop", exact=True)
-    until(stop.is_disabled, "the run ends")

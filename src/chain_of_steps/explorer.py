@@ -138,6 +138,8 @@ class Run:
                 if self._stop.is_set():
                     break
                 self.evidence(step)
+            else:
+                self._maps  # noqa: B018  (their scales need the whole run)
         except Stopped:
             pass
         except Exception as error:
