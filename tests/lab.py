@@ -69,7 +69,7 @@ def running(folder: Path) -> Iterator[Lab]:
 
 
 def furnish(folder: Path) -> None:
-    """The notebooks and their settings as copies, the model as a link: what a notebook finds under `root`."""
+    """The notebooks as copies, the model as a link: what a notebook finds under `root`."""
     (folder / "notebooks").mkdir()
     for file in (ROOT / "notebooks").iterdir():
         if file.suffix in (".ipynb", ".py"):
@@ -85,7 +85,7 @@ def surroundings(folder: Path) -> dict[str, str]:
     """The settings of `make lab`; those of the user, workspaces and running servers are kept out of it."""
     own = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     own |= {f"JUPYTERLAB_{kind}_DIR": str(folder / kind.lower()) for kind in ("SETTINGS", "WORKSPACES")}
-    return {**os.environ, **own, "JUPYTER_CONFIG_PATH": str(folder / "notebooks")}
+    return {**os.environ, **own, "JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "jupyter")}
 
 
 def free_port() -> int:
