@@ -76,15 +76,15 @@ def furnish(folder: Path) -> None:
             (folder / "notebooks" / file.name).write_bytes(file.read_bytes())
     (folder / "data").symlink_to(ROOT / "data")
     for name, values in SETTINGS.items():
-        file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file = folder / "jupyterlab_settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
 
 
 def surroundings(folder: Path) -> dict[str, str]:
     """The settings of `make lab`; those of the user, workspaces and running servers are kept out of it."""
-    own = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
-    own |= {f"JUPYTERLAB_{kind}_DIR": str(folder / kind.lower()) for kind in ("SETTINGS", "WORKSPACES")}
+    names = ("JUPYTER_CONFIG", "JUPYTER_DATA", "JUPYTER_RUNTIME", "JUPYTERLAB_SETTINGS", "JUPYTERLAB_WORKSPACES")
+    own = {f"{name}_DIR": str(folder / name.lower()) for name in names}
     return {**os.environ, **own, "JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "jupyter")}
 
 

@@ -9,6 +9,8 @@ import pytest
 from browser import pixels, screenshot, until
 from playwright.sync_api import Page
 
+from chain_of_steps.setting import Setting
+
 needs_model = pytest.mark.skipif(
     not (lab.ROOT / "data/mini/model_index.json").exists(), reason="the mini model is not here; `dvc pull` fetches it"
 )
@@ -28,11 +30,12 @@ def server(browser, folder) -> Iterator[lab.Lab]:
 
 @pytest.fixture
 def page(browser) -> Iterator[Page]:
-    """A page on which no error may be logged."""
+    """A page on which no error may be logged; its kernel ends with it."""
     page, errors = browser.new_page(viewport={"width": 1280, "height": 1000}), []
     page.set_default_timeout(lab.PATIENCE * 1000)
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
+    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
     page.close()
     assert not errors
 
@@ -90,9 +93,31 @@ def test_the_explorer_runs_changes_compares_and_keeps(server, page, folder):
     until(lambda: pixels(changed) != before, "both move together")
     screenshot(page, "explorer-changed")
 
+    page.get_by_label("view", exact=True).select_option("latent energy (token norms)")
+    until(lambda: pixels(clean) not in ("", before), "another view is shown")
+    before = pixels(clean)
+    lab.slider(page, "layer").focus()
+    page.keyboard.press("ArrowRight")
+    until(lambda: pixels(clean) != before, "another layer is shown")
+
     page.get_by_role("listbox").select_option("memory")
     page.get_by_role("button", name="save label").click()
     page.get_by_text("saved in labels.json").wait_for()
     (labelled,) = json.loads((folder / "scratch" / "labels.json").read_text()).values()
     assert labelled["behaviours"] == ["memory"] and labelled["setting"]["noise"] == [[1, 4]]
     texts(page.evaluate(f"{lab.NOTEBOOK}.content.model.toJSON()")["cells"])
+
+
+def test_a_maze_drawn_by_hand_is_solved_and_shared(server, page):
+    server.open(page, "explorer")
+    texts(server.run(page))
+    page.get_by_label("puzzle", exact=True).select_option("a maze of my own")
+    for wall in ("wall between (0, 0) and (1, 0)", "wall between (1, 0) and (1, 1)", "wall between (1, 0) and (2, 0)"):
+        page.get_by_title(wall).click()
+    page.get_by_title("room (0, 0)").click()
+    page.get_by_title("room (2, 0)").click()
+    lab.press_run(page)
+    page.get_by_text("dead end 0 (wrong)").wait_for()
+    screenshot(page, "explorer-maze")
+    setting = Setting.from_text(page.get_by_label("share", exact=True).input_value())
+    assert setting.drawn[2:] == ((0, 0), (2, 0)) and setting.sample().candidates[0].answer == [(0, 0), (1, 0), (2, 0)]
