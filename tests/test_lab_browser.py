@@ -117,7 +117,7 @@ def test_a_maze_drawn_by_hand_is_solved_and_shared(server, page):
     page.get_by_title("room (0, 0)").click()
     page.get_by_title("room (2, 0)").click()
     lab.press_run(page)
-    page.get_by_text("dead end 0 (wrong)").wait_for()
+    page.get_by_text("dead end 0 (wrong)").scroll_into_view_if_needed()
     screenshot(page, "explorer-maze")
     setting = Setting.from_text(page.get_by_label("share", exact=True).input_value())
     assert setting.drawn[2:] == ((0, 0), (2, 0)) and setting.sample().candidates[0].answer == [(0, 0), (1, 0), (2, 0)]

@@ -40,7 +40,8 @@ def test_a_run_shows_its_pictures_and_its_curves(explorer):
     explorer.frame.value = 0
     assert bytes(explorer.left.value).startswith(b"\x89PNG") and bytes(explorer.left.value) != first
     assert explorer.chart.value.count("<polyline") == len(explorer.clean.sample.candidates)
-    assert bytes(explorer.right.value) == b"" and explorer.message.value == '<span role="status"></span>'
+    assert bytes(explorer.right.value) == b"" and explorer.right.layout.visibility == "hidden"
+    assert explorer.left.layout.visibility == "visible" and explorer.message.value == '<span role="status"></span>'
 
 
 def test_a_change_runs_beside_the_clean_one_which_is_kept(explorer):

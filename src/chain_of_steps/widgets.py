@@ -88,7 +88,7 @@ class Explorer:
         self.frame = w.IntSlider(self.model.latent_frames - 1, 0, self.model.latent_frames - 1, description="frame")
         self.view_of = w.Dropdown(options=[(name, view) for view, name in NAMES.items()], description="view")
         self.layer = w.IntSlider(layers // 2, -1, layers - 1, description="layer")
-        self.left, self.right = w.Image(width=288, height=288), w.Image(width=288, height=288)
+        self.left, self.right = (w.Image(width=288, height=288, layout=w.Layout(visibility="hidden")) for _ in range(2))
         self.chart = w.HTML()
         for slider in (self.step, self.frame, self.view_of, self.layer):
             slider.observe(lambda _: self.draw(), "value")
@@ -181,6 +181,7 @@ class Explorer:
                 image.value = b""
             elif self.view_of.value == VIEWS[0] or not run.running or run.ended:
                 image.value = png(run.picture(*place))
+            image.layout.visibility = "visible" if image.value else "hidden"  # a browser marks what is no picture
         self.chart.value = chart(self.runs, self.step.value)
 
     def _label(self) -> None:
