@@ -85,7 +85,8 @@ def surroundings(folder: Path) -> dict[str, str]:
     """The settings of `make lab`; those of the user, workspaces and running servers are kept out of it."""
     names = ("JUPYTER_CONFIG", "JUPYTER_DATA", "JUPYTER_RUNTIME", "JUPYTERLAB_SETTINGS", "JUPYTERLAB_WORKSPACES")
     own = {f"{name}_DIR": str(folder / name.lower()) for name in names}
-    return {**os.environ, **own, "JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "jupyter")}
+    one = {"OMP_NUM_THREADS": "1"}  # on a busy machine a second thread makes a kernel many times slower
+    return {**one, **os.environ, **own, "JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "jupyter")}
 
 
 def free_port() -> int:
