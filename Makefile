@@ -56,7 +56,7 @@ format: $(INSTALLED) ## bring code and notebooks into style
 	$(BIN)/python -m ruff format .
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab
-	cd notebooks && $(IN_VENV) ../$(BIN)/python -m jupyterlab
+	cd notebooks && JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter" $(IN_VENV) ../$(BIN)/python -m jupyterlab
 
 train: $(INSTALLED) ## train the mini model, going on where it stopped [TRAIN_BUDGET=3h]
 	$(IN_VENV) $(BIN)/chain-of-steps train --budget $(TRAIN_BUDGET) --resume

@@ -4,8 +4,14 @@ import functools
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Locator, Page
+
+SCREENSHOTS = Path(__file__).parent.parent / "scratch" / "screenshots"
 
 ARGS = [
     "--no-sandbox",
@@ -32,3 +38,32 @@ def chromium_path() -> str:
     if path is None:
         pytest.skip("needs Chromium on the PATH (Debian and Ubuntu: apt install chromium)")
     return path
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Waits from outside: a page's own policy may forbid the eval that playwright's `wait_for_function` needs.
+
+    Raises:
+        AssertionError: if it does not come true.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s it is still not so: {what}"
+        time.sleep(0.02)
+
+
+def pixels(shown: Locator) -> str:
+    """The pixels of a canvas or of a loaded image, as a data URI; empty if there are none."""
+    return shown.evaluate("""shown => {
+        const [w, h] = [shown.naturalWidth ?? shown.width, shown.naturalHeight ?? shown.height];
+        if (!w || !h) return "";
+        const canvas = Object.assign(document.createElement("canvas"), {width: w, height: h});
+        canvas.getContext("2d").drawImage(shown, 0, 0);
+        return canvas.toDataURL();
+    }""")
+
+
+def screenshot(page: Page, name: str, **options) -> None:
+    """Keeps what the page shows, for people to look at."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)

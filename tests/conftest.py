@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from browser import ARGS, chromium_path
+from playwright.sync_api import sync_playwright
 
 from chain_of_steps.models import VideoModel
 
@@ -27,3 +29,13 @@ def picture() -> np.ndarray:
 def model(request) -> VideoModel:
     """Each kind of tiny model in turn."""
     return VideoModel(tiny.PIPELINES[request.param](), request.param)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium. It goes with the module: while playwright runs, papermill cannot."""
+    path = chromium_path()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        yield browser
+        browser.close()

@@ -45,6 +45,7 @@ def final(run: Run) -> torch.Tensor:
         Setting("bounce", 3, seed=5, steps=8, noise=((1, 2), (3, 0)), mode="level-correct"),
         Setting(drawn=DRAWN, swap=(2, 1)),
         Setting(merge=3),
+        Setting(merge=2, merge_layers=(1, 4)),
     ],
 )
 def test_a_setting_survives_its_text(setting):
@@ -144,6 +145,15 @@ def test_merged_seeds_are_the_ensembles(model):
     pool = Pool(model, GRID, sample, sample, seed=0)
     expected = apply_strategy(Strategy("merge", 3, 2, "x0_hat"), pool).finals[0]
     assert torch.equal(final(Run(model, GRID, Setting(steps=4, merge=3))), expected)
+
+
+def test_merged_layers_are_the_papers_recipe(model):
+    sample = suites.draw_one("maze", 0, 7)
+    pool = Pool(model, GRID, sample, sample, seed=0)
+    expected = apply_strategy(Strategy("merge", 3, 2, "lock_step", layers=(0, 1)), pool).finals[0]
+    run = Run(model, GRID, Setting(steps=4, merge=3, merge_layers=(0, 1)))
+    assert torch.equal(final(run), expected)
+    assert run.picture(3, 8, VIEWS[1], 0).shape == (48, 48, 3)
 
 
 def test_every_view_has_its_picture(model):

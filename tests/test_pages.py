@@ -1,43 +1,34 @@
 """Published pages: formulas without scripts, pictures with descriptions, nothing fetched from anywhere."""
 
 import re
-import sys
-from pathlib import Path
 
+import made_up
 import nbformat
 import pytest
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-
-import pages  # noqa: E402
-
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+from made_up import ROOT, pages
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The site of the project's notebooks as they are, without outputs but for one made-up figure."""
-    out, executed = tmp_path_factory.mktemp("site") / "site", {}
-    for file in (ROOT / "notebooks").glob("*.ipynb"):
-        notebook = nbformat.read(file, as_version=4)
-        figure = nbformat.v4.new_output("display_data", {"image/png": PNG, "text/plain": "<Figure>"})
-        noise = nbformat.v4.new_output("stream", name="stderr", text="99 %|####| secret-progress")
-        cell = nbformat.v4.new_code_cell("draw()", outputs=[figure, noise])
-        notebook.cells.append(cell)
-        executed[file.stem] = out.parent / file.name
-        nbformat.write(notebook, executed[file.stem])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pages, "executed", executed.__getitem__)
-        pages.main(out)
-    return out
+    return made_up.site(tmp_path_factory.mktemp("pages"))
 
 
-def test_every_notebook_has_its_page_and_the_index_lists_it(site):
+def test_every_published_notebook_has_its_page_and_the_index_lists_it(site):
     index = (site / "index.html").read_text()
-    for file in (ROOT / "notebooks").glob("*.ipynb"):
-        assert f'href="{file.stem}.html"' in index and (site / f"{file.stem}.html").exists()
-    assert "How to cite" in index and "2603.16870" in index
+    assert {file.stem for file in site.glob("*.html")} == {"index", *pages.published()}
+    assert all(f'href="{name}.html"' in index for name in pages.published())
+    assert "How to cite" in index and "2603.16870" in index and "<table" in index
+
+
+def test_a_figure_without_stored_rows_is_not_published():
+    assert {"0_walkthrough", "explorer", *pages.released()} == set(pages.published())
+
+
+def test_the_gallery_has_every_figure_of_a_published_notebook(site):
+    index, figures = (site / "index.html").read_text(), (ROOT / "figures").glob("*.png")
+    shown = [file for file in figures if file.stem.split("-")[0] in pages.published()]
+    assert index.count("<figure>") == len(shown) > 0
+    assert sum(file.stat().st_size for file in site.glob("*.html")) < 25e6
 
 
 def test_formulas_are_mathml_and_no_dollar_is_left(site):
@@ -64,6 +55,19 @@ def test_nothing_is_fetched_and_progress_bars_are_gone(site):
         text = file.read_text()
         assert not re.findall(r'(?:src|href)="(?:https?:)?//(?!arxiv\.org|github\.com)[^"]*"', text), file.name
         assert "<script" not in re.sub(r'srcdoc="[^"]*"', "", text) and "secret-progress" not in text
+
+
+def test_only_a_copy_of_the_notebook_as_it_is_counts_as_executed(tmp_path):
+    name = pages.released()[0]
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    own = {"root": ".", "out": "figures"} | pages.yaml.safe_load((ROOT / "params.yaml").read_text())["mini"][name]
+    notebook.metadata.papermill = nbformat.from_dict({"parameters": own})
+    assert pages.up_to_date(name, notebook)
+    notebook.metadata.papermill.parameters.samples_per_task = 1
+    assert not pages.up_to_date(name, notebook), "of another scale"
+    notebook.metadata.papermill.parameters = nbformat.from_dict(own)
+    notebook.cells[-1].source += " And so on."
+    assert not pages.up_to_date(name, notebook), "of an older text"
 
 
 def test_what_needs_a_kernel_and_runs_that_failed_are_not_published():

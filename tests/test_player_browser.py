@@ -1,25 +1,13 @@
 """The saved page works in a real browser, from a file and without a network."""
 
-import time
-
 import numpy as np
 import pytest
-from browser import ARGS, chromium_path
-from playwright.sync_api import sync_playwright
+from browser import until
 
 from chain_of_steps.player import Curve, Player
 
 STEPS, FRAMES, LAYERS, SIZE = 5, 4, 2, 16
 COLOURS = np.random.default_rng(0).integers(0, 256, (STEPS, FRAMES, LAYERS, 1, 1, 3), dtype=np.uint8)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = chromium_path()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=["file", "iframe"])
@@ -51,11 +39,7 @@ def player(browser, request, tmp_path):
 
 
 def wait_until(player, condition: str) -> None:
-    """Polls from outside: the page's own policy forbids the eval that playwright's `wait_for_function` needs."""
-    deadline = time.monotonic() + 60
-    while not player.evaluate(condition):
-        assert time.monotonic() < deadline, f"still not true after a minute: {condition}"
-        time.sleep(0.02)
+    until(lambda: player.evaluate(condition), condition)
 
 
 def colour(player) -> list[int]:

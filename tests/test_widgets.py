@@ -8,7 +8,7 @@ from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import Schedule
 from chain_of_steps.setting import Setting
 from chain_of_steps.tasks import maze
-from chain_of_steps.widgets import Explorer
+from chain_of_steps.widgets import MERGES, Explorer
 
 GRID = Schedule("test", "euler", 4, shift=3.0)
 
@@ -40,7 +40,8 @@ def test_a_run_shows_its_pictures_and_its_curves(explorer):
     explorer.frame.value = 0
     assert bytes(explorer.left.value).startswith(b"\x89PNG") and bytes(explorer.left.value) != first
     assert explorer.chart.value.count("<polyline") == len(explorer.clean.sample.candidates)
-    assert bytes(explorer.right.value) == b"" and explorer.message.value == '<span role="status"></span>'
+    assert bytes(explorer.right.value) == b"" and explorer.right.layout.visibility == "hidden"
+    assert explorer.left.layout.visibility == "visible" and explorer.message.value == '<span role="status"></span>'
 
 
 def test_a_change_runs_beside_the_clean_one_which_is_kept(explorer):
@@ -89,6 +90,28 @@ def test_a_maze_can_be_drawn(explorer):
     assert explorer.clean.sample.candidates[0].answer == [(0, 0), (1, 0), (2, 0)]
 
 
+def test_layers_can_be_merged(explorer):
+    explorer.merge.value, explorer.merge_what.value, explorer.merge_layers.value = 2, MERGES[1], (1, 1)
+    explorer.run()
+    finish(explorer)
+    assert explorer.changed.setting.merge_layers == (1, 1) and explorer.merge_layers.layout.display == ""
+    explorer.merge_what.value = MERGES[0]
+    assert explorer.merge_layers.layout.display == "none" and explorer.merge.layout.display is None
+    explorer.merge_what.value = MERGES[1]
+    text, explorer.merge_what.value = explorer.text.value, MERGES[0]
+    assert explorer.setting().merge_layers is None
+    explorer.load(Setting.from_text(text))
+    finish(explorer)
+    assert explorer.setting().merge_layers == (1, 1)
+
+
+def test_the_chart_names_its_candidates(explorer):
+    explorer.run()
+    finish(explorer)
+    for candidate in explorer.clean.sample.candidates:
+        assert f"{candidate.name} ({candidate.kind})" in explorer.chart.value
+
+
 def test_what_cannot_be_combined_is_said(explorer):
     explorer.merge.value, explorer.swaps.value = 3, True
     explorer.run()
@@ -108,6 +131,9 @@ def test_stop_ends_both_runs(explorer):
     explorer.stop_button.click()
     finish(explorer)
     assert explorer.clean.done + explorer.changed.done < 100
+    assert explorer.stop_button.disabled
+    explorer.step.value = 49
+    assert bytes(explorer.right.value) == b"", "no picture of a step that was not reached"
 
 
 @pytest.mark.parametrize("rooms", [3, 8])
@@ -127,4 +153,4 @@ def test_cells_are_those_that_are_pressed():
     cells.choose(((0, 1), (3, 2)))
     assert cells.chosen() == ((0, 1), (3, 2))
     cells.resize(2)
-    assert cells.chosen() == () and len(cells.view.children) == 2 * 4
+    assert cells.chosen() == ((0, 1),) and len(cells.grid.children) == (1 + 2) * (1 + 3)

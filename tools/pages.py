@@ -6,51 +6,65 @@ Formulas become MathML, figures and players are inside the pages, and nothing is
 import argparse
 import base64
 import html
+import io
 import re
 import shutil
 from pathlib import Path
 
 import mistune
 import nbformat
+import strip
 import yaml
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
-from papermill.exceptions import PapermillExecutionError
+from PIL import Image
 from pygments.formatters import HtmlFormatter
-from run import execute
+from run import execute, released
 
 ROOT = Path(__file__).parent.parent
 NAME = "Chain of Steps"
+THUMBNAIL = 900  # pixels: sharp in the gallery, also where two make one
 MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?(?:\n[^$\n]+?)*?)\$", re.S)
 CODE = re.compile(r"(```.*?```|`[^`]*`)", re.S)
 STYLE = (Path(__file__).parent / "pages.css").read_text()
 
 
 def main(out: Path) -> None:
-    """Writes the site; notebooks that the pipeline has not executed are executed first."""
+    """Writes the site; notebooks whose executed copy is missing or out of date are executed first."""
     if out.exists():
         shutil.rmtree(out)
     out.mkdir(parents=True)
+    strip.main(ROOT / "notebooks", ROOT / "build" / "notebooks")
     pages = {}
-    for source in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        try:
-            notebook = nbformat.read(executed(source.stem), as_version=4)
-        except PapermillExecutionError as error:
-            print(f"{source.stem} is left out, it does not run here: {error.ename}: {error.evalue}")
-            continue
+    for name in published():
+        notebook = nbformat.read(executed(name), as_version=4)
         title = next(re.findall(r"^# (.+)$", cell.source, re.M)[0] for cell in notebook.cells)
-        (out / f"{source.stem}.html").write_text(page(title, notebook_html(notebook)), encoding="utf-8")
-        pages[source.stem] = title
+        (out / f"{name}.html").write_text(page(title, notebook_html(notebook)), encoding="utf-8")
+        pages[name] = title
     (out / "index.html").write_text(page(NAME, index(pages)), encoding="utf-8")
+
+
+def published() -> list[str]:
+    """The notebooks that have a page: all but those of figures whose rows are not part of `results/` yet."""
+    waiting = set(yaml.safe_load((ROOT / "params.yaml").read_text())["figures"]) - set(released())
+    return sorted({file.stem for file in (ROOT / "notebooks").glob("*.ipynb")} - waiting)
 
 
 def executed(name: str) -> Path:
     """The executed copy of a notebook, made now if the pipeline has not."""
     file = ROOT / "build" / "executed" / f"{name}.ipynb"
-    if file.exists() and not failed(nbformat.read(file, as_version=4)):
+    if file.exists() and up_to_date(name, nbformat.read(file, as_version=4)):
         return file
-    known = name in yaml.safe_load((ROOT / "params.yaml").read_text())["mini"]
-    return execute(name, "mini" if known else None, out=str(ROOT / "build" / "site-figures"))
+    return execute(name, "mini" if name in released() else None, out=str(ROOT / "build" / "site-figures"))
+
+
+def up_to_date(name: str, notebook: nbformat.NotebookNode) -> bool:
+    """Whether an executed copy is of the notebook as it is now, at scale `mini`, and ended without an error."""
+    source = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    cells = {cell.source for cell in source.cells} <= {cell.source for cell in notebook.cells}
+    wanted = {"root": "."} | yaml.safe_load((ROOT / "params.yaml").read_text())["mini"].get(name, {})
+    given = {key: value for key, value in notebook.metadata.papermill.parameters.items() if key != "out"}
+    return cells and given == wanted and not failed(notebook)
 
 
 def failed(notebook: nbformat.NotebookNode) -> bool:
@@ -103,7 +117,7 @@ def index(pages: dict[str, str]) -> str:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     intro = readme.split("\n\n")[1]
     items = "".join(f'<li><a href="{name}.html">{html.escape(title)}</a></li>' for name, title in pages.items())
-    figures = [gallery_item(file) for file in sorted((ROOT / "figures").glob("*.png"))]
+    figures = [gallery_item(f) for f in sorted((ROOT / "figures").glob("*.png")) if f.stem.split("-")[0] in pages]
     claims = ROOT / "figures" / "claims.md"
     verdicts = markdown(claims.read_text(encoding="utf-8")) if claims.exists() else "<p>Not judged yet.</p>"
     cite = html.escape((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
@@ -115,13 +129,16 @@ def index(pages: dict[str, str]) -> str:
 
 
 def gallery_item(file: Path) -> str:
-    """A figure, inside the page, with a link to the notebook that makes it."""
+    """A figure, small and inside the page, with a link to the notebook that shows it whole."""
     notebook, _, part = file.stem.partition("-")
-    label = html.escape(part.replace("_", " "))
-    data = base64.b64encode(file.read_bytes()).decode()
+    label = html.escape(f"{part.replace('_', ' ')} (notebook {notebook[0]})")
+    picture, stream = Image.open(file).convert("RGB"), io.BytesIO()
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    picture.save(stream, format="WEBP", quality=85)
+    data = base64.b64encode(stream.getvalue()).decode()
     return (
-        f'<figure><a href="{notebook}.html"><img alt="{label}" src="data:image/png;base64,{data}"></a>'
-        f"<figcaption>{label}</figcaption></figure>"
+        f'<figure><a href="{notebook}.html"><img alt="{label}" width="{picture.width}" height="{picture.height}" '
+        f'src="data:image/webp;base64,{data}"></a><figcaption>{label}</figcaption></figure>'
     )
 
 

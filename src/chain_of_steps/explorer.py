@@ -15,7 +15,7 @@ from torch import Tensor
 from .denoise import begin, denoise
 from .experiments.layer_energy import maps_of
 from .interventions import NoiseAtCells
-from .merging import MergeEstimates, together
+from .merging import MergeEstimates, MergeLayers, together
 from .models import VideoModel
 from .schedule import Schedule
 from .setting import APART, Setting
@@ -48,6 +48,7 @@ class Run:
         self._clips: dict[int, np.ndarray] = {}
         self._evidence: dict[int, np.ndarray] = {}
         self._stop = threading.Event()
+        self.ended = False
         self._thread = threading.Thread(target=self._work, daemon=True)
 
     def start(self) -> "Run":
@@ -138,10 +139,13 @@ class Run:
                 if self._stop.is_set():
                     break
                 self.evidence(step)
+            else:
+                self._maps  # noqa: B018  (their scales need the whole run)
         except Stopped:
             pass
         except Exception as error:
             self.error = error
+        self.ended = True
         self.report()
 
     def _generate(self) -> None:
@@ -169,7 +173,8 @@ class Run:
     def _merged(self, condition) -> None:
         seeds = [self.setting.seed + APART * j for j in range(self.setting.merge)]
         states = [begin(self.model, condition, self.schedule, seed) for seed in seeds]
-        merge = MergeEstimates(tuple(range(self.schedule.steps // 2)))
+        early, layers = tuple(range(self.schedule.steps // 2)), self.setting.merge_layers
+        merge = MergeLayers(tuple(range(layers[0], layers[1] + 1)), early) if layers else MergeEstimates(early)
         for s in range(self.schedule.steps):
             kept = states if s in merge.steps else states[:1]
             together(self.model, [condition] * len(kept), self.schedule, kept, merge, s + 1)

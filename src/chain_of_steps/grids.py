@@ -6,6 +6,7 @@ from .player import OKABE_ITO
 from .tasks import maze
 
 SMALL = w.Layout(width="26px", height="22px", padding="0px", margin="1px")
+CELL = w.Layout(width="24px", height="17px", padding="0px", margin="1px")
 
 
 class MazeEditor:
@@ -55,7 +56,7 @@ class MazeEditor:
             self.rooms[room].on_click(lambda _: self._click(room))
         elif x % 2 != y % 2:
             door = ((x // 2, y // 2), ((x + 1) // 2, (y + 1) // 2))
-            self.doors[door] = w.ToggleButton(False, layout=SMALL, tooltip=f"wall between {door[0]} and {door[1]}")
+            self.doors[door] = _toggle(f"wall between {door[0]} and {door[1]}", SMALL, "info")
 
     def _click(self, room: tuple[int, int]) -> None:
         if self._next == "start":
@@ -73,20 +74,22 @@ class Cells:
     """The step x frame grid: a click on a cell puts noise into it."""
 
     def __init__(self, steps: int, frames: int):
-        self.frames = frames
-        self.view = w.GridBox(layout=w.Layout(grid_template_columns=f"40px repeat({frames}, 28px)"))
+        self.frames, self.buttons = frames, {}
+        columns = w.Layout(grid_template_columns=f"24px repeat({frames}, 26px)", grid_auto_rows="19px", width="auto")
+        self.grid = w.GridBox(layout=columns)
+        self.view = w.Box([self.grid], layout=w.Layout(max_height="440px", overflow="auto"))
         self.resize(steps)
 
     def resize(self, steps: int) -> None:
-        self.buttons = {
-            (s, f): w.ToggleButton(False, layout=SMALL, tooltip=f"noise at step {s}, frame {f}")
-            for s in range(steps)
-            for f in range(self.frames)
-        }
-        rows = []
+        """Has so many rows; cells that are still there stay chosen."""
+        chosen = self.chosen()
+        places = [(s, f) for s in range(steps) for f in range(self.frames)]
+        self.buttons = {(s, f): _toggle(f"noise at step {s}, frame {f}", CELL, "danger") for s, f in places}
+        rows = [_small(""), *(_small(f) for f in range(self.frames))]
         for s in range(steps):
-            rows += [w.Label(str(s)), *(self.buttons[s, f] for f in range(self.frames))]
-        self.view.children = rows
+            rows += [_small(s), *(self.buttons[s, f] for f in range(self.frames))]
+        self.choose(chosen)
+        self.grid.children = rows
 
     def chosen(self) -> tuple[tuple[int, int], ...]:
         return tuple(cell for cell, button in self.buttons.items() if button.value)
@@ -94,3 +97,15 @@ class Cells:
     def choose(self, cells: tuple) -> None:
         for cell, button in self.buttons.items():
             button.value = cell in set(map(tuple, cells))
+
+
+def _toggle(tooltip: str, layout: w.Layout, pressed: str) -> w.ToggleButton:
+    """A button that stays pressed, and then has another colour."""
+    button = w.ToggleButton(False, layout=layout, tooltip=tooltip)
+    button.observe(lambda change: setattr(button, "button_style", pressed if change["new"] else ""), "value")
+    return button
+
+
+def _small(text: object) -> w.HTML:
+    """The number of a row or a column."""
+    return w.HTML(f'<div style="font-size: 11px; line-height: 17px; text-align: center">{text}</div>')

@@ -27,7 +27,8 @@ class Setting:
         noise: (step, frame) cells that the changed run fills with noise.
         mode: of that noise.
         swap: (step, layer) at which the changed run takes over the hidden state of another seed's run.
-        merge: how many seeds' clean estimates the changed run averages, over the first half of its steps.
+        merge: how many seeds the changed run merges, over the first half of its steps.
+        merge_layers: the first and the last layer whose hidden states are merged; None merges clean estimates.
     """
 
     task: str = "maze"
@@ -39,6 +40,7 @@ class Setting:
     mode: Mode = "replace"
     swap: tuple[int, int] | None = None
     merge: int = 1
+    merge_layers: tuple[int, int] | None = None
 
     def __post_init__(self):
         suites.find(self.task)
@@ -50,7 +52,7 @@ class Setting:
     @property
     def clean(self) -> "Setting":
         """The same without any change."""
-        return replace(self, noise=(), mode=MODES[0], swap=None, merge=1)
+        return replace(self, noise=(), mode=MODES[0], swap=None, merge=1, merge_layers=None)
 
     @property
     def changes(self) -> bool:

@@ -6,15 +6,17 @@ from pathlib import Path
 import ipywidgets as w
 
 from . import suites
+from .chart import chart
 from .explorer import VIEWS, Run, png
 from .grids import Cells, MazeEditor
 from .interventions import MODES
 from .models import VideoModel
-from .player import OKABE_ITO
 from .schedule import Schedule
 from .setting import BEHAVIOURS, Setting, label
 
-WIDE = w.Layout(width="15rem")
+WIDE = w.Layout(width="17rem")
+NAMES = {VIEWS[0]: "clean estimate x0_hat", VIEWS[1]: "latent energy (token norms)", VIEWS[2]: "PCA (token colours)"}
+MERGES = ("clean estimates", "hidden states of layers")
 
 
 class Explorer:
@@ -34,11 +36,9 @@ class Explorer:
         self._changes()
         self._looks()
         self.message = w.HTML()
-        rows = [self.maze.view, w.HBox([self.steps, self.run_button, self.stop_button, self.progress]), self.message]
-        picture = w.HBox([w.VBox([w.HTML("clean"), self.left]), w.VBox([w.HTML("changed"), self.right]), self.chart])
-        look = [w.HBox([self.step, self.frame]), w.HBox([self.view_of, self.layer]), picture]
-        saw = w.HBox([self.behaviours, self.label_button])
-        self.view = w.VBox([self.choice, *rows, self.change, *look, saw, w.HBox([self.text, self.load_button])])
+        above = [self.choice, self.maze.view, w.HBox([self.run_button, self.stop_button, self.progress]), self.message]
+        below = w.HBox([self.text, self.load_button])
+        self.view = w.VBox([*above, w.HBox([self.change, self.look]), below])
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -53,7 +53,9 @@ class Explorer:
         self.run_button = w.Button(description="run", button_style="primary")
         self.stop_button = w.Button(description="stop", disabled=True)
         self.progress = w.IntProgress(0, 0, 1, description="")
-        self.choice = w.HBox([self.task, self.index, self.seed])
+        for chosen in (self.task, self.index, self.seed, self.steps):
+            chosen.layout.width = "15rem"
+        self.choice = w.HBox([self.task, self.index, self.seed, self.steps])
         self.task.observe(lambda _: self.maze.show(self.drawing), "value")
         self.steps.observe(lambda change: self.cells.resize(change["new"]), "value")
         self.run_button.on_click(lambda _: self.run())
@@ -63,26 +65,39 @@ class Explorer:
     def _changes(self) -> None:
         layers = self.model.layers
         self.mode = w.Dropdown(options=MODES, description="noise", layout=WIDE)
-        self.swaps = w.Checkbox(False, description="swap the state of another seed")
+        self.swaps = w.Checkbox(False, description="swap in another seed's state", indent=False)
         self.swap_step = w.BoundedIntText(0, 0, 49, description="at step", layout=WIDE)
-        self.swap_layer = w.BoundedIntText(layers // 2, 0, layers - 1, description="layer", layout=WIDE)
-        self.merge = w.IntSlider(1, 1, 5, description="merge seeds")
-        swap = w.VBox([self.swaps, self.swap_step, self.swap_layer])
-        self.change = w.HBox([w.VBox([self.mode, self.cells.view]), w.VBox([swap, self.merge])])
+        self.swap_layer = w.BoundedIntText(layers // 2, 0, layers - 1, description="after layer", layout=WIDE)
+        self.merge = w.IntSlider(1, 1, 5, description="seeds", layout=WIDE)
+        self.merge_what = w.Dropdown(options=MERGES, description="merge", layout=WIDE)
+        self.merge_layers = w.IntRangeSlider(
+            value=(0, layers - 1), min=0, max=layers - 1, description="layers", layout=w.Layout(width="17rem")
+        )
+        parts = [self.mode, self.cells.view, self.swaps, self.swap_step, self.swap_layer]
+        merging = [self.merge_what, self.merge, self.merge_layers]
+        self.merge_what.observe(lambda _: self._show_layers(), "value")
+        self._show_layers()
+        self.change = w.VBox([*parts, *merging], layout=w.Layout(width="20rem", flex="0 0 auto"))
+
+    def _show_layers(self) -> None:
+        self.merge_layers.layout.display = "" if self.merge_what.value == MERGES[1] else "none"
 
     def _looks(self) -> None:
         layers = self.model.layers
         self.step = w.IntSlider(0, 0, 0, description="step")
         self.frame = w.IntSlider(self.model.latent_frames - 1, 0, self.model.latent_frames - 1, description="frame")
-        self.view_of = w.Dropdown(options=VIEWS, description="view")
+        self.view_of = w.Dropdown(options=[(name, view) for view, name in NAMES.items()], description="view")
         self.layer = w.IntSlider(layers // 2, -1, layers - 1, description="layer")
-        self.left, self.right = w.Image(width=288, height=288), w.Image(width=288, height=288)
+        self.left, self.right = (w.Image(width=288, height=288, layout=w.Layout(visibility="hidden")) for _ in range(2))
         self.chart = w.HTML()
         for slider in (self.step, self.frame, self.view_of, self.layer):
             slider.observe(lambda _: self.draw(), "value")
         self.behaviours = w.SelectMultiple(options=BEHAVIOURS, description="I see", rows=6)
         self.label_button = w.Button(description="save label")
         self.label_button.on_click(lambda _: self._guarded(self._label))
+        pictures = w.HBox([w.VBox([w.HTML("clean"), self.left]), w.VBox([w.HTML("changed"), self.right])])
+        sliders = [w.HBox([self.step, self.frame]), w.HBox([self.view_of, self.layer])]
+        self.look = w.VBox([*sliders, pictures, self.chart, w.HBox([self.behaviours, self.label_button])])
         self.text = w.Text(description="share", layout=w.Layout(width="34rem"))
         self.load_button = w.Button(description="load")
         self.load_button.on_click(lambda _: self._guarded(lambda: self.load(Setting.from_text(self.text.value))))
@@ -94,6 +109,7 @@ class Explorer:
 
     def setting(self) -> Setting:
         """What the widgets say."""
+        layers = self.merge.value > 1 and self.merge_what.value == MERGES[1]
         return Setting(
             task="maze" if self.drawing else self.task.value,
             index=self.index.value,
@@ -104,6 +120,7 @@ class Explorer:
             mode=self.mode.value,
             swap=(min(self.swap_step.value, self.steps.value - 1), self.swap_layer.value) if self.swaps.value else None,
             merge=self.merge.value,
+            merge_layers=self.merge_layers.value if layers else None,
         )
 
     def load(self, setting: Setting) -> None:
@@ -113,6 +130,9 @@ class Explorer:
             self.maze.load(setting.drawn)
         self.index.value, self.seed.value, self.steps.value = setting.index, setting.seed, setting.steps
         self.mode.value, self.merge.value, self.swaps.value = setting.mode, setting.merge, setting.swap is not None
+        self.merge_what.value = MERGES[setting.merge_layers is not None]
+        if setting.merge_layers:
+            self.merge_layers.value = setting.merge_layers
         if setting.swap:
             self.swap_step.value, self.swap_layer.value = setting.swap
         self.cells.choose(setting.noise)
@@ -124,8 +144,13 @@ class Explorer:
 
     def stop(self) -> None:
         """Stops both."""
-        for run in filter(None, (self.clean, self.changed)):
+        for run in self.runs:
             run.stop()
+
+    @property
+    def runs(self) -> list[Run]:
+        """The clean run and the changed one, as far as there are any."""
+        return [run for run in (self.clean, self.changed) if run is not None]
 
     def _run(self) -> None:
         self.stop()
@@ -139,26 +164,25 @@ class Explorer:
         self._reported()
 
     def _reported(self) -> None:
-        """After every step of a run, from its thread: how far it is, and its newest picture if that is looked at."""
-        runs = [run for run in (self.clean, self.changed) if run is not None]
-        self.progress.value = sum(run.done for run in runs)
-        for run in runs:
+        """After every step of a run, from its thread: how far it is, and all that can be shown when it has ended."""
+        self.progress.value = sum(run.done for run in self.runs)
+        for run in self.runs:
             if run.error is not None:
                 self._say(f"{type(run.error).__name__}: {run.error}")
-        if all(run.done == run.setting.steps for run in runs):
+        if all(run.done == run.setting.steps or run.ended for run in self.runs):
             self.stop_button.disabled = True
             self.draw()
 
     def draw(self) -> None:
-        """Shows both runs at the place that the sliders name, as far as they have come."""
+        """Shows both runs at the place that the sliders name; nothing where a run has not come so far."""
+        place = (self.step.value, self.frame.value, self.view_of.value, self.layer.value)
         for run, image in ((self.clean, self.left), (self.changed, self.right)):
-            if run is not None and self.step.value < run.done:
-                place = (self.step.value, self.frame.value, self.view_of.value, self.layer.value)
-                if self.view_of.value == VIEWS[0] or not run.running:
-                    image.value = png(run.picture(*place))
-            elif run is None:
+            if run is None or self.step.value >= run.done:
                 image.value = b""
-        self.chart.value = chart([run for run in (self.clean, self.changed) if run is not None], self.step.value)
+            elif self.view_of.value == VIEWS[0] or not run.running or run.ended:
+                image.value = png(run.picture(*place))
+            image.layout.visibility = "visible" if image.value else "hidden"  # a browser marks what is no picture
+        self.chart.value = chart(self.runs, self.step.value)
 
     def _label(self) -> None:
         label(self.labels, self.setting(), list(self.behaviours.value))
@@ -174,30 +198,3 @@ class Explorer:
 
     def _say(self, sentence: str) -> None:
         self.message.value = f'<span role="status">{sentence}</span>'
-
-
-def chart(runs: list[Run], step: int, width: int = 340, height: int = 200) -> str:
-    """Evidence for every candidate in the last frame by step, as SVG: the clean run solid, the changed one dashed."""
-    total = max((run.setting.steps for run in runs), default=2)
-    lines = []
-    for dash, run in zip(("", "5 4"), runs, strict=False):
-        decoded = [s for s in range(run.done) if run.decoded(s)]
-        for k in range(len(run.sample.candidates)):
-            colour = OKABE_ITO[k % 7]
-            points = " ".join(f"{_x(s, total, width):.1f},{_y(run.evidence(s)[k], height):.1f}" for s in decoded)
-            lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-dasharray="{dash}"/>')
-    x = _x(step, total, width)
-    lines.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="8" y2="{height - 20}" stroke="#888"/>')
-    names = "evidence for each candidate, by step"
-    return (
-        f'<svg width="{width}" height="{height}" role="img" aria-label="{names}">{"".join(lines)}'
-        f'<text x="8" y="{height - 4}" font-size="11">{names}; dashed: changed</text></svg>'
-    )
-
-
-def _x(step: int, total: int, width: int) -> float:
-    return 8 + (width - 16) * step / max(1, total - 1)
-
-
-def _y(value: float, height: int) -> float:
-    return height - 20 - (height - 28) * float(value)

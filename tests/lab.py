@@ -1,0 +1,118 @@
+"""A JupyterLab of its own for the browser tests: started on a free local port, with a token, away from the user's."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from browser import until
+from playwright.sync_api import Locator, Page
+
+ROOT = Path(__file__).parent.parent
+TOKEN = "a-token-of-the-tests"
+PATIENCE = 120  # seconds until we give up; a busy machine is slow
+# Only what a test looks at: no news, every cell drawn at once however far down it is.
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "notebook-extension/tracker": {"windowingMode": "none"},
+}
+NOTEBOOK = "jupyterapp.shell.currentWidget"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab."""
+
+    url: str
+
+    def open(self, page: Page, name: str) -> None:
+        """Opens a notebook and waits until its kernel is there."""
+        page.goto(f"{self.url}/lab/tree/{name}.ipynb?token={TOKEN}&reset")
+        ready = f"window.jupyterapp && {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'"
+        page.wait_for_function(ready, timeout=PATIENCE * 1000)
+        page.evaluate("jupyterapp.shell.collapseLeft()")
+
+    def run(self, page: Page) -> list[dict]:
+        """Runs all cells from top to bottom; returns the cells with their outputs."""
+        page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+        return page.evaluate(f"{NOTEBOOK}.content.model.toJSON()")["cells"]
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Lab]:
+    """JupyterLab as `make lab` starts it, on copies of the notebooks in `folder`, where all that they write stays.
+
+    Raises:
+        RuntimeError: if it does not come up; with what it said.
+    """
+    furnish(folder)
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser", "--allow-root"]
+    command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"]
+    command += [f"--IdentityProvider.token={TOKEN}"]
+    with (folder / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=folder / "notebooks", env=surroundings(folder), stdout=log, stderr=log)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_for(f"{url}/api/status", server, folder / "lab.log")
+            yield Lab(url)
+        finally:
+            server.terminate()  # it ends its kernels, then itself
+            server.wait(PATIENCE)
+
+
+def furnish(folder: Path) -> None:
+    """The notebooks as copies, the model as a link: what a notebook finds under `root`."""
+    (folder / "notebooks").mkdir()
+    for file in (ROOT / "notebooks").iterdir():
+        if file.suffix in (".ipynb", ".py"):
+            (folder / "notebooks" / file.name).write_bytes(file.read_bytes())
+    (folder / "data").symlink_to(ROOT / "data")
+    for name, values in SETTINGS.items():
+        file = folder / "jupyterlab_settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
+
+
+def surroundings(folder: Path) -> dict[str, str]:
+    """The settings of `make lab`; those of the user, workspaces and running servers are kept out of it."""
+    names = ("JUPYTER_CONFIG", "JUPYTER_DATA", "JUPYTER_RUNTIME", "JUPYTERLAB_SETTINGS", "JUPYTERLAB_WORKSPACES")
+    own = {f"{name}_DIR": str(folder / name.lower()) for name in names}
+    one = {"OMP_NUM_THREADS": "1"}  # on a busy machine a second thread makes a kernel many times slower
+    return {**one, **os.environ, **own, "JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "jupyter")}
+
+
+def free_port() -> int:
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        return chosen.getsockname()[1]
+
+
+def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
+    """Until the server answers."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"token {TOKEN}"}), timeout=5)
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+
+
+def slider(page: Page, name: str) -> Locator:
+    """The handle of a slider, which takes the keys."""
+    return page.locator(".widget-hslider", has=page.get_by_text(name, exact=True)).get_by_role("slider")
+
+
+def press_run(page: Page) -> None:
+    """Presses the explorer's *run*, and waits until nothing is left to be stopped."""
+    page.get_by_role("button", name="run", exact=True).click()
+    until(page.get_by_role("button", name="stop", exact=True).is_disabled, "the run ends", PATIENCE)
