@@ -8,6 +8,7 @@ import torch
 
 from chain_of_steps import suites
 from chain_of_steps.denoise import advance, begin, generate
+from chain_of_steps.experiments import layer_swaps
 from chain_of_steps.experiments.layer_swaps import LayerSwaps, Run
 from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import Schedule
@@ -136,6 +137,16 @@ def test_the_experiment_reads_what_its_swaps_do(model, tmp_path, monkeypatch):
             assert result["moved"] == [1.0, 1.0], "equal text: the donor's output at every layer"
     assert experiment.measure(rows[5]["run"]) == rows[5]["result"]
     assert isinstance(runs[0], Run)
+
+
+@pytest.mark.parametrize(("task", "donor"), [("maze", "twin"), ("mark_object", "exchanged")])
+def test_an_answer_is_read_on_either_board(model, task, donor):
+    experiment, sample = LayerSwaps(model, SCHEDULE), suites.draw_one(task, 0, 7)
+    board, target = experiment.board(sample, donor, Run(task, 0, 7, 0, 0)), experiment.target(sample)
+    for drawn, expected in ((sample, 0), (board, target)):
+        frame = drawn.picture(drawn.valid[0])
+        assert layer_swaps._shown(frame, (sample, board), sample) == expected
+    assert layer_swaps._shown(board.picture(board.valid[0]), (sample,), sample) == -1, "another board"
 
 
 @torch.inference_mode()

@@ -163,8 +163,9 @@ class LayerSwaps:
         Fields: `answers` of the two clean runs, and the two `right` answers, as the receiver's candidates. Where these
         are equal, lists over layers: `moved`, how far the clean estimate went on the way from receiver to donor,
         `||P - A|| / ||B - A||`; `own` and `donor`, evidence for either's answer in the last frame of that clean
-        estimate (these three not where the swap is held); and `final`, the candidate that the final video shows (-1
-        for none), where asked for. Nothing can flip in other pairs, so nothing is swapped in them.
+        estimate (these three not where the swap is held); and `final`, the candidate that the final video shows on the
+        receiver's board or on the donor's (-1 for none), where asked for. Nothing can flip in other pairs, so nothing
+        is swapped in them.
         """
         with shaken(self.model) if runs[0].random else nullcontext():
             yield from self._results(runs)
@@ -185,11 +186,11 @@ class LayerSwaps:
             if not run.random and clean["answers"] != clean["right"]:
                 yield run, clean
                 continue
-            tokens = self._tokens(sample, self.board(sample, pair, run), run)
-            parts = own, donor(run.donor), tokens, state
+            board = self.board(sample, pair, run)
+            parts = own, donor(run.donor), self._tokens(sample, board, run), state
             swapped = self._held if run.variant == "held" else self._patched
             patched = [swapped(layer, run, *parts) for layer in range(self.layers)]
-            yield run, clean | self._read(sample, target, own, donor(run.donor), patched)
+            yield run, clean | self._read((sample, board), target, own, donor(run.donor), patched)
 
     def measure(self, identity: dict) -> dict:
         """Computes one row by itself."""
@@ -214,10 +215,7 @@ class LayerSwaps:
         condition, last = self.model.prepare_sample(board), self.schedule.steps if later else run.step
         with capture(self.model, lambda site: run.step <= site.step <= last) as captured:
             clean = generate(self.model, condition, self.schedule, run.seed, keep_states=True)
-        shown = board.answer_index(self.model.decode(clean.latents[-1])[-1])
-        answers = [candidate.answer for candidate in reader.candidates]
-        given = None if shown is None else board.candidates[shown].answer
-        answer = answers.index(given) if given in answers else -1
+        answer = _shown(self.model.decode(clean.latents[-1])[-1], (board,), reader)
         return Party(condition, captured, clean.x0_hats[run.step], answer), clean.states[run.step]
 
     @torch.inference_mode()
@@ -255,14 +253,25 @@ class LayerSwaps:
             return region(torch.from_numpy(given if given.any() else answers), ~later, self.patch)
         return torch.ones(len(later) * (size // self.patch) ** 2, dtype=torch.bool)
 
-    def _read(self, sample: Sample, target: int, own: Party, donor: Party, patched: list[Patched]) -> dict:
-        result, way = {}, (donor.x0_hat - own.x0_hat).norm()
+    def _read(self, boards: tuple, target: int, own: Party, donor: Party, patched: list[Patched]) -> dict:
+        sample, result, way = boards[0], {}, (donor.x0_hat - own.x0_hat).norm()
         if patched[0].x0_hat is not None:
             evidence = [sample.evidence(self.model.decode(p.x0_hat)[-1]) for p in patched]
             result["moved"] = rounded([float((p.x0_hat - own.x0_hat).norm() / way) for p in patched])
             result["own"] = rounded([float(e[0]) for e in evidence], 3)
             result["donor"] = rounded([float(e[target]) for e in evidence], 3)
         if patched[0].final is not None:
-            shown = [sample.answer_index(self.model.decode(p.final)[-1]) for p in patched]
-            result["final"] = [-1 if index is None else index for index in shown]
+            result["final"] = [_shown(self.model.decode(p.final)[-1], boards, sample) for p in patched]
         return result
+
+
+def _shown(frame: np.ndarray, boards: tuple[Sample, ...], reader: Sample) -> int:
+    """Which of the reader's candidates a frame shows, drawn on the first of these boards that it is a picture of; -1
+    for none."""
+    answers = [candidate.answer for candidate in reader.candidates]
+    for board in boards:
+        index = board.answer_index(frame)
+        if index is not None:
+            given = board.candidates[index].answer
+            return answers.index(given) if given in answers else -1
+    return -1
