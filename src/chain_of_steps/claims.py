@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
+from .parameters import read
 
 LEAST = 10  # samples without which there is no verdict: a bootstrap of a few equal values has no width
 VERDICTS = ("supported", "not supported", "undecided")
@@ -30,7 +30,7 @@ def verdict(interval: dict, rule: dict) -> str:
 
 def judge(claims_file: Path, figures: Path, figure: str | None = None) -> list[dict]:
     """Every claim (of one figure, if named) with its `interval` and `verdict`; claims not yet measured are left out."""
-    claims = yaml.safe_load(Path(claims_file).read_text())["claims"]
+    claims = read(claims_file, "claims")
     judged = []
     for claim in claims:
         file = Path(figures) / f"{claim['figure']}.json"

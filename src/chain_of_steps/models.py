@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from diffusers import WanImageToVideoPipeline
 from PIL import Image
+from safetensors import safe_open
 from torch import Tensor
 
 from . import suites
@@ -104,9 +105,12 @@ class VideoModel:
 
         Raises:
             FileNotFoundError: if the folder is no diffusers pipeline.
-            ValueError: if a weight file is missing or unreadable.
+            ValueError: for an unknown device or dtype, or if a weight file is missing, unreadable or of another shape.
         """
         folder = Path(folder)
+        _check_device(device)
+        if not isinstance(getattr(torch, dtype, None), torch.dtype):
+            raise ValueError(f"unknown dtype {dtype!r}; expected float32, bfloat16 or float16")
         if not (folder / "model_index.json").is_file():
             raise FileNotFoundError(
                 f"{folder} is not a model folder (no model_index.json); fetch the mini model with `dvc pull`"
@@ -114,11 +118,13 @@ class VideoModel:
         try:
             pipe = WanImageToVideoPipeline.from_pretrained(
                 folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True
-            ).to(device)
+            )
+            _refuse_gaps(pipe.text_encoder, folder / "text_encoder")
         except Exception as error:
             raise ValueError(
                 f"the model in {folder} cannot be loaded: {error}; `dvc pull --force` restores the project's own"
             ) from error
+        pipe.to(device)
         if (folder / "training.json").exists():
             return cls(pipe, folder.name, fixed=True)
         return cls(pipe, folder.name, size, frames)
@@ -285,6 +291,28 @@ def _picture(image: np.ndarray | Image.Image) -> Image.Image:
 def _check_frames(frames: int) -> None:
     if frames < 1 or frames % 4 != 1:  # the codec itself would silently drop the rest
         raise ValueError(f"{frames} frames do not fit the video codec; it takes 4 k + 1 frames: 5, 9, 13, ...")
+
+
+def _check_device(device: str) -> None:
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise ValueError(f"unknown device {device!r}; expected cpu, cuda, or cuda:1 and so on") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"there is no GPU for device {device!r} that torch {torch.__version__} can use; take cpu")
+
+
+def _refuse_gaps(module: torch.nn.Module, folder: Path) -> None:
+    """Raises if the weight files lack a tensor: transformers would fill the gap with random numbers, and go on."""
+    stored: set[str] = set()
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as tensors:
+            stored |= set(tensors.keys())
+    names: dict[int, set[str]] = {}  # of tied weights one name is enough
+    for name, tensor in module.state_dict().items():
+        names.setdefault(tensor.data_ptr(), set()).add(name)
+    if gaps := [min(group) for group in names.values() if not group & stored]:
+        raise ValueError(f"{folder} lacks {len(gaps)} tensors, such as {gaps[0]}")
 
 
 def _generator(seed: int) -> torch.Generator:

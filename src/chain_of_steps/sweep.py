@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import torch
 
 from .denoise import EXPERIMENT_VERSION, State, Trajectory, Watch, advance, begin, edits_at
-from .interventions import Edit, Intervention
+from .interventions import Edit, Intervention, check_cells
 from .models import Condition, VideoModel
 from .schedule import Schedule, preset
 from .store import Store
@@ -146,7 +146,10 @@ def grow(
 
     Raises:
         MemoryError: if a path does not fit the budget.
+        ValueError: for an intervention at a step or in a frame that there is not.
     """
+    for branch in branches:
+        check_cells(branch.interventions, schedule.steps, condition.shape[2])
     tree = _Tree(model, condition, schedule, watch, budget, count)
     state = begin(model, condition, schedule, seed)
     path = Trajectory([float(sigma) for sigma in state.scheduler.sigmas])
