@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from diffusers import WanImageToVideoPipeline
 from PIL import Image
-from safetensors import safe_open
 from torch import Tensor
 
 from . import suites
 from .schedule import Schedule
 from .tasks.base import Sample
+from .weights import check_device, check_dtype, refuse_code_and_strays, refuse_gaps
 
 # PyTorch's AVX-512 kernels round differently from its AVX2 ones: with these alone, machines that have AVX-512 and
 # machines that do not give the same rows. It works before torch's first computation; a setting of the user's wins.
@@ -81,6 +81,7 @@ class VideoModel:
     ):
         self.pipe, self.name, self.size, self.frames, self.fixed = pipe, name, size, frames, fixed
         self.place = Place()
+        self.origin: dict | None = None  # the arguments of `load`, if it came from there
         # Asked once: each answer walks over all parameters.
         self.device, self.dtype = pipe.transformer.device, pipe.transformer.dtype
         pipe.set_progress_bar_config(disable=True)
@@ -108,26 +109,42 @@ class VideoModel:
             ValueError: for an unknown device or dtype, or if a weight file is missing, unreadable or of another shape.
         """
         folder = Path(folder)
-        _check_device(device)
-        if not isinstance(getattr(torch, dtype, None), torch.dtype):
-            raise ValueError(f"unknown dtype {dtype!r}; expected float32, bfloat16 or float16")
+        check_device(device)
+        check_dtype(dtype)
         if not (folder / "model_index.json").is_file():
             raise FileNotFoundError(
                 f"{folder} is not a model folder (no model_index.json); fetch the mini model with `dvc pull`"
             )
+        refuse_code_and_strays(folder)
         try:
             pipe = WanImageToVideoPipeline.from_pretrained(
                 folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True
             )
-            _refuse_gaps(pipe.text_encoder, folder / "text_encoder")
+            refuse_gaps(pipe.text_encoder, folder / "text_encoder")
+            pipe.to(device)
+        except torch.OutOfMemoryError:
+            raise  # the weights are sound
         except Exception as error:
             raise ValueError(
                 f"the model in {folder} cannot be loaded: {error}; `dvc pull --force` restores the project's own"
             ) from error
-        pipe.to(device)
-        if (folder / "training.json").exists():
-            return cls(pipe, folder.name, fixed=True)
-        return cls(pipe, folder.name, size, frames)
+        ours = (folder / "training.json").exists()
+        model = cls(pipe, folder.name, fixed=True) if ours else cls(pipe, folder.name, size, frames)
+        model.origin = {"folder": folder.resolve(), "device": device, "dtype": dtype, "size": size, "frames": frames}
+        return model
+
+    def to(self, device: str) -> "VideoModel":
+        """Moves the model to a device, in place."""
+        check_device(device)
+        self.pipe.to(device)
+        self.device = self.pipe.transformer.device
+        return self
+
+    def __reduce__(self) -> tuple:
+        """For another process (a Ray worker): a model of a folder is loaded from there again, not sent."""
+        if self.origin is None:
+            return super().__reduce__()
+        return _load_again, (self.origin, self.fingerprint)
 
     @property
     def stride(self) -> int:
@@ -293,26 +310,11 @@ def _check_frames(frames: int) -> None:
         raise ValueError(f"{frames} frames do not fit the video codec; it takes 4 k + 1 frames: 5, 9, 13, ...")
 
 
-def _check_device(device: str) -> None:
-    try:
-        kind = torch.device(device).type
-    except RuntimeError:
-        raise ValueError(f"unknown device {device!r}; expected cpu, cuda, or cuda:1 and so on") from None
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"there is no GPU for device {device!r} that torch {torch.__version__} can use; take cpu")
-
-
-def _refuse_gaps(module: torch.nn.Module, folder: Path) -> None:
-    """Raises if the weight files lack a tensor: transformers would fill the gap with random numbers, and go on."""
-    stored: set[str] = set()
-    for file in folder.glob("*.safetensors"):
-        with safe_open(file, "pt") as tensors:
-            stored |= set(tensors.keys())
-    names: dict[int, set[str]] = {}  # of tied weights one name is enough
-    for name, tensor in module.state_dict().items():
-        names.setdefault(tensor.data_ptr(), set()).add(name)
-    if gaps := [min(group) for group in names.values() if not group & stored]:
-        raise ValueError(f"{folder} lacks {len(gaps)} tensors, such as {gaps[0]}")
+def _load_again(origin: dict, fingerprint: str) -> VideoModel:
+    model = VideoModel.load(**origin)
+    if model.fingerprint != fingerprint:
+        raise ValueError(f"{origin['folder']} holds other weights here than where the sweep was started; copy them")
+    return model
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -11,6 +11,7 @@ import torch
 from .. import suites
 from ..denoise import Trajectory, Watch, generate
 from ..models import Condition, VideoModel
+from ..parameters import checked
 from ..probes import nanmean, posterior_mean, priors
 from ..schedule import Schedule
 from ..showcase import Case, decode_all, kept_clips
@@ -74,6 +75,7 @@ class StepVisualization:
         self.controls = cache(self._controls)
         self._common = common(self.name, model, schedule)
 
+    @checked
     def plan(
         self, tasks: str | list[str], samples_per_task: int, null_per_task: int, null_seeds: int, suite_seed: int
     ) -> list[Run]:
