@@ -4,6 +4,7 @@ Rows come out bit by bit as on one machine of that kind. A worker that is lost, 
 is replaced and its group done again; only the process that started the sweep writes to the store.
 """
 
+import argparse
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,6 +50,19 @@ class Ray:
         finally:
             for each in workers:
                 ray.kill(each)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds `--executor` and `--address` to a command that starts a sweep."""
+    parser.add_argument("--executor", default="local", choices=("local", "ray"), help="where runs are computed")
+    parser.add_argument("--address", help="of a Ray cluster, e.g. auto; without it one is started on this machine")
+
+
+def executor_of(options: argparse.Namespace, device: str = "cpu") -> "str | Ray":
+    """What `sweep` takes as its executor."""
+    if options.executor == "local" and options.address:
+        raise ValueError("--address names a Ray cluster; add --executor ray")
+    return Ray(options.address, device) if options.executor == "ray" else "local"
 
 
 class Worker:

@@ -43,9 +43,7 @@ def refuse_code_and_strays(folder: Path) -> None:
         ValueError: that names the file.
     """
     if code := sorted(folder.rglob("*.py")):
-        raise ValueError(
-            f"{code[0]} is code, and code of a model folder is never run; remove it, or take another model"
-        )
+        raise ValueError(f"{code[0]} is code, which a model folder must not bring: it is never run; remove it")
     for index in sorted(folder.rglob("*.index.json")):
         try:
             files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
