@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from chain_of_steps import cluster
+from chain_of_steps import cluster, registry
 from chain_of_steps.experiments.perturbation import Perturbation, Run
 from chain_of_steps.experiments.step_visualization import StepVisualization
 from chain_of_steps.interventions import NoiseAtStep
@@ -21,7 +21,8 @@ from chain_of_steps.schedule import Schedule, preset
 from chain_of_steps.store import Store
 from chain_of_steps.sweep import sweep
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
 
 import another
 
@@ -134,6 +135,13 @@ def test_another_model_is_computed_on_the_cluster_ahead_of_its_notebooks(ray, tm
     experiment = StepVisualization(model, preset("student"))
     store = Store(tmp_path / "runs", experiment.name)
     assert all(store.get(experiment.identity(run)) for run in experiment.plan(**section))
+
+
+def test_every_experiment_can_be_sent(ray):
+    found = registry.experiments(ROOT / "params.yaml", "smoke", lambda _: VideoModel(tiny.mini_like()))
+    for experiment, _ in found.values():
+        sent = ray.cloudpickle.loads(ray.cloudpickle.dumps(experiment))
+        assert sent.model.fingerprint == experiment.model.fingerprint
 
 
 def test_a_model_of_a_folder_travels_as_its_address_and_must_be_the_same_there(tmp_path):

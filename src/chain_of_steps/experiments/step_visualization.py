@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +71,7 @@ class StepVisualization:
 
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
-        self.controls = cache(self._controls)
+        self._kept: dict[str, list[Control]] = {}  # a plain dict, so that an experiment can be sent to a Ray worker
         self._common = common(self.name, model, schedule)
 
     @checked
@@ -190,6 +189,12 @@ class StepVisualization:
 
     def _run(self, identity: dict) -> Run:
         return Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+
+    def controls(self, task: str) -> list[Control]:
+        """Unrelated samples of a task, generated once."""
+        if task not in self._kept:
+            self._kept[task] = self._controls(task)
+        return self._kept[task]
 
     def _controls(self, task: str) -> list[Control]:
         runs = [Run(task, i, suite_seed=99, seed=1000 + i, partition="choosing") for i in range(CONTROLS)]
