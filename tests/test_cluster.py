@@ -24,7 +24,7 @@ from chain_of_steps.sweep import sweep
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-import another
+import another  # noqa: E402
 
 SCHEDULE = Schedule("test", "euler", steps=4, shift=3.0)
 RUNS = [
