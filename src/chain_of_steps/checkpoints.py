@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
-from torch import Tensor, nn
+from torch import Tensor
 
 from .video import atomic
 
@@ -35,14 +34,20 @@ def load_tensors(file: Path) -> dict[str, Tensor]:
         raise ValueError(f"the checkpoint {file} is missing or damaged ({error}); {ANEW}") from error
 
 
-def check_fit(file: Path, tensors: dict[str, Tensor], module: nn.Module) -> None:
-    """Refuses a checkpoint that is not of such a module.
+def check_fit(file: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    """Refuses a checkpoint that lacks a tensor, or holds one of another shape.
+
+    Args:
+        wanted: tensors of the names and shapes that there should be.
 
     Raises:
-        ValueError: that names the first tensor that is missing or has another shape.
+        ValueError: that names the first of them.
     """
-    wanted = {f"average/{name}": p.shape for name, p in module.named_parameters()} | {"step": torch.Size()}
-    for name, shape in wanted.items():
-        if name not in tensors or tensors[name].shape != shape:
-            found = "is missing" if name not in tensors else f"has shape {tuple(tensors[name].shape)}"
-            raise ValueError(f"the checkpoint {file} is of another model: {name} {found}, not {tuple(shape)}; {ANEW}")
+    for name, like in wanted.items():
+        if name not in tensors or tensors[name].shape != like.shape:
+            found = (
+                "is missing"
+                if name not in tensors
+                else f"has shape {tuple(tensors[name].shape)}, not {tuple(like.shape)}"
+            )
+            raise ValueError(f"the checkpoint {file} is of another model: {name} {found} {tuple(like.shape)}; {ANEW}")

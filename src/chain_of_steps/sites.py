@@ -113,8 +113,14 @@ def start_at(model: VideoModel, layer: int, states: dict[bool, Tensor]) -> Itera
     Args:
         layer: of the states; -1 runs every block.
         states: (N, D) by pass: True is the one with the prompt.
+
+    Raises:
+        ValueError: for a layer that there is not.
     """
     _refuse_caches(model)
+    layers = len(model.transformers[0].blocks)
+    if not -1 <= layer < layers:
+        raise ValueError(f"there is no layer {layer}; expected -1 to {layers - 1}")
     whole = [expert.blocks for expert in model.transformers]
     for expert, blocks in zip(model.transformers, whole, strict=True):
         expert.blocks = nn.ModuleList([_Inject(model, states), *blocks[layer + 1 :]])

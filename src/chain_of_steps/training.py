@@ -62,7 +62,8 @@ class Progress:
         if not file.exists():
             return cls(0, {name: p.detach().clone() for name, p in module.named_parameters()})
         tensors = load_tensors(file)
-        check_fit(file, tensors, module)
+        wanted = {f"average/{name}": p for name, p in module.named_parameters()}
+        check_fit(file, tensors, wanted | {"step": torch.tensor(0)})
         with torch.no_grad():
             for name, parameter in module.named_parameters():
                 parameter.copy_(tensors.get(f"weights/{name}", tensors[f"average/{name}"]))
@@ -228,7 +229,9 @@ def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe,
     if resume and not checkpoint.exists() and (folder / "training.json").exists():
         _take_up(folder, checkpoint, code, model)
     if checkpoint.exists():
-        codec.load_state_dict(load_tensors(code))  # never fitted twice: another machine may find another basis
+        found = load_tensors(code)
+        check_fit(code, found, codec.state_dict())
+        codec.load_state_dict(found)  # never fitted twice: another machine may find another basis
     else:
         fit_codec(codec, [clip(i, 9, seed=1).frames for i in range(CODEC_CLIPS)])
         save_tensors(code, codec.state_dict())
