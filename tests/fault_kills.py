@@ -35,12 +35,19 @@ FORK = multiprocessing.get_context("fork")
 # Kills
 
 
-def killed(work: Callable, times: int, longest: float) -> None:
-    """Starts `work` again and again and kills it at random moments, then lets it end."""
+def killed(work: Callable, times: int, longest: float, watched: Path | None = None) -> None:
+    """Starts `work` again and again and kills it at random moments, then lets it end.
+
+    Args:
+        longest: seconds that it has at most; counted from the first new file in `watched`, if a folder is given.
+    """
     rng = random.Random(0)
     for _ in range(times):
+        before = files(watched)
         process = FORK.Process(target=work)
         process.start()
+        while watched and process.is_alive() and files(watched) <= before:
+            time.sleep(0.001)
         process.join(rng.uniform(0.0, longest))
         if process.is_alive():
             os.kill(process.pid, signal.SIGKILL)
@@ -51,10 +58,15 @@ def killed(work: Callable, times: int, longest: float) -> None:
     assert process.exitcode == 0
 
 
+def files(folder: Path | None) -> set[str]:
+    """Names of all files under a folder, temporary ones too."""
+    return {str(path) for path in folder.rglob("*.*")} if folder else set()
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file but the temporary ones that a kill may leave."""
-    files = (file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files if file.suffix != ".damaged"}
+    kept = (file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+    return {str(file.relative_to(folder)): file.read_bytes() for file in kept if file.suffix != ".damaged"}
 
 
 @check
@@ -85,9 +97,18 @@ def some_videos(out: Path) -> None:
 
 @check
 def generate_killed(tmp_path, monkeypatch, capfd, times):
-    some_videos(tmp_path / "whole")
-    killed(lambda: some_videos(tmp_path / "killed"), times, 2.0)
+    times //= 2
+
+    def work(out: str, every_step: bool) -> None:
+        cases = cases_of("mini", 1, 0)[: 3 if every_step else times + 2]
+        generate_videos(tiny_model(), SHORT, cases, tmp_path / out, seed=0, every_step=every_step)
+
+    work("whole", False)
+    killed(lambda: work("killed", False), times, 0.02, watched=tmp_path / "killed")
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+    work("previews", True)
+    killed(lambda: work("killed previews", True), times, 2.0)
+    assert contents(tmp_path / "killed previews") == contents(tmp_path / "previews")
 
 
 @check
