@@ -53,7 +53,7 @@ def sections(params: Path, scale: str) -> dict[str, dict]:
     """
     scales = read(params)
     if not isinstance(scales, dict) or not isinstance(scales.get(scale), dict):
-        known = ", ".join(scales.keys() - {"figures"}) if isinstance(scales, dict) else "none"
+        known = ", ".join(str(name) for name in scales if name != "figures") if isinstance(scales, dict) else "none"
         raise ValueError(f"unknown scale {scale!r}; expected one of {known}")
     for notebook, section in scales[scale].items():
         if notebook not in EXPERIMENTS or not isinstance(section, dict):
