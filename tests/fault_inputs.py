@@ -134,7 +134,7 @@ def parameters(tmp_path, monkeypatch, capfd, times):
 
 @check
 def parameter_files(tmp_path, monkeypatch, capfd, times):
-    file, texts = tmp_path / "x.yaml", ("real: [1, {", "", "[1, 2]", "other: 3", "?")
+    file, texts = tmp_path / "x.yaml", ("real: [1, {", "", "[1, 2]", "other: 3", "?", "claims:", "claims:\n- a: 1")
     assert 2 * len(texts) == times
     for text in texts:
         file.write_text(text)

@@ -67,7 +67,7 @@ ROWS = [
         "a sentence"),
     Row("foreign_rows", "a store with rows of another model, schedule, size and code version", 4, "never mixed"),
     Row("parameters", "a notebook's parameter mistyped, missing, of a wrong type, out of range", 9, "a sentence"),
-    Row("parameter_files", "params.yaml and claims.yaml that are no YAML, empty, a list, or lack a section", 10,
+    Row("parameter_files", "params.yaml and claims.yaml that are no YAML, empty, a list, or lack a section", 14,
         "a sentence"),
     Row("unknown_names", "an unknown task, preset, suite, model, device, dtype, scale, experiment", 9, "a sentence",
         ("test_unknown_names_are_refused_with_what_was_expected", "test_bad_input_is_one_clear_sentence")),

@@ -196,7 +196,10 @@ def test_a_changed_result_of_evalkit_is_read_or_refused(name, value):
     assert results is None or results["score"].dropna().between(0, 1 + 1e-6).all()
 
 
-@fuzz(st.text(max_size=60) | json_data.map(yaml.safe_dump))
+sections = st.dictionaries(st.sampled_from(["claims", "mini", "figure", "metric", "above"]), json_data, max_size=3)
+
+
+@fuzz(st.text(max_size=60) | (json_data | sections).map(yaml.safe_dump))
 def test_any_parameters_are_read_or_refused(text):
     file = folder() / "params.yaml"
     file.write_text(text, encoding="utf-8")
