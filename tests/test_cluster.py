@@ -37,14 +37,16 @@ RUNS = [
 class Traced(Perturbation):
     """Leaves a note of the process and the group it begins, and gives it time to be killed."""
 
-    def __init__(self, model: VideoModel, schedule: Schedule, notes: Path, fatal: bool = False):
+    def __init__(self, model: VideoModel, schedule: Schedule, notes: Path, fatal: str = ""):
         super().__init__(model, schedule)
         self.notes, self.fatal = notes, fatal
 
     def results(self, runs, count=None):
         (self.notes / f"{os.getpid()}.{runs[0].index}.{time.time_ns()}").touch()
-        if self.fatal and runs[0].index == 3:
+        if self.fatal == "error" and runs[0].index == 3:
             raise ValueError("no answer to sample 3")
+        if self.fatal == "death" and runs[0].index == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.3)
         yield from super().results(runs, count)
 
@@ -114,10 +116,18 @@ def test_a_killed_worker_is_replaced_and_its_work_done_again(ray, experiment, tm
 
 
 def test_what_an_experiment_raises_arrives_and_finished_rows_are_kept(ray, experiment, tmp_path):
-    experiment.fatal = True
+    experiment.fatal = "error"
     with pytest.raises(ValueError, match="no answer to sample 3"):
         sweep(experiment, Store(tmp_path, "x"), RUNS, executor="ray")
     assert 0 < len(Store(tmp_path, "x").rows) < len(RUNS)
+
+
+def test_a_group_that_kills_every_worker_is_given_up(ray, experiment, tmp_path):
+    experiment.fatal = "death"
+    with pytest.raises(RuntimeError, match=f"lost its worker {cluster.LOST + 1} times, perhaps for want of memory"):
+        sweep(experiment, Store(tmp_path, "x"), RUNS, executor="ray")
+    deaths = [note for note in experiment.notes.iterdir() if note.name.split(".")[1] == "3"]
+    assert len(deaths) == cluster.LOST + 1 and Store(tmp_path, "x").rows
 
 
 def test_a_cluster_without_a_gpu_is_said(ray, experiment, tmp_path):
