@@ -13,6 +13,10 @@ FRAMES ?= 49
 DEVICE ?= cuda
 DTYPE ?= bfloat16
 HOURS ?= 24
+# EXECUTOR=ray computes runs on a Ray cluster: the one at ADDRESS, or one started on this machine
+EXECUTOR ?=
+ADDRESS ?=
+RAY = $(if $(EXECUTOR),--executor $(EXECUTOR)) $(if $(ADDRESS),--address $(ADDRESS))
 # where `make train` stops; run it again to go on
 TRAIN_BUDGET ?= 3h
 # an index that holds the torch wheel to use, for example https://download.pytorch.org/whl/cpu
@@ -27,7 +31,7 @@ BIN := $(VENV)/bin
 IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test lint format lab train results site clean
+.PHONY: help env reproduce test fuzz audit lint format lab train results site clean
 
 help: ## list the targets
 	@echo "Chain of Steps: make TARGET [NAME=value]"
@@ -38,14 +42,20 @@ env: $(INSTALLED) ## make .venv with the tested versions [TORCH_INDEX=url PYTHON
 reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGET=30m FULL=1], or run another MODEL=folder
 ifdef MODEL
 	$(IN_VENV) $(BIN)/python tools/another.py --model $(MODEL) --suite $(SUITE) --preset $(PRESET) --scale $(SCALE) \
-	  --size $(SIZE) --frames $(FRAMES) --device $(DEVICE) --dtype $(DTYPE) --hours $(HOURS)
+	  --size $(SIZE) --frames $(FRAMES) --device $(DEVICE) --dtype $(DTYPE) --hours $(HOURS) $(RAY)
 else
-	$(IN_VENV) $(BIN)/python tools/reproduce.py $(if $(BUDGET),--budget $(BUDGET)) $(if $(filter-out 0,$(FULL)),--full)
+	$(IN_VENV) $(BIN)/python tools/reproduce.py $(if $(BUDGET),--budget $(BUDGET)) $(if $(filter-out 0,$(FULL)),--full) $(RAY)
 endif
 
 test: lint ## check the style, then run the tests
 	$(IN_VENV) $(BIN)/python -m dvc pull -q
 	$(IN_VENV) $(BIN)/python -m pytest -q --durations=10
+
+fuzz: $(INSTALLED) ## 10,000 random cases of every reader, intervention and task; on record in benchmarks/fuzz.json
+	FUZZ=10000 FUZZ_RECORD=benchmarks/fuzz.json $(IN_VENV) $(BIN)/python -m pytest -q tests/test_fuzz.py
+
+audit: $(INSTALLED) ## known weaknesses of the tested versions, where the registry can be asked
+	$(BIN)/python tools/audit.py
 
 lint: $(INSTALLED) ## check the style
 	$(BIN)/python -m ruff check .
@@ -55,8 +65,8 @@ format: $(INSTALLED) ## bring code and notebooks into style
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
-lab: $(INSTALLED) ## open the notebooks in JupyterLab
-	cd notebooks && JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter" $(IN_VENV) ../$(BIN)/python -m jupyterlab
+lab: $(INSTALLED) ## open the notebooks in JupyterLab, for this machine alone and with a token
+	cd notebooks && JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter" $(IN_VENV) ../$(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1
 
 train: $(INSTALLED) ## train the mini model, going on where it stopped [TRAIN_BUDGET=3h]
 	$(IN_VENV) $(BIN)/chain-of-steps train --budget $(TRAIN_BUDGET) --resume
@@ -64,8 +74,8 @@ train: $(INSTALLED) ## train the mini model, going on where it stopped [TRAIN_BU
 site: $(INSTALLED) ## the executed notebooks as pages under site/, to be opened as files
 	$(IN_VENV) $(BIN)/python tools/pages.py
 
-results: $(INSTALLED) ## maintainers: compute the runs that results/ lacks, drop those it should not have
-	$(IN_VENV) $(BIN)/python tools/reproduce.py --results
+results: $(INSTALLED) ## maintainers: compute the runs that results/ lacks, drop those it should not have [EXECUTOR=ray]
+	$(IN_VENV) $(BIN)/python tools/reproduce.py --results $(RAY)
 
 clean: ## remove caches and scratch outputs; keep .venv, data and results
 	rm -rf build scratch .pytest_cache .ruff_cache .hypothesis

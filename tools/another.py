@@ -10,13 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import yaml
 from run import execute
 from strip import main as strip
+from tqdm import tqdm
 
-from chain_of_steps import registry, schedule
+from chain_of_steps import cluster, registry, schedule
+from chain_of_steps.faults import told
+from chain_of_steps.models import VideoModel
 from chain_of_steps.plan import GPUS, Blueprint, Cost, blueprint, cost, report
+from chain_of_steps.store import Store
 from chain_of_steps.suites import SPLITS
+from chain_of_steps.sweep import sweep
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,10 +36,7 @@ def sections(params: Path, scale: str, preset: str, suite: str) -> dict[str, dic
             found["tasks"] = str(Path(suite).resolve())
         return found
 
-    return {
-        name: changed(section) | {"preset": preset}
-        for name, section in yaml.safe_load(params.read_text())[scale].items()
-    }
+    return {name: changed(section) | {"preset": preset} for name, section in registry.sections(params, scale).items()}
 
 
 def planned(model: Blueprint, wanted: dict[str, dict]) -> list[Cost]:
@@ -56,7 +57,15 @@ def gpu_of(device: str) -> str:
     return next((gpu for gpu in GPUS if gpu in name), "H100")
 
 
-def main(arguments: list[str] | None = None, say: Callable[[str], None] = print) -> int:
+def ahead(wanted: dict[str, dict], folder: str, load: dict, rows: Path, executor: cluster.Ray) -> None:
+    """Computes the rows of all experiments on a Ray cluster; the notebooks then find them."""
+    here = VideoModel.load(folder, **load | {"device": "cpu"})  # only its weights' hash is needed; workers compute
+    found = registry.of_sections(wanted, lambda name: here if name == folder else VideoModel.load(name), folder)
+    for experiment, runs in found.values():
+        sweep(experiment, Store(rows, experiment.name), runs, tqdm, executor=executor)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="folder in the layout of diffusers")
     parser.add_argument("--suite", default="mini", help="mini, or a VBVR-Bench folder")
@@ -67,8 +76,14 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--hours", type=float, default=24.0, help="that may be spent on a GPU")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
+    cluster.add_options(parser)
+    return parser
 
+
+def main(arguments: list[str] | None = None, say: Callable[[str], None] = print) -> int:
+    options = _parser().parse_args(arguments)
+    executor = cluster.executor_of(options, options.device)
     wanted = sections(ROOT / "params.yaml", options.scale, options.preset, options.suite)
     model = blueprint(options.model)
     model.size, model.frames = options.size, options.frames
@@ -84,6 +99,8 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     name = Path(options.model).resolve().name
     figures, rows = ROOT / "figures" / name, ROOT / "runs" / name
     load = {"device": options.device, "dtype": options.dtype, "size": options.size, "frames": options.frames}
+    if executor != "local":
+        ahead(wanted, options.model, load, rows, executor)
     strip(ROOT / "notebooks", ROOT / "build" / "notebooks")
     for notebook, parameters in wanted.items():
         say(f"\n{notebook}")
@@ -94,9 +111,4 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f"{error}")
-    except KeyboardInterrupt:
-        sys.exit("\nstopped; what was computed is kept, and the same command goes on from there")
+    sys.exit(told(main, "another", "--debug" in sys.argv))

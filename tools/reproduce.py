@@ -20,12 +20,12 @@ from functools import cache
 from pathlib import Path
 
 import torch
-import yaml
 from run import execute, released
 from tqdm import tqdm
 
-from chain_of_steps import registry
+from chain_of_steps import cluster, registry
 from chain_of_steps.commands import seconds
+from chain_of_steps.faults import told
 from chain_of_steps.models import VideoModel
 from chain_of_steps.plan import cost
 from chain_of_steps.store import Store, key_of
@@ -46,7 +46,7 @@ def load(folder: str) -> VideoModel:
 
 
 def experiments(scale: str = "mini", load: Callable[[str], VideoModel] = load) -> dict[str, tuple]:
-    sections = yaml.safe_load((ROOT / "params.yaml").read_text())[scale]
+    sections = registry.sections(ROOT / "params.yaml", scale)
     return registry.of_sections({name: sections[name] for name in released()}, load, "data/mini")
 
 
@@ -56,17 +56,18 @@ def redraw() -> None:
     _dvc("repro", "--force")
 
 
-def compute(results: Path, record: bool = False) -> None:
+def compute(results: Path, record: bool = False, executor: "str | cluster.Ray" = "local") -> None:
     """Brings the rows and show-cases of all experiments in `results` up to date.
 
     Args:
         record: note what those cost that are computed in one go.
+        executor: see `sweep`.
     """
     for name, (experiment, runs) in experiments().items():
         began, store = time.monotonic(), Store(results, name)
         stored = len(store.rows)
         print(f"{name}: {len(runs)} runs, {stored} rows found", flush=True)
-        rows = sweep(experiment, store, runs, tqdm, workers=WORKERS)
+        rows = sweep(experiment, store, runs, tqdm, WORKERS, executor)
         if record and not stored:
             _record_cost(name, experiment, runs, time.monotonic() - began)
         store.seal({key_of(experiment.identity(run)) for run in runs})
@@ -134,7 +135,7 @@ def compare_all(results: Path, fresh: Path) -> int:
     for name in experiments():
         old, new = Store(results, name).rows, Store(fresh, name).rows
         if old.keys() != new.keys():
-            raise SystemExit(
+            raise ValueError(
                 f"{name}: the stored rows are not those of params.yaml; `make results` brings them up to date"
             )
         checks[name] = [compare(old[key]["result"], new[key]["result"]) for key in sorted(old)]
@@ -179,13 +180,13 @@ def _numbers(value) -> list[float]:
 def _dvc(*arguments: str) -> None:
     print("> dvc", *arguments, flush=True)
     if subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=ROOT).returncode:
-        raise SystemExit(f"`dvc {' '.join(arguments)}` failed; its message stands above")
+        raise RuntimeError(f"`dvc {' '.join(arguments)}` failed; its message stands above")
 
 
-def _full() -> int:
+def _full(executor: "str | cluster.Ray") -> int:
     """Every run anew into a fresh store (a killed call is taken up again), figures from it, and the comparison."""
     _dvc("pull", "--quiet")
-    compute(FULL)
+    compute(FULL, executor=executor)
     _dvc("repro", "sources")
     for name in released():
         execute(name, out=str(FULL / "figures"), results=str(FULL))
@@ -203,12 +204,20 @@ def main() -> int:
     )
     parser.add_argument("--full", action="store_true", help="compute every run anew")
     parser.add_argument("--results", action="store_true", help="bring results/ up to date (maintainers)")
+    parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
+    cluster.add_options(parser)
     options = parser.parse_args()
+    return told(lambda: reproduce(options), "reproduce", options.debug)
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Does what the command line asks for; the exit code."""
+    executor = cluster.executor_of(options)
     torch.set_num_threads(1)
     if options.full:
-        return _full()
+        return _full(executor)
     if options.results:
-        compute(ROOT / "results", record=True)
+        compute(ROOT / "results", executor == "local", executor)  # minutes of a cluster are no minutes of this machine
         return 0
     began = time.monotonic()
     redraw()
@@ -217,7 +226,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("\nstopped; what was computed is kept, and the same command goes on from there")
+    sys.exit(main())

@@ -2,10 +2,13 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import papermill
-import yaml
+
+from chain_of_steps.faults import told
+from chain_of_steps.parameters import read
 
 ROOT = Path(__file__).parent.parent
 
@@ -21,24 +24,32 @@ def execute(name: str, scale: str | None = "mini", out: str = "figures", **more:
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
     parameters: dict = {"root": "."}
     if scale is not None:
-        parameters |= yaml.safe_load((ROOT / "params.yaml").read_text())[scale][name] | {"out": out} | more
+        parameters |= read(ROOT / "params.yaml", scale, name) | {"out": out} | more
     executed = ROOT / "build" / "executed" / f"{name}.ipynb"
     executed.parent.mkdir(parents=True, exist_ok=True)
     source = ROOT / "build" / "notebooks" / f"{name}.ipynb"
+    known = papermill.inspect_notebook(source)
+    if unknown := [parameter for parameter in parameters if parameter not in known]:  # papermill would only warn
+        raise ValueError(f"notebook {name} has no parameter {unknown[0]!r}; it has {', '.join(known)}")
     papermill.execute_notebook(source, executed, parameters, cwd=ROOT, progress_bar=False, kernel_name="python3")
     return executed
 
 
 def released() -> list[str]:
     """The notebooks that the pipeline draws: those whose rows are part of `results/`."""
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    return [name for name in yaml.safe_load((ROOT / "params.yaml").read_text())["figures"] if name in stages]
+    stages = read(ROOT / "dvc.yaml", "stages")
+    return [name for name in read(ROOT / "params.yaml", "figures") if name in stages]
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--out", default="figures")
+    parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
     options = parser.parse_args()
     execute(options.name, options.scale, options.out)
+
+
+if __name__ == "__main__":
+    sys.exit(told(main, "run", debug="--debug" in sys.argv))

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
+from .parameters import read
 
 LEAST = 10  # samples without which there is no verdict: a bootstrap of a few equal values has no width
 VERDICTS = ("supported", "not supported", "undecided")
@@ -30,9 +30,8 @@ def verdict(interval: dict, rule: dict) -> str:
 
 def judge(claims_file: Path, figures: Path, figure: str | None = None) -> list[dict]:
     """Every claim (of one figure, if named) with its `interval` and `verdict`; claims not yet measured are left out."""
-    claims = yaml.safe_load(Path(claims_file).read_text())["claims"]
     judged = []
-    for claim in claims:
+    for claim in _claims(claims_file):
         file = Path(figures) / f"{claim['figure']}.json"
         if not file.exists() or (figure and claim["figure"] != figure):
             continue
@@ -51,6 +50,17 @@ def markdown(judged: list[dict]) -> str:
         cells = [claim["claim"], claim["where"], claim["paper"], ours, claim["controls"], f"**{claim['verdict']}**"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _claims(file: str | Path) -> list[dict]:
+    claims = read(file, "claims")
+    if not isinstance(claims, list):
+        raise ValueError(f"{file} holds no list of claims")
+    for number, claim in enumerate(claims, 1):
+        ruled = isinstance(claim, dict) and ("above" in claim or "within" in claim)
+        if not ruled or not all(isinstance(claim.get(name), str) for name in ("figure", "metric")):
+            raise ValueError(f"claim {number} of {file} needs a figure, a metric, and a rule: above or within")
+    return claims
 
 
 def _at(metrics: dict, path: str) -> Any:

@@ -9,7 +9,7 @@ import torch
 from diffusers import UniPCMultistepScheduler
 from torch import Tensor
 
-from .interventions import Edit, Intervention
+from .interventions import Edit, Intervention, check_cells
 from .models import Condition, VideoModel
 from .schedule import Schedule
 
@@ -107,7 +107,11 @@ def denoise(
         keep_states: remember a copy of the state before every step, to restart from.
         watch: called after every step with (s, x_s, x0_hat); what it returns is kept.
         reset_history: see `advance`.
+
+    Raises:
+        ValueError: for an intervention at a step or in a frame that there is not.
     """
+    check_cells(interventions, schedule.steps, condition.shape[2])
     state = state.copy()
     trajectory = Trajectory([float(sigma) for sigma in state.scheduler.sigmas], state.step)
     for s in range(state.step, len(state.scheduler.timesteps) if until is None else until):
@@ -140,7 +144,8 @@ def advance(
         reset_history: let a multistep sampler forget its history at every edit, instead of refusing it.
 
     Raises:
-        ValueError: for an edit under a sampler that rebuilds the latents from its history.
+        ValueError: for an edit under a sampler that rebuilds the latents from its history, or a clean estimate that is
+            not finite.
     """
     s, scheduler = state.step, state.scheduler
     if edits:
@@ -153,6 +158,11 @@ def advance(
         output, other = model.predict_both(x, state.beside.latents, t, condition, schedule)
         _step_beside(state.beside, other, t)
     state.x0_hat = model.clean_estimate(output, x, float(scheduler.sigmas[s]), condition)
+    if not state.x0_hat.isfinite().all():
+        raise ValueError(
+            f"the clean estimate at step {s} is not finite (NaN or infinity), so nothing after it would mean anything; "
+            f"check the weights, or load the model with another dtype: bfloat16 or float32, not float16"
+        )
     state.latents = model.hold(scheduler.step(output, t, x, return_dict=False)[0], condition)
     state.step = s + 1
     return x, state.x0_hat

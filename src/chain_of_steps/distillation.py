@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers.models.attention_dispatch import attention_backend
-from safetensors.torch import load_file
 from torch import Tensor
 
+from .checkpoints import load_tensors, save_tensors
 from .clips import LATER_SHARES, clip
 from .codec import encode
 from .mini import save_pipeline
@@ -26,7 +26,7 @@ from .models import VideoModel
 from .optimizer import Optimizer
 from .schedule import preset
 from .suites import FRAMES
-from .training import BATCH, RATES, Denoiser, Progress, Say, mixed_precision, save_tensors, warm_up
+from .training import BATCH, RATES, Denoiser, Progress, Say, mixed_precision, warm_up
 
 MOST = 10_000  # trajectories
 CHUNK = 250  # of them in a file
@@ -54,7 +54,7 @@ def distill(teacher: Path, folder: Path, work: Path, trajectories: int, budget: 
             began = time.monotonic()
             save_tensors(file, make(model, student, range(number * CHUNK, (number + 1) * CHUNK)))
             say(f"trajectories: {(number + 1) * CHUNK} of {trajectories}, {time.monotonic() - began:.0f} s")
-    parts = [load_file(file) for file in files]
+    parts = [load_tensors(file) for file in files]
     stored = {name: torch.cat([part[name] for part in parts])[:trajectories] for name in parts[0]}
     progress = fit(student, stored, work / "student.safetensors", time.time() + budget, say)
     save_pipeline(folder, pipe.vae, pipe.text_encoder, student.transformer, preset("student"))

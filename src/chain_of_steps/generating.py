@@ -74,6 +74,6 @@ def given_frame(case: Case, size: int | None) -> np.ndarray:
     if case.sample is not None and size is not None:
         return case.sample.first_frame(size)
     height, width = case.first_frame.shape[:2]
-    wanted = (size, size) if size else (round(width / 16) * 16, round(height / 16) * 16)
+    wanted = (size, size) if size else tuple(max(1, round(side / 16)) * 16 for side in (width, height))
     picture = Image.fromarray(case.first_frame)
     return np.asarray(picture.resize(wanted, Image.Resampling.BOX) if wanted != (width, height) else picture)

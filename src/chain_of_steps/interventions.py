@@ -77,6 +77,11 @@ class Noise:
         if self.mode not in MODES:
             raise ValueError(f"unknown mode {self.mode!r}; expected one of {', '.join(MODES)}")
 
+    @property
+    def named_steps(self) -> Iterable[int]:
+        """The steps that it names; none if it is about all."""
+        raise NotImplementedError
+
     def frames_at(self, step: int, frames: int) -> Iterable[int]:
         """The latent frames, out of `frames`, that are changed before a step."""
         raise NotImplementedError
@@ -102,6 +107,10 @@ class NoiseAtStep(Noise):
     step: int
     frames: tuple[int, ...] | None = None
 
+    @property
+    def named_steps(self) -> Iterable[int]:
+        return (self.step,)
+
     def frames_at(self, step: int, frames: int) -> Iterable[int]:
         if step != self.step:
             return ()
@@ -115,6 +124,10 @@ class NoiseAtFrame(Noise):
     frame: int
     steps: tuple[int, ...] | None = None
 
+    @property
+    def named_steps(self) -> Iterable[int]:
+        return self.steps or ()
+
     def frames_at(self, step: int, frames: int) -> Iterable[int]:
         return (self.frame,) if self.steps is None or step in self.steps else ()
 
@@ -125,8 +138,25 @@ class NoiseAtCells(Noise):
 
     cells: tuple[tuple[int, int], ...]
 
+    @property
+    def named_steps(self) -> Iterable[int]:
+        return (step for step, _ in self.cells)
+
     def frames_at(self, step: int, frames: int) -> Iterable[int]:
         return (f for s, f in self.cells if s == step)
+
+
+def check_cells(interventions: Iterable["Intervention"], steps: int, frames: int) -> None:
+    """Refuses steps and frames that a generation does not have.
+
+    Raises:
+        ValueError: that names the intervention.
+    """
+    for intervention in interventions:
+        if outside := [step for step in intervention.named_steps if not 0 <= step < steps]:
+            raise ValueError(f"{intervention} names step {outside[0]}; expected 0 to {steps - 1}")
+        for step in range(steps):
+            intervention.at(step, frames)
 
 
 def generator(*purpose: str | int) -> torch.Generator:

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from . import families
+from .weights import check_device, check_dtype, refuse_code_and_strays, refuse_gaps
 
 OFFLOADS = ("none", "model", "group")
 STORAGES = ("full", "fp8")
@@ -46,14 +47,8 @@ class Loading:
         for name, known in (("offload", OFFLOADS), ("storage", STORAGES)):
             if getattr(self, name) not in known:
                 raise ValueError(f"unknown {name} {getattr(self, name)!r}; expected one of {', '.join(known)}")
-        if not isinstance(getattr(torch, self.dtype, None), torch.dtype):
-            raise ValueError(f"unknown dtype {self.dtype!r}; expected for example float32 or bfloat16")
-        try:
-            kind = torch.device(self.device).type
-        except RuntimeError:
-            raise ValueError(f"unknown device {self.device!r}; expected for example cpu, cuda or cuda:1") from None
-        if kind == "cuda" and not torch.cuda.is_available():
-            raise ValueError(f"device {self.device!r} was asked for, and no GPU is found; expected cpu here")
+        check_dtype(self.dtype)
+        check_device(self.device)
         for file in (*self.lora, *self.gguf):
             if not Path(file).is_file():
                 raise FileNotFoundError(f"{file} is no file; expected LoRA or GGUF weights, first expert first")
@@ -76,6 +71,8 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
             f"{source} is not a model folder (no model_index.json); fetch the mini model with `dvc pull`, or let a "
             f"model of the hub be fetched with download"
         )
+    if folder.is_dir():
+        refuse_code_and_strays(folder)
     try:
         family = families.named(DiffusionPipeline.load_config(source, local_files_only=local)["_class_name"])
         pipe = family.pipeline.from_pretrained(
@@ -85,6 +82,8 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
             local_files_only=local,
             **_quantised(source, how),
         )
+        if folder.is_dir():
+            refuse_gaps(pipe.text_encoder, folder / "text_encoder")
         _merge_loras(pipe, how.lora)
         _place(pipe, how)
     except families.UnknownFamily as error:

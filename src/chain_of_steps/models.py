@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from .families import Passes, Streams
 from .loading import Loading, experts, load
 from .schedule import Schedule
 from .tasks.base import Sample
+from .weights import check_device
 
 # PyTorch's AVX-512 kernels round differently from its AVX2 ones: with these alone, machines that have AVX-512 and
 # machines that do not give the same rows. It works before torch's first computation; a setting of the user's wins.
@@ -68,6 +69,7 @@ class VideoModel:
     ):
         self.pipe, self.name, self.size, self.frames, self.fixed = pipe, name, size, frames, fixed
         self.how, self.kept, self.place = how or Loading(), kept, Place()
+        self.origin: dict | None = None  # the arguments of `load`, if it came from there
         self.family = families.of(pipe)
         # Asked once: each answer walks over all parameters. What is offloaded lies elsewhere between passes.
         self.device = torch.device(how.device) if how else pipe.transformer.device
@@ -98,11 +100,27 @@ class VideoModel:
         Raises:
             FileNotFoundError, ValueError: see `loading.load`.
         """
-        wanted = Loading(device=device, dtype=dtype, **how)
-        pipe, name = load(source, wanted), Path(source).name
-        if (Path(source) / "training.json").exists():
-            return cls(pipe, name, fixed=True, how=wanted, kept=kept)
-        return cls(pipe, name, size, frames, how=wanted, kept=kept)
+        told = {"device": device, "dtype": dtype, **how}
+        pipe, name = load(source, Loading(**told)), Path(source).name
+        clip = {"fixed": True} if (Path(source) / "training.json").exists() else {"size": size, "frames": frames}
+        model = cls(pipe, name, **clip, how=Loading(**told), kept=kept)
+        place = Path(source).resolve() if Path(source).exists() else source
+        model.origin = {"source": place, "size": size, "frames": frames, "kept": kept, **told}
+        return model
+
+    def to(self, device: str) -> "VideoModel":
+        """Moves the model to a device, in place."""
+        check_device(device)
+        self.how = replace(self.how, device=device)
+        self.pipe.to(device)
+        self.device = torch.device(device)
+        return self
+
+    def __reduce__(self) -> tuple:
+        """For another process (a Ray worker): a model of a folder is loaded from there again, not sent."""
+        if self.origin is None:
+            return super().__reduce__()
+        return _load_again, (self.origin, self.fingerprint)
 
     @property
     def stride(self) -> int:
@@ -293,6 +311,13 @@ def _picture(image: np.ndarray | Image.Image) -> Image.Image:
     if image.dtype != np.uint8:
         image = (image * 255.0 + 0.5).astype(np.uint8)
     return Image.fromarray(image).convert("RGB")
+
+
+def _load_again(origin: dict, fingerprint: str) -> VideoModel:
+    model = VideoModel.load(**origin)
+    if model.fingerprint != fingerprint:
+        raise ValueError(f"{origin['source']} holds other weights here than where the sweep was started; copy them")
+    return model
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
 from .experiments.emergent_behaviors import Behaviors, WorkingMemory
 from .experiments.ensemble import Ensemble
 from .experiments.layer_energy import LayerEnergy
@@ -16,6 +14,7 @@ from .experiments.perturbation import Perturbation
 from .experiments.step_budget import FewSteps, StepBudget, StudentEnsemble, StudentSteps
 from .experiments.step_visualization import StepVisualization
 from .models import VideoModel
+from .parameters import read
 from .sweep import planned
 
 # Of every notebook; where there are several, each by the name of its own group of parameters.
@@ -43,10 +42,24 @@ def experiments(
     Raises:
         ValueError: for a scale that the file does not have.
     """
-    scales = yaml.safe_load(params.read_text())
-    if scale not in scales or scale == "figures":
-        raise ValueError(f"unknown scale {scale!r}; expected one of {', '.join(scales.keys() - {'figures'})}")
-    return of_sections(scales[scale], load, model)
+    return of_sections(sections(params, scale), load, model)
+
+
+def sections(params: Path, scale: str) -> dict[str, dict]:
+    """The parameters of every notebook at a scale.
+
+    Raises:
+        ValueError: for a scale that the file does not have, or that has other sections than those of the notebooks.
+    """
+    scales = read(params)
+    if not isinstance(scales, dict) or not isinstance(scales.get(scale), dict):
+        known = ", ".join(str(name) for name in scales if name != "figures") if isinstance(scales, dict) else "none"
+        raise ValueError(f"unknown scale {scale!r}; expected one of {known}")
+    for notebook, section in scales[scale].items():
+        if notebook not in EXPERIMENTS or not isinstance(section, dict):
+            expected = ", ".join(EXPERIMENTS)
+            raise ValueError(f"{params} has a section {notebook!r} that is not one of a notebook; expected {expected}")
+    return scales[scale]
 
 
 def of_sections(sections: dict[str, dict], load: Callable[[str], VideoModel], model: str) -> dict[str, tuple]:
@@ -55,6 +68,8 @@ def of_sections(sections: dict[str, dict], load: Callable[[str], VideoModel], mo
     for notebook, section in sections.items():
         groups = {name: value for name, value in section.items() if name != "preset"}
         kinds = EXPERIMENTS[notebook]
+        if missing := [name for name in ("preset", *(kinds if isinstance(kinds, dict) else ())) if name not in section]:
+            raise ValueError(f"the parameters of {notebook} lack {missing[0]!r}")
         plans = [(kinds, groups)] if isinstance(kinds, type) else [(kinds[part], groups[part]) for part in kinds]
         for kind, parameters in plans:
             experiment, runs = planned(kind, parameters, load, model, section["preset"])

@@ -89,7 +89,7 @@ def preset(name: str) -> Schedule:
     Raises:
         ValueError: if there is none.
     """
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise ValueError(f"unknown preset {name!r}; expected one of {', '.join(PRESETS)}")
     return PRESETS[name]
 

@@ -113,8 +113,13 @@ def start_at(model: VideoModel, layer: int, states: dict[bool, Tensor]) -> Itera
     Args:
         layer: of the states; -1 runs every block.
         states: (N, D) by pass: True is the one with the prompt.
+
+    Raises:
+        ValueError: for a layer that there is not.
     """
     _refuse_caches(model)
+    if not -1 <= layer < model.layers:
+        raise ValueError(f"there is no layer {layer}; expected -1 to {model.layers - 1}")
     if model.family.stream is not None or len(model.family.stacks) > 1:
         # What is denoised beside the video needs the blocks before too: they run, then the states take their place.
         with edit(model, lambda site, hidden: states[site.guided][None].to(hidden) if site.layer == layer else None):

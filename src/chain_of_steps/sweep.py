@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 import torch
 
+from . import cluster
 from .denoise import EXPERIMENT_VERSION, State, Trajectory, Watch, advance, begin, edits_at
-from .interventions import Edit, Intervention
+from .interventions import Edit, Intervention, check_cells
 from .models import Condition, VideoModel
 from .schedule import Schedule, preset
 from .store import Store
@@ -63,7 +64,12 @@ def planned(
 
 
 def sweep(
-    experiment: Experiment, store: Store, runs: Sequence[Any], progress: Callable | None = None, workers: int = 1
+    experiment: Experiment,
+    store: Store,
+    runs: Sequence[Any],
+    progress: Callable | None = None,
+    workers: int = 1,
+    executor: "str | cluster.Ray" = "local",
 ) -> list[dict]:
     """The rows of all runs, in order: found in the store, or computed and put there as soon as each is finished
     (with several workers: as soon as all that share its past are).
@@ -73,7 +79,10 @@ def sweep(
     Args:
         progress: makes a progress bar from `total` (model evaluations), e.g. `tqdm`.
         workers: processes; set torch to one thread before you ask for more than one. The rows are the same.
+        executor: `local`; or `ray` or a `cluster.Ray`, whose cluster decides how many workers there are.
     """
+    if not isinstance(executor, cluster.Ray) and executor not in ("local", "ray"):
+        raise ValueError(f"unknown executor {executor!r}; expected local or ray")
     identities = {run: experiment.identity(run) for run in runs}
     found: dict[Any, list] = defaultdict(list)
     for run, identity in identities.items():
@@ -82,7 +91,10 @@ def sweep(
     groups = list(found.values())
     total = sum(map(experiment.evaluations, groups))
     bar = progress(total=total, unit="evaluation") if progress and groups else None
-    results = _in_processes(experiment, groups, workers, bar) if workers > 1 else _here(experiment, groups, bar)
+    if executor != "local":
+        results = (cluster.Ray() if executor == "ray" else executor).results(experiment, groups, bar)
+    else:
+        results = _in_processes(experiment, groups, workers, bar) if workers > 1 else _here(experiment, groups, bar)
     for run, result in results:
         store.put(identities[run], result)
     return [store.get(identities[run]) for run in runs]
@@ -146,7 +158,10 @@ def grow(
 
     Raises:
         MemoryError: if a path does not fit the budget.
+        ValueError: for an intervention at a step or in a frame that there is not.
     """
+    for branch in branches:
+        check_cells(branch.interventions, schedule.steps, condition.shape[2])
     tree = _Tree(model, condition, schedule, watch, budget, count)
     state = begin(model, condition, schedule, seed)
     path = Trajectory([float(sigma) for sigma in state.scheduler.sigmas])

@@ -6,7 +6,6 @@ After an interruption the optimizer's moments are built up again, under a short 
 """
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -17,11 +16,12 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from diffusers.models.attention_dispatch import attention_backend
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import UMT5EncoderModel
 
 from . import release
+from .checkpoints import check_fit, load_tensors, save_tensors
 from .clips import LATER_SHARES, SHARES, Clip, Ring, clip
 from .codec import encode, fit_codec
 from .mini import Recipe, build_codec, build_text_encoder, build_tokenizer, build_transformer, save_pipeline
@@ -35,6 +35,7 @@ BATCH = 32
 REUSE = 8  # how often a clip is used before it leaves its ring
 RATES = (2e-2, 3e-3)  # of Muon and AdamW
 LENGTHS = (5, 9, 13)  # frames
+SAVE_EVERY = 500  # steps
 SHORT_STEPS = 16000  # until then mostly the shortest clips: they are cheap
 SHARES_AT_FIRST, SHARES_LATER = (0.75, 0.25, 0.0), (0.30, 0.65, 0.05)
 MAZE_STEPS = 2500  # until then tasks have their first shares
@@ -60,12 +61,14 @@ class Progress:
         """Takes up a fit where `file` left it, or begins one."""
         if not file.exists():
             return cls(0, {name: p.detach().clone() for name, p in module.named_parameters()})
-        tensors = load_file(file)
-        step = int(tensors.pop("step"))
+        tensors = load_tensors(file)
+        wanted = {f"average/{name}": p for name, p in module.named_parameters()}
+        check_fit(file, tensors, wanted | {"step": torch.tensor(0)})
         with torch.no_grad():
             for name, parameter in module.named_parameters():
                 parameter.copy_(tensors.get(f"weights/{name}", tensors[f"average/{name}"]))
-        return cls(step, {name: tensors[f"average/{name}"].float() for name, _ in module.named_parameters()})
+        average = {name: tensors[f"average/{name}"].float() for name, _ in module.named_parameters()}
+        return cls(int(tensors["step"]), average)
 
     def save(self, file: Path, module: nn.Module) -> None:
         """Writes weights, averaged weights and step, atomically."""
@@ -176,7 +179,7 @@ def fit_denoiser(model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline:
         if progress.step % 100 == 0:
             progress.losses.append([progress.step, round(float(np.mean(losses[-100:])), 5)])
             say(f"transformer: step {progress.step}, {progress.step * BATCH} clips, loss {progress.losses[-1][1]}")
-        if progress.step % 500 == 0:
+        if progress.step % SAVE_EVERY == 0:
             progress.save(file, model)
     progress.save(file, model)
     progress.average_into(model)
@@ -226,7 +229,9 @@ def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe,
     if resume and not checkpoint.exists() and (folder / "training.json").exists():
         _take_up(folder, checkpoint, code, model)
     if checkpoint.exists():
-        codec.load_state_dict(load_file(code))  # never fitted twice: another machine may find another basis
+        found = load_tensors(code)
+        check_fit(code, found, codec.state_dict())
+        codec.load_state_dict(found)  # never fitted twice: another machine may find another basis
     else:
         fit_codec(codec, [clip(i, 9, seed=1).frames for i in range(CODEC_CLIPS)])
         save_tensors(code, codec.state_dict())
@@ -255,11 +260,3 @@ def _take_up(folder: Path, checkpoint: Path, code: Path, model: Denoiser) -> Non
     average = {name: p.detach().clone() for name, p in model.named_parameters()}
     save_tensors(code, {n: t.float() for n, t in load_file(folder / "vae/diffusion_pytorch_model.safetensors").items()})
     Progress(steps, average).save(checkpoint, model)
-
-
-def save_tensors(file: Path, tensors: dict[str, Tensor]) -> None:
-    """Writes a safetensors file atomically."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    save_file(tensors, partial)
-    os.replace(partial, file)

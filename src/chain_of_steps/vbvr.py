@@ -73,11 +73,15 @@ def export_suite(samples_by_task: dict[str, list[Sample]], out: str | Path, size
     Args:
         samples_by_task: names in `suites.TASKS` with their samples.
         size: side of the frames in pixels, a multiple of 16.
-        frames: pixel frames of the ground truth.
+        frames: pixel frames of the ground truth, 4 k + 1 and at least 5.
 
     Raises:
-        ValueError: if a task is unknown, or `out` already holds other samples.
+        ValueError: if a task is unknown, size or frames do not fit, or `out` already holds other samples.
     """
+    if frames < 5 or frames % 4 != 1:
+        raise ValueError(f"{frames} frames do not fit a video model; expected 4 k + 1 of them: 5, 9, 13, ...")
+    if size < 16 or size % 16:
+        raise ValueError(f"frames of {size} x {size} pixels do not fit a video model; expected a multiple of 16")
     records: dict[Path, tuple[Sample, str]] = {}
     for task, samples in samples_by_task.items():
         suites.find(task)

@@ -1,5 +1,6 @@
 """The explorer's widgets: choose a puzzle, change its run, compare. What they do is in `explorer` and `setting`."""
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,4 +198,4 @@ class Explorer:
             self._say(str(error))
 
     def _say(self, sentence: str) -> None:
-        self.message.value = f'<span role="status">{sentence}</span>'
+        self.message.value = f'<span role="status">{html.escape(sentence, quote=False)}</span>'

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import suites
 from ..interventions import NoiseAtFrame
+from ..parameters import checked
 from ..readouts.emergent_behaviors import corrected_runs
 from ..showcase import Case
 from ..tasks.memory import hidden_frames, with_hidden
@@ -42,6 +43,7 @@ class WorkingMemory(Perturbation):
 
     name = "3_working_memory"
 
+    @checked
     def plan(self, tasks: list[str], samples_per_task: int, suite_seed: int) -> list[Run]:
         """All runs of the first `samples_per_task` samples that hide their start state for a latent frame or more."""
         runs = []

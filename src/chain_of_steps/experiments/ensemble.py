@@ -12,6 +12,7 @@ from .. import suites
 from ..agreement import contrast
 from ..catalogue import catalogue
 from ..models import VideoModel
+from ..parameters import checked
 from ..pool import Member, Outcome, Pool, Strategy
 from ..schedule import Schedule
 from ..showcase import Case, kept_clips
@@ -65,6 +66,7 @@ class Ensemble:
         """All strategies by group and name, see `catalogue.catalogue`."""
         return catalogue(self.layers, self.schedule.steps, window, early)
 
+    @checked
     def plan(
         self,
         tasks: str | list[str],

@@ -11,6 +11,7 @@ from torch import Tensor
 from .. import suites
 from ..denoise import generate
 from ..models import VideoModel
+from ..parameters import checked
 from ..schedule import Schedule
 from ..sites import Captured, capture
 from ..store import key_of, rounded
@@ -46,6 +47,7 @@ class LayerEnergy:
         self.model, self.schedule = model, schedule
         self._common = common(self.name, model, schedule)
 
+    @checked
     def plan(self, tasks: list[str], samples_per_task: int, suite_seed: int) -> list[Run]:
         """All runs."""
         return [Run(task, i, suite_seed, i) for task in suites.task_names(tasks) for i in range(samples_per_task)]

@@ -18,6 +18,7 @@ from .. import suites
 from ..denoise import State, advance, denoise, generate
 from ..linear_probes import shaken
 from ..models import Condition, VideoModel
+from ..parameters import checked
 from ..schedule import Schedule
 from ..sites import Site, capture, edit, region, start_at
 from ..store import rounded
@@ -110,6 +111,7 @@ class LayerSwaps:
         self.patch = model.patch
         self._common = common(self.name, model, schedule)
 
+    @checked
     def plan(
         self,
         pairs: dict[str, int],

@@ -8,6 +8,7 @@ import numpy as np
 from .. import suites
 from ..linear_probes import FLOORS, features, look, needs_random, pick, shaken, share, tell
 from ..models import VideoModel
+from ..parameters import checked
 from ..schedule import Schedule
 from ..sweep import common
 from ..tasks.base import Sample
@@ -55,6 +56,7 @@ class MemoryProbes:
         self.layers = model.layers
         self._common = common(self.name, model, schedule)
 
+    @checked
     def plan(self, tasks: list[str], samples: int, step_stride: int, suite_seed: int) -> list[Run]:
         """All runs: every layer and floor, at every `step_stride`-th step."""
         return [

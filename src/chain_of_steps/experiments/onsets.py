@@ -9,6 +9,7 @@ import numpy as np
 from .. import suites
 from ..linear_probes import features, look, needs_random, pick, shaken, share
 from ..models import VideoModel
+from ..parameters import checked
 from ..schedule import Schedule
 from ..sweep import common
 from ..tasks.base import Sample
@@ -62,6 +63,7 @@ class Onsets:
         self.middle = model.layers // 2
         self._common = common(self.name, model, schedule)
 
+    @checked
     def plan(self, tasks: list[str], samples: int, suite_seed: int) -> list[Run]:
         """All runs: both questions at every step, asked of the middle layer (fixed beforehand) and of the floors."""
         return [

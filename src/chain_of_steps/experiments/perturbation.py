@@ -13,6 +13,7 @@ from .. import suites
 from ..denoise import Trajectory, generate
 from ..interventions import MODES, Intervention, NoiseAtCells, NoiseAtFrame, NoiseAtStep, from_record, record
 from ..models import VideoModel
+from ..parameters import checked
 from ..probes import cka, tokens
 from ..schedule import Schedule
 from ..showcase import Case, decode_all, kept_clips
@@ -78,6 +79,7 @@ class Perturbation:
         self.layer = model.layers // 2 if layer is None else layer
         self._common = common(self.name, model, schedule) | {"layer": self.layer}
 
+    @checked
     def plan(
         self,
         tasks: str | list[str],

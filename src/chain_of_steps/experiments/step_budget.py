@@ -7,6 +7,7 @@ from pathlib import Path
 from .. import suites
 from ..denoise import generate
 from ..models import VideoModel
+from ..parameters import checked
 from ..pool import Strategy
 from ..schedule import Schedule, preset
 from ..showcase import Case, decode_all, kept_clips
@@ -58,6 +59,7 @@ class StepBudget:
         self.model, self.schedule = model, schedule
         self._common = common(self.name, model, schedule)
 
+    @checked
     def plan(
         self,
         tasks: str | list[str],
@@ -147,6 +149,7 @@ class StudentEnsemble(Ensemble):
         merges = {f"x0_merge_{n}_steps": Strategy("merge", steps=n, merge="x0_hat") for n in windows}
         return {"table": {"single": Strategy("single"), "vote_k3": Strategy("vote"), **merges}}
 
+    @checked
     def plan(self, tasks: str | list[str], samples_per_task: int, windows: list[int], suite_seed: int) -> list:
         """All runs."""
         strategies = self.catalogue(windows)["table"].values()

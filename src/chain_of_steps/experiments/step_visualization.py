@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from .. import suites
 from ..denoise import Trajectory, Watch, generate
 from ..models import Condition, VideoModel
+from ..parameters import checked
 from ..probes import nanmean, posterior_mean, priors
 from ..schedule import Schedule
 from ..showcase import Case, decode_all, kept_clips
@@ -71,9 +71,10 @@ class StepVisualization:
 
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
-        self.controls = cache(self._controls)
+        self._kept: dict[str, list[Control]] = {}  # a plain dict, so that an experiment can be sent to a Ray worker
         self._common = common(self.name, model, schedule)
 
+    @checked
     def plan(
         self, tasks: str | list[str], samples_per_task: int, null_per_task: int, null_seeds: int, suite_seed: int
     ) -> list[Run]:
@@ -188,6 +189,12 @@ class StepVisualization:
 
     def _run(self, identity: dict) -> Run:
         return Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+
+    def controls(self, task: str) -> list[Control]:
+        """Unrelated samples of a task, generated once."""
+        if task not in self._kept:
+            self._kept[task] = self._controls(task)
+        return self._kept[task]
 
     def _controls(self, task: str) -> list[Control]:
         runs = [Run(task, i, suite_seed=99, seed=1000 + i, partition="choosing") for i in range(CONTROLS)]

@@ -1,0 +1,82 @@
+"""How much faster a sweep gets on a Ray cluster: the same runs with 1, 2, ... workers; writes benchmarks/ray.json.
+
+    python benchmarks/ray.py [--workers 1 2] [--samples 8] [--model data/mini]
+
+Every worker has one thread. Starting the workers (each loads the model once) is timed apart: it does not grow with the
+number of runs. The rows of every number of workers are compared, bit by bit, with those of a plain sweep.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parent.parent
+sys.path = [path for path in sys.path if Path(path or ".").resolve() != ROOT / "benchmarks"]  # this file is no `ray`
+
+from chain_of_steps import cluster  # noqa: E402
+from chain_of_steps.experiments.perturbation import Perturbation, Run  # noqa: E402
+from chain_of_steps.interventions import NoiseAtStep  # noqa: E402
+from chain_of_steps.models import VideoModel  # noqa: E402
+from chain_of_steps.schedule import preset  # noqa: E402
+from chain_of_steps.store import Store  # noqa: E402
+from chain_of_steps.sweep import sweep  # noqa: E402
+
+
+def runs(samples: int, first: int = 0) -> list[Run]:
+    """Per sample a clean run and noise at every fourth step."""
+    noises = [(), *((NoiseAtStep(step),) for step in range(0, 20, 4))]
+    return [
+        Run("maze", i, 7, i, "step" if noise else "clean", noise)
+        for i in range(first, first + samples)
+        for noise in noises
+    ]
+
+
+def timed(experiment: Perturbation, wanted: list[Run], executor: object) -> tuple[float, list[dict]]:
+    """Seconds of a sweep into an empty store, and its rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        rows = sweep(experiment, Store(folder, "x"), wanted, executor=executor)
+        return time.perf_counter() - began, rows
+
+
+def measure(experiment: Perturbation, samples: int, workers: int) -> tuple[dict, list[dict]]:
+    """Seconds with so many workers; those of starting them are told by a sweep of one sample per worker before."""
+    import ray
+
+    ray.init(num_cpus=workers, log_to_driver=False, include_dashboard=False)
+    try:
+        few, _ = timed(experiment, runs(workers, first=1000), cluster.Ray())
+        all_, rows = timed(experiment, runs(workers + samples, first=1000 - samples), cluster.Ray())
+    finally:
+        ray.shutdown()
+    return {"workers": workers, "seconds_of_few": round(few, 1), "seconds": round(all_ - few, 1)}, rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--model", default="data/mini")
+    parser.add_argument("--out", default=str(ROOT / "benchmarks" / "ray.json"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    experiment = Perturbation(VideoModel.load(options.model), preset("mini"))
+    plain, expected = timed(experiment, runs(options.samples, first=1000 - options.samples), "local")
+    found = []
+    for workers in options.workers:
+        line, rows = measure(experiment, options.samples, workers)
+        same = [row for row in rows if row["key"] in {row["key"] for row in expected}] == expected
+        found.append(line | {"speed_up": round(plain / line["seconds"], 2), "rows_identical": same})
+        print(found[-1], flush=True)
+    record = {"plain_seconds": round(plain, 1), "runs": len(expected), "torch": torch.__version__, "ray": found}
+    Path(options.out).write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

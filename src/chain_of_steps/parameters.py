@@ -1,0 +1,70 @@
+"""Parameters that people write: a YAML file is read, the arguments of a plan are checked, each fault is named."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ConfigDict, ValidationError, validate_call
+
+STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
+
+
+def read(file: str | Path, *keys: str) -> Any:
+    """What a YAML file holds, or the part of it under `keys`.
+
+    Raises:
+        ValueError: if it cannot be read, or has no such part.
+    """
+    try:
+        found = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is no YAML file: {' '.join(str(error).split())}") from error
+    for key in keys:
+        if not isinstance(found, dict) or key not in found:
+            known = ", ".join(map(str, found)) if isinstance(found, dict) else "no names at all"
+            raise ValueError(f"{file} has no section {key!r}; it has {known}")
+        found = found[key]
+    return found
+
+
+def checked(plan: Callable) -> Callable:
+    """Decorates a function of parameters: mistyped names, wrong types, negative numbers and strides of 0 are refused.
+
+    Raises:
+        ValueError: that names the parameter and what was expected.
+    """
+    known = [name for name in inspect.signature(plan).parameters if name != "self"]
+    validated = validate_call(config=STRICT)(plan)
+
+    @functools.wraps(plan)
+    def checks(*arguments: Any, **parameters: Any) -> Any:
+        if unknown := [name for name in parameters if name not in known]:
+            raise ValueError(f"unknown parameter {unknown[0]!r}; expected {', '.join(known)}")
+        given = dict(zip(known[::-1], arguments[::-1], strict=False)) | parameters
+        for name, value in given.items():
+            _check_numbers(name, value, at_least=1 if name.endswith("stride") else 0)
+        try:
+            return validated(*arguments, **parameters)
+        except ValidationError as error:
+            raise ValueError(_first(error)) from None
+
+    return checks
+
+
+def _check_numbers(name: str, value: Any, at_least: int) -> None:
+    if isinstance(value, dict):
+        value = list(value.values())
+    for number in value if isinstance(value, list) else [value]:
+        if isinstance(number, (int, float)) and number < at_least:
+            raise ValueError(f"parameter {name!r} is {number}; expected {at_least} or more")
+
+
+def _first(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] in ("missing_argument", "missing"):
+        return f"parameter {place!r} is missing"
+    return f"parameter {place!r} is {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"

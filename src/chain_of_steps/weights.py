@@ -1,0 +1,55 @@
+"""A model folder is data: what is checked before and after its weights are read, so that no code and no gap gets in."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+
+def check_device(device: str) -> None:
+    """Refuses a device that there is not."""
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise ValueError(f"unknown device {device!r}; expected cpu, cuda, or cuda:1 and so on") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"there is no GPU for device {device!r} that torch {torch.__version__} can use; take cpu")
+
+
+def refuse_gaps(module: torch.nn.Module, folder: Path) -> None:
+    """Raises if the weight files lack a tensor: transformers would fill the gap with random numbers, and go on."""
+    stored: set[str] = set()
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as tensors:
+            stored |= set(tensors.keys())
+    names: dict[int, set[str]] = {}  # of tied weights one name is enough
+    for name, tensor in module.state_dict().items():
+        names.setdefault(tensor.data_ptr(), set()).add(name)
+    if not any(group & stored for group in names.values()):
+        return  # stored under names that transformers translates
+    if gaps := [min(group) for group in names.values() if not group & stored]:
+        raise ValueError(f"{folder} lacks {len(gaps)} tensors, such as {gaps[0]}")
+
+
+def check_dtype(dtype: str) -> None:
+    """Refuses what is no type of numbers."""
+    if not isinstance(getattr(torch, dtype, None), torch.dtype):
+        raise ValueError(f"unknown dtype {dtype!r}; expected float32, bfloat16 or float16")
+
+
+def refuse_code_and_strays(folder: Path) -> None:
+    """Refuses a model folder that brings code, or whose lists of weight files lead out of it.
+
+    Raises:
+        ValueError: that names the file.
+    """
+    if code := sorted(folder.rglob("*.py")):
+        raise ValueError(f"{code[0]} is code, which a model folder must not bring: it is never run; remove it")
+    for index in sorted(folder.rglob("*.index.json")):
+        try:
+            files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{index} is no list of weight files; fetch the model again") from error
+        if strays := sorted(str(name) for name in files if Path(str(name)).name != name):
+            raise ValueError(f"{index} names {strays[0]!r}, which lies outside of its folder; fetch the model again")

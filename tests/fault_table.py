@@ -1,0 +1,124 @@
+"""The table of faults: what is tried, how often, what happens; and what its checks share."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import tiny
+
+from chain_of_steps.models import VideoModel
+from chain_of_steps.schedule import Schedule
+
+ROOT = Path(__file__).parent.parent
+
+
+SHORT = Schedule("test", "euler", 3, shift=3.0)
+PLAN = dict(
+    tasks=["bounce"],
+    samples_per_task=2,
+    ablations_per_task=0,
+    maps_per_task=0,
+    map_tasks=[],
+    step_stride=1,
+    frame_stride=8,
+    suite_seed=7,
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault: a check of this file, or the names of tests elsewhere."""
+
+    name: str
+    tried: str
+    times: int
+    happens: str
+    elsewhere: tuple[str, ...] = ()
+
+
+ROWS = [
+    Row("sweep_killed", "SIGKILL of a sweep, at ten moments, then two workers", 10, "it resumes; the same bytes",
+        ("test_killed_at_ten_moments_it_ends_with_the_same_bytes",)),
+    Row("training_killed", "SIGKILL of training at random moments", 8, "the checkpoint is whole; it goes on"),
+    Row("generate_killed", "SIGKILL of `generate` while it writes a video, and at random moments", 16,
+        "it resumes; the same bytes"),
+    Row("reproduce_killed", "SIGKILL of computing `results/` at random moments", 8, "it resumes; the same bytes"),
+    Row("worker_killed", "SIGKILL of a Ray worker in mid-sweep", 1, "it is replaced, its group done again; same bytes",
+        ("test_a_killed_worker_is_replaced_and_its_work_done_again",)),
+    Row("disk_full_rows", "the disk fills up while rows are written", 6, "a sentence; finished rows stay; same bytes"),
+    Row("disk_full_files", "the disk fills up under a video, a checkpoint", 2, "a sentence; the old file stays"),
+    Row("read_only", "a folder that cannot be written to: store, videos, suite", 3, "a sentence"),
+    Row("budget", "a memory budget is exceeded: a path, hidden states", 2, "a sentence before memory is taken",
+        ("test_a_path_beyond_its_budget_is_refused", "test_the_budget_is_kept_and_hooks_go_even_then")),
+    Row("two_writers", "two or three processes write to one store, one folder of videos", 2, "nothing is lost",
+        ("test_several_writers_lose_nothing", "test_sealing_keeps_what_others_wrote_meanwhile")),
+    Row("two_generate", "two processes generate into one folder", 1, "every video is whole"),
+    Row("rows_damaged", "rows cut short, changed, or replaced by rubbish", 8, "named, never used, computed again",
+        ("test_a_line_cut_short_is_dropped_and_computed_again", "test_lines_that_are_no_rows_are_damaged",
+         "test_a_changed_row_is_named_never_used_and_set_aside")),
+    Row("weights_damaged", "weights missing, truncated, or without a tensor", 8, "a sentence",
+        ("test_a_harmed_weight_file_is_refused", "test_a_weight_file_that_lacks_a_tensor_is_refused")),
+    Row("weights_gap", "a text encoder without a tensor, which transformers would make up", 1, "a sentence"),
+    Row("weights_shape", "weights of another shape, in each part", 3, "a sentence"),
+    Row("weights_pickled", "a .bin checkpoint; a pickle named .safetensors", 6, "refused, never opened",
+        ("test_a_pickled_checkpoint_is_refused_and_never_opened",)),
+    Row("checkpoint_damaged", "`train --resume` on a checkpoint that is empty, cut, rubbish, of another model", 5,
+        "a sentence"),
+    Row("foreign_rows", "a store with rows of another model, schedule, size and code version", 4, "never mixed"),
+    Row("parameters", "a notebook's parameter mistyped, missing, of a wrong type, out of range", 9, "a sentence"),
+    Row("parameter_files", "params.yaml and claims.yaml that are no YAML, empty, a list, or lack a section", 14,
+        "a sentence"),
+    Row("unknown_names", "an unknown task, preset, suite, model, device, dtype, scale, experiment", 9, "a sentence",
+        ("test_unknown_names_are_refused_with_what_was_expected", "test_bad_input_is_one_clear_sentence")),
+    Row("unknown_cells", "a step, frame or layer that there is not", 8, "a sentence"),
+    Row("no_benchmark", "a benchmark folder that is missing, empty, of another layout, or partly there", 10,
+        "a sentence",
+        ("test_a_folder_that_is_no_suite_is_refused", "test_a_sample_that_lacks_what_a_model_needs_is_named",
+         "test_a_folder_out_of_place_is_named")),
+    Row("odd_export", "`export-suite` with 0, 1, 4, 6 frames; sides of 8 and 50 pixels", 6, "a sentence"),
+    Row("odd_sizes", "frames and clips of odd sides and lengths", 14,
+        "rounded to what the codec takes, or a sentence",
+        ("test_odd_sizes_are_refused", "test_numbers_of_frames_that_the_codec_would_cut_are_refused",
+         "test_odd_sides_are_refused", "test_frames_are_rounded_up_to_what_the_codec_takes")),
+    Row("first_frames", "first frames of 1 x 1 to 33 x 1001 pixels", 5, "sides become multiples of 16, 16 at least"),
+    Row("no_video", "a ground truth that cannot be decoded, is empty or cut", 5, "a sentence",
+        ("test_a_file_that_is_no_video_is_named", "test_a_truncated_file_is_named")),
+    Row("prompts", "a prompt that is empty, very long, in another script, of odd characters", 5,
+        "it runs; what goes beyond the text length is cut, as in stock diffusers"),
+    Row("nan", "NaN or infinity in the weights, the latents", 3, "a sentence at the step where it appears; no row"),
+    Row("no_gpu", "`--device cuda` without a GPU, with one out of range; a device that is none", 3, "a sentence"),
+    Row("gpu_full", "a GPU out of memory (its error, raised on purpose)", 1,
+        "a sentence; clips go one at a time, so there is no smaller batch to try"),
+    Row("no_network", "commands without a network; a missing model is not looked for there", 6, "they run; a sentence",
+        ("test_nothing_asks_the_network", "test_a_missing_model_is_not_looked_for_in_the_network")),
+    Row("stopped", "Ctrl-C", 1, "a sentence, exit code 130; what was finished is kept"),
+    Row("debug", "`--debug` before or after the command; a fault of ours", 3, "the trace-back, and only then"),
+]  # fmt: skip
+
+
+def table() -> str:
+    """The table as Markdown."""
+    lines = ["| what is tried | times | what happens |", "|---|---|---|"]
+    return "\n".join(lines + [f"| {row.tried} | {row.times} | {row.happens} |" for row in ROWS]) + "\n"
+
+
+CHECKS: dict[str, Callable] = {}
+
+
+def check(test: Callable) -> Callable:
+    CHECKS[test.__name__] = test
+    return test
+
+
+def tiny_model() -> VideoModel:
+    return VideoModel(tiny.mini_like(), fixed=True)
+
+
+def one_sentence(capfd, *parts: str) -> str:
+    """The single line on standard error, which is no trace-back."""
+    said = capfd.readouterr().err
+    lines = [line for line in re.split(r"[\r\n]", said) if re.search(r"(chain-of-steps|\bx): ", line)]
+    assert len(lines) == 1 and "Traceback" not in said, said
+    assert all(part in lines[0] for part in parts), lines[0]
+    return lines[0]

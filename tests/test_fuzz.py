@@ -1,0 +1,262 @@
+"""Fuzzing: readers answer or refuse in a sentence, any intervention is the naive run, any seed gives a sound sample.
+
+500 cases of each here; `make fuzz` runs 10,000 (FUZZ=10000) and writes what it found to benchmarks/fuzz.json.
+"""
+
+import functools
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chain_of_steps import claims, evalkit, registry, suites, vbvr
+from chain_of_steps.denoise import generate
+from chain_of_steps.interventions import MODES, NoiseAtCells, NoiseAtFrame, NoiseAtStep, from_record, record
+from chain_of_steps.models import VideoModel
+from chain_of_steps.schedule import Schedule
+from chain_of_steps.setting import Setting
+from chain_of_steps.sweep import Branch, evaluations, grow
+
+ROOT = Path(__file__).parent.parent
+CASES = int(os.environ.get("FUZZ", "500"))
+FOUND: dict[str, dict] = {}
+STEPS, FRAMES = 3, 5
+SCHEDULE = Schedule("test", "euler", STEPS, shift=3.0)
+
+quiet = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+
+
+def fuzz(*strategies):
+    """Runs a test on `CASES` drawn inputs, and keeps on record how that went."""
+
+    def decorate(test):
+        count = {"cases": 0}
+
+        @settings(max_examples=CASES, derandomize=CASES <= 500, **quiet)
+        @given(st.tuples(*strategies))
+        def run(drawn):
+            count["cases"] += 1
+            test(*drawn)
+
+        def recorded():
+            began, found = time.monotonic(), "nothing"
+            try:
+                run()
+            except BaseException as error:
+                found = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+                raise
+            finally:
+                seconds = round(time.monotonic() - began, 1)
+                FOUND[test.__name__.removeprefix("test_")] = count | {"seconds": seconds, "found": found}
+
+        functools.update_wrapper(recorded, test, updated=())
+        del recorded.__wrapped__  # pytest would take the drawn inputs for fixtures
+        return recorded
+
+    return decorate
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_record():
+    """Writes what was found, where a file is named."""
+    yield
+    if file := os.environ.get("FUZZ_RECORD"):
+        Path(file).write_text(json.dumps(FOUND, indent=1) + "\n")
+
+
+@functools.cache
+def world() -> tuple[VideoModel, object]:
+    model = VideoModel(tiny.mini_like())
+    return model, model.prepare("fill the empty place", np.full((16, 16, 3), 90, np.uint8), FRAMES)
+
+
+@functools.cache
+def folder() -> Path:
+    """A small suite, a result of EvalKit, and their bytes, to be spoiled and restored."""
+    import atexit
+    import tempfile
+
+    out = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, out, ignore_errors=True)
+    vbvr.export_suite({"bounce": suites.draw("bounce", 2, 0)}, out / "suite", 48, 5)
+    sample = {"video_path": "m/x.mp4", "video_file": "00000.mp4", "task_name": "x_data-generator", "error": None}
+    sample |= {"folder": "In-Domain_50", "category": "Knowledge", "score": 0.5}
+    (out / "m_vbvr_results.json").write_text(json.dumps({"samples": [sample]}))
+    return out
+
+
+def answers_or_refuses(reader, *arguments):
+    """What a reader gives; None if it refuses in one sentence."""
+    try:
+        return reader(*arguments)
+    except (ValueError, OSError) as error:
+        assert str(error).strip(), "a refusal says why"
+        return None
+
+
+damages = st.one_of(
+    st.tuples(st.just("cut"), st.floats(0, 1)),
+    st.tuples(st.just("flip"), st.tuples(st.floats(0, 1), st.integers(1, 255))),
+    st.tuples(st.just("replace"), st.binary(max_size=80)),
+    st.tuples(st.just("remove"), st.none()),
+)
+json_data = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 10**6) | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def spoil(whole: bytes, damage) -> bytes | None:
+    kind, how = damage
+    if kind == "cut":
+        return whole[: int(how * len(whole))]
+    if kind == "flip":
+        at = int(how[0] * (len(whole) - 1))
+        return whole[:at] + bytes([whole[at] ^ how[1]]) + whole[at + 1 :]
+    return how
+
+
+FILES = ("metadata.json", "prompt.txt", "first_frame.png", "final_frame.png", "ground_truth.mp4")
+
+
+@fuzz(st.sampled_from(FILES), damages)
+def test_a_spoiled_suite_is_read_or_refused(name, damage):
+    file = folder() / "suite/In-Domain_50/bounce_data-generator/00001" / name
+    whole = file.read_bytes()
+    try:
+        spoiled = spoil(whole, damage)
+        file.unlink() if spoiled is None else file.write_bytes(spoiled)
+        for case in answers_or_refuses(vbvr.read_suite, folder() / "suite") or []:
+            first = answers_or_refuses(lambda case=case: case.first_frame)
+            assert first is None or (first.ndim == 3 and first.dtype == np.uint8)
+            answers_or_refuses(lambda case=case: case.final_frame)
+            frames = answers_or_refuses(vbvr.frames_for, case, 49)
+            assert frames is None or frames % 4 == 1
+    finally:
+        file.write_bytes(whole)
+
+
+paths = st.lists(
+    st.sampled_from(["In-Domain_50", "x_data-generator", "00000", "..", ".x", "prompt.txt", "é"]), max_size=4
+)
+
+
+@fuzz(st.lists(paths, max_size=4))
+def test_any_folder_is_a_suite_or_refused(tree):
+    root = folder() / "any" / "root"
+    for parts in tree:
+        target = (root / Path(*parts)).resolve()
+        if target.is_relative_to(root):
+            target.mkdir(parents=True, exist_ok=True)
+    answers_or_refuses(vbvr.read_suite, root)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+fields = st.sampled_from(["task", "state", "candidates", "key", "prompt", "sha256", "generator", "size"])
+
+
+@fuzz(st.dictionaries(fields, json_data, max_size=3))
+def test_a_changed_manifest_is_never_taken_for_ours(changes):
+    file = folder() / "suite/In-Domain_50/bounce_data-generator/00000/metadata.json"
+    whole = file.read_text()
+    try:
+        data = json.loads(whole)
+        file.write_text(json.dumps(data | changes))
+        changed = json.dumps(data | changes) != json.dumps(data)
+        cases = answers_or_refuses(vbvr.read_suite, folder() / "suite")
+        assert not changed or cases is None or cases[0].sample is None
+    finally:
+        file.write_text(whole)
+
+
+@fuzz(json_data | st.fixed_dictionaries({"samples": st.lists(json_data, max_size=3)}))
+def test_any_result_of_evalkit_is_read_or_refused(data):
+    file = folder() / "any_vbvr_results.json"
+    file.write_text(json.dumps(data))
+    results = answers_or_refuses(evalkit.read_results, file)
+    assert results is None or set(results.columns) == set(evalkit.COLUMNS)
+
+
+@fuzz(st.sampled_from(["video_path", "video_file", "task_name", "folder", "category", "score", "error"]), json_data)
+def test_a_changed_result_of_evalkit_is_read_or_refused(name, value):
+    good = json.loads((folder() / "m_vbvr_results.json").read_text())["samples"][0]
+    file = folder() / "changed_vbvr_results.json"
+    file.write_text(json.dumps({"samples": [good | {name: value}]}))
+    results = answers_or_refuses(evalkit.read_results, file)
+    assert results is None or results["score"].dropna().between(0, 1 + 1e-6).all()
+
+
+sections = st.dictionaries(st.sampled_from(["claims", "mini", "figure", "metric", "above"]), json_data, max_size=3)
+
+
+@fuzz(st.text(max_size=60) | (json_data | sections).map(yaml.safe_dump))
+def test_any_parameters_are_read_or_refused(text):
+    file = folder() / "params.yaml"
+    file.write_text(text, encoding="utf-8")
+    assert not answers_or_refuses(registry.experiments, file, "mini", lambda _: world()[0])
+    answers_or_refuses(claims.judge, file, folder())
+
+
+SECTION = {
+    "preset": "mini",
+    "tasks": ["bounce"],
+    "samples_per_task": 1,
+    "null_per_task": 0,
+    "null_seeds": 0,
+    "suite_seed": 7,
+}
+
+
+@fuzz(st.dictionaries(st.sampled_from([*SECTION, "taks"]), json_data, min_size=1, max_size=2))
+def test_changed_parameters_plan_or_are_refused(changes):
+    counts = [value for value in changes.values() if type(value) is int and value > 1000]
+    if not counts:  # a million samples may be planned, but not here
+        answers_or_refuses(registry.of_sections, {"1_step_visualization": SECTION | changes}, lambda _: world()[0], "x")
+
+
+@fuzz(st.text(max_size=80))
+def test_any_text_is_a_setting_or_refused(text):
+    answers_or_refuses(Setting.from_text, text)
+
+
+steps, frames = st.integers(0, STEPS - 1), st.integers(0, FRAMES - 1)
+some = {"mode": st.sampled_from(MODES), "amplitude": st.floats(0, 3), "seed": st.integers(0, 2)}
+noises = st.one_of(
+    st.builds(NoiseAtStep, steps, st.none() | st.lists(frames, max_size=3).map(tuple), **some),
+    st.builds(NoiseAtFrame, frames, st.none() | st.lists(steps, max_size=3).map(tuple), **some),
+    st.builds(NoiseAtCells, st.lists(st.tuples(steps, frames), max_size=4).map(tuple), **some),
+)
+branches = st.builds(Branch, st.lists(noises, max_size=3).map(tuple), st.none() | st.integers(1, STEPS))
+
+
+@fuzz(st.lists(branches, min_size=1, max_size=2), st.integers(0, 3))
+def test_any_combination_of_interventions_is_the_naive_run(drawn, seed):
+    model, condition = world()
+    counted: list[int] = []
+    seen = dict(grow(model, condition, SCHEDULE, seed, drawn, count=lambda: counted.append(1)))
+    assert len(counted) == evaluations(drawn, STEPS, FRAMES)
+    for index, branch in enumerate(drawn):
+        assert tuple(map(from_record, map(record, branch.interventions))) == branch.interventions
+        naive = generate(model, condition, SCHEDULE, seed, interventions=branch.interventions, until=branch.until)
+        assert all(map(torch.equal, seen[index].latents, naive.latents))
+        assert all(map(torch.equal, seen[index].x0_hats, naive.x0_hats))
+        assert (seen[index].cells, seen[index].energy) == (naive.cells, naive.energy)
+
+
+@fuzz(st.sampled_from(list(suites.TASKS)), st.integers(0, 2**31), st.integers(0, 10**6))
+def test_any_seed_gives_a_solved_truth_and_candidates_that_exclude_one_another(task, seed, index):
+    sample = suites.draw_one(task, index, seed)
+    assert sample.score(sample.render(frames=suites.FRAMES)) == 1.0
+    for number, candidate in enumerate(sample.candidates):
+        frame = (sample.picture(candidate) * 255.0 + 0.5).astype(np.uint8)
+        assert sample.answer_index(frame) == number, candidate.name

@@ -1,0 +1,60 @@
+"""Asks the registry for known weaknesses of the tested versions: `audit.py [requirements]`, by default constraints.txt.
+
+Exit code 1 if there are any. Where pip-audit cannot be installed or the registry not be asked, it says so and ends with
+0: no network is no weakness.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TOOLS = ROOT / "build" / "audit"  # pip-audit lies apart: it is no dependency of the project
+
+
+def installed() -> bool:
+    """Whether pip-audit is there, or could be fetched."""
+    if (TOOLS / "pip_audit").is_dir():
+        return True
+    fetch = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(TOOLS), "pip-audit"]
+    return subprocess.run(fetch, capture_output=True).returncode == 0
+
+
+def weaknesses(requirements: Path) -> list[str] | None:
+    """One line per known weakness; None if they could not be asked for."""
+    if not installed():
+        return None
+    ask = [sys.executable, "-m", "pip_audit", "--requirement", str(requirements), "--no-deps", "--disable-pip"]
+    options = ["--format", "json", "--progress-spinner", "off", "--timeout", "15"]
+    run = subprocess.run([*ask, *options], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(TOOLS)})
+    return read(run.stdout)
+
+
+def read(answer: str) -> list[str] | None:
+    """The lines of pip-audit's answer; None if it is none, or the registry knew no package at all."""
+    try:
+        packages = [package for package in json.loads(answer)["dependencies"] if "skip_reason" not in package]
+    except (ValueError, KeyError, TypeError):
+        return None
+    if not packages:
+        return None
+    return [
+        f"{package['name']} {package['version']}: {found['id']}, mended in {', '.join(found['fix_versions']) or 'none'}"
+        for package in packages
+        for found in package.get("vulns", [])
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    found = weaknesses(Path(arguments[0]) if arguments else ROOT / "constraints.txt")
+    if found is None:
+        print("audit skipped: pip-audit or the registry of known weaknesses cannot be reached from here")
+        return 0
+    print("\n".join(found) or "no known weaknesses in the tested versions")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
