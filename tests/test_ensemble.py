@@ -27,7 +27,7 @@ def experiment():
 
 
 def small_plan(experiment, tasks=("maze", "bounce"), samples=1, choosing=1) -> list[Run]:
-    return experiment.plan([*tasks], samples, {"maze": 1}, {"maze": choosing}, WINDOW, EARLY, BEST, 7)
+    return experiment.plan([*tasks], samples, {"maze": 1}, {"maze": 1}, {"maze": choosing}, WINDOW, EARLY, BEST, 7)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_it_makes_no_more_evaluations_than_it_says(experiment):
     groups: dict = {}
     for run in small_plan(experiment):
         groups.setdefault(run.base, []).append(run)
-    assert len(groups) == 3, "two test samples, one of the choosing partition"
+    assert len(groups) == 4, "two test samples, one of them from two seeds, one of the choosing partition"
     for runs in groups.values():
         adaptive = [run for run in runs if run.strategy.name == "merge_until_agreed"]
         fixed, made = [run for run in runs if run not in adaptive], []
@@ -102,7 +102,9 @@ def test_the_decision_set_is_fixed_by_difficulty():
 
 
 def test_runs_of_a_plan_differ_and_ours_are_chosen_elsewhere(experiment):
-    runs = experiment.plan("all", 3, {"maze": 2, "size_rule": 2}, {"maze": 2, "size_rule": 2}, WINDOW, EARLY, BEST, 7)
+    runs = experiment.plan(
+        "all", 3, {"maze": 2, "size_rule": 2}, {}, {"maze": 2, "size_rule": 2}, WINDOW, EARLY, BEST, 7
+    )
     assert len(set(runs)) == len(runs)
     chosen_on = {run.strategy.name for run in runs if run.partition == "choosing"}
     assert {"merge_vote", "branch_late", "merge_until_agreed"} <= chosen_on
@@ -110,9 +112,9 @@ def test_runs_of_a_plan_differ_and_ours_are_chosen_elsewhere(experiment):
     on_test = [run for run in runs if run.partition == "test" and run.strategy.name == "branch_late"]
     assert not on_test, "only the chosen one is run on test samples"
     with pytest.raises(ValueError, match="unknown strategy 'luck'; expected one of merge_until_agreed"):
-        experiment.plan("all", 1, {"maze": 1}, {"maze": 1}, WINDOW, EARLY, "luck", 7)
+        experiment.plan("all", 1, {"maze": 1}, {}, {"maze": 1}, WINDOW, EARLY, "luck", 7)
     with pytest.raises(ValueError, match="a window of 1 to 4 steps"):
-        experiment.plan("all", 1, {"maze": 1}, {"maze": 1}, 5, EARLY, BEST, 7)
+        experiment.plan("all", 1, {"maze": 1}, {}, {"maze": 1}, 5, EARLY, BEST, 7)
 
 
 def test_a_restarted_sweep_ends_with_the_same_bytes(experiment, tmp_path):
@@ -125,7 +127,7 @@ def test_a_restarted_sweep_ends_with_the_same_bytes(experiment, tmp_path):
     assert (tmp_path / "whole.jsonl").read_bytes() == (tmp_path / "parts.jsonl").read_bytes()
 
 
-def made_up(experiment, values: dict[str, list[float]], task="maze_loops", partition="test") -> list[dict]:
+def made_up(experiment, values: dict[str, list[float]], task="maze_loops", partition="test", seed=0) -> list[dict]:
     """Rows of given scores by name, sample by sample; `single` has lists of three."""
     named = {n: s for group in experiment.catalogue(WINDOW, EARLY).values() for n, s in group.items()}
     rows = []
@@ -134,7 +136,7 @@ def made_up(experiment, values: dict[str, list[float]], task="maze_loops", parti
             each = value if isinstance(value, list) else [value]
             result = {"score": sum(each) / len(each), "scores": each, "answer": 0, "answers": [0] * len(each)}
             result |= {"shown": ["valid" if v else "none" for v in each], "cost": 8.0, "hard": task != "bounce"}
-            run = asdict(Run(task, index, 7, index, named[name], partition))
+            run = asdict(Run(task, index, 7, index + seed, named[name], partition))
             rows.append({"run": run, "result": result | {"moved": [0.1, 0.2], "contrast": 0.5}})
     return rows
 
@@ -196,6 +198,17 @@ def test_the_winner_is_found_on_the_choosing_partition(experiment):
     choosing = readouts.summary(readouts.table(rows, catalogue, 4), BEST)["choosing"]
     assert choosing["winner"] == "branch_late" and choosing["agrees"] is False and choosing["n"] == 3
     assert choosing["gains"]["merge_vote"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
+
+
+def test_other_seeds_stand_beside_the_table_and_not_in_it(experiment):
+    values = {"single": [[1, 0, 0], [0, 0, 0]]} | {n: [1, 0] for n in (*RIVALS, "paper_recipe", "recipe_window", BEST)}
+    anew = {"single": [[1, 1, 1], [1, 1, 1]], "vote_k3": [0, 1]}
+    rows = made_up(experiment, values) + made_up(experiment, anew, seed=500)
+    summary = readouts.summary(readouts.table(rows, experiment.catalogue(WINDOW, EARLY), 4), BEST)
+    assert summary["n"] == 2 and summary["table"]["single"]["overall"]["mean"] == pytest.approx(1 / 6, abs=1e-4)
+    again = summary["again"]
+    assert again["n"] == 2 and again["names"]["vote_k3"]["within"] and not again["names"]["single"]["within"]
+    assert again["names"]["single"]["again"]["mean"] == 1.0
 
 
 def test_curves_use_the_samples_that_have_every_point(experiment):

@@ -71,10 +71,14 @@ def test_the_cost_is_what_it_takes_alone_and_in_company(model, company, name, mo
 
 
 @pytest.mark.parametrize("name", [name for name, s in NAMED.items() if s.name != "merge_until_agreed"])
-def test_it_makes_as_many_evaluations_as_at_most(company, name):
-    made, company.count = [], lambda: made.append(1)
-    run(NAMED[name], company)
-    company.count = None
+def test_it_makes_as_many_evaluations_as_at_most(model, name):
+    made: list[int] = []
+    pool = fresh(model, lambda: made.append(1))
+    for of, k in ((STEPS, 3), (2, 6)):
+        for number in range(k):
+            pool.final(Member(number), of)
+    made.clear()
+    run(NAMED[name], pool)
     assert len(made) == at_most(NAMED[name], STEPS)
 
 
@@ -83,6 +87,7 @@ def test_costs_by_hand():
     cost = {name: at_most(strategy, 5) for name, strategy in named.items()}
     assert cost["paper_recipe"] == 3 + 4 and cost["recipe_all"] == 15
     assert cost["x0_merge_k3"] == 3 * 3 + 2 and cost["merge_vote"] == 15
+    assert cost["nearest_short"] == 0 and cost["recognised_short"] == 5 and cost["recognised_k3"] == 3
     assert cost["recipe_stored"] == 3 * 6 + 2 and cost["latents_mean"] == 3 + 1 + 3
 
 
@@ -108,7 +113,7 @@ def test_choices_follow_agreement(pool):
     for number, value in enumerate((-1.0, 1.0, 1.01)):
         clip = plain.clone()
         clip[:, :, 1:] = value
-        for state in pool.clean[Member(number)]:
+        for state in pool.clean[Member(number), STEPS]:
             state.latents, state.x0_hat = clip, clip
     for name in ("vote", "best_agreed", "early_plan"):
         assert float(run(Strategy(name, steps=2), pool).finals[0].max()) >= 1.0
@@ -117,10 +122,48 @@ def test_choices_follow_agreement(pool):
 def test_the_steadiest_plan_is_the_one_that_changed_least(pool):
     for number in range(3):
         pool.final(Member(number))
-        for s, state in enumerate(pool.clean[Member(number)]):
+        for s, state in enumerate(pool.clean[Member(number), STEPS]):
             state.x0_hat = torch.zeros(pool.condition.shape)
             state.x0_hat[:, :, 1:] = 1.0 + (number != 1) * s
     assert torch.equal(run(Strategy("early_steady", steps=2), pool).finals[0], pool.final(Member(1)))
+
+
+@pytest.mark.parametrize("name", ["nearest", "recognised"])
+def test_short_runs_are_bitwise_runs_of_so_many_steps(model, company, name):
+    (chosen,) = run(Strategy(name, 3, 2, amount=0.8), company).finals
+    sample, short = suites.draw_one("maze", 0, 7), replace(EULER, steps=2)
+    condition = model.prepare_sample(sample)
+    alone = [generate(model, condition, short, SEED + 1000 * j).latents[-1] for j in range(3)]
+    assert any(torch.equal(chosen, latents) for latents in alone)
+
+
+def test_the_nearest_pair_is_found(pool, monkeypatch):
+    """Made-up clips: 2 and 3 agree best, though most clips agree roughly with 0."""
+    values = iter((1.0, 1.4, 3.0, 3.1, 0.7))
+
+    def made_up(member, of):
+        clip = torch.zeros(pool.condition.shape)
+        clip[:, :, 1:] = next(values)
+        return clip
+
+    monkeypatch.setattr(pool, "final", made_up)
+    assert float(run(Strategy("nearest", 5, 2), pool).finals[0].max()) == pytest.approx(3.0)
+
+
+def test_what_the_model_changes_least_is_recognised(pool, monkeypatch):
+    clips = [torch.randn(pool.condition.shape, generator=torch.Generator().manual_seed(j)) for j in range(3)]
+    monkeypatch.setattr(pool, "final", lambda member, of: clips[member.number])
+    monkeypatch.setattr(pool, "asked", lambda member, clip, level: clip + (0.1 if clip is clips[1] else 0.2))
+    assert torch.equal(run(Strategy("recognised", 3, 2, amount=0.8), pool).finals[0], clips[1])
+
+
+def test_a_clip_is_asked_about_at_the_step_of_that_level(model, pool):
+    clip, state = pool.final(Member(0)), pool.at(Member(0), 2)
+    sigma = float(state.scheduler.sigmas[2])
+    state.latents = (1 - sigma) * clip + sigma * pool.noise(2, 0)
+    with torch.inference_mode():
+        assert torch.equal(pool.asked(Member(0), clip, sigma + 0.01), pool.estimate(state))
+        assert not torch.equal(pool.asked(Member(0, stranger=True), clip, sigma), pool.estimate(state))
 
 
 ALONE = [
@@ -141,7 +184,13 @@ def test_without_company_or_dose_it_is_the_single_run(model, company, strategy):
     assert near(run(strategy, company).finals[0], final(model, 0))
 
 
-MAY_KEEP = {"medoid_each_step", "branch_late", "recipe_repeated"}  # the choice may fall on generation 0
+MAY_KEEP = {
+    "medoid_each_step",
+    "branch_late",
+    "recipe_repeated",
+    "recognised_k3",
+    "recognised_long",
+}  # the choice may fall on generation 0
 
 
 @pytest.mark.parametrize("name", [n for n, s in NAMED.items() if s.name not in FREE and n not in MAY_KEEP])
@@ -217,14 +266,14 @@ def test_the_vote_midway_draws_the_winner(pool):
     pool.model.decode, drawn, shown = (lambda latents: shown[id(latents)]), [], {}
     for number, which in enumerate((1, 2, 1)):
         pool.final(Member(number))
-        state = pool.clean[Member(number)][3]
+        state = pool.clean[Member(number), STEPS][3]
         shown[id(state.x0_hat)] = sample.render(sample.candidates[which], frames=9)
     pool.finish = lambda state: drawn.append(state) or state.latents
     try:
         run(Strategy("vote_midway", steps=3), pool)
     finally:
         del pool.model.decode
-    first = pool.clean[Member(0)][3]
+    first = pool.clean[Member(0), STEPS][3]
     sigma = float(first.scheduler.sigmas[3])
     noise = (first.latents - (1 - sigma) * first.x0_hat) / sigma
     assert near(drawn[0].latents, (1 - sigma) * clips[1] + sigma * noise)

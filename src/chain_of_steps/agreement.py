@@ -48,6 +48,15 @@ def majority(clips: Sequence[Tensor], same: float = SAME) -> int:
     return int((disagreements(clips) < same).sum(1).argmax())
 
 
+def nearest_pair(clips: Sequence[Tensor]) -> tuple[int, int]:
+    """Indices of the two clips that disagree least, the lower first; a clip alone is its own pair."""
+    if len(clips) == 1:
+        return 0, 0
+    pairs = disagreements(clips)
+    first, second = divmod(int(pairs.fill_diagonal_(float("inf")).argmin()), len(clips))
+    return first, second
+
+
 def weights(pairs: Tensor) -> list[float]:
     """Weights (k) that sum to 1, larger for clips that agree with the others: `softmax(-4 d_i / mean(d))`.
 

@@ -1,11 +1,13 @@
 """Every row of the ensemble table by group and name, for a model of so many layers and a schedule of so many steps.
 
-`table`: the paper's recipe, merged clean estimates, and rivals of at most the same cost. `own`: strategies of this
-project. `control`: what should gain nothing if a claim holds, and other readings of "merged". `ablation`: how many
-generations, how many steps. `account`: why merging helps, see `accounts`.
+`table`: the paper's recipe, merged clean estimates, rivals of at most the same cost, and what recognition finds among
+the same three runs. `own`: strategies of this project. `control`: what should gain nothing if a claim holds, and other
+readings of "merged". `ablation`: how many generations, how many steps. `account`: why merging helps, see `accounts`.
 """
 
 from .pool import Strategy
+
+LEVEL = 0.8  # noise at which clips are recognised: enough to forget details, too little to forget the answer
 
 
 def catalogue(layers: int, steps: int, window: int, early: int) -> dict[str, dict[str, Strategy]]:
@@ -26,8 +28,8 @@ def catalogue(layers: int, steps: int, window: int, early: int) -> dict[str, dic
         )
     return {
         "table": _table(quarter(layers, 2), window, early),
-        "own": _own(window, steps),
-        "control": _controls(layers, window),
+        "own": _own(window, early, steps),
+        "control": _controls(layers, window, early, steps),
         "ablation": _ablations(window, steps),
         "account": _accounts(window),
     }
@@ -50,19 +52,25 @@ def _table(third: tuple[int, ...], window: int, early: int) -> dict[str, Strateg
         "paper_recipe": Strategy("merge", steps=1, merge="lock_step", layers=third),
         "recipe_window": Strategy("merge", steps=window, merge="lock_step", layers=third),
         "x0_merge_k3": Strategy("merge", steps=window, merge="x0_hat"),
+        "recognised_k3": Strategy("recognised", amount=LEVEL),
     }
 
 
-def _own(window: int, steps: int) -> dict[str, Strategy]:
+def _own(window: int, early: int, steps: int) -> dict[str, Strategy]:
+    """At the cost of three runs at most; short runs have as many steps as come before an early plan."""
     return {
         "merge_until_agreed": Strategy("merge_until_agreed", steps=min(steps, 2 * window)),
         "merge_weighted": Strategy("merge", steps=window, merge="weighted"),
         "merge_vote": Strategy("merge_vote", steps=window, merge="x0_hat"),
         "branch_late": Strategy("branch_late", steps=max(1, window // 2)),
+        "nearest_short": Strategy("nearest", 3 * steps // early, early),
+        "recognised_short": Strategy("recognised", 3 * steps // (early + 1), early, amount=LEVEL),
+        "recognised_low": Strategy("recognised", 3 * steps // (early + 1), early, amount=LEVEL / 2),
+        "recognised_long": Strategy("recognised", 3 * steps // (2 * early + 1), 2 * early, amount=LEVEL),
     }
 
 
-def _controls(layers: int, window: int) -> dict[str, Strategy]:
+def _controls(layers: int, window: int, early: int, steps: int) -> dict[str, Strategy]:
     third = quarter(layers, 2)
     others = {f"layers_{25 * n}_{25 * n + 25}": quarter(layers, n) for n in (0, 1, 3)}
     return {
@@ -75,6 +83,9 @@ def _controls(layers: int, window: int) -> dict[str, Strategy]:
         "recipe_strangers": Strategy("merge", steps=window, merge="lock_step", layers=third, company="strangers"),
         "recipe_repeated": Strategy("merge", steps=window, merge="lock_step", layers=third, company="repeated"),
         "x0_strangers": Strategy("merge", steps=window, merge="x0_hat", company="strangers"),
+        "recognised_by_stranger": Strategy(
+            "recognised", 3 * steps // (early + 1), early, company="strangers", amount=LEVEL
+        ),
         "velocity_merge": Strategy("merge", steps=window, merge="velocity"),
         "latents_mean": Strategy("merge", steps=2, merge="latents"),
         "latents_rescaled": Strategy("merge", steps=2, merge="rescaled"),

@@ -1,7 +1,7 @@
 """The pool: the clean generations of one sample, which all strategies share, and what each strategy costs alone."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -23,12 +23,13 @@ class Strategy:
     Attributes:
         name: of the function in `STRATEGIES`.
         k: how many generations take part.
-        steps: how many of the first steps are merged, or come before a choice or a branch.
+        steps: how many of the first steps are merged, or come before a choice or a branch; of short runs,
+            how many they have, 0 for as many as the schedule.
         merge: what is merged, see `merge_of`; a variant of `MergeLayers`, `MergeEstimates` or `MergeLatents`.
         layers: of a merge of layers.
         company: who joins generation 0: `seeds`, other seeds; `strangers`, generations of an unrelated sample;
             `repeated`, itself; the last two are controls.
-        amount: the share of the noise that is redrawn, or the step of a soft merge.
+        amount: the share of the noise that is redrawn, the step of a soft merge, or the noise level of a check.
     """
 
     name: str
@@ -91,8 +92,8 @@ class Pool:
     ):
         self.model, self.schedule, self.sample, self.stranger = model, schedule, sample, stranger
         self.seed, self.count = seed, count
-        self.clean: dict[Member, list[State]] = {}
-        self.used: set[tuple[Member, int]] = set()  # clean evaluations that the running strategy rests on
+        self.clean: dict[tuple[Member, int], list[State]] = {}  # by member and number of steps
+        self.used: set[tuple[Member, int, int]] = set()  # clean evaluations that the running strategy rests on
         self.spent = 0  # its other evaluations
 
     @cached_property
@@ -106,24 +107,30 @@ class Pool:
     def conditions(self, members: list[Member]) -> list[Condition]:
         return [self.foreign if member.stranger else self.condition for member in members]
 
-    def at(self, member: Member, step: int) -> State:
-        """Where a clean generation stands before a step, bitwise as `denoise` leaves it; S is its end."""
+    def at(self, member: Member, step: int, of: int | None = None) -> State:
+        """Where a clean generation stands before a step, bitwise as `denoise` leaves it; S is its end.
+
+        Args:
+            of: how many steps the generation has; as many as the schedule if None or 0.
+        """
         (condition,) = self.conditions([member])
-        if member not in self.clean:
+        of = of or self.schedule.steps
+        schedule = replace(self.schedule, steps=of)
+        if (member, of) not in self.clean:
             seed = self.seed + 1000 * member.number
-            self.clean[member] = [begin(self.model, condition, self.schedule, seed)]
-        states = self.clean[member]
+            self.clean[member, of] = [begin(self.model, condition, schedule, seed)]
+        states = self.clean[member, of]
         while len(states) <= step:
             state = states[-1].copy()
-            advance(self.model, condition, self.schedule, state)
+            advance(self.model, condition, schedule, state)
             states.append(state)
             self._tick(1)
-        self.used |= {(member, s) for s in range(step)}
+        self.used |= {(member, of, s) for s in range(step)}
         return states[step].copy()
 
-    def final(self, member: Member) -> Tensor:
+    def final(self, member: Member, of: int | None = None) -> Tensor:
         """The final latents of a clean generation."""
-        return self.at(member, self.schedule.steps).latents
+        return self.at(member, of or self.schedule.steps, of).latents
 
     def spend(self, evaluations: int) -> None:
         """Counts evaluations that a strategy makes by itself."""
@@ -136,6 +143,21 @@ class Pool:
         new = state.copy()
         new.latents = (1.0 - sigma) * state.x0_hat + sigma * self.noise(state.step, number)
         return new
+
+    def asked(self, member: Member, clip: Tensor, level: float) -> Tensor:
+        """What the model makes of a clip (1, C, F, H, W) at the step whose noise level is nearest to `level`.
+
+        Args:
+            member: whose condition the model is told.
+        """
+        (condition,) = self.conditions([member])
+        state = State(0, clip, self.schedule.scheduler(self.model.prediction))
+        sigmas = state.scheduler.sigmas[:-1]
+        state.step = int((sigmas - level).abs().argmin())
+        sigma = float(sigmas[state.step])
+        state.latents = (1.0 - sigma) * clip + sigma * self.noise(state.step, 0)
+        self.spend(1)
+        return estimate(self.model, condition, self.schedule, state)
 
     def noise(self, step: int, number: int) -> Tensor:
         """Noise (1, C, F, H, W) number `number` of a step, unlike any that a generation starts from."""

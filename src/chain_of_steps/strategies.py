@@ -1,7 +1,8 @@
 """Strategies: what can be made of k generations of one sample, none of them with a look at the task's rules.
 
-They are *blind*: they see latents, and how far these agree. Selection by a checker is no strategy but a readout, see
-`readouts.ensemble`; those that only explain why merging helps are in `accounts`.
+They are *blind*: they see latents, how far these agree, and what the model says of them. Selection by a checker is no
+strategy but a readout, see `readouts.ensemble`. Short runs are in `short_runs`; what only explains why merging helps is
+in `accounts`.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from . import accounts
+from . import accounts, short_runs
 from .agreement import SAME, disagreement, disagreements, majority, medoid
 from .denoise import State
 from .merging import Merge, MergeEstimates, MergeLatents, MergeLayers, mean, take
@@ -121,16 +122,20 @@ def merge_of(how: Strategy) -> Merge:
 
 
 def at_most(how: Strategy, steps: int) -> int:
-    """How many evaluations a strategy makes beside the clean generations; only `merge_until_agreed` may make fewer.
+    """How many evaluations a strategy makes beside clean generations, long or short.
+
+    Only `merge_until_agreed` may make fewer.
 
     Args:
         steps: of the schedule.
     """
     k, left = how.k, steps - how.steps
-    if how.name in ("single", "vote", "best_agreed", "early_plan", "early_steady"):
+    if how.name in ("single", "vote", "best_agreed", "early_plan", "early_steady", "nearest"):
         return 0
     if how.name == "vote_midway":
         return left
+    if how.name == "recognised":
+        return k
     if how.name == "branch_late":
         return k * left
     if how.name in ("merge", "merge_all", "merge_vote", "random_layers"):
@@ -151,6 +156,7 @@ STRATEGIES: dict[str, Callable[[Pool, Strategy], Outcome]] = {
     function.__name__: function
     for function in (
         *(single, vote, best_agreed, early_plan, early_steady, merge, merge_all, merge_vote, merge_until_agreed),
-        *(branch_late, random_layers, accounts.noisy_mean, accounts.linger, accounts.vote_midway),
+        *(branch_late, random_layers, short_runs.nearest, short_runs.recognised),
+        *(accounts.noisy_mean, accounts.linger, accounts.vote_midway),
     )
 }

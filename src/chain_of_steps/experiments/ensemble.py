@@ -21,8 +21,10 @@ from ..strategies import at_most, merge_of, run
 from ..sweep import common
 from ..tasks.base import Sample
 
+OTHER_SEEDS = 500  # how far from its own seed a sample is run again
 LONG = 12  # steps of a maze's solution from which it counts as hard; arXiv 2603.30043 finds its threshold there
 CLEAN = ("single", "vote", "best_agreed", "early_plan", "early_steady", "vote_midway", "branch_late")
+SHORT = ("nearest", "recognised")  # clean generations too, of `steps` steps
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Run:
     seed: int
     strategy: Strategy
     partition: str = "test"
+
+    @property
+    def usual(self) -> bool:
+        """Whether it is a test sample, run from its own seed."""
+        return self.partition == "test" and self.seed == self.index
 
     @property
     def base(self) -> tuple:
@@ -72,6 +79,7 @@ class Ensemble:
         tasks: str | list[str],
         samples_per_task: int,
         deep: dict[str, int],
+        again: dict[str, int],
         choosing: dict[str, int],
         window: int,
         early: int,
@@ -81,8 +89,8 @@ class Ensemble:
         """All runs of the experiment.
 
         Every test sample: the table, and the strategy of our own that was chosen. As many as `deep` says of a task:
-        controls, ablations and the three accounts. As many as `choosing` says, of the choosing partition: all
-        strategies of our own.
+        controls, ablations and the three accounts. As many as `again` says: the table once more, from other seeds. As
+        many as `choosing` says, of the choosing partition: all strategies of our own.
 
         Args:
             tasks: their names, or a split of the mini suite.
@@ -104,6 +112,9 @@ class Ensemble:
             runs += [Run(task, i, suite_seed, i, s) for i in range(samples_per_task) for s in table]
         for task in (task for task in deep if task in names):  # compared with the table's rows
             runs += [Run(task, i, suite_seed, i, s) for i in range(min(deep[task], samples_per_task)) for s in closer]
+        for task in (task for task in again if task in names):
+            count = min(again[task], samples_per_task)
+            runs += [Run(task, i, suite_seed, i + OTHER_SEEDS, s) for i in range(count) for s in table]
         for task, count in choosing.items():
             runs += [Run(task, i, suite_seed, i, s, "choosing") for i in range(count) for s in rivals]
         return list(dict.fromkeys(runs))
@@ -120,8 +131,11 @@ class Ensemble:
     def evaluations(self, runs: list[Run]) -> int:
         """How many model evaluations `results` makes at most; fewer where a strategy stops early."""
         strategies, steps = [run.strategy for run in runs], self.schedule.steps
-        clean = max(s.k if s.name in CLEAN else 1 for s in strategies)  # one to measure moves by
-        return steps * clean + sum(at_most(s, steps) for s in strategies)
+        clean = {steps: 1}  # generations by their number of steps; one to measure moves by
+        for s in strategies:
+            of = s.steps if s.name in SHORT and s.steps else steps
+            clean[of] = max(clean.get(of, 0), s.k if s.name in (*CLEAN, *SHORT) else 0)
+        return sum(of * k for of, k in clean.items()) + sum(at_most(s, steps) for s in strategies)
 
     def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every run; all share a base.
@@ -145,7 +159,10 @@ class Ensemble:
 
     def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
         """The first maze that merged clean estimates solve and at most one of three single runs; else the first row."""
-        runs = {self.run_of(row["run"]): row["result"] for row in rows if row["run"]["partition"] == "test"}
+        tested = (
+            row for row in rows if row["run"]["partition"] == "test" and row["run"]["seed"] == row["run"]["index"]
+        )
+        runs = {self.run_of(row["run"]): row["result"] for row in tested}
         single = {run.base: result["score"] for run, result in runs.items() if run.strategy.name == "single"}
         shown = next(s for s in (run.strategy for run in runs) if (s.name, s.merge, s.k) == ("merge", "x0_hat", 3))
         merged = [run for run in runs if run.strategy == shown]  # the table's: it comes first

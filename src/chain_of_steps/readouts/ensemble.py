@@ -26,8 +26,8 @@ SAID_TO_GAIN = ("Knowledge", "Abstraction")  # out of domain
 def table(rows: list[dict], catalogue: dict[str, dict[str, Strategy]], steps: int) -> pd.DataFrame:
     """One line per row and name, and two more for a checker's choices among each sample's single runs.
 
-    Columns: task, index, partition, split, category, hard, group, name, strategy, score, cost (in single runs), and
-    contrast, moved, moved_final, NaN where a strategy has none.
+    Columns: task, index, partition, again (from other seeds), split, category, hard, group, name, strategy, score, cost
+    (in single runs), and contrast, moved, moved_final, NaN where a strategy has none.
 
     Args:
         steps: of the schedule.
@@ -51,7 +51,7 @@ def summary(lines: pd.DataFrame, best: str) -> dict:
     Args:
         best: the strategy of our own that was chosen on the choosing partition.
     """
-    test = lines[lines["partition"] == "test"]
+    test = lines[(lines["partition"] == "test") & ~lines["again"]]
     scores = _scores(test)
     hard = scores[scores.index.isin(test[test["hard"]].set_index(SAMPLE).index)]
     rival = max(RIVALS, key=lambda name: hard[name].mean() if len(hard) else 0.0)
@@ -66,6 +66,7 @@ def summary(lines: pd.DataFrame, best: str) -> dict:
         "difference_to_best_rival": {"name": rival} | interval(hard[best] - hard[rival]),
         "hard": {name: interval(hard[name]) for name in (*RIVALS, *CHECKED, best)},
         "choosing": _choosing(lines[(lines["partition"] == "choosing") & lines["hard"]], best),
+        "again": _again(scores, lines[lines["again"]]),
         "by_k": _curve(test, scores, "k"),
         "by_steps": _curve(test, scores, "steps"),
         "accounts": _accounts(test, scores),
@@ -97,6 +98,7 @@ def _line(row: dict, strategy: Strategy, steps: int) -> dict:
     moved = result.get("moved", (np.nan, np.nan))
     return {
         **{part: run[part] for part in ("task", "index", "partition")},
+        "again": run["seed"] != run["index"],
         "split": task.split,
         "category": task.category,
         "hard": result["hard"],
@@ -172,6 +174,19 @@ def _choosing(lines: pd.DataFrame, best: str) -> dict:
     }
 
 
+def _again(scores: pd.DataFrame, lines: pd.DataFrame) -> dict:
+    """The same samples from other seeds: both scores by name, and whether the second lies in the first's interval."""
+    if lines.empty:
+        return {"n": 0, "within": None, "names": {}}
+    second = _scores(lines)
+    found = {}
+    for name in (name for name in second if name in scores):
+        first, anew = interval(scores[name].reindex(second.index)), interval(second[name])
+        within = first["low"] <= anew["mean"] <= first["high"]
+        found[name] = {"first": first, "again": anew, "within": within}
+    return {"n": len(second), "within": sum(each["within"] for each in found.values()), "names": found}
+
+
 def _curve(test: pd.DataFrame, scores: pd.DataFrame, axis: str) -> dict:
     """Gain of merged clean estimates along k or the number of merged steps, on the samples that have all of them."""
     usual = next(s for s, name in zip(test["strategy"], test["name"], strict=True) if name == MERGED)
@@ -219,6 +234,8 @@ def _contrasts(test: pd.DataFrame, scores: pd.DataFrame) -> dict:
         "recipe_where_said": _where_said(test, scores),
         "recipe_minus_other_layers": minus("recipe_window", *OTHER_LAYERS),
         "recipe_minus_strangers": minus("recipe_window", "recipe_strangers"),
+        "recognised": minus("recognised_k3", "single"),
+        "recognised_minus_stranger": minus("recognised_short", "recognised_by_stranger"),
         "merge": minus(MERGED, "single"),
         "merge_minus_recipe": minus(MERGED, "recipe_window"),
         "merge_minus_vote": minus(MERGED, "vote_k3"),
