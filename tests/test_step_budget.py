@@ -33,13 +33,14 @@ def model():
 @pytest.fixture(scope="module")
 def rows(model, tmp_path_factory):
     experiment = StepBudget(model, USUAL)
-    runs = experiment.plan(**GROUP, steps=[2, 4, 12], samplers=["euler", "unipc"], frames=[5])
+    runs = experiment.plan(**GROUP, deep={"maze": 2}, steps=[2, 4, 12], samplers=["euler", "unipc"], frames=[5])
     return experiment, runs, sweep(experiment, Store(tmp_path_factory.mktemp("x"), "x"), runs)
 
 
 def test_every_way_is_run_once(rows):
     experiment, runs, found = rows
-    assert len(runs) == len(set(runs)) == len(found) == 2 * (2 * 3 + 2)
+    assert len(runs) == len(set(runs)) == len(found) == 2 * (2 * 3 + 2) + 4
+    assert {run.sampler for run in runs if run.index == 1} == {"euler"}, "more mazes with the usual sampler alone"
     assert experiment.evaluations(runs) == sum(len(row["result"]["score_at"]) for row in found)
 
 
@@ -109,16 +110,20 @@ def test_every_figure_draws(rows, model, tmp_path):
         *(step_visualization.table(found[kind][1]) for kind in (FewSteps, StudentSteps)),
     ]
     compared = readouts.compare(*tables)
-    summary = readouts.summary(readouts.table(rows[2]), 8, "euler", 9)
+    lines = readouts.table(rows[2])
+    summary = readouts.summary(lines[lines["index"] < 1], 8, "euler", 9)
+    mazes = readouts.summary(readouts.within("maze", lines, "euler", 9), 8, "euler", 9)
+    assert mazes["n"] == 2 and mazes["by_frames"]["frames"] == [9] and list(mazes["by_steps"]) == ["euler"]
+    both = {"all": compared, "mazes": compared}
     ensemble, ensemble_rows = found[StudentEnsemble]
     gains = readouts.ensemble(ensembles.table(ensemble_rows, ensemble.catalogue([1, 2]), 4))
-    assert set(gains) == {"vote_k3", "x0_merge_1_steps", "x0_merge_2_steps", "legal_k3", "pass_k3"}
+    assert set(gains) == {"vote_k3", "recognised_k3", "x0_merge_1_steps", "x0_merge_2_steps", "legal_k3", "pass_k3"}
     cases = [case for kind in (FewSteps, StudentSteps) for case in found[kind][0].showcase(found[kind][1], tmp_path)]
     assert [case.label for case in cases] == ["20 steps", "4 steps", "student"]
     levels = preset("student").sigmas[:-1]
     for figure in (
-        plots.scores(summary, compared),
-        plots.by_sigma(summary, compared, levels),
+        plots.scores(summary, mazes, both),
+        plots.by_sigma({"all": summary, "mazes": mazes}, both, levels),
         plots.student(compared, gains),
         plots.mazes(cases, levels),
     ):

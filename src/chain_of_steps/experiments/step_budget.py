@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .. import suites
+from ..catalogue import LEVEL
 from ..denoise import generate
 from ..models import VideoModel
 from ..parameters import checked
@@ -64,6 +65,7 @@ class StepBudget:
         self,
         tasks: str | list[str],
         samples_per_task: int,
+        deep: dict[str, int],
         steps: list[int],
         samplers: list[str],
         frames: list[int],
@@ -73,17 +75,18 @@ class StepBudget:
 
         Args:
             tasks: their names, or a split of the mini suite.
+            deep: of these tasks so many samples, those beyond `samples_per_task` with the schedule's own sampler alone.
             frames: numbers of pixel frames, 4 k + 1.
         """
         own = self.model.frames
         usual = [(self.schedule.sampler, self.schedule.steps, each) for each in (own, *frames)]
         ways = dict.fromkeys([*((sampler, count, own) for sampler in samplers for count in steps), *usual])
-        return [
-            Run(task, i, suite_seed, i, *way)
-            for task in suites.task_names(tasks)
-            for i in range(samples_per_task)
-            for way in ways
-        ]
+        names = suites.task_names(tasks)
+        runs = [Run(t, i, suite_seed, i, *way) for t in names for i in range(samples_per_task) for way in ways]
+        for task in (task for task in deep if task in names):
+            more, counts = range(samples_per_task, deep[task]), dict.fromkeys([*steps, self.schedule.steps])
+            runs += [Run(task, i, suite_seed, i, self.schedule.sampler, c, own) for i in more for c in counts]
+        return runs
 
     def identity(self, run: Run) -> dict:
         """Everything that determines a row, as plain JSON data."""
@@ -145,9 +148,10 @@ class StudentEnsemble(Ensemble):
     name = "6_student_ensemble"
 
     def catalogue(self, windows: list[int]) -> dict[str, dict[str, Strategy]]:
-        """Single runs, a vote, and clean estimates merged over each number of first steps in `windows`."""
+        """Single runs, a vote, clean estimates merged over the first steps by `windows`, and what is recognised."""
         merges = {f"x0_merge_{n}_steps": Strategy("merge", steps=n, merge="x0_hat") for n in windows}
-        return {"table": {"single": Strategy("single"), "vote_k3": Strategy("vote"), **merges}}
+        chosen = {"vote_k3": Strategy("vote"), "recognised_k3": Strategy("recognised", amount=LEVEL)}
+        return {"table": {"single": Strategy("single"), **chosen, **merges}}
 
     @checked
     def plan(self, tasks: str | list[str], samples_per_task: int, windows: list[int], suite_seed: int) -> list:

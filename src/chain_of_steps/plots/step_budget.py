@@ -9,46 +9,63 @@ from matplotlib.figure import Figure
 from ..showcase import Case
 from .style import PALETTE, WIDTH, band, intervals, last_frames, style
 
-STUDENT = PALETTE[2]
+STUDENT, MAZES = PALETTE[2], PALETTE[3]
 SAMPLERS = {"euler": "Euler", "unipc": "UniPC"}
 
 
-def scores(summary: dict, compared: dict) -> Figure:
-    """Score against the number of steps, by sampler, with the student; and against the number of frames."""
+def scores(summary: dict, mazes: dict, compared: dict) -> Figure:
+    """Score against the number of steps, by sampler and in mazes, with the student; and against the number of frames.
+
+    Args:
+        summary, mazes: of `readouts.step_budget.summary`, for all tasks and for mazes.
+        compared: of `readouts.step_budget.compare`, for the same two, by the names `all` and `mazes`.
+    """
     with style():
-        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), sharey=True, width_ratios=(2, 1))
+        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.8), sharey=True, width_ratios=(2, 1))
         for colour, (name, curve) in zip(PALETTE, summary["by_steps"].items(), strict=False):
-            band(axes[0], curve["steps"], curve["score"], colour, SAMPLERS[name])
-        point = compared["student"]["score"]
-        axes[0].errorbar(
-            [4], [point["mean"]], [[point["mean"] - point["low"]], [point["high"] - point["mean"]]],
-            fmt="D", color=STUDENT, label="student",
-        )  # fmt: skip
+            band(axes[0], curve["steps"], curve["score"], colour, f"{SAMPLERS[name]}, all tasks")
+        for name, curve in mazes["by_steps"].items():
+            band(axes[0], curve["steps"], curve["score"], MAZES, f"{SAMPLERS[name]}, mazes")
+        for shift, (name, mark) in zip((0.97, 1.03), (("all", "D"), ("mazes", "s")), strict=True):  # side by side
+            point = compared[name]["student"]["score"]
+            if point["n"]:
+                reach = [[point["mean"] - point["low"]], [point["high"] - point["mean"]]]
+                label = f"student, {'all tasks' if name == 'all' else name}"
+                axes[0].errorbar([4 * shift], [point["mean"]], reach, fmt=mark, color=STUDENT, label=label)
         counts = sorted({count for curve in summary["by_steps"].values() for count in curve["steps"]})
         axes[0].set_xscale("log", base=2)
         axes[0].set_xticks(counts, [str(count) for count in counts])
         axes[0].minorticks_off()
         axes[0].set(xlabel="denoising steps", ylabel="score", ylim=(0, 1.02))
-        axes[0].legend(frameon=False, loc="lower right")
+        axes[0].legend(frameon=False, loc="upper left", bbox_to_anchor=(0.0, 0.62), fontsize=8, ncols=2)
         by_frames = summary["by_frames"]
         band(axes[1], by_frames["frames"], by_frames["score"], PALETTE[0], "")
         axes[1].set_xticks(by_frames["frames"])
-        axes[1].set(xlabel="frames of the clip")
+        axes[1].set(xlabel="frames of the clip, all tasks")
         figure.tight_layout()
     return figure
 
 
-def by_sigma(summary: dict, compared: dict, levels: list[float]) -> Figure:
-    """Share solved in the clean estimate, against the noise level: one curve per number of steps, and the student's."""
+def by_sigma(summaries: dict[str, dict], compared: dict, levels: list[float]) -> Figure:
+    """Share solved in the clean estimate, against the noise level: one curve per number of steps, and the student's.
+
+    Args:
+        summaries, compared: of `readouts.step_budget`, by the names of the panels.
+        levels: noise levels of the student.
+    """
     with style():
-        figure, axis = plt.subplots(figsize=(WIDTH * 0.7, 4.2))
-        colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, max(1, len(summary["by_sigma"]))))
-        for colour, (count, curve) in zip(colours, summary["by_sigma"].items(), strict=True):
-            axis.plot(curve["sigmas"], curve["solved"], "o-", ms=3, color=colour, label=f"{count} steps")
-        axis.plot(levels, compared["student"]["solved_at"], "D--", color=STUDENT, label="student")
-        axis.invert_xaxis()
-        axis.set(xlabel=r"noise level $\sigma$ (noisiest on the left)", ylabel=r"solved in $\hat x_0$", ylim=(0, 1.02))
-        axis.legend(frameon=False, ncols=2, fontsize=8)
+        figure, axes = plt.subplots(1, len(summaries), figsize=(WIDTH, 4.0), sharey=True, squeeze=False)
+        for axis, (title, summary) in zip(axes[0], summaries.items(), strict=True):
+            colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, max(1, len(summary["by_sigma"]))))
+            for colour, (count, curve) in zip(colours, summary["by_sigma"].items(), strict=True):
+                axis.plot(curve["sigmas"], curve["solved"], "o-", ms=3, color=colour, label=f"{count} steps")
+            pupil = compared[title]["student"]
+            axis.plot(levels, pupil["solved_at"], "D--", color=STUDENT, label=f"student (n = {pupil['score']['n']})")
+            axis.invert_xaxis()
+            axis.set(xlabel=r"noise level $\sigma$ (noisiest on the left)", ylim=(0, 1.02))
+            axis.set_title(f"{title}, n = {summary['n']}")
+        axes[0, 0].set_ylabel(r"solved in $\hat x_0$")
+        axes[0, 0].legend(frameon=False, ncols=2, fontsize=8)
         figure.tight_layout()
     return figure
 

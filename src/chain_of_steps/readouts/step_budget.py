@@ -55,6 +55,11 @@ def summary(lines: pd.DataFrame, steps: int, sampler: str, length: int) -> dict:
     }
 
 
+def within(task: str, lines: pd.DataFrame, sampler: str, length: int) -> pd.DataFrame:
+    """The lines of all samples of one task, in the usual number of frames and with the usual sampler alone."""
+    return lines[(lines["task"] == task) & _is(lines, sampler, length)]
+
+
 def compare(usual: pd.DataFrame, few: pd.DataFrame, student: pd.DataFrame) -> dict:
     """The mini model with all its steps, the mini model with few, and the student, on the same samples and seeds.
 
