@@ -7,7 +7,8 @@ readings of "merged". `ablation`: how many generations, how many steps. `account
 
 from .pool import Strategy
 
-LEVEL = 0.8  # noise at which clips are recognised: enough to forget details, too little to forget the answer
+LEVEL = 0.4  # noise at which clips are recognised: enough to forget details, too little to forget the answer
+HIGH = 0.8  # this forgets answers too
 
 
 def catalogue(layers: int, steps: int, window: int, early: int) -> dict[str, dict[str, Strategy]]:
@@ -65,7 +66,7 @@ def _own(window: int, early: int, steps: int) -> dict[str, Strategy]:
         "branch_late": Strategy("branch_late", steps=max(1, window // 2)),
         "nearest_short": Strategy("nearest", 3 * steps // early, early),
         "recognised_short": Strategy("recognised", 3 * steps // (early + 1), early, amount=LEVEL),
-        "recognised_low": Strategy("recognised", 3 * steps // (early + 1), early, amount=LEVEL / 2),
+        "recognised_high": Strategy("recognised", 3 * steps // (early + 1), early, amount=HIGH),
         "recognised_long": Strategy("recognised", 3 * steps // (2 * early + 1), 2 * early, amount=LEVEL),
     }
 
