@@ -209,6 +209,9 @@ def test_other_seeds_stand_beside_the_table_and_not_in_it(experiment):
     again = summary["again"]
     assert again["n"] == 2 and again["names"]["vote_k3"]["within"] and not again["names"]["single"]["within"]
     assert again["names"]["single"]["again"]["mean"] == 1.0
+    text = readouts.again_markdown(again)
+    assert "| vote_k3 | 50% (0% to 100%) | 50% (0% to 100%) | yes |" in text
+    assert "3 of 4 rows come out again" in text, "the two rows of the checker are rows too"
 
 
 def test_curves_use_the_samples_that_have_every_point(experiment):

@@ -88,6 +88,17 @@ def markdown(summary: dict, names: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def again_markdown(again: dict) -> str:
+    """Both scores of every row, in percent, and whether the second lies in the first's interval."""
+    if not again["n"]:
+        return "No sample was run again.\n"
+    out = [f"| n = {again['n']} | score | from other seeds | within |", "|---|---|---|---|"]
+    for name, both in again["names"].items():
+        first, anew = ("{mean:.0%} ({low:.0%} to {high:.0%})".format(**both[part]) for part in ("first", "again"))
+        out.append(f"| {name} | {first} | {anew} | {'yes' if both['within'] else 'no'} |")
+    return "\n".join([*out, "", f"{again['within']} of {len(again['names'])} rows come out again."]) + "\n"
+
+
 def _cell(value: dict) -> str:
     gain = value["gain"]
     return f"{100 * value['mean']:.0f} ({100 * gain['mean']:+.1f})" if value["n"] and gain["n"] else ""
