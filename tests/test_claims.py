@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chain_of_steps.claims import VERDICTS, judge, markdown, verdict
+from chain_of_steps.claims import VERDICTS, brief, judge, markdown, open_questions, verdict
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,6 +53,28 @@ def test_ledger_is_computed_from_the_metrics(tmp_path):
     (judged,) = judge(tmp_path / "claims.yaml", tmp_path)
     assert judged["verdict"] == "supported"
     assert "| It rises | Fig. 9 | yes | 0.50 (n = 30, 0.40 to 0.60) | none | **supported** |" in markdown([judged])
+
+
+def test_the_readme_shows_what_the_paper_says():
+    text = brief(judge(ROOT / "claims.yaml", ROOT / "figures"))
+    assert text in (ROOT / "README.md").read_text(), f"`chain-of-steps claims --brief` says:\n{text}"
+    assert (ROOT / "figures" / "claims.md").read_text().endswith(open_questions(ROOT / "claims.yaml"))
+
+
+def test_every_figure_of_the_paper_has_a_claim():
+    where = {claim["where"] for claim in yaml.safe_load((ROOT / "claims.yaml").read_text())["claims"]}
+    for place in (
+        "Fig. 1 and 2",
+        "Fig. 3b",
+        "Fig. 3c",
+        "Fig. 4",
+        "Fig. 5",
+        "Fig. 6a",
+        "Fig. 6b",
+        "ensemble table",
+        "limits",
+    ):
+        assert place in where
 
 
 def test_claims_without_metrics_are_left_out(tmp_path):

@@ -140,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--claims", default="claims.yaml", help="default: %(default)s")
     claims.add_argument("--figures", default="figures", help="folder of metrics (default: %(default)s)")
     claims.add_argument("--out", default="-", metavar="FILE", help="Markdown file; - is standard output")
+    claims.add_argument("--brief", action="store_true", help="only what the paper itself says, as in the README")
     claims.set_defaults(run=run.claims)
 
     store = commands.add_parser("store", help="look after stored rows: list, verify or prune them", parents=[debug])

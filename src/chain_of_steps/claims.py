@@ -1,6 +1,7 @@
 """Verdicts on claims: computed from metrics by the rules of claims.yaml, nothing else."""
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,34 @@ def judge(claims_file: Path, figures: Path, figure: str | None = None) -> list[d
 
 def markdown(judged: list[dict]) -> str:
     """The ledger of claims as a Markdown table."""
-    lines = ["| claim | where | paper | ours (n, 95 % interval) | controls | verdict |", "|---|---|---|---|---|---|"]
-    for claim in judged:
-        i = claim["interval"]
-        ours = f"{i['mean']:.2f} (n = {i['n']}, {i['low']:.2f} to {i['high']:.2f})" if i["n"] else "none"
-        cells = [claim["claim"], claim["where"], claim["paper"], ours, claim["controls"], f"**{claim['verdict']}**"]
-        lines.append(f"| {' | '.join(cells)} |")
+    head = ("claim", "where", "paper", "ours (n, 95 % interval)", "controls", "verdict")
+    return _table(head, ([c["claim"], c["where"], c["paper"], _ours(c), c["controls"], _bold(c)] for c in judged))
+
+
+def brief(judged: list[dict]) -> str:
+    """What the paper itself says, as a smaller table."""
+    told = [claim for claim in judged if claim["paper"] != "not tested"]
+    return _table(("the paper", "ours (n, 95 % interval)", "verdict"), ([c["claim"], _ours(c), _bold(c)] for c in told))
+
+
+def open_questions(claims_file: Path) -> str:
+    """What no verdict here can say, as a Markdown section."""
+    questions = read(claims_file, "needs_a_large_model")
+    return "\n".join(["", "## What a 14B run is needed for", "", *(f"- {question}" for question in questions)]) + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines) + "\n"
+
+
+def _ours(claim: dict) -> str:
+    i = claim["interval"]
+    return f"{i['mean']:.2f} (n = {i['n']}, {i['low']:.2f} to {i['high']:.2f})" if i["n"] else "none"
+
+
+def _bold(claim: dict) -> str:
+    return f"**{claim['verdict']}**"
 
 
 def _claims(file: str | Path) -> list[dict]:

@@ -109,9 +109,11 @@ def scores(options: argparse.Namespace) -> None:
 
 
 def claims(options: argparse.Namespace) -> None:
-    from .claims import judge, markdown
+    from .claims import brief, judge, markdown, open_questions
 
-    text = markdown(judge(Path(options.claims), Path(options.figures)))
+    file = Path(options.claims)
+    judged = judge(file, Path(options.figures))
+    text = brief(judged) if options.brief else markdown(judged) + open_questions(file)
     if options.out == "-":
         print(text, end="")
     else:
