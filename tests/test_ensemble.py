@@ -16,7 +16,7 @@ from chain_of_steps.store import Store
 from chain_of_steps.sweep import sweep
 
 SCHEDULE = Schedule("test", "euler", 4, shift=3.0)
-WINDOW, EARLY, BEST = 2, 2, "merge_vote"
+WINDOW, EARLY, BEST, SIZE = 2, 2, "merge_vote", 10
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,9 @@ def experiment():
 
 
 def small_plan(experiment, tasks=("maze", "bounce"), samples=1, choosing=1) -> list[Run]:
-    return experiment.plan([*tasks], samples, {"maze": 1}, {"maze": 1}, {"maze": choosing}, WINDOW, EARLY, BEST, 7)
+    return experiment.plan(
+        [*tasks], samples, {"maze": 1}, {"maze": 1}, {"maze": 1}, {"maze": choosing}, WINDOW, EARLY, BEST, 7
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def test_it_makes_no_more_evaluations_than_it_says(experiment):
     groups: dict = {}
     for run in small_plan(experiment):
         groups.setdefault(run.base, []).append(run)
-    assert len(groups) == 4, "two test samples, one of them from two seeds, one of the choosing partition"
+    assert len(groups) == 5, "two test samples, one of them from two seeds, one of the contest, one to choose on"
     for runs in groups.values():
         adaptive = [run for run in runs if run.strategy.name == "merge_until_agreed"]
         fixed, made = [run for run in runs if run not in adaptive], []
@@ -109,12 +111,16 @@ def test_runs_of_a_plan_differ_and_ours_are_chosen_elsewhere(experiment):
     chosen_on = {run.strategy.name for run in runs if run.partition == "choosing"}
     assert {"merge_vote", "branch_late", "merge_until_agreed"} <= chosen_on
     assert {run.task for run in runs if run.partition == "choosing"} == {"maze", "size_rule"}
+    contest = [run for run in runs if run.partition == "test" and run.index >= 3]
+    assert {run.task for run in contest} == {"maze"} and len({run.index for run in contest}) == 2
+    assert all(is_hard(suites.draw_one("maze", run.index, 7)) for run in contest)
+    assert len(contest) == 2 * (len(readouts.RIVALS) + 1)
     on_test = [run for run in runs if run.partition == "test" and run.strategy.name == "branch_late"]
     assert not on_test, "only the chosen one is run on test samples"
     with pytest.raises(ValueError, match="unknown strategy 'luck'; expected one of merge_until_agreed"):
-        experiment.plan("all", 1, {"maze": 1}, {}, {"maze": 1}, WINDOW, EARLY, "luck", 7)
+        experiment.plan("all", 1, {}, {}, {}, {}, WINDOW, EARLY, "luck", 7)
     with pytest.raises(ValueError, match="a window of 1 to 4 steps"):
-        experiment.plan("all", 1, {"maze": 1}, {}, {"maze": 1}, 5, EARLY, BEST, 7)
+        experiment.plan("all", 1, {}, {}, {}, {}, 5, EARLY, BEST, 7)
 
 
 def test_a_restarted_sweep_ends_with_the_same_bytes(experiment, tmp_path):
@@ -148,7 +154,7 @@ def numbers(experiment, task="maze_loops", **more):
     values = {"single": [[1, 0, 0], [0, 0, 0], [1, 1, 0], [0, 0, 0]]} | {name: [0, 0, 1, 0] for name in RIVALS}
     values |= {"paper_recipe": [1, 0, 1, 0], "recipe_window": [1, 0, 1, 0], BEST: [1, 0, 1, 1]}
     lines = readouts.table(made_up(experiment, values | more, task), experiment.catalogue(WINDOW, EARLY), steps=4)
-    return readouts.summary(lines, BEST)
+    return readouts.summary(lines, BEST, SIZE)
 
 
 def test_gains_ceilings_and_shares_by_hand(experiment):
@@ -185,7 +191,7 @@ def test_the_recipe_is_compared_where_it_is_said_to_gain(experiment):
     here = {"single": [[0, 0, 0]] * 4, "paper_recipe": [1, 1, 1, 0]} | {name: [0] * 4 for name in names}
     there = here | {"paper_recipe": [0, 0, 0, 1]}
     rows = made_up(experiment, here, "size_rule") + made_up(experiment, there, "maze_loops")
-    summary = readouts.summary(readouts.table(rows, catalogue, 4), BEST)
+    summary = readouts.summary(readouts.table(rows, catalogue, 4), BEST, SIZE)
     assert summary["contrasts"]["recipe_where_said"]["mean"] == 0.5
     assert summary["contrasts"]["recipe"]["mean"] == 0.5
 
@@ -195,7 +201,7 @@ def test_the_winner_is_found_on_the_choosing_partition(experiment):
     values = {"single": [[0, 0, 0]] * 3, "merge_vote": [1, 0, 1], "branch_late": [1, 1, 1], "merge_weighted": [0, 0, 0]}
     everywhere = {"single": [[0, 0, 0]]} | {n: [1] for n in (*RIVALS, "paper_recipe", "recipe_window", BEST)}
     rows = made_up(experiment, values, partition="choosing") + made_up(experiment, everywhere)
-    choosing = readouts.summary(readouts.table(rows, catalogue, 4), BEST)["choosing"]
+    choosing = readouts.summary(readouts.table(rows, catalogue, 4), BEST, SIZE)["choosing"]
     assert choosing["winner"] == "branch_late" and choosing["agrees"] is False and choosing["n"] == 3
     assert choosing["gains"]["merge_vote"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
 
@@ -204,7 +210,7 @@ def test_other_seeds_stand_beside_the_table_and_not_in_it(experiment):
     values = {"single": [[1, 0, 0], [0, 0, 0]]} | {n: [1, 0] for n in (*RIVALS, "paper_recipe", "recipe_window", BEST)}
     anew = {"single": [[1, 1, 1], [1, 1, 1]], "vote_k3": [0, 1]}
     rows = made_up(experiment, values) + made_up(experiment, anew, seed=500)
-    summary = readouts.summary(readouts.table(rows, experiment.catalogue(WINDOW, EARLY), 4), BEST)
+    summary = readouts.summary(readouts.table(rows, experiment.catalogue(WINDOW, EARLY), 4), BEST, SIZE)
     assert summary["n"] == 2 and summary["table"]["single"]["overall"]["mean"] == pytest.approx(1 / 6, abs=1e-4)
     again = summary["again"]
     assert again["n"] == 2 and again["names"]["vote_k3"]["within"] and not again["names"]["single"]["within"]
@@ -212,6 +218,15 @@ def test_other_seeds_stand_beside_the_table_and_not_in_it(experiment):
     text = readouts.again_markdown(again)
     assert "| vote_k3 | 50% (0% to 100%) | 50% (0% to 100%) | yes |" in text
     assert "3 of 4 rows come out again" in text, "the two rows of the checker are rows too"
+
+
+def test_the_contest_is_decided_on_samples_after_the_table(experiment):
+    names = (*RIVALS, "paper_recipe", "recipe_window")
+    values = {"single": [[0, 0, 0]] * 4} | {n: [0] * 4 for n in names} | {BEST: [1, 1, 0, 0]}
+    lines = readouts.table(made_up(experiment, values), experiment.catalogue(WINDOW, EARLY), 4)
+    summary = readouts.summary(lines, BEST, 2)
+    assert summary["n"] == 2 and summary["n_hard"] == 2 and summary["best"]["gain"] == 0.0
+    assert summary["hard_in_table"][BEST]["mean"] == 1.0 == summary["table"][BEST]["overall"]["mean"]
 
 
 def test_curves_use_the_samples_that_have_every_point(experiment):
@@ -233,7 +248,7 @@ def test_accounts_are_compared_with_the_merge(experiment):
 
 def test_the_figure_is_drawn_from_rows(experiment, rows, tmp_path):
     lines = readouts.table(rows, experiment.catalogue(WINDOW, EARLY), SCHEDULE.steps)
-    summary = readouts.summary(lines, BEST)
+    summary = readouts.summary(lines, BEST, 1)
     assert summary["n"] == 2 and set(readouts.CHECKED) <= set(summary["table"])
     for draw in (plots.scores, plots.categories, plots.costs, plots.ablations, plots.controls, plots.accounts):
         draw(summary).savefig(tmp_path / "x.png")

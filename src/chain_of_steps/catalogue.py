@@ -1,12 +1,14 @@
 """Every row of the ensemble table by group and name, for a model of so many layers and a schedule of so many steps.
 
 `table`: the paper's recipe, merged clean estimates, rivals of at most the same cost, and what recognition finds among
-the same three runs. `own`: strategies of this project. `control`: what should gain nothing if a claim holds, and other
-readings of "merged". `ablation`: how many generations, how many steps. `account`: why merging helps, see `accounts`.
+the same three runs or among short ones. `own`: strategies of this project. `control`: what should gain nothing if a
+claim holds, and other readings of "merged". `ablation`: how many generations, how many steps. `account`: why merging
+helps, see `accounts`.
 """
 
 from .pool import Strategy
 
+RIVALS = ("single", "vote_k3", "medoid_k3", "early_plan_k3", "early_steady_k3", "x0_merge_k3")  # of the contest
 LEVEL = 0.4  # noise at which clips are recognised: enough to forget details, too little to forget the answer
 HIGH = 0.8  # this forgets answers too
 
@@ -28,7 +30,7 @@ def catalogue(layers: int, steps: int, window: int, early: int) -> dict[str, dic
             f"expected a window of 1 to {steps} steps and a choice after 2 to {steps}, not {window}, {early}"
         )
     return {
-        "table": _table(quarter(layers, 2), window, early),
+        "table": _table(quarter(layers, 2), window, early, steps),
         "own": _own(window, early, steps),
         "control": _controls(layers, window, early, steps),
         "ablation": _ablations(window, steps),
@@ -42,7 +44,12 @@ def quarter(layers: int, number: int) -> tuple[int, ...]:
     return tuple(range(first, max(first + 1, layers * (number + 1) // 4)))
 
 
-def _table(third: tuple[int, ...], window: int, early: int) -> dict[str, Strategy]:
+def _short(early: int, steps: int, level: float, company: str = "seeds") -> Strategy:
+    """As many runs of `early` steps as three of all steps pay for, each asked about once."""
+    return Strategy("recognised", 3 * steps // (early + 1), early, company=company, amount=level)
+
+
+def _table(third: tuple[int, ...], window: int, early: int, steps: int) -> dict[str, Strategy]:
     """The paper's recipe as the sources have it: three seeds, the third quarter of the layers, the first step."""
     return {
         "single": Strategy("single"),
@@ -54,6 +61,7 @@ def _table(third: tuple[int, ...], window: int, early: int) -> dict[str, Strateg
         "recipe_window": Strategy("merge", steps=window, merge="lock_step", layers=third),
         "x0_merge_k3": Strategy("merge", steps=window, merge="x0_hat"),
         "recognised_k3": Strategy("recognised", amount=LEVEL),
+        "recognised_short": _short(early, steps, LEVEL),
     }
 
 
@@ -65,9 +73,12 @@ def _own(window: int, early: int, steps: int) -> dict[str, Strategy]:
         "merge_vote": Strategy("merge_vote", steps=window, merge="x0_hat"),
         "branch_late": Strategy("branch_late", steps=max(1, window // 2)),
         "nearest_short": Strategy("nearest", 3 * steps // early, early),
-        "recognised_short": Strategy("recognised", 3 * steps // (early + 1), early, amount=LEVEL),
-        "recognised_high": Strategy("recognised", 3 * steps // (early + 1), early, amount=HIGH),
+        "recognised_short": _short(early, steps, LEVEL),
+        "recognised_high": _short(early, steps, HIGH),
         "recognised_long": Strategy("recognised", 3 * steps // (2 * early + 1), 2 * early, amount=LEVEL),
+        "linger_window": Strategy("linger", steps=window),
+        "linger_longer": Strategy("linger", max(1, (3 * steps - (steps - window)) // window), window),
+        "linger_throughout": Strategy("linger", steps=steps),
     }
 
 
@@ -84,9 +95,7 @@ def _controls(layers: int, window: int, early: int, steps: int) -> dict[str, Str
         "recipe_strangers": Strategy("merge", steps=window, merge="lock_step", layers=third, company="strangers"),
         "recipe_repeated": Strategy("merge", steps=window, merge="lock_step", layers=third, company="repeated"),
         "x0_strangers": Strategy("merge", steps=window, merge="x0_hat", company="strangers"),
-        "recognised_by_stranger": Strategy(
-            "recognised", 3 * steps // (early + 1), early, company="strangers", amount=LEVEL
-        ),
+        "recognised_by_stranger": _short(early, steps, LEVEL, "strangers"),
         "velocity_merge": Strategy("merge", steps=window, merge="velocity"),
         "latents_mean": Strategy("merge", steps=2, merge="latents"),
         "latents_rescaled": Strategy("merge", steps=2, merge="rescaled"),

@@ -1,5 +1,6 @@
 """The paper's ensemble table, measured: seeds merged, voted on, chosen from, at named places and counted costs."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from .. import suites
 from ..agreement import contrast
-from ..catalogue import catalogue
+from ..catalogue import RIVALS, catalogue
 from ..models import VideoModel
 from ..parameters import checked
 from ..pool import Member, Outcome, Pool, Strategy
@@ -80,6 +81,7 @@ class Ensemble:
         samples_per_task: int,
         deep: dict[str, int],
         again: dict[str, int],
+        contest: dict[str, int],
         choosing: dict[str, int],
         window: int,
         early: int,
@@ -89,8 +91,9 @@ class Ensemble:
         """All runs of the experiment.
 
         Every test sample: the table, and the strategy of our own that was chosen. As many as `deep` says of a task:
-        controls, ablations and the three accounts. As many as `again` says: the table once more, from other seeds. As
-        many as `choosing` says, of the choosing partition: all strategies of our own.
+        controls, ablations and the three accounts. As many as `again` says: the table once more, from other seeds. Of
+        the test samples after these, as many of the decision set as `contest` says: our own and its rivals. As many as
+        `choosing` says, of the choosing partition: all strategies of our own.
 
         Args:
             tasks: their names, or a split of the mini suite.
@@ -106,7 +109,7 @@ class Ensemble:
             raise ValueError(f"unknown strategy {best!r}; expected one of {', '.join(groups['own'])}")
         table = [*groups["table"].values(), groups["own"][best]]
         closer = [s for name in ("control", "ablation", "account") for s in groups[name].values()]
-        rivals = [groups["table"]["single"], *groups["own"].values()]
+        ours = [groups["table"]["single"], *groups["own"].values()]
         names, runs = suites.task_names(tasks), []
         for task in names:
             runs += [Run(task, i, suite_seed, i, s) for i in range(samples_per_task) for s in table]
@@ -115,8 +118,13 @@ class Ensemble:
         for task in (task for task in again if task in names):
             count = min(again[task], samples_per_task)
             runs += [Run(task, i, suite_seed, i + OTHER_SEEDS, s) for i in range(count) for s in table]
+        rivals = [*(groups["table"][name] for name in RIVALS), groups["own"][best]]
+        for task, count in contest.items():
+            runs += [
+                Run(task, i, suite_seed, i, s) for i in _hard(task, samples_per_task, count, suite_seed) for s in rivals
+            ]
         for task, count in choosing.items():
-            runs += [Run(task, i, suite_seed, i, s, "choosing") for i in range(count) for s in rivals]
+            runs += [Run(task, i, suite_seed, i, s, "choosing") for i in range(count) for s in ours]
         return list(dict.fromkeys(runs))
 
     def identity(self, run: Run) -> dict:
@@ -226,6 +234,12 @@ def is_hard(sample: Sample) -> bool:
     if suites.find(sample.task).split == "out-of-domain":
         return True
     return sample.module == "maze" and len(sample.valid[0].answer) - 1 >= LONG
+
+
+def _hard(task: str, start: int, count: int, suite_seed: int) -> list[int]:
+    """The first `count` samples of the decision set from index `start` on."""
+    hard = (i for i in itertools.count(start) if is_hard(suites.draw_one(task, i, suite_seed)))
+    return list(itertools.islice(hard, count))
 
 
 def _merged_estimates(pool: Pool, strategy: Strategy) -> list[Tensor]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ..catalogue import RIVALS
 from ..experiments.ensemble import strategy_of
 from ..intervals import interval, interval_of
 from ..pool import Strategy
@@ -17,7 +18,6 @@ from ..suites import CATEGORIES, SPLITS, find
 
 SAMPLE = ["task", "index"]
 MERGED = "x0_merge_k3"
-RIVALS = ("single", "vote_k3", "medoid_k3", "early_plan_k3", "early_steady_k3", MERGED)
 CHECKED = ("legal_k3", "pass_k3")  # chosen by the task's rules, among the single runs
 OTHER_LAYERS = ("layers_0_25", "layers_25_50", "layers_75_100")
 SAID_TO_GAIN = ("Knowledge", "Abstraction")  # out of domain
@@ -32,28 +32,33 @@ def table(rows: list[dict], catalogue: dict[str, dict[str, Strategy]], steps: in
     Args:
         steps: of the schedule.
     """
-    names: dict[Strategy, list[tuple[str, str]]] = {}
+    names: dict[Strategy, dict[str, str]] = {}  # to the first group in which it has that name
     for group, named in catalogue.items():
         for name, strategy in named.items():
-            names.setdefault(strategy, []).append((group, name))
+            names.setdefault(strategy, {}).setdefault(name, group)
     lines = []
     for row in rows:
         strategy = strategy_of(row["run"]["strategy"])
-        lines += [_line(row, strategy, steps) | {"group": group, "name": name} for group, name in names[strategy]]
+        lines += [
+            _line(row, strategy, steps) | {"group": group, "name": name} for name, group in names[strategy].items()
+        ]
         if strategy.name == "single":
             lines += [_checked(row, strategy, steps, name) for name in CHECKED]
     return pd.DataFrame(lines)
 
 
-def summary(lines: pd.DataFrame, best: str) -> dict:
+def summary(lines: pd.DataFrame, best: str, size: int) -> dict:
     """What the figures report: scores in [0, 1], gains over the mean of the single runs; `best` and `rivals` in points.
 
     Args:
         best: the strategy of our own that was chosen on the choosing partition.
+        size: samples per task in the table; those after them are the contest's. Where there is none, the decision set
+            is that of the table.
     """
-    test = lines[(lines["partition"] == "test") & ~lines["again"]]
-    scores = _scores(test)
-    hard = scores[scores.index.isin(test[test["hard"]].set_index(SAMPLE).index)]
+    usual = lines[(lines["partition"] == "test") & ~lines["again"]]
+    test, contest = usual[usual["index"] < size], usual[usual["index"] >= size]
+    scores, contest = _scores(test), test if contest.empty else contest
+    hard = _scores(contest[contest["hard"]]) if contest["hard"].any() else scores[:0]
     rival = max(RIVALS, key=lambda name: hard[name].mean() if len(hard) else 0.0)
     return {
         "n": len(scores),
@@ -61,10 +66,11 @@ def summary(lines: pd.DataFrame, best: str) -> dict:
         "n_deep": len(scores.dropna()),
         "table": {name: _row(test[test["name"] == name], scores) for name in scores},
         "groups": {group: list(dict.fromkeys(part["name"])) for group, part in test.groupby("group", sort=False)},
-        "best": _entry(test, hard, best),
-        "rivals": [_entry(test, hard, name) for name in RIVALS],
+        "best": _entry(contest, hard, best),
+        "rivals": [_entry(contest, hard, name) for name in RIVALS],
         "difference_to_best_rival": {"name": rival} | interval(hard[best] - hard[rival]),
         "hard": {name: interval(hard[name]) for name in (*RIVALS, *CHECKED, best)},
+        "hard_in_table": _in_table(scores, test),
         "choosing": _choosing(lines[(lines["partition"] == "choosing") & lines["hard"]], best),
         "again": _again(scores, lines[lines["again"]]),
         "by_k": _curve(test, scores, "k"),
@@ -151,7 +157,7 @@ def _row(own: pd.DataFrame, scores: pd.DataFrame) -> dict:
     return row | {what: interval(own[what]) for what in ("moved", "moved_final", "contrast")}
 
 
-def _entry(test: pd.DataFrame, hard: pd.DataFrame, name: str) -> dict:
+def _entry(lines: pd.DataFrame, hard: pd.DataFrame, name: str) -> dict:
     """A strategy on the decision set; gain and its interval in points, also as a share of what pass@3 would gain."""
     gain = interval(hard[name] - hard["single"])
     room = (hard["pass_k3"] - hard["single"]).mean()
@@ -162,11 +168,17 @@ def _entry(test: pd.DataFrame, hard: pd.DataFrame, name: str) -> dict:
         **points,
         "headroom_share": round(float((hard[name] - hard["single"]).mean() / room), 4) if room > 0 else None,
         "n": gain["n"],
-        "cost": round(float(test[(test["name"] == name) & test["hard"]]["cost"].mean()), 4) if len(hard) else None,
+        "cost": round(float(lines[(lines["name"] == name) & lines["hard"]]["cost"].mean()), 4) if len(hard) else None,
     }
 
 
 ENDS = {"gain": "mean", "low": "low", "high": "high"}
+
+
+def _in_table(scores: pd.DataFrame, test: pd.DataFrame) -> dict:
+    """Gains on the decision set among the table's samples, by name; NaN is left out."""
+    hard = scores[scores.index.isin(test[test["hard"]].set_index(SAMPLE).index)]
+    return {name: interval(hard[name] - hard["single"]) for name in dict.fromkeys(test["name"])}
 
 
 def _choosing(lines: pd.DataFrame, best: str) -> dict:
