@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -34,6 +36,15 @@ class Condition:
     shape: tuple[int, ...]
     free: Tensor | None = None
     more: dict[str, Tensor] = field(default_factory=dict)
+
+
+def picture(image: np.ndarray | Image.Image) -> Image.Image:
+    """A given frame as pipelines take it, in RGB; arrays are (H, W, 3), uint8 or float in [0, 1]."""
+    if isinstance(image, Image.Image):
+        return image.convert("RGB")
+    if image.dtype != np.uint8:
+        image = (image * 255.0 + 0.5).astype(np.uint8)
+    return Image.fromarray(image).convert("RGB")
 
 
 def kept(folder: Path, told: tuple, make: Callable[[], Condition], device: str | torch.device) -> Condition:
