@@ -12,6 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from .files import atomic
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -58,9 +60,7 @@ def kept(folder: Path, told: tuple, make: Callable[[], Condition], device: str |
     key = hashlib.sha256(repr((words, pixels.shape)).encode() + pixels.tobytes()).hexdigest()[:16]
     file = folder / f"{key}.safetensors"
     if not file.exists():
-        condition = make()
-        folder.mkdir(parents=True, exist_ok=True)
-        write(condition, file)
+        write(make(), file)
     return read(file, device)
 
 
@@ -69,9 +69,8 @@ def write(condition: Condition, file: Path) -> None:
     parts = {f.name: getattr(condition, f.name) for f in fields(condition)}
     parts |= {f"more.{name}": part for name, part in condition.more.items()}
     tensors = {name: part.contiguous().cpu() for name, part in parts.items() if isinstance(part, Tensor)}
-    half = file.with_suffix(".part")
-    save_file(tensors, half, metadata={"shape": ",".join(map(str, condition.shape))})
-    half.replace(file)
+    with atomic(file) as temporary:
+        save_file(tensors, temporary, metadata={"shape": ",".join(map(str, condition.shape))})
 
 
 def read(file: Path, device: str | torch.device = "cpu") -> Condition:
