@@ -12,7 +12,6 @@ jump to places drawn by a seed.
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ import numpy as np
 import torch
 from playwright.sync_api import Page, sync_playwright
 
-from chain_of_steps import schedule
+from chain_of_steps import processor, schedule
 from chain_of_steps.explorer import VIEWS, Run
 from chain_of_steps.models import VideoModel
 from chain_of_steps.widgets import Explorer
@@ -118,13 +117,8 @@ def measure(folder: str) -> dict:
         "scrub_ms_in_the_kernel": spread(kernel),
         "steps": explorer.schedule.steps,
         "threads": torch.get_num_threads(),
-        "machine": {"processor": processor(), "cores": os.cpu_count()},
+        "machine": {"processor": processor.name(), "cores": os.cpu_count()},
     }
-
-
-def processor() -> str:
-    """The kind of machine."""
-    return getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name", platform.processor())
 
 
 def spread(values: list[float]) -> dict:

@@ -80,7 +80,7 @@ def checkpoint_damaged(tmp_path, monkeypatch, capfd, times):
         assert main(train) == 2
         one_sentence(capfd, "checkpoint", "move its folder away")
         assert file.read_bytes() == checkpoint
-    with pytest.raises(ValueError, match=r"is of another model: average/weight has shape \(3, 3\), not \(4, 4\)"):
+    with pytest.raises(ValueError, match=r"is of another model: average/weight has shape \(3, 3\); expected \(4, 4\)"):
         file.write_bytes(other)
         training.Progress.load(file, torch.nn.Linear(4, 4))
 

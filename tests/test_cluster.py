@@ -1,15 +1,16 @@
-"""A sweep on a Ray cluster of two processes: the rows of one machine, bit by bit, also if a worker is killed."""
+"""A sweep on a Ray cluster of two processes: the rows of one machine, bit by bit, whoever is killed meanwhile."""
 
 import os
 import pickle
 import signal
+import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 import tiny
+import torch
 
 from chain_of_steps import cluster, registry
 from chain_of_steps.experiments.perturbation import Perturbation, Run
@@ -35,20 +36,33 @@ RUNS = [
 
 
 class Traced(Perturbation):
-    """Leaves a note of the process and the group it begins, and gives it time to be killed."""
+    """Leaves a note of the process and the group it begins, and meets with what a test asks for.
 
-    def __init__(self, model: VideoModel, schedule: Schedule, notes: Path, fatal: str = ""):
-        super().__init__(model, schedule)
-        self.notes, self.fatal = notes, fatal
+    Attributes:
+        fatal: what happens to group 3: an error, a death whenever it is begun, or an endless wait.
+        kills: after how many evaluations a group loses its worker, the first time.
+    """
+
+    def __init__(self, notes: Path, fatal: str = ""):
+        super().__init__(VideoModel(tiny.mini_like()), SCHEDULE)
+        self.notes, self.fatal, self.kills = notes, fatal, {}
 
     def results(self, runs, count=None):
-        (self.notes / f"{os.getpid()}.{runs[0].index}.{time.time_ns()}").touch()
-        if self.fatal == "error" and runs[0].index == 3:
+        group, made = runs[0].index, []
+        (self.notes / f"{os.getpid()}.{group}").touch()
+        first = len(list(self.notes.glob(f"*.{group}"))) == 1
+        if self.fatal == "error" and group == 3:
             raise ValueError("no answer to sample 3")
-        if self.fatal == "death" and runs[0].index == 3:
+        if self.fatal == "death" and group == 3:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(0.3)
-        yield from super().results(runs, count)
+        time.sleep(600 if self.fatal == "wait" and group == 3 else 0.3)
+
+        def evaluated() -> None:
+            made.append(group)
+            if first and len(made) == self.kills.get(group):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        yield from super().results(runs, evaluated)
 
 
 class Bar:
@@ -61,12 +75,16 @@ class Bar:
         self.n += n
 
 
+def start(ray, **more) -> None:
+    path = os.pathsep.join([str(Path(cluster.__file__).parents[1]), str(Path(__file__).parent), *sys.path])
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}}, **more)
+
+
 @pytest.fixture(scope="module")
 def ray():
     ray = pytest.importorskip("ray", reason="Ray is not installed; `pip install 'chain-of-steps[ray]'` brings it")
-    path = os.pathsep.join([str(Path(cluster.__file__).parents[1]), str(Path(__file__).parent), *sys.path])
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": path}})
+    start(ray, num_cpus=2, include_dashboard=False)
     yield ray
     ray.shutdown()
 
@@ -74,7 +92,13 @@ def ray():
 @pytest.fixture
 def experiment(tmp_path):
     (tmp_path / "notes").mkdir()
-    return Traced(VideoModel(tiny.mini_like()), SCHEDULE, tmp_path / "notes")
+    return Traced(tmp_path / "notes")
+
+
+def begun(experiment: Traced) -> list[tuple[str, int]]:
+    """(process, group) of every note."""
+    notes = [note.name.split(".") for note in experiment.notes.iterdir()]
+    return [(process, int(group)) for process, group in notes]
 
 
 def sealed(folder: Path) -> bytes:
@@ -87,30 +111,51 @@ def test_rows_are_those_of_one_machine_and_each_worker_takes_its_share(ray, expe
     rows = sweep(
         experiment, Store(tmp_path / "ray", "x"), RUNS, lambda **how: bars.append(Bar(**how)) or bars[0], executor="ray"
     )
-    workers = {note.name.split(".")[0] for note in experiment.notes.iterdir()}
+    workers = {process for process, _ in begun(experiment)}
     assert len(workers) == 2 and str(os.getpid()) not in workers
     assert len(bars) == 1 and bars[0].n == bars[0].total > 0, "one progress bar, and it fills"
     assert rows == sweep(experiment, Store(tmp_path / "here", "x"), RUNS)
     assert sealed(tmp_path / "ray") == sealed(tmp_path / "here")
 
 
-def test_a_killed_worker_is_replaced_and_its_work_done_again(ray, experiment, tmp_path):
-    killed = []
-
-    def kill() -> None:
-        while len(notes := sorted(experiment.notes.iterdir(), key=lambda note: note.name.split(".")[2])) < 3:
-            time.sleep(0.01)
-        killed.append(notes[-1].name.split("."))
-        os.kill(int(killed[0][0]), signal.SIGKILL)
-
-    thread = threading.Thread(target=kill)
-    thread.start()
+def test_workers_killed_at_five_moments_are_replaced_and_the_bytes_are_the_same(ray, experiment, tmp_path):
+    assert experiment.evaluations(RUNS[:3]) == 9
+    experiment.kills = {0: 1, 1: 3, 2: 5, 3: 7, 4: 9}
     sweep(experiment, Store(tmp_path / "ray", "x"), RUNS, executor="ray")
-    thread.join()
-    notes = [note.name.split(".") for note in experiment.notes.iterdir()]
-    process, group, _ = killed[0]
-    assert len({note[0] for note in notes}) == 3, "a new process took the place of the killed one"
-    assert {note[0] for note in notes if note[1] == group} > {process}, "its group was begun again by another"
+    notes = begun(experiment)
+    assert sorted(group for _, group in notes) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5], "what was killed was begun again"
+    assert len({process for process, _ in notes}) == 2 + 5, "a new process took the place of each that was killed"
+    experiment.kills = {}
+    sweep(experiment, Store(tmp_path / "here", "x"), RUNS)
+    assert sealed(tmp_path / "ray") == sealed(tmp_path / "here")
+
+
+def drive(address: str, folder: str) -> None:
+    """What is killed: a process that connects to the cluster and drives a sweep, which will not end."""
+    import ray
+
+    start(ray, address=address)
+    torch.set_num_threads(1)
+    sweep(Traced(Path(folder) / "notes", "wait"), Store(Path(folder) / "ray", "x"), RUNS, executor="ray")
+
+
+@pytest.mark.filterwarnings("ignore:.*damaged")  # a line that the kill cut short
+def test_when_the_driving_process_is_killed_the_next_goes_on_with_the_same_bytes(ray, experiment, tmp_path):
+    call = f"import test_cluster; test_cluster.drive({ray.get_runtime_context().gcs_address!r}, {str(tmp_path)!r})"
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    driver = subprocess.Popen([sys.executable, "-c", call], env=os.environ | {"PYTHONPATH": path})
+    file = tmp_path / "ray" / "x.jsonl"
+    while driver.poll() is None and (not file.exists() or file.read_bytes().count(b"\n") < 4):
+        time.sleep(0.01)
+    driver.kill()
+    assert driver.wait() == -signal.SIGKILL, "it should have been killed in the middle"
+    kept = Store(tmp_path / "ray", "x").rows
+    assert 4 <= len(kept) < len(RUNS)
+    for note in experiment.notes.iterdir():
+        note.unlink()
+    rows = sweep(experiment, Store(tmp_path / "ray", "x"), RUNS, executor="ray")
+    missing = {row["run"]["index"] for row in rows if row["key"] not in kept}
+    assert {group for _, group in begun(experiment)} == missing, "only what was missing was computed"
     sweep(experiment, Store(tmp_path / "here", "x"), RUNS)
     assert sealed(tmp_path / "ray") == sealed(tmp_path / "here")
 
@@ -126,7 +171,7 @@ def test_a_group_that_kills_every_worker_is_given_up(ray, experiment, tmp_path):
     experiment.fatal = "death"
     with pytest.raises(RuntimeError, match=f"lost its worker {cluster.LOST + 1} times, perhaps for want of memory"):
         sweep(experiment, Store(tmp_path, "x"), RUNS, executor="ray")
-    deaths = [note for note in experiment.notes.iterdir() if note.name.split(".")[1] == "3"]
+    deaths = [group for _, group in begun(experiment) if group == 3]
     assert len(deaths) == cluster.LOST + 1 and Store(tmp_path, "x").rows
 
 

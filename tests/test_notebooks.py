@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom at smoke scale, and takes exactly the parameters that params.yaml gives it."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -44,6 +45,17 @@ def test_parameters_are_those_of_the_notebook(name, scale):
 def test_committed_without_outputs(name):
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_run_all_may_be_pressed_twice(name, monkeypatch):
+    cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
+    (setup,) = [cell.source for cell in cells if "os.chdir" in cell.source]
+    monkeypatch.chdir(ROOT / "notebooks")
+    names: dict = {}
+    for _ in range(2):
+        exec(re.sub(r"^%.*$", "", setup, flags=re.M), names)
+        assert Path.cwd() == ROOT
 
 
 @needs_model

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from chain_of_steps.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep, record
+from chain_of_steps.readouts import noise_maps
 from chain_of_steps.readouts import perturbation as readouts
 
 
@@ -73,11 +74,11 @@ def test_single_cells_tell_steps_from_frames(along, share):
 def test_persistence_is_what_is_left_as_a_share_of_an_unrelated_run():
     left = np.array([[0.1, 0.5, 0.5, 0.5], [0.3, 0.5, 0.5, 0.5]])
     unrelated = np.array([[9.0, 9.0, 9.0, 1.0], [9.0, 9.0, 9.0, 1.0]])
-    assert readouts._persistence(left, unrelated)["mean"] == 0.2
+    assert noise_maps.persistence(left, unrelated)["mean"] == 0.2
 
 
 def test_latents_replaced_at_the_last_step_are_no_peak():
     stack = np.ones((2, 3, 3)) * np.array([0.2, 0.6, 1.0])[None, :, None]
     places = np.array([0.0, 0.5, 1.0])
-    assert readouts._peak(readouts._at_the_end("x", stack), places)["mean"] == 0.5
-    assert readouts._peak(readouts._at_the_end("x0_hat", stack), places)["mean"] == 1.0
+    assert noise_maps.peak(noise_maps.at_the_end("x", stack), places)["mean"] == 0.5
+    assert noise_maps.peak(noise_maps.at_the_end("x0_hat", stack), places)["mean"] == 1.0

@@ -7,7 +7,7 @@ import pytest
 import tiny
 import torch
 
-from chain_of_steps import release, suites, training
+from chain_of_steps import examples, processor, release, suites, training
 from chain_of_steps.clips import LATER_SHARES, SHARES, Ring, clip
 from chain_of_steps.mini import save_pipeline
 from chain_of_steps.optimizer import Optimizer
@@ -36,10 +36,10 @@ def test_a_ring_holds_the_newest_items_however_it_got_there():
     assert slow.items == fast.items == list(range(21, 31))
 
 
-@pytest.mark.parametrize("step", [0, 100, training.SHORT_STEPS + 100])
+@pytest.mark.parametrize("step", [0, 100, examples.SHORT_STEPS + 100])
 def test_lengths_are_those_that_the_codec_takes(step):
-    frames, visits = training.length_at(step, np.random.default_rng(0))
-    assert frames in training.LENGTHS and frames % 4 == 1
+    frames, visits = examples.length_at(step, np.random.default_rng(0))
+    assert frames in examples.LENGTHS and frames % 4 == 1
     assert 0 <= visits <= step
 
 
@@ -114,5 +114,5 @@ def test_a_session_is_recorded_with_the_scores_after_it(tmp_path, monkeypatch):
 )
 def test_bfloat16_only_where_the_processor_has_it(able, native, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
-    with training.mixed_precision():
+    with processor.mixed_precision():
         assert torch.is_autocast_enabled("cpu") == native

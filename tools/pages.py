@@ -62,7 +62,7 @@ def up_to_date(name: str, notebook: nbformat.NotebookNode) -> bool:
     """Whether an executed copy is of the notebook as it is now, at scale `mini`, and ended without an error."""
     source = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     cells = {cell.source for cell in source.cells} <= {cell.source for cell in notebook.cells}
-    wanted = {"root": "."} | yaml.safe_load((ROOT / "params.yaml").read_text())["mini"].get(name, {})
+    wanted = yaml.safe_load((ROOT / "params.yaml").read_text())["mini"].get(name, {})
     given = {key: value for key, value in notebook.metadata.papermill.parameters.items() if key != "out"}
     return cells and given == wanted and not failed(notebook)
 

@@ -9,7 +9,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
 import random
 import shutil
 import subprocess
@@ -23,7 +22,7 @@ import torch
 from run import execute, released
 from tqdm import tqdm
 
-from chain_of_steps import cluster, registry
+from chain_of_steps import cluster, processor, registry
 from chain_of_steps.commands import seconds
 from chain_of_steps.faults import told
 from chain_of_steps.models import VideoModel
@@ -79,8 +78,8 @@ def compute(results: Path, record: bool = False, executor: "str | cluster.Ray" =
 
 def machine() -> dict:
     """What decides whether two machines give the same bits: processor, kernels, version of torch."""
-    processor = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name", platform.processor())
-    return {"processor": processor, "kernels": torch.backends.cpu.get_cpu_capability(), "torch": torch.__version__}
+    kernels = torch.backends.cpu.get_cpu_capability()
+    return {"processor": processor.name(), "kernels": kernels, "torch": torch.__version__}
 
 
 def same_machine(results: Path) -> bool:

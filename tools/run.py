@@ -22,7 +22,7 @@ def execute(name: str, scale: str | None = "mini", out: str = "figures", **more:
         more: parameters that override those of params.yaml.
     """
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
-    parameters: dict = {"root": "."}
+    parameters: dict = {}
     if scale is not None:
         parameters |= read(ROOT / "params.yaml", scale, name) | {"out": out} | more
     executed = ROOT / "build" / "executed" / f"{name}.ipynb"

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from .video import atomic
+from .files import atomic
 
 ANEW = "move its folder away to go on from the finished model, or to begin anew"
 
@@ -45,9 +45,7 @@ def check_fit(file: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor])
     """
     for name, like in wanted.items():
         if name not in tensors or tensors[name].shape != like.shape:
-            found = (
-                "is missing"
-                if name not in tensors
-                else f"has shape {tuple(tensors[name].shape)}, not {tuple(like.shape)}"
+            shape = f"has shape {tuple(tensors[name].shape)}" if name in tensors else "is missing"
+            raise ValueError(
+                f"the checkpoint {file} is of another model: {name} {shape}; expected {tuple(like.shape)}; {ANEW}"
             )
-            raise ValueError(f"the checkpoint {file} is of another model: {name} {found} {tuple(like.shape)}; {ANEW}")

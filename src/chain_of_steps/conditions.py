@@ -5,10 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from .files import atomic
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,15 @@ class Condition:
     more: dict[str, Tensor] = field(default_factory=dict)
 
 
+def picture(image: np.ndarray | Image.Image) -> Image.Image:
+    """A given frame as pipelines take it, in RGB; arrays are (H, W, 3), uint8 or float in [0, 1]."""
+    if isinstance(image, Image.Image):
+        return image.convert("RGB")
+    if image.dtype != np.uint8:
+        image = (image * 255.0 + 0.5).astype(np.uint8)
+    return Image.fromarray(image).convert("RGB")
+
+
 def kept(folder: Path, told: tuple, make: Callable[[], Condition], device: str | torch.device) -> Condition:
     """The condition of a prompt and a given frame: read from `folder`, or made and written there.
 
@@ -47,9 +60,7 @@ def kept(folder: Path, told: tuple, make: Callable[[], Condition], device: str |
     key = hashlib.sha256(repr((words, pixels.shape)).encode() + pixels.tobytes()).hexdigest()[:16]
     file = folder / f"{key}.safetensors"
     if not file.exists():
-        condition = make()
-        folder.mkdir(parents=True, exist_ok=True)
-        write(condition, file)
+        write(make(), file)
     return read(file, device)
 
 
@@ -58,9 +69,8 @@ def write(condition: Condition, file: Path) -> None:
     parts = {f.name: getattr(condition, f.name) for f in fields(condition)}
     parts |= {f"more.{name}": part for name, part in condition.more.items()}
     tensors = {name: part.contiguous().cpu() for name, part in parts.items() if isinstance(part, Tensor)}
-    half = file.with_suffix(".part")
-    save_file(tensors, half, metadata={"shape": ",".join(map(str, condition.shape))})
-    half.replace(file)
+    with atomic(file) as temporary:
+        save_file(tensors, temporary, metadata={"shape": ",".join(map(str, condition.shape))})
 
 
 def read(file: Path, device: str | torch.device = "cpu") -> Condition:

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .files import atomic
 from .suites import CATEGORIES, SPLITS
 from .vbvr import SPLIT_FOLDERS, TASK_SUFFIX, Case, frames_for, video_path, write_model_video
-from .video import atomic
 
 COMMAND, PACKAGE = "vbvr-run-evaluation", "vbvr-bench"
 SPLIT_OF = {folder: split for split, folder in SPLIT_FOLDERS.items()}

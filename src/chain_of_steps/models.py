@@ -2,8 +2,6 @@
 
 import functools
 import hashlib
-import os
-import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +14,7 @@ from diffusers.models.attention_dispatch import attention_backend
 from PIL import Image
 from torch import Tensor, nn
 
-from . import conditions, families, suites
+from . import conditions, families, processor, suites
 from .conditions import Condition
 from .families import Passes, Streams
 from .loading import Loading, experts, load
@@ -24,12 +22,7 @@ from .schedule import Schedule
 from .tasks.base import Sample
 from .weights import check_device
 
-# PyTorch's AVX-512 kernels round differently from its AVX2 ones: with these alone, machines that have AVX-512 and
-# machines that do not give the same rows. It works before torch's first computation; a setting of the user's wins.
-if getattr(torch.cpu, "get_capabilities", dict)().get("avx512_f"):
-    os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
-    # Kernels that torch.compile kept from a time without this setting are of the other width and corrupt memory.
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torchinductor_avx2_{os.getuid()}")
+processor.use_common_kernels()
 
 SIZE, FRAMES = 480, 49  # of the clips in which a model of somebody else's is given the mini suite
 
@@ -180,7 +173,7 @@ class VideoModel:
         Raises:
             ValueError: if the size or the number of frames does not fit the model.
         """
-        picture = _picture(image)
+        picture = conditions.picture(image)
         width, height = picture.size
         side = max(self.family.side, self.patch)
         if height % side or width % side:
@@ -303,14 +296,6 @@ class VideoModel:
         if self.experts == 1 or timestep >= (schedule.boundary or pipe.config.boundary_ratio) * 1000:
             return pipe.transformer, schedule.guidance
         return pipe.transformer_2, schedule.guidance if schedule.guidance_2 is None else schedule.guidance_2
-
-
-def _picture(image: np.ndarray | Image.Image) -> Image.Image:
-    if isinstance(image, Image.Image):
-        return image.convert("RGB")
-    if image.dtype != np.uint8:
-        image = (image * 255.0 + 0.5).astype(np.uint8)
-    return Image.fromarray(image).convert("RGB")
 
 
 def _load_again(origin: dict, fingerprint: str) -> VideoModel:

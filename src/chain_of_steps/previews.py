@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .denoise import Trajectory
+from .files import atomic
 from .models import VideoModel
 from .schedule import Schedule
-from .video import atomic, enlarge, write_video
+from .video import enlarge, write_video
 
 THUMB = 160  # width of a small picture, pixels
 STRIP = 18  # height of the label above it

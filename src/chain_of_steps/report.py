@@ -1,10 +1,11 @@
 """Where a notebook's figures and metrics go: `<folder>/<name>*.png` and `<folder>/<name>.json`."""
 
 import json
-import os
 from pathlib import Path
 
 from matplotlib.figure import Figure
+
+from .files import atomic
 
 
 class Report:
@@ -25,6 +26,5 @@ class Report:
 
     def metrics(self, values: dict) -> None:
         """Saves `<name>.json`, atomically."""
-        partial = self.folder / f"{self.name}.partial"
-        partial.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
-        os.replace(partial, self.folder / f"{self.name}.json")
+        with atomic(self.folder / f"{self.name}.json") as temporary:
+            temporary.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")

@@ -1,7 +1,7 @@
 """Noise levels: which sigmas a generation visits, and with which sampler, guidance and expert boundary.
 
 "Step i" is a different sigma in every preset, so results always carry their sigmas. Nothing here is a default of
-diffusers: a preset builds the scheduler it names, and `from_pipeline` reads a stock pipeline's own configuration.
+diffusers: a preset builds the scheduler it names, and `stock_scheduler` reads a stock pipeline's own configuration.
 """
 
 import copy

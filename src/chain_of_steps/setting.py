@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from . import suites
+from .files import atomic
 from .interventions import MODES, Mode
 from .tasks import maze
 from .tasks.base import Sample
@@ -93,9 +94,8 @@ def label(file: Path, setting: Setting, behaviours: list[str]) -> dict:
         raise ValueError(f"unknown behaviour {unknown.pop()!r}; expected some of {', '.join(BEHAVIOURS)}")
     labels = json.loads(file.read_text()) if file.exists() else {}
     labels[setting.to_text()] = {"setting": asdict(setting), "behaviours": sorted(behaviours)}
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(labels, indent=1, sort_keys=True) + "\n")
-    partial.replace(file)
+    with atomic(file) as temporary:
+        temporary.write_text(json.dumps(labels, indent=1, sort_keys=True) + "\n")
     return labels
 
 

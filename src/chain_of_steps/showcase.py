@@ -1,6 +1,5 @@
 """Show-cases: samples chosen by a stated rule, with the pictures of their generation, kept beside the rows."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from .denoise import Trajectory
+from .files import atomic
 from .models import VideoModel
 from .player import Curve
 from .tasks.base import Sample
@@ -38,10 +38,8 @@ def write_clips(file: Path, clips: np.ndarray) -> np.ndarray:
     """Stores decoded clips (S, P, H, W, 3), uint8, as one lossless picture of S x P tiles; returns them."""
     rows, columns, height, width, _ = clips.shape
     sheet = clips.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    Image.fromarray(sheet).save(partial, format="PNG", optimize=True)
-    os.replace(partial, file)
+    with atomic(file) as temporary:
+        Image.fromarray(sheet).save(temporary, format="PNG", optimize=True)
     return clips
 
 

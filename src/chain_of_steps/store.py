@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .files import atomic
 from .tasks.base import digest
 
 
@@ -63,9 +64,8 @@ class Store:
             if bad:
                 with open(self.file.with_suffix(".damaged"), "a", encoding="utf-8") as aside:
                     aside.writelines(line + "\n" for line in bad.values())
-            partial = self.file.with_suffix(".partial")
-            partial.write_text("".join(_line(row) + "\n" for row in self.rows.values()), encoding="utf-8")
-            os.replace(partial, self.file)
+            with atomic(self.file) as temporary:
+                temporary.write_text("".join(_line(row) + "\n" for row in self.rows.values()), encoding="utf-8")
 
 
 def key_of(identity: dict) -> str:

@@ -22,23 +22,19 @@ from transformers import UMT5EncoderModel
 
 from . import release
 from .checkpoints import check_fit, load_tensors, save_tensors
-from .clips import LATER_SHARES, SHARES, Clip, Ring, clip
-from .codec import encode, fit_codec
+from .clips import LATER_SHARES, clip
+from .codec import fit_codec
+from .examples import BATCH, LENGTHS, Examples, length_at
 from .mini import Recipe, build_codec, build_text_encoder, build_tokenizer, build_transformer, save_pipeline
 from .optimizer import Optimizer
+from .processor import mixed_precision
 from .schedule import preset
 
 Say = Callable[[str], None]
 
 CODEC_CLIPS = 600  # whose cells the codec is fitted to
-BATCH = 32
-REUSE = 8  # how often a clip is used before it leaves its ring
 RATES = (2e-2, 3e-3)  # of Muon and AdamW
-LENGTHS = (5, 9, 13)  # frames
 SAVE_EVERY = 500  # steps
-SHORT_STEPS = 16000  # until then mostly the shortest clips: they are cheap
-SHARES_AT_FIRST, SHARES_LATER = (0.75, 0.25, 0.0), (0.30, 0.65, 0.05)
-MAZE_STEPS = 2500  # until then tasks have their first shares
 PROMPT_DROPOUT = 0.1
 EMPTY_PROMPT = torch.tensor([[1] + [0] * 15])  # token ids of "": end of text, padding
 NOISE_SHIFT = 4.0  # noise levels in training: sigma = shift u / (1 + (shift - 1) u), u uniform
@@ -90,47 +86,6 @@ class Progress:
             parameter.copy_(self.average[name])
 
 
-@dataclass(frozen=True)
-class Example:
-    """A clip as the transformer sees it: latents and given-frame latents, both (z, F, 6, 6), and token ids."""
-
-    latents: Tensor
-    given: Tensor
-    words: Tensor
-
-
-class Examples:
-    """A ring of encoded clips of one length, refilled as training goes on."""
-
-    def __init__(self, codec: AutoencoderKLWan, frames: int, capacity: int = 1024):
-        self.codec, self.frames, self.tokenizer = codec, frames, build_tokenizer()
-        self.capacity = capacity
-        first_visits = SHARES_AT_FIRST[LENGTHS.index(frames)] * MAZE_STEPS
-        self.first_clips = capacity + int(first_visits) * (BATCH // REUSE)
-        self.ring = Ring(self.capacity, self._make)
-
-    def batch(self, rng: np.random.Generator, visits: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents and given-frame latents (B, z, F, 6, 6) and token ids (B, T) for the `visits`-th visit."""
-        self.ring.advance(self.capacity + visits * (count // REUSE))
-        chosen = self.ring.pick(rng, count)
-        return tuple(torch.stack([getattr(e, part) for e in chosen]) for part in ("latents", "given", "words"))
-
-    def _make(self, start: int, stop: int) -> list[Example]:
-        examples = []
-        for first in range(start, stop, 32):
-            examples += self._encode([self._clip(i) for i in range(first, min(first + 32, stop))])
-        return examples
-
-    def _clip(self, number: int) -> Clip:
-        return clip(number, self.frames, shares=SHARES if number < self.first_clips else LATER_SHARES)
-
-    def _encode(self, clips: list[Clip]) -> list[Example]:
-        frames = np.stack([c.frames for c in clips])
-        latents, given = encode(self.codec, frames), encode(self.codec, frames, only_first=True)
-        words = self.tokenizer([c.prompt for c in clips], padding="max_length", return_tensors="pt").input_ids
-        return [Example(*parts) for parts in zip(latents, given, words, strict=True)]
-
-
 class Denoiser(nn.Module):
     """Text encoder and transformer, trained together."""
 
@@ -153,13 +108,6 @@ def loss_at(model: Denoiser, latents: Tensor, given: Tensor, words: Tensor, sigm
     level = sigma.view(-1, 1, 1, 1, 1)
     noisy = (1.0 - level) * latents + level * noise
     return (model(noisy, given, sigma, words) - latents).pow(2).mean()
-
-
-def length_at(step: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Pixel frames of the clips of one step, and how often this length was (about) used before."""
-    i = int(rng.choice(3, p=SHARES_AT_FIRST if step < SHORT_STEPS else SHARES_LATER))
-    visits = SHARES_AT_FIRST[i] * min(step, SHORT_STEPS) + SHARES_LATER[i] * max(0, step - SHORT_STEPS)
-    return LENGTHS[i], int(visits)
 
 
 def fit_denoiser(model: Denoiser, codec: AutoencoderKLWan, file: Path, deadline: float, say: Say) -> Progress:
@@ -196,13 +144,6 @@ def _loss_of_step(model: Denoiser, rings: dict[int, Examples], step: int) -> Ten
     noise = torch.randn(latents.shape, generator=generator)
     with attention_backend("_native_math"), mixed_precision():
         return loss_at(model, latents, given, words, sigma, noise)
-
-
-def mixed_precision() -> torch.autocast:
-    """bfloat16 where the processor multiplies it; others emulate it, ten times slower than float32."""
-    able = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.13
-    native = any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return torch.autocast("cpu", torch.bfloat16, enabled=native)
 
 
 def warm_up(progress: Progress, steps: int = 100) -> float:

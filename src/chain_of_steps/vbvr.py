@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from . import suites
+from .files import atomic
 from .tasks.base import Candidate, Sample, digest
-from .video import atomic, enlarge, frame_count, write_video
+from .video import enlarge, frame_count, write_video
 
 SPLIT_FOLDERS = dict(zip(suites.SPLITS, ("In-Domain_50", "Out-of-Domain_50"), strict=True))
 TASK_SUFFIX = "_data-generator"

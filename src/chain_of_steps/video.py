@@ -1,6 +1,5 @@
 """Video files: clips of uint8 frames in, H.264 out, and back."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,8 @@ from pathlib import Path
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
+
+from .files import atomic
 
 # CRF 10 is visually lossless. The same frames give the same bytes with one thread and without x264's macroblock
 # tree, whose vectorised code gives varying results (measured: up to 15 different files in 15 writes).
@@ -73,19 +74,6 @@ def enlarge(frames: np.ndarray, at_least: int = 480) -> np.ndarray:
     """
     k = -(-at_least // min(frames.shape[1:3]))
     return frames if k == 1 else frames.repeat(k, axis=1).repeat(k, axis=2)
-
-
-@contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """A temporary path in the same folder that takes the place of `path` if the block ends without an error."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from ..linear_probes import FLOORS
 from .style import PALETTE, WIDTH, band, heat, picture, spread, style
 
 KINDS = {  # label, colour, line
@@ -29,7 +30,6 @@ RAMPS = {
     "blend-all": "half way",
     "random network": "all tokens, random network",
 }
-FLOORS = ("x", "x0_hat", "input", "shuffled", "random network")
 
 
 def energy_maps(norm: Tensor, step: int) -> Figure:

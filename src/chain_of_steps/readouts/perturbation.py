@@ -1,4 +1,4 @@
-"""From rows of `perturbation` to numbers: what noise costs by step, frame, mode and dose, and how far it spreads.
+"""From rows of `perturbation` to numbers: what noise costs by step, frame, mode and dose.
 
 Everything is paired: a run is compared with the clean run of its own sample, and intervals are over samples.
 """
@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 
 from ..intervals import interval, interval_of
-from ..probes import nanmean
+from . import noise_maps
 
 SAMPLE = ["task", "index"]
-TENSORS = ("x", "x0_hat", "tokens", "evidence")
 LATE = 0.75  # share of the steps after which a step counts as late
 
 
@@ -49,7 +48,7 @@ def summary(lines: pd.DataFrame, sigmas: list[float], frames: int) -> dict:
         "decision": _decision(lines),
         "by_task": _by_task(lines),
         "cells": {task: _cells(group, frames) for task, group in _of(lines, "cell").groupby("task", sort=False)},
-        "maps": _maps(lines[lines["maps"].notna()], steps, sigmas),
+        "maps": noise_maps.summary(lines[lines["maps"].notna()], steps, sigmas),
     }
 
 
@@ -210,63 +209,3 @@ def _cells(lines: pd.DataFrame, frames: int) -> dict:
         **{name: np.round(grid.to_numpy(), 4).tolist() for name, grid in grids.items()},
         "step_share": interval_of(step_share, len(stack)) if stack.any() else interval([]),
     }
-
-
-def _maps(lines: pd.DataFrame, steps: int, sigmas: list[float]) -> dict:
-    """Step x step maps of dissimilarity to the clean run, their ceiling (an unrelated run), and where they peak."""
-    noised = lines[lines["design"] == "step"]
-    samples = [group for _, group in noised.groupby(SAMPLE)]
-    result: dict = {"n": len(samples)}
-    for name in TENSORS if samples else ():
-        stack = np.stack([_map(group, name, steps) for group in samples])  # (n, S injected, S later)
-        unrelated = np.array([maps[name] for maps in lines[lines["design"] == "clean"]["maps"]], float)  # (n, S)
-        sensitivity = _at_the_end(name, stack)
-        result[name] = {
-            "map": np.round(nanmean(stack, 0), 4).tolist(),
-            "unrelated": np.round(nanmean(unrelated, 0), 4).tolist(),
-            "sensitivity": [interval(column) for column in sensitivity.T],
-            "peak": _peak(sensitivity, np.arange(steps) / (steps - 1)),
-            "peak_sigma": _peak(sensitivity, np.array(sigmas[:-1])),
-            "persistence": _persistence(sensitivity, unrelated),
-        }
-    return result
-
-
-def _map(group: pd.DataFrame, name: str, steps: int) -> np.ndarray:
-    """(S injected, S later) of one sample; NaN before the noise enters."""
-    values = np.full((steps, steps), np.nan)
-    for step, maps in zip(group["step"], group["maps"], strict=True):
-        values[step, maps["from"] :] = np.array(maps[name], float)
-    return values
-
-
-def _at_the_end(name: str, stack: np.ndarray) -> np.ndarray:
-    """What is left of the change at the last step, by injected step, (n, S).
-
-    Latents replaced at the last step are unrelated by construction: NaN.
-    """
-    values = stack[:, :, -1].copy()
-    if name == "x":
-        values[:, -1] = np.nan
-    return values
-
-
-def _peak(sensitivity: np.ndarray, places: np.ndarray) -> dict:
-    """Where the mean curve over samples, (n, S), is highest: the place (S,) of that step."""
-
-    def highest(chosen: np.ndarray) -> np.ndarray:
-        return places[np.nan_to_num(nanmean(sensitivity[chosen], -2)).argmax(-1)]
-
-    return interval_of(highest, len(sensitivity))
-
-
-def _persistence(sensitivity: np.ndarray, unrelated: np.ndarray) -> dict:
-    """What noise in the first quarter of the steps leaves at the last one, as a share of an unrelated run's distance
-    there; both averaged over samples first.
-
-    Args:
-        sensitivity: (n, S).
-        unrelated: (n, S), dissimilarity to an unrelated run at every step.
-    """
-    left, whole = sensitivity[:, : max(1, sensitivity.shape[1] // 4)].mean(1), unrelated[:, -1]
-    return interval_of(lambda chosen: left[chosen].sum(-1) / np.maximum(whole[chosen].sum(-1), 1e-9), len(left))
