@@ -104,9 +104,8 @@ def test_the_decision_set_is_fixed_by_difficulty():
 
 
 def test_runs_of_a_plan_differ_and_ours_are_chosen_elsewhere(experiment):
-    runs = experiment.plan(
-        "all", 3, {"maze": 2, "size_rule": 2}, {}, {"maze": 2, "size_rule": 2}, WINDOW, EARLY, BEST, 7
-    )
+    some = {"maze": 2, "size_rule": 2}
+    runs = experiment.plan("all", 3, some, {}, {"maze": 2}, some, WINDOW, EARLY, BEST, 7)
     assert len(set(runs)) == len(runs)
     chosen_on = {run.strategy.name for run in runs if run.partition == "choosing"}
     assert {"merge_vote", "branch_late", "merge_until_agreed"} <= chosen_on
