@@ -130,7 +130,7 @@ class StepVisualization:
                 chosen[run.task] = (rank, run)
             if run.task == "maze" and rank == 0:
                 chosen.setdefault("failed", (rank, run))
-        return {name: self._case(name, run, Path(results)) for name, (_, run) in chosen.items()}
+        return {suites.short(name): self._case(name, run, Path(results)) for name, (_, run) in chosen.items()}
 
     def several(self, rows: list[dict], results: str | Path, count: int = 5) -> list[Case]:
         """The clearest cases of several answers at once, chosen by rule: of each task the solved sample whose second
@@ -181,7 +181,7 @@ class StepVisualization:
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
         key, steps = key_of(self.identity(run)), self.schedule.steps
         clips = kept_clips(results, key, steps, lambda: self.clips(run)[1])
-        return Case("maze\n(failed)" if name == "failed" else name.replace("_", "\n", 1), sample, clips)
+        return Case("maze\n(failed)" if name == "failed" else suites.short(name).replace("_", "\n", 1), sample, clips)
 
     def _begin(self, run: Run) -> tuple[Sample, Condition]:
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)

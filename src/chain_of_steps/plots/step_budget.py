@@ -19,9 +19,9 @@ def scores(summary: dict, compared: dict) -> Figure:
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), sharey=True, width_ratios=(2, 1))
         for colour, (name, curve) in zip(PALETTE, summary["by_steps"].items(), strict=False):
             band(axes[0], curve["steps"], curve["score"], colour, SAMPLERS[name])
-        point = compared["student"]["score"]
+        point, few = compared["student"]["score"], len(compared["student"]["solved_at"])
         axes[0].errorbar(
-            [4], [point["mean"]], [[point["mean"] - point["low"]], [point["high"] - point["mean"]]],
+            [few], [point["mean"]], [[point["mean"] - point["low"]], [point["high"] - point["mean"]]],
             fmt="D", color=STUDENT, label="student",
         )  # fmt: skip
         counts = sorted({count for curve in summary["by_steps"].values() for count in curve["steps"]})

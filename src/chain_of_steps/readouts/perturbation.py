@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..intervals import interval, interval_of
 from ..probes import nanmean
+from ..suites import short
 
 SAMPLE = ["task", "index"]
 TENSORS = ("x", "x0_hat", "tokens", "evidence")
@@ -54,7 +55,7 @@ def summary(lines: pd.DataFrame, sigmas: list[float], frames: int) -> dict:
 
 
 def _sample(row: dict) -> tuple:
-    return row["run"]["task"], row["run"]["index"]
+    return short(row["run"]["task"]), row["run"]["index"]
 
 
 def _line(row: dict, clean: dict) -> dict:
@@ -62,7 +63,7 @@ def _line(row: dict, clean: dict) -> dict:
     step, frame, mode = _place(run)
     answered = clean["answer"] >= 0
     return {
-        "task": run["task"],
+        "task": short(run["task"]),
         "index": run["index"],
         "design": run["design"],
         "mode": mode,
