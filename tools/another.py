@@ -5,21 +5,25 @@ Figures go to figures/<model>/, rows to runs/<model>/; a call that was killed go
 """
 
 import argparse
+import builtins
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from papermill.exceptions import PapermillExecutionError
 from run import execute
 from strip import main as strip
 from tqdm import tqdm
 
 from chain_of_steps import cluster, registry, schedule, suites
 from chain_of_steps.faults import told
+from chain_of_steps.loading import EXPERTS, Loading, parse
 from chain_of_steps.models import VideoModel
-from chain_of_steps.plan import GPUS, Blueprint, Cost, blueprint, cost, report
+from chain_of_steps.plan import GPUS, NAMED, Blueprint, Cost, blueprint, cost, refuse_too_large, report
 from chain_of_steps.store import Store
 from chain_of_steps.sweep import sweep
+from chain_of_steps.weights import refuse_code_and_strays, refuse_missing
 
 ROOT = Path(__file__).parent.parent
 # What these ask (which thing is hidden, which one is named?) only the mini suite's exact states can answer.
@@ -84,6 +88,36 @@ def hours(model: Blueprint, costs: list[Cost], gpu: str) -> float:
     return sum(each.hours(flop, gpu) for each in costs)
 
 
+def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
+    """The blueprint of a folder that is whole, and that fits into the GPU's memory as it is to be loaded.
+
+    Raises:
+        ValueError: if it is not, or it does not, or size and frames are none that it takes.
+    """
+    told = Loading(**how)  # raises for a device that there is not
+    if str(folder) in NAMED:
+        raise ValueError(f"{folder} is a name to plan with; to run it, fetch its weights and give their folder")
+    model = blueprint(str(folder))
+    refuse_code_and_strays(folder)
+    refuse_missing(folder, EXPERTS[: len(told.gguf)])
+    model.check_clip(size, frames)
+    model.size, model.frames = size, frames
+    if told.device.startswith("cuda"):
+        refuse_too_large(model, told, torch.cuda.get_device_properties(told.device).total_memory)
+    return model
+
+
+def _in(notebook: str, error: PapermillExecutionError) -> Exception:
+    """What went wrong in a notebook, as an error of the same kind that says where."""
+    kind = getattr(builtins, error.ename, RuntimeError)
+    if error.ename == "OutOfMemoryError":
+        return ValueError(f"{notebook}: the GPU's memory is full; fewer FRAMES, a smaller SIZE or LOAD='offload=group' "
+                          "need less")  # fmt: skip
+    return (kind if issubclass(kind, (ValueError, OSError, MemoryError)) else RuntimeError)(
+        f"{notebook}: {error.evalue}"
+    )
+
+
 def gpu_of(device: str) -> str:
     """The name in `GPUS` of a device; H100 where it is none of them."""
     name = torch.cuda.get_device_name() if device.startswith("cuda") and torch.cuda.is_available() else ""
@@ -108,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--frames", type=int, default=49, help="pixel frames of a clip")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--load", default="", help="how, e.g. 'offload=group storage=fp8'; see chain_of_steps.loading")
     parser.add_argument("--hours", type=float, default=24.0, help="that may be spent on a GPU")
     parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
     cluster.add_options(parser)
@@ -118,8 +153,8 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     options = _parser().parse_args(arguments)
     executor = cluster.executor_of(options, options.device)
     wanted, cannot = sections(ROOT / "params.yaml", options.scale, options.preset, options.suite)
-    model = blueprint(options.model)
-    model.size, model.frames = options.size, options.frames
+    how = {"device": options.device, "dtype": options.dtype} | parse(options.load)
+    model = _weighed(Path(options.model), how, options.size, options.frames)
     costs, gpu = planned(model, wanted), gpu_of(options.device)
     say(report(model, costs, options.size, options.size, options.frames))
     for sentence in cannot:
@@ -133,14 +168,17 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
         return 1
     name = Path(options.model).resolve().name
     figures, rows = ROOT / "figures" / name, ROOT / "runs" / name
-    load = {"device": options.device, "dtype": options.dtype, "size": options.size, "frames": options.frames}
+    load = how | {"size": options.size, "frames": options.frames}
     if executor != "local":
         ahead(wanted, options.model, load, rows, executor)
     strip(ROOT / "notebooks", ROOT / "build" / "notebooks")
     for notebook, parameters in wanted.items():
         say(f"\n{notebook}")
         own = {"model": str(Path(options.model).resolve()), "load": load, "results": str(rows)}
-        execute(notebook, options.scale, str(figures), **parameters | own)
+        try:
+            execute(notebook, options.scale, str(figures), **parameters | own)
+        except PapermillExecutionError as error:
+            raise _in(notebook, error) from error
     say(f"\nFigures and metrics: {figures}\nRows: {rows}")
     return 0
 

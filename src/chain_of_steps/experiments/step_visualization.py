@@ -97,6 +97,10 @@ class StepVisualization:
         """How many model evaluations `results` makes, controls aside."""
         return sum(self.schedule.steps * (1 + run.null_seeds) for run in runs)
 
+    def control_evaluations(self, runs: list[Run]) -> int:
+        """How many model evaluations the unrelated samples of all these runs' tasks take, once."""
+        return CONTROLS * self.schedule.steps * len({run.task for run in runs})
+
     def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every run; see `read` for its fields."""
         watch = (lambda *_: count()) if count else None
