@@ -42,7 +42,7 @@ def sections(params: Path, scale: str, preset: str, suite: str) -> tuple[dict[st
     }
     if suite != "mini":
         folder = str(Path(suite).resolve())
-        suites.task_names(folder)  # raises if it is no such folder
+        suites.recorded().names_of(folder)  # raises if it is no such folder
         found = {name: part if name in EXACT else _given(part, folder) for name, part in found.items()}
         said.append(
             f"{suite} has videos of the right answers but no exact states, which {' and '.join(EXACT)} ask about: "
@@ -94,10 +94,9 @@ def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
     Raises:
         ValueError: if it is not, or it does not, or size and frames are none that it takes.
     """
-    told = Loading(**how)  # raises for a device that there is not
     if str(folder) in NAMED:
         raise ValueError(f"{folder} is a name to plan with; to run it, fetch its weights and give their folder")
-    model = blueprint(str(folder))
+    model, told = blueprint(str(folder)), Loading(**how)
     refuse_code_and_strays(folder)
     refuse_missing(folder, EXPERTS[: len(told.gguf)])
     model.check_clip(size, frames)
