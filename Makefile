@@ -13,6 +13,8 @@ FRAMES ?= 49
 DEVICE ?= cuda
 DTYPE ?= bfloat16
 HOURS ?= 24
+# how the model comes into memory, for example LOAD='offload=group storage=fp8 tiling=true'
+LOAD ?=
 # EXECUTOR=ray computes runs on a Ray cluster: the one at ADDRESS, or one started on this machine
 EXECUTOR ?=
 ADDRESS ?=
@@ -42,7 +44,7 @@ env: $(INSTALLED) ## make .venv with the tested versions [TORCH_INDEX=url PYTHON
 reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGET=30m FULL=1], or run another MODEL=folder
 ifdef MODEL
 	$(IN_VENV) $(BIN)/python tools/another.py --model $(MODEL) --suite $(SUITE) --preset $(PRESET) --scale $(SCALE) \
-	  --size $(SIZE) --frames $(FRAMES) --device $(DEVICE) --dtype $(DTYPE) --hours $(HOURS) $(RAY)
+	  --size $(SIZE) --frames $(FRAMES) --device $(DEVICE) --dtype $(DTYPE) --load "$(LOAD)" --hours $(HOURS) $(RAY)
 else
 	$(IN_VENV) $(BIN)/python tools/reproduce.py $(if $(BUDGET),--budget $(BUDGET)) $(if $(filter-out 0,$(FULL)),--full) $(RAY)
 endif

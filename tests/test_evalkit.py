@@ -125,9 +125,11 @@ def test_every_clip_has_a_score_or_says_why_not(suite, installed):
     results = evalkit.read_results(file)
     assert results["score"][0] == 0.75
     assert list(results["error"][1:]) == ["not scored within 5 s", "EvalKit gave no result: scorer broke", "no video"]
-    kept = (folder / "out/clips/in-domain/maze/00000.json").stat().st_mtime_ns
+    kept = (folder / "out/clips/frozen/in-domain/maze/00000.json").stat().st_mtime_ns
     evalkit.evaluate(folder / "frozen", folder / "gt", cases[:1], folder / "out", limit=5.0)
-    assert (folder / "out/clips/in-domain/maze/00000.json").stat().st_mtime_ns == kept, "it goes on, not anew"
+    assert (folder / "out/clips/frozen/in-domain/maze/00000.json").stat().st_mtime_ns == kept, "it goes on, not anew"
+    other = evalkit.evaluate(folder / "nothing", folder / "gt", cases[:1], folder / "out", limit=5.0)
+    assert list(evalkit.read_results(other)["error"]) == ["no video"], "another model's clips are not this one's"
 
 
 def test_a_case_without_ground_truth_is_not_scored_zero(suite, installed):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,16 @@ import pytest
 import yaml
 
 from chain_of_steps import registry
+from chain_of_steps.loading import Loading, parse
+from chain_of_steps.plan import Cost, blueprint, on_gpu
+from chain_of_steps.schedule import PRESETS
 from chain_of_steps.suites import task_names
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import another  # noqa: E402
+
 README = (ROOT / "README.md").read_text()
 
 
@@ -37,6 +45,42 @@ def test_times_are_those_on_record():
             assert time == f"{sum(costs[one]['minutes'] for one in needed):.0f} min", name
         else:
             assert time == "not recorded", name
+
+
+def test_what_the_real_models_cost_is_what_the_plan_says():
+    model = blueprint("vbvr-wan2.2")
+    wanted, _ = another.sections(ROOT / "params.yaml", "real", "paper", "mini")
+    costs, flop = another.planned(model, wanted), model.flop(480, 480, 49)
+    lines = ["| notebook | evaluations | A100 | H100 | B200 |", "|---|---|---|---|---|"]
+    for name, part in [*((name, name[0]) for name in wanted), ("all", "")]:
+        own = [cost for cost in costs if cost.name.startswith(part)]
+        hours = " | ".join(f"{sum(cost.hours(flop, gpu) for cost in own):.1f}" for gpu in ("A100", "H100", "B200"))
+        lines.append(f"| {name} | {sum(cost.evaluations() for cost in own):,} | {hours} |")
+    assert "\n".join(lines) in README, "\n".join(lines)
+    large = model.flop(1024, 1024, 81)
+    forward, hours = f"{large / 1e15:.1f} PFLOP", f"{Cost('', 1, 50, 50, 0, 2).hours(large, 'H100'):.1f}"
+    assert f"{forward}, so a clip of the bench (50 steps, guided) about {hours} hours on an H100" in " ".join(
+        README.split()
+    ), (forward, hours)
+
+
+def test_what_lies_on_the_gpu_is_what_the_plan_says():
+    model, lines = blueprint("vbvr-wan2.2"), ["| LOAD | weights on the GPU |", "|---|---|"]
+    for text in ("", "storage=fp8", "offload=model", "offload=model storage=fp8", "offload=group"):
+        size = on_gpu(model, Loading(**{"dtype": "bfloat16"} | parse(text))) / 1e9
+        lines.append(f"| {f'`{text}`' if text else 'nothing'} | {size:.0f} GB |")
+    assert "\n".join(lines) in README, "\n".join(lines)
+
+
+def test_presets_are_those_of_the_code():
+    for name in ("paper", "official", "hub"):
+        grid, (found, _) = PRESETS[name], another.sections(ROOT / "params.yaml", "real", name, "mini")
+        sampler = {"euler": "Euler", "unipc": "UniPC"}[grid.sampler]
+        numbers = ", ".join(notebook[0] for notebook in found)
+        line = (
+            f"| {name} | {sampler} | {grid.steps} | {grid.shift:g} | {grid.guidance:g} | {grid.boundary} | {numbers} |"
+        )
+        assert line in README, line
 
 
 def test_every_linked_file_is_part_of_the_project():

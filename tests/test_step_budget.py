@@ -1,5 +1,7 @@
 """The step budget on tiny random models: rows by identity, readouts against counts by hand, figures that draw."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import tiny
 
 from chain_of_steps import suites
 from chain_of_steps.denoise import generate
-from chain_of_steps.experiments.step_budget import FewSteps, StepBudget, StudentEnsemble, StudentSteps
+from chain_of_steps.experiments.step_budget import FewSteps, StepBudget, StudentEnsemble, StudentSteps, first_mazes
 from chain_of_steps.experiments.step_visualization import StepVisualization
 from chain_of_steps.models import VideoModel
 from chain_of_steps.plots import step_budget as plots
@@ -54,6 +56,16 @@ def test_a_row_is_the_loop_on_its_own_grid(rows, model):
     clip = model.decode(generate(model, model.prepare_sample(sample), grid, row["run"]["seed"]).latents[-1])
     assert row["result"]["score_at"][-1] == round(sample.score(clip), 4)
     assert row["result"]["sigmas"] == [round(sigma, 4) for sigma in grid.sigmas]
+
+
+def test_fewer_steps_are_guided_as_usual(model, monkeypatch):
+    usual, grids = replace(preset("paper"), shift=3.0), []
+    experiment = StepBudget(model, usual)
+    run = experiment.plan(**GROUP, steps=[2], samplers=["euler"], frames=[])[0]
+    watched = lambda *arguments, **more: grids.append(arguments[2]) or generate(*arguments, **more)  # noqa: E731
+    monkeypatch.setattr("chain_of_steps.experiments.step_budget.generate", watched)
+    list(experiment.results([run]))
+    assert grids == [replace(usual, name="euler-2", steps=2)] and grids[0].guidance == 5.0
 
 
 def test_scores_are_paired_by_sample():
@@ -119,10 +131,11 @@ def test_every_figure_draws(rows, model, tmp_path):
     gains = readouts.ensemble(ensembles.table(ensemble_rows, ensemble.catalogue([1, 2]), 4))
     assert set(gains) == {"vote_k3", "recognised_k3", "x0_merge_1_steps", "x0_merge_2_steps", "legal_k3", "pass_k3"}
     cases = [case for kind in (FewSteps, StudentSteps) for case in found[kind][0].showcase(found[kind][1], tmp_path)]
+    cases = [*first_mazes(usual, found[FewSteps][1], "20 steps", tmp_path), *cases]
     assert [case.label for case in cases] == ["20 steps", "4 steps", "student"]
     levels = preset("student").sigmas[:-1]
     for figure in (
-        plots.scores(summary, mazes, both),
+        plots.scores({"all": summary, "mazes": mazes}, both),
         plots.by_sigma({"all": summary, "mazes": mazes}, both, levels),
         plots.student(compared, gains),
         plots.mazes(cases, levels),

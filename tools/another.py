@@ -5,38 +5,75 @@ Figures go to figures/<model>/, rows to runs/<model>/; a call that was killed go
 """
 
 import argparse
+import builtins
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from papermill.exceptions import PapermillExecutionError
 from run import execute
 from strip import main as strip
 from tqdm import tqdm
 
-from chain_of_steps import cluster, registry, schedule
+from chain_of_steps import cluster, registry, schedule, suites
 from chain_of_steps.faults import told
+from chain_of_steps.loading import EXPERTS, Loading, parse
 from chain_of_steps.models import VideoModel
-from chain_of_steps.plan import GPUS, Blueprint, Cost, blueprint, cost, report
+from chain_of_steps.plan import GPUS, NAMED, Blueprint, Cost, blueprint, cost, refuse_too_large, report
 from chain_of_steps.store import Store
-from chain_of_steps.suites import SPLITS
 from chain_of_steps.sweep import sweep
+from chain_of_steps.weights import refuse_code_and_strays, refuse_missing
 
 ROOT = Path(__file__).parent.parent
+# What these ask (which thing is hidden, which one is named?) only the mini suite's exact states can answer.
+EXACT = ("3_emergent_behaviors", "4_layer_roles")
+# These put noise into latents or merge them, which a sampler with a memory undoes.
+EDITS = ("2_perturbation_curves", "3_emergent_behaviors", "5_ensemble_table", "6_step_budget")
 
 
-def sections(params: Path, scale: str, preset: str, suite: str) -> dict[str, dict]:
-    """The parameters of every notebook at a scale, with another preset and, in the place of splits, another suite; no
-    group names a model of its own."""
+def sections(params: Path, scale: str, preset: str, suite: str) -> tuple[dict[str, dict], list[str]]:
+    """The parameters of every notebook at a scale, with another preset and suite; and what cannot be done with these,
+    in sentences."""
+    grid, said = schedule.preset(preset), []
+    found = {
+        name: _changed(section, preset) | {"preset": preset}
+        for name, section in registry.sections(params, scale).items()
+    }
+    if suite != "mini":
+        folder = str(Path(suite).resolve())
+        suites.recorded().names_of(folder)  # raises if it is no such folder
+        found = {name: part if name in EXACT else _given(part, folder) for name, part in found.items()}
+        said.append(
+            f"{suite} has videos of the right answers but no exact states, which {' and '.join(EXACT)} ask about: "
+            f"these two stay with the mini suite."
+        )
+    if grid.sampler != "euler":
+        found = {name: part for name, part in found.items() if name not in EDITS}
+        said.append(
+            f"Preset {preset} uses {grid.sampler}, which rebuilds latents from its history: {', '.join(EDITS)}, which "
+            f"change latents, are left out; preset paper has them all."
+        )
+    if "6_step_budget" in found:
+        said.append("This model has no distilled student: what notebook 6 calls so is the model itself in few steps.")
+    return found, said
 
-    def changed(value: dict) -> dict:
-        kept = {name: part for name, part in value.items() if name != "model"}
-        found = {name: changed(part) if isinstance(part, dict) else part for name, part in kept.items()}
-        if suite != "mini" and found.get("tasks") in (*SPLITS, "all"):
-            found["tasks"] = str(Path(suite).resolve())
-        return found
 
-    return {name: changed(section) | {"preset": preset} for name, section in registry.sections(params, scale).items()}
+def _changed(group: dict, preset: str) -> dict:
+    """A group with another preset and no model of its own; `paper/5` becomes the other preset in 5 steps."""
+    found = {name: _changed(part, preset) if isinstance(part, dict) else part for name, part in group.items()}
+    found.pop("model", None)
+    if "/" in found.get("preset", ""):
+        found["preset"] = preset.split("/")[0] + "/" + found["preset"].split("/")[1]
+    return found
+
+
+def _given(group: dict, folder: str) -> dict:
+    """A group on the samples of a folder; what names tasks of the mini suite is emptied."""
+    found = {name: _given(part, folder) if isinstance(part, dict) else part for name, part in group.items()}
+    if "tasks" in found:
+        found |= {"tasks": folder} | {name: {} for name in ("deep", "choosing") if name in found}
+    return found
 
 
 def planned(model: Blueprint, wanted: dict[str, dict]) -> list[Cost]:
@@ -49,6 +86,35 @@ def hours(model: Blueprint, costs: list[Cost], gpu: str) -> float:
     """Of all experiments together, as the sweep runs them."""
     flop = model.flop(model.size, model.size, model.frames)
     return sum(each.hours(flop, gpu) for each in costs)
+
+
+def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
+    """The blueprint of a folder that is whole, and that fits into the GPU's memory as it is to be loaded.
+
+    Raises:
+        ValueError: if it is not, or it does not, or size and frames are none that it takes.
+    """
+    if str(folder) in NAMED:
+        raise ValueError(f"{folder} is a name to plan with; to run it, fetch its weights and give their folder")
+    model, told = blueprint(str(folder)), Loading(**how)
+    refuse_code_and_strays(folder)
+    refuse_missing(folder, EXPERTS[: len(told.gguf)])
+    model.check_clip(size, frames)
+    model.size, model.frames = size, frames
+    if told.device.startswith("cuda"):
+        refuse_too_large(model, told, torch.cuda.get_device_properties(told.device).total_memory)
+    return model
+
+
+def _in(notebook: str, error: PapermillExecutionError) -> Exception:
+    """What went wrong in a notebook, as an error of the same kind that says where."""
+    kind = getattr(builtins, error.ename, RuntimeError)
+    if error.ename == "OutOfMemoryError":
+        return ValueError(f"{notebook}: the GPU's memory is full; fewer FRAMES, a smaller SIZE or LOAD='offload=group' "
+                          "need less")  # fmt: skip
+    return (kind if issubclass(kind, (ValueError, OSError, MemoryError)) else RuntimeError)(
+        f"{notebook}: {error.evalue}"
+    )
 
 
 def gpu_of(device: str) -> str:
@@ -69,12 +135,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="folder in the layout of diffusers")
     parser.add_argument("--suite", default="mini", help="mini, or a VBVR-Bench folder")
-    parser.add_argument("--preset", default="paper", choices=schedule.PRESETS)
+    parser.add_argument("--preset", default="paper", help=f"{', '.join(schedule.PRESETS)}, or paper/5 for 5 steps")
     parser.add_argument("--scale", default="real", help="section of params.yaml")
     parser.add_argument("--size", type=int, default=480, help="side at which samples are drawn, pixels")
     parser.add_argument("--frames", type=int, default=49, help="pixel frames of a clip")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--load", default="", help="how, e.g. 'offload=group storage=fp8'; see chain_of_steps.loading")
     parser.add_argument("--hours", type=float, default=24.0, help="that may be spent on a GPU")
     parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
     cluster.add_options(parser)
@@ -84,11 +151,13 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None, say: Callable[[str], None] = print) -> int:
     options = _parser().parse_args(arguments)
     executor = cluster.executor_of(options, options.device)
-    wanted = sections(ROOT / "params.yaml", options.scale, options.preset, options.suite)
-    model = blueprint(options.model)
-    model.size, model.frames = options.size, options.frames
+    wanted, cannot = sections(ROOT / "params.yaml", options.scale, options.preset, options.suite)
+    how = {"device": options.device, "dtype": options.dtype} | parse(options.load)
+    model = _weighed(Path(options.model), how, options.size, options.frames)
     costs, gpu = planned(model, wanted), gpu_of(options.device)
     say(report(model, costs, options.size, options.size, options.frames))
+    for sentence in cannot:
+        say(f"\n{sentence}")
     needed = hours(model, costs, gpu)
     if needed > options.hours:
         say(
@@ -98,14 +167,17 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
         return 1
     name = Path(options.model).resolve().name
     figures, rows = ROOT / "figures" / name, ROOT / "runs" / name
-    load = {"device": options.device, "dtype": options.dtype, "size": options.size, "frames": options.frames}
+    load = how | {"size": options.size, "frames": options.frames}
     if executor != "local":
         ahead(wanted, options.model, load, rows, executor)
     strip(ROOT / "notebooks", ROOT / "build" / "notebooks")
     for notebook, parameters in wanted.items():
         say(f"\n{notebook}")
         own = {"model": str(Path(options.model).resolve()), "load": load, "results": str(rows)}
-        execute(notebook, options.scale, str(figures), **parameters | own)
+        try:
+            execute(notebook, options.scale, str(figures), **parameters | own)
+        except PapermillExecutionError as error:
+            raise _in(notebook, error) from error
     say(f"\nFigures and metrics: {figures}\nRows: {rows}")
     return 0
 

@@ -7,6 +7,7 @@ from . import commands as run
 from .faults import told
 
 MINI = "data/mini"
+LOAD = "how the model is loaded: 'dtype=bfloat16 offload=group storage=fp8 lora=high.safetensors,low.safetensors'"
 
 EPILOG = """\
 A first tour, from the project's folder:
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--task", help="score this task only")
     bench.add_argument("--preset", default="mini", help="schedule (default: %(default)s)")
     bench.add_argument("--device", default="cpu", help="default: %(default)s")
+    bench.add_argument("--load", default="", metavar="HOW", help=LOAD)
     bench.add_argument("--json", default="-", metavar="FILE", help="where to write; - is standard output")
     bench.set_defaults(run=run.bench)
 
@@ -103,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--seed", type=_seed, default=0, help="of samples and noise (default: %(default)s)")
     generate.add_argument("--preset", default="mini", help="schedule (default: %(default)s)")
     generate.add_argument("--device", default="cpu", help="default: %(default)s")
+    generate.add_argument("--load", default="", metavar="HOW", help=LOAD)
     generate.add_argument("--every-step", action="store_true", help="also write a preview of every step's x0_hat")
     generate.add_argument("--until", type=_count, metavar="STEP", help="stop before this step: previews only")
     generate.add_argument("--out", required=True, metavar="DIR", help="folder to write")

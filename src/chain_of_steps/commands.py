@@ -30,6 +30,7 @@ def bench(options: argparse.Namespace) -> None:
 
     from . import suites
     from .bench import bench
+    from .loading import parse
     from .models import VideoModel
     from .schedule import preset
 
@@ -37,7 +38,7 @@ def bench(options: argparse.Namespace) -> None:
     if not Path(options.json).parent.is_dir():
         raise ValueError(f"there is no folder {Path(options.json).parent} to write {options.json} to")
     tasks = [suites.find(options.task).name] if options.task else suites.task_names(options.split)
-    model = VideoModel.load(options.model, options.device)
+    model = VideoModel.load(options.model, options.device, **parse(options.load))
     report = bench(
         model,
         preset(options.preset),
@@ -70,11 +71,12 @@ def generate(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from .generating import cases_of, generate_videos
+    from .loading import parse
     from .models import VideoModel
     from .schedule import preset
 
     cases = cases_of(options.suite, options.samples_per_task, options.seed, options.task)
-    model = VideoModel.load(options.model, options.device)
+    model = VideoModel.load(options.model, options.device, **parse(options.load))
     generate_videos(
         model,
         preset(options.preset),

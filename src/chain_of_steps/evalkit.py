@@ -127,7 +127,7 @@ def evaluate(
     videos, out = Path(videos), Path(out)
     done = []
     for case in progress(list(cases)):
-        file = out / "clips" / case.split / case.task / f"{case.index}.json"
+        file = out / "clips" / videos.name / case.split / case.task / f"{case.index}.json"
         if not file.exists():
             _save(file, _one(executable, videos, Path(suite), case, limit))
         done.append(json.loads(file.read_text()))

@@ -1,18 +1,22 @@
 """How a pipeline comes into memory: from a folder or the hub, with LoRAs, and what diffusers has to make it fit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline, GGUFQuantizationConfig, WanTransformer3DModel
+from diffusers.models.attention_dispatch import AttentionBackendName
 from safetensors.torch import load_file
 from torch import Tensor
 
 from . import families
-from .weights import check_device, check_dtype, refuse_code_and_strays, refuse_gaps
+from .weights import check_device, check_dtype, refuse_code_and_strays, refuse_gaps, refuse_missing
 
 OFFLOADS = ("none", "model", "group")
 STORAGES = ("full", "fp8")
+BACKENDS = ("", *(backend.value for backend in AttentionBackendName))
+EXPERTS = ("transformer", "transformer_2")
 
 
 @dataclass(frozen=True)
@@ -44,14 +48,38 @@ class Loading:
     download: bool = False
 
     def __post_init__(self):
-        for name, known in (("offload", OFFLOADS), ("storage", STORAGES)):
+        for name, known in (("offload", OFFLOADS), ("storage", STORAGES), ("attention", BACKENDS)):
             if getattr(self, name) not in known:
-                raise ValueError(f"unknown {name} {getattr(self, name)!r}; expected one of {', '.join(known)}")
+                raise ValueError(
+                    f"unknown {name} {getattr(self, name)!r}; expected one of {', '.join(filter(None, known))}"
+                )
         check_dtype(self.dtype)
         check_device(self.device)
         for file in (*self.lora, *self.gguf):
             if not Path(file).is_file():
                 raise FileNotFoundError(f"{file} is no file; expected LoRA or GGUF weights, first expert first")
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Options of `Loading` from text: `offload=group storage=fp8 compile=true lora=high.safetensors,low.safetensors`.
+
+    Raises:
+        ValueError: for what is no such option.
+    """
+    known = {field.name: field.default for field in fields(Loading) if field.name != "device"}
+    found: dict[str, Any] = {}
+    for word in text.split():
+        name, is_, value = word.partition("=")
+        if not is_ or name not in known:
+            raise ValueError(f"unknown loading option {word!r}; expected {'=... '.join(known)}=...")
+        if isinstance(known[name], bool):
+            if value not in ("true", "false"):
+                raise ValueError(f"loading option {name!r} is {value!r}; expected true or false")
+            found[name] = value == "true"
+        else:
+            found[name] = value if isinstance(known[name], str) else [str(Path(f).resolve()) for f in value.split(",")]
+    Loading(**found)  # names and values are checked there
+    return found
 
 
 def load(source: str | Path, how: Loading) -> DiffusionPipeline:
@@ -73,6 +101,7 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
         )
     if folder.is_dir():
         refuse_code_and_strays(folder)
+        refuse_missing(folder, EXPERTS[: len(how.gguf)])
     try:
         family = families.named(DiffusionPipeline.load_config(source, local_files_only=local)["_class_name"])
         pipe = family.pipeline.from_pretrained(
@@ -88,12 +117,12 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
         _place(pipe, how)
     except families.UnknownFamily as error:
         raise ValueError(f"the model in {source} cannot be loaded: {error}") from error
-    except torch.OutOfMemoryError as error:
-        raise ValueError(
-            f"the model in {source} does not fit on {how.device} ({str(error).split('. ')[0]}); try offload model or "
-            f"group, storage fp8, or GGUF weights"
-        ) from error
     except Exception as error:
+        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(error):
+            raise ValueError(
+                f"the model in {source} does not fit into the memory of {how.device} ({str(error).split('. ')[0]}); "
+                f"try dtype bfloat16, offload model or group, storage fp8, or GGUF weights"
+            ) from error
         raise ValueError(
             f"the model in {source} cannot be loaded: {error}; `dvc pull --force` restores the project's own"
         ) from error
@@ -125,7 +154,6 @@ def _place(pipe: DiffusionPipeline, how: Loading) -> None:
 def _quantised(source: str | Path, how: Loading) -> dict:
     """Experts read from GGUF files, in the place of those of the pipeline, whose configurations they have."""
     dtype = getattr(torch, how.dtype)
-    names = ("transformer", "transformer_2")
     return {
         name: WanTransformer3DModel.from_single_file(
             file,
@@ -135,7 +163,7 @@ def _quantised(source: str | Path, how: Loading) -> dict:
             torch_dtype=dtype,
             local_files_only=not how.download,
         )
-        for name, file in zip(names, how.gguf, strict=False)
+        for name, file in zip(EXPERTS, how.gguf, strict=False)
     }
 
 
@@ -144,7 +172,7 @@ def _merge_loras(pipe: DiffusionPipeline, files: tuple[str, ...]) -> None:
     for number, file in enumerate(files):
         pipe.load_lora_weights(_renamed(load_file(file)), load_into_transformer_2=number == 1)
     if files:
-        pipe.fuse_lora(components=["transformer", "transformer_2"][: len(files)])
+        pipe.fuse_lora(components=list(EXPERTS[: len(files)]))
         pipe.unload_lora_weights()
 
 

@@ -278,6 +278,13 @@ class VideoModel:
     def _statistics(self) -> tuple[Tensor, ...]:
         return tuple(part.view(1, -1, 1, 1, 1) for part in self.family.statistics(self.pipe.vae))
 
+    def check_clip(self, size: int, frames: int) -> None:
+        """Raises if the model takes no clips of that size and length."""
+        side = max(self.family.side, self.patch)
+        if size < side or size % side:
+            raise ValueError(f"clips of {size} x {size} pixels do not fit the model; expected a multiple of {side}")
+        self._check_frames(frames)
+
     def _check_frames(self, frames: int) -> None:
         n = self.family.frames
         if frames < 1 or frames % n != 1:  # the codec itself would silently drop the rest

@@ -5,7 +5,7 @@ counted by torch's own counter.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,9 +15,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, UMT5Config, UMT5EncoderModel
 
+from .families import WAN
+from .loading import EXPERTS, Loading
 from .models import FRAMES, SIZE, VideoModel
 from .schedule import Schedule
 from .sweep import Experiment
+from .weights import refuse_missing
 
 BYTES = 2  # of a weight or hidden value in bfloat16
 UTILISATION = 0.41  # share of the peak that Wan2.2-A14B reaches on an H100: 40 steps at 480 x 832 x 81 in 327.8 s
@@ -35,6 +38,7 @@ WAN_14B = {
     "num_layers": 40,
     "cross_attn_norm": True,
 }
+PARTS = ("transformer", "transformer_2", "text_encoder", "vae")  # only their configurations are read
 WAN_21 = WAN_14B | {"image_dim": 1280, "added_kv_proj_dim": 5120}
 NAMED = {
     "wan2.1-i2v-14b": ([WAN_21], None),
@@ -91,6 +95,7 @@ def blueprint(model: str) -> Blueprint:
             experts = [WanTransformer3DModel(**config) for config in configs]
             text, vae = UMT5EncoderModel(UMT5Config(**UMT5_XXL)), AutoencoderKLWan()
     elif (Path(model) / "model_index.json").is_file():
+        refuse_missing(Path(model), PARTS)
         experts, text, vae, boundary = _of_folder(Path(model))
     else:
         raise ValueError(f"{model!r} is no model folder and no known name; expected a folder or {', '.join(NAMED)}")
@@ -102,6 +107,8 @@ def blueprint(model: str) -> Blueprint:
 
 def _of_folder(folder: Path) -> tuple:
     index = WanImageToVideoPipeline.load_config(folder)
+    if index["_class_name"] not in WAN.named:
+        raise ValueError(f"{folder} holds a {index['_class_name']}; plans are made for {' and '.join(WAN.named)}")
     names = [name for name in ("transformer", "transformer_2") if index.get(name, [None])[0]]
     with torch.device("meta"):
         experts = [
@@ -119,6 +126,7 @@ class Cost:
     Attributes:
         runs: how many there are.
         naive, shared: model evaluations if every run were made alone, and as the sweep makes them.
+        controls: model evaluations for unrelated samples, which come on top of either.
         passes: forward passes of an evaluation: 2 under guidance.
     """
 
@@ -126,12 +134,16 @@ class Cost:
     runs: int
     naive: int
     shared: int
+    controls: int
     passes: int
+
+    def evaluations(self, shared: bool = True) -> int:
+        """Of the model, controls among them."""
+        return self.controls + (self.shared if shared else self.naive)
 
     def hours(self, flop: int, gpu: str, shared: bool = True) -> float:
         """On a named GPU, decoding aside."""
-        evaluations = self.shared if shared else self.naive
-        return evaluations * self.passes * flop / (GPUS[gpu] * 1e12 * UTILISATION) / 3600
+        return self.evaluations(shared) * self.passes * flop / (GPUS[gpu] * 1e12 * UTILISATION) / 3600
 
 
 def cost(experiment: Experiment, runs: list, schedule: Schedule) -> Cost:
@@ -143,7 +155,37 @@ def cost(experiment: Experiment, runs: list, schedule: Schedule) -> Cost:
         sum(experiment.evaluations([run]) for run in runs),
         sum(map(experiment.evaluations, groups.values())),
     )
-    return Cost(experiment.name, len(runs), naive, shared, 2 if schedule.guidance > 1.0 else 1)
+    controls = experiment.control_evaluations(runs) if hasattr(experiment, "control_evaluations") else 0
+    return Cost(experiment.name, len(runs), naive, shared, controls, 2 if schedule.guidance > 1.0 else 1)
+
+
+def on_gpu(model: Blueprint, how: Loading) -> float:
+    """Bytes of weights that lie on the GPU at the same time, as they are loaded; activations come on top."""
+    wide = 2.0 if how.dtype == "float32" else 1.0
+    parts = {name: size * wide for name, size in model.weights.items()}
+    quantised = EXPERTS if how.storage == "fp8" else EXPERTS[: len(how.gguf)]
+    parts |= {name: model.weights[name] / 2 for name in quantised if name in parts}
+    if how.offload == "group":
+        return max(parts.values()) / model.layers
+    return max(parts.values()) if how.offload == "model" else sum(parts.values())
+
+
+def refuse_too_large(model: Blueprint, how: Loading, memory: int) -> None:
+    """Raises if the weights do not fit into a GPU's memory; names what would."""
+    needed = on_gpu(model, how)
+    if needed <= memory:
+        return
+    ways = {"dtype=bfloat16": {"dtype": "bfloat16"}, "offload=model": {"offload": "model"}}
+    ways |= {
+        "offload=model storage=fp8": ways["offload=model"] | {"storage": "fp8"},
+        "offload=group": {"offload": "group"},
+    }
+    less = {name: on_gpu(model, replace(how, **way)) for name, way in ways.items()}
+    fits = ", ".join(f"{name} {size / 1e9:.0f} GB" for name, size in less.items() if size < min(needed, memory))
+    raise ValueError(
+        f"the weights of {model.name} take {needed / 1e9:.0f} GB on the GPU, which has {memory / 1e9:.0f} GB; "
+        f"they would take with LOAD='...': {fits}"
+    )
 
 
 def report(model: Blueprint, costs: list[Cost], height: int, width: int, frames: int) -> str:
@@ -159,8 +201,10 @@ def report(model: Blueprint, costs: list[Cost], height: int, width: int, frames:
     ]
     for each in costs:
         lines.append(f"{each.name}: {each.runs} runs, {each.passes} passes per evaluation")
-        for word, evaluations in (("naive", each.naive), ("shared", each.shared)):
-            hours = ", ".join(f"{each.hours(flop, gpu, word == 'shared'):.1f} h on {gpu}" for gpu in GPUS)
+        for word in ("naive", "shared"):
+            shared = word == "shared"
+            evaluations, beside = each.evaluations(shared), f" ({each.controls} for controls)" if each.controls else ""
+            hours = ", ".join(f"{each.hours(flop, gpu, shared):.1f} h on {gpu}" for gpu in GPUS)
             pflop = evaluations * each.passes * flop / 1e15
-            lines.append(f"  {word}: {evaluations} evaluations, {pflop:.0f} PFLOP, {hours}")
+            lines.append(f"  {word}: {evaluations} evaluations{beside}, {pflop:.0f} PFLOP, {hours}")
     return "\n".join(lines)

@@ -5,7 +5,7 @@ diffusers: a preset builds the scheduler it names, and `stock_scheduler` reads a
 """
 
 import copy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -84,14 +84,17 @@ PRESETS = {
 
 
 def preset(name: str) -> Schedule:
-    """The preset of that name.
+    """The preset of that name; `paper/5` is preset `paper` in 5 steps.
 
     Raises:
         ValueError: if there is none.
     """
-    if not isinstance(name, str) or name not in PRESETS:
-        raise ValueError(f"unknown preset {name!r}; expected one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+    whole, slash, steps = name.partition("/") if isinstance(name, str) else (None, "", "")
+    if whole not in PRESETS or (slash and not (steps.isdecimal() and int(steps))):
+        raise ValueError(
+            f"unknown preset {name!r}; expected one of {', '.join(PRESETS)}, or one with its number of steps: paper/5"
+        )
+    return replace(PRESETS[whole], name=name, steps=int(steps)) if slash else PRESETS[whole]
 
 
 def stock_scheduler(pipe: Any, steps: int) -> Any:

@@ -80,6 +80,11 @@ def find(task: str) -> "Task | Recorded":
     return TASKS[task]
 
 
+def short(task: str) -> str:
+    """The name of a task as figures and metrics show it: that of a folder's task without folder and hash."""
+    return task.split("::")[-1].split("@")[0]
+
+
 def draw_one(task: str, index: int, seed: int, partition: Partition = "test") -> Sample:
     """Sample number `index` of a task's list for a seed; the samples of a folder have numbers of their own."""
     if "::" in task:

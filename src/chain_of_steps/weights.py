@@ -32,6 +32,26 @@ def refuse_gaps(module: torch.nn.Module, folder: Path) -> None:
         raise ValueError(f"{folder} lacks {len(gaps)} tensors, such as {gaps[0]}")
 
 
+def refuse_missing(folder: Path, given: tuple[str, ...] = ()) -> None:
+    """Raises if a model folder lacks a component that its model_index.json names, or a file of its weights.
+
+    Args:
+        given: components whose weights are not looked for.
+    """
+    try:
+        index = dict(json.loads((folder / "model_index.json").read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{folder / 'model_index.json'} cannot be read ({error}); fetch the model again") from error
+    for name in (name for name, kind in index.items() if isinstance(kind, list) and kind[:1] != [None]):
+        if not (folder / name).is_dir():
+            raise ValueError(f"{folder} lacks the folder {name!r}, which its model_index.json names; fetch it again")
+        for file in (folder / name).glob("*.index.json") if name not in given else ():
+            wanted = set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values())
+            if gone := sorted(each for each in wanted if not (file.parent / each).is_file()):
+                raise ValueError(f"{file.parent} lacks {len(gone)} of {len(wanted)} weight files, first {gone[0]}; "
+                                 "fetch the model again")  # fmt: skip
+
+
 def check_dtype(dtype: str) -> None:
     """Refuses what is no type of numbers."""
     if not isinstance(getattr(torch, dtype, None), torch.dtype):

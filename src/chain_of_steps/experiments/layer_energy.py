@@ -95,9 +95,10 @@ class LayerEnergy:
         return self._stacked(captured, condition.shape[2])
 
     def showcase(self, rows: list[dict], results: str | Path) -> dict[str, Tensor]:
-        """Maps of the first sample: `norm` (S, 1 + L, F, h, w), and `colours` (S, 1 + L, F, h, w, 3), the first three
-        principal components of all tokens together, so that colours compare across panels; kept under `results`."""
-        first = next(row["run"] for row in rows if row["run"]["task"] == "maze")
+        """Maps of the first maze, or without one of the first sample: `norm` (S, 1 + L, F, h, w), and `colours`
+        (S, 1 + L, F, h, w, 3), the first three principal components of all tokens together, so that colours compare
+        across panels; kept under `results`."""
+        first = next((row["run"] for row in rows if row["run"]["task"] == "maze"), rows[0]["run"])
         run = Run(**{name: first[name] for name in Run.__dataclass_fields__})
         file = Path(results) / "showcase" / f"{key_of(self.identity(run))}.safetensors"
         if not file.exists():

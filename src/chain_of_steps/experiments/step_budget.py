@@ -1,7 +1,7 @@
 """How many steps does the chain need? Scores by steps, sampler and frames; and a student distilled to four steps."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from .. import suites
@@ -10,7 +10,7 @@ from ..denoise import generate
 from ..models import VideoModel
 from ..parameters import checked
 from ..pool import Strategy
-from ..schedule import Schedule, preset
+from ..schedule import Schedule
 from ..showcase import Case, decode_all, kept_clips
 from ..store import key_of, rounded
 from ..sweep import common
@@ -101,7 +101,8 @@ class StepBudget:
         `answer_at` (candidate index, -1 for none)."""
         watch = (lambda *_: count()) if count else None
         for run in runs:
-            grid = Schedule(f"{run.sampler}-{run.steps}", run.sampler, run.steps, self.schedule.shift)
+            name = f"{run.sampler}-{run.steps}"
+            grid = replace(self.schedule, name=name, sampler=run.sampler, steps=run.steps)  # guided as usual
             sample = suites.draw_one(run.task, run.index, run.suite_seed)
             condition = self.model.prepare_sample(sample, frames=run.frames)
             clips = decode_all(self.model, generate(self.model, condition, grid, run.seed, watch=watch))
@@ -122,14 +123,13 @@ class StepBudget:
 
 
 class FewSteps(StepVisualization):
-    """The readings of figures 1 and 2 for the mini model when it takes as few steps as the student."""
+    """The readings of figures 1 and 2 for a model that takes as few steps as the student."""
 
     name = "6_few_steps"
 
     def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
-        """The first mazes, whatever came of them: with all steps of preset `mini`, then with few."""
-        usual = StepVisualization(self.model, preset("mini"))
-        return [*first_mazes(usual, rows, "20 steps", results), *first_mazes(self, rows, "4 steps", results)]
+        """The first mazes, whatever came of them."""
+        return first_mazes(self, rows, f"{self.schedule.steps} steps", results)
 
 
 class StudentSteps(StepVisualization):
@@ -170,12 +170,14 @@ class StudentEnsemble(Ensemble):
 
 
 def first_mazes(experiment: StepVisualization, rows: list[dict], label: str, results: str | Path) -> list[Case]:
-    """The first `SHOWN` mazes of these rows as an experiment generates them; pictures under `results` are used."""
-    mazes = [row["run"] for row in rows if row["run"]["task"] == "maze"][:SHOWN]
+    """The first `SHOWN` mazes of these rows, or without mazes the first of any task, as an experiment generates them;
+    pictures under `results` are used."""
+    runs = [row["run"] for row in rows]
+    mazes = [run for run in runs if run["task"] == "maze"] or runs
     steps, cases = experiment.schedule.steps, []
-    for identity in mazes:
-        run = StepRun("maze", identity["index"], identity["suite_seed"], identity["seed"])
+    for identity in mazes[:SHOWN]:
+        run = StepRun(identity["task"], identity["index"], identity["suite_seed"], identity["seed"])
         key = key_of(experiment.identity(run))
         clips = kept_clips(results, key, steps, lambda run=run: experiment.clips(run)[1])
-        cases.append(Case(label, suites.draw_one("maze", run.index, run.suite_seed), clips))
+        cases.append(Case(label, suites.draw_one(run.task, run.index, run.suite_seed), clips))
     return cases

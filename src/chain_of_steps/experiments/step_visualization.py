@@ -85,6 +85,10 @@ class StepVisualization:
         """How many model evaluations `results` makes, controls aside."""
         return sum(self.schedule.steps * (1 + run.null_seeds) for run in runs)
 
+    def control_evaluations(self, runs: list[Run]) -> int:
+        """How many model evaluations the unrelated samples of all these runs' tasks take, once."""
+        return CONTROLS * self.schedule.steps * len({run.task for run in runs})
+
     def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every run; see `read` for its fields."""
         watch = (lambda *_: count()) if count else None
@@ -118,7 +122,7 @@ class StepVisualization:
                 chosen[run.task] = (rank, run)
             if run.task == "maze" and rank == 0:
                 chosen.setdefault("failed", (rank, run))
-        return {name: self._case(name, run, Path(results)) for name, (_, run) in chosen.items()}
+        return {suites.short(name): self._case(name, run, Path(results)) for name, (_, run) in chosen.items()}
 
     def several(self, rows: list[dict], results: str | Path, count: int = 5) -> list[Case]:
         """The clearest cases of several answers at once, chosen by rule: of each task the solved sample whose second
@@ -169,7 +173,7 @@ class StepVisualization:
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
         key, steps = key_of(self.identity(run)), self.schedule.steps
         clips = kept_clips(results, key, steps, lambda: self.clips(run)[1])
-        return Case("maze\n(failed)" if name == "failed" else name.replace("_", "\n", 1), sample, clips)
+        return Case("maze\n(failed)" if name == "failed" else suites.short(name).replace("_", "\n", 1), sample, clips)
 
     def _begin(self, run: Run) -> tuple[Sample, Condition]:
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)

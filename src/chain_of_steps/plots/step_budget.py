@@ -9,29 +9,27 @@ from matplotlib.figure import Figure
 from ..showcase import Case
 from .style import PALETTE, WIDTH, band, intervals, last_frames, style
 
-STUDENT, MAZES = PALETTE[2], PALETTE[3]
+STUDENT = PALETTE[2]
 SAMPLERS = {"euler": "Euler", "unipc": "UniPC"}
 
 
-def scores(summary: dict, mazes: dict, compared: dict) -> Figure:
-    """Score against the number of steps, by sampler and in mazes, with the student; and against the number of frames.
+def scores(summaries: dict[str, dict], compared: dict[str, dict]) -> Figure:
+    """Score against the number of steps, by sampler, with the student; and against the number of frames.
 
     Args:
-        summary, mazes: of `readouts.step_budget.summary`, for all tasks and for mazes.
-        compared: of `readouts.step_budget.compare`, for the same two, by the names `all` and `mazes`.
+        summaries, compared: of `readouts.step_budget`, by name: `all` tasks, and parts of them (`mazes`).
     """
+    summary, colours = summaries["all"], iter(PALETTE[3:])
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.8), sharey=True, width_ratios=(2, 1))
-        for colour, (name, curve) in zip(PALETTE, summary["by_steps"].items(), strict=False):
-            band(axes[0], curve["steps"], curve["score"], colour, f"{SAMPLERS[name]}, all tasks")
-        for name, curve in mazes["by_steps"].items():
-            band(axes[0], curve["steps"], curve["score"], MAZES, f"{SAMPLERS[name]}, mazes")
-        for shift, (name, mark) in zip((0.97, 1.03), (("all", "D"), ("mazes", "s")), strict=True):  # side by side
-            point = compared[name]["student"]["score"]
-            if point["n"]:
-                reach = [[point["mean"] - point["low"]], [point["high"] - point["mean"]]]
-                label = f"student, {'all tasks' if name == 'all' else name}"
-                axes[0].errorbar([4 * shift], [point["mean"]], reach, fmt=mark, color=STUDENT, label=label)
+        for title, part in summaries.items():
+            for number, (name, curve) in enumerate(part["by_steps"].items()):
+                colour = PALETTE[number] if title == "all" else next(colours)
+                band(axes[0], curve["steps"], curve["score"], colour, f"{SAMPLERS[name]}, {title}")
+        for mark, (title, part) in zip("Ds", compared.items(), strict=False):
+            point, few = part["student"]["score"], len(part["student"]["solved_at"])
+            reach = [[point["mean"] - point["low"]], [point["high"] - point["mean"]]]
+            axes[0].errorbar([few], [point["mean"]], reach, fmt=mark, color=STUDENT, label=f"student, {title}")
         counts = sorted({count for curve in summary["by_steps"].values() for count in curve["steps"]})
         axes[0].set_xscale("log", base=2)
         axes[0].set_xticks(counts, [str(count) for count in counts])

@@ -54,7 +54,8 @@ def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: s
     """
     frames = spread(clips.shape[1], min(9, clips.shape[1]))
     with style():
-        figure, axes = plt.subplots(len(steps), len(frames), figsize=(WIDTH, WIDTH * len(steps) / len(frames) * 1.02))
+        size = (WIDTH, WIDTH * len(steps) / len(frames) * 1.02)
+        figure, axes = plt.subplots(len(steps), len(frames), figsize=size, squeeze=False)
         for row, s in zip(axes, steps, strict=True):
             for axis, f in zip(row, frames, strict=True):
                 picture(axis, clips[s, f])

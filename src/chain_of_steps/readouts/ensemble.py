@@ -14,7 +14,7 @@ from ..catalogue import RIVALS
 from ..experiments.ensemble import strategy_of
 from ..intervals import interval, interval_of
 from ..pool import Strategy
-from ..suites import CATEGORIES, SPLITS, find
+from ..suites import CATEGORIES, SPLITS, find, short
 
 SAMPLE = ["task", "index"]
 MERGED = "x0_merge_k3"
@@ -114,7 +114,8 @@ def _line(row: dict, strategy: Strategy, steps: int) -> dict:
     run, result, task = row["run"], row["result"], find(row["run"]["task"])
     moved = result.get("moved", (np.nan, np.nan))
     return {
-        **{part: run[part] for part in ("task", "index", "partition")},
+        **{part: run[part] for part in ("index", "partition")},
+        "task": short(run["task"]),
         "again": run["seed"] != run["index"],
         "split": task.split,
         "category": task.category,

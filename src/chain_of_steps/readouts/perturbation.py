@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..intervals import interval, interval_of
+from ..suites import short
 from . import noise_maps
 
 SAMPLE = ["task", "index"]
@@ -53,7 +54,7 @@ def summary(lines: pd.DataFrame, sigmas: list[float], frames: int) -> dict:
 
 
 def _sample(row: dict) -> tuple:
-    return row["run"]["task"], row["run"]["index"]
+    return short(row["run"]["task"]), row["run"]["index"]
 
 
 def _line(row: dict, clean: dict) -> dict:
@@ -61,7 +62,7 @@ def _line(row: dict, clean: dict) -> dict:
     step, frame, mode = _place(run)
     answered = clean["answer"] >= 0
     return {
-        "task": run["task"],
+        "task": short(run["task"]),
         "index": run["index"],
         "design": run["design"],
         "mode": mode,

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ..intervals import interval
+from ..suites import short
 
 SAMPLE = ["task", "index"]
 WAY = ["sampler", "steps", "frames"]
@@ -13,7 +14,8 @@ def table(rows: list[dict]) -> pd.DataFrame:
     """One line per run: task, index, sampler, steps, frames, score; `sigmas` and `solved_at` of every step, (S,)."""
     return pd.DataFrame(
         {
-            **{name: row["run"][name] for name in (*SAMPLE, *WAY)},
+            "task": short(row["run"]["task"]),
+            **{name: row["run"][name] for name in ("index", *WAY)},
             "score": row["result"]["score_at"][-1],
             "sigmas": row["result"]["sigmas"][:-1],
             "solved_at": np.array(row["result"]["score_at"]) == 1.0,

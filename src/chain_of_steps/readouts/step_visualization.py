@@ -8,6 +8,7 @@ import pandas as pd
 from ..intervals import interval
 from ..probes import commit_step, leader, nanmean, net_evidence, presence_threshold, present
 from ..store import rounded
+from ..suites import short
 
 READABLE = 16  # answers by which a run's null must be calibrated: where the model hardly answers, nothing is known
 FLOORS = (0.0, 0.02, 0.05, 0.1)  # evidence below which nothing counts as present: how much hangs on it?
@@ -27,7 +28,7 @@ def table(rows: list[dict]) -> pd.DataFrame:
     lines = []
     for task, group in _by_task(rows).items():
         threshold = presence_threshold([np.array(row["result"]["control"], float) for row in group])
-        lines += [_line(row, threshold) | {"task": task} for row in group]
+        lines += [_line(row, threshold) | {"task": short(task)} for row in group]
     return pd.DataFrame(lines)
 
 

@@ -122,8 +122,7 @@ def _presence(frame: np.ndarray, own: Own) -> float:
 
 
 def _carried_out(sample: "Sample", video: np.ndarray, candidate: "Candidate") -> float:
-    grid = np.union1d(np.linspace(0.0, 1.0, 49), timeline(len(video)))
-    pictures = [sample.picture(candidate, p, video.shape[1]) for p in grid]
+    grid, pictures = _course(sample, candidate, *video.shape[:2])
     last = np.array([cell_error(video[-1], picture) for picture in pictures])
     if last.min() >= TOLERANCE:
         return 0.0  # most failures show here already
@@ -135,6 +134,13 @@ def _carried_out(sample: "Sample", video: np.ndarray, candidate: "Candidate") ->
         return 1.0
     shown = last[reached] < TOLERANCE and last[reached] < last.min() + 0.02
     return float(grid[reached]) if shown else 0.0
+
+
+@functools.lru_cache(maxsize=2)  # many videos of one sample are scored in a row
+def _course(sample: "Sample", candidate: "Candidate", frames: int, size: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Progresses at which a clip of so many frames is compared, (P,), and the candidate's picture at each."""
+    grid = np.union1d(np.linspace(0.0, 1.0, 49), timeline(frames))
+    return grid, [sample.picture(candidate, p, size) for p in grid]
 
 
 def _advance(frame: np.ndarray, grid: np.ndarray, pictures: list, reached: int, tolerance: float) -> int:
