@@ -21,13 +21,27 @@ from torch import Tensor
 from .checkpoints import load_tensors, save_tensors
 from .clips import LATER_SHARES, clip
 from .codec import encode
+from .examples import BATCH
 from .mini import save_pipeline
 from .models import VideoModel
 from .optimizer import Optimizer
+from .processor import mixed_precision
 from .schedule import preset
 from .suites import FRAMES
-from .training import BATCH, RATES, Denoiser, Progress, Say, mixed_precision, warm_up
+from .training import RATES, Denoiser, Progress, Say, warm_up
 
+CARD = """---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: image-to-video
+---
+# A student of the mini model
+
+It takes four steps where its teacher takes twenty: same layout, codec and text encoder, 48 x 48 pixels, 9 frames. Made by
+progressive distillation (Salimans & Ho 2022, arXiv 2202.00512) in one stage of five to one, from {trajectories}
+trajectories of the teacher on training samples, {steps} steps of {batch}. What is left of the chain of steps in it:
+notebook 6_step_budget. Made by `chain-of-steps distill`; `training.json` holds its record.
+"""
 MOST = 10_000  # trajectories
 CHUNK = 250  # of them in a file
 CLIP_SEED = 2  # of the stream that they are drawn from
@@ -60,6 +74,7 @@ def distill(teacher: Path, folder: Path, work: Path, trajectories: int, budget: 
     save_pipeline(folder, pipe.vae, pipe.text_encoder, student.transformer, preset("student"))
     record = {"teacher": model.fingerprint, "trajectories": trajectories, "steps": progress.step, "batch": BATCH}
     (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n")
+    (folder / "README.md").write_text(CARD.format(**record))
 
 
 @torch.no_grad()
