@@ -37,8 +37,8 @@ pipeline_tag: image-to-video
 ---
 # A student of the mini model
 
-It takes four steps where its teacher takes twenty: same layout, codec and text encoder, 48 x 48 pixels, 9 frames. Made by
-progressive distillation (Salimans & Ho 2022, arXiv 2202.00512) in one stage of five to one, from {trajectories}
+It takes four steps where its teacher takes twenty: same layout, codec and text encoder, 48 x 48 pixels, 9 frames.
+Progressive distillation (Salimans & Ho 2022, arXiv 2202.00512) in one stage of five to one, from {trajectories}
 trajectories of the teacher on training samples, {steps} steps of {batch}. What is left of the chain of steps in it:
 notebook 6_step_budget. Made by `chain-of-steps distill`; `training.json` holds its record.
 """
