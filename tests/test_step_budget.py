@@ -1,15 +1,17 @@
 """The step budget on tiny random models: rows by identity, readouts against counts by hand, figures that draw."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import tiny
+import yaml
 
 from chain_of_steps import suites
 from chain_of_steps.denoise import generate
-from chain_of_steps.experiments.step_budget import FewSteps, StepBudget, StudentEnsemble, StudentSteps, first_mazes
+from chain_of_steps.experiments.step_budget import FewSteps, StepBudget, StudentEnsemble, StudentSteps
 from chain_of_steps.experiments.step_visualization import StepVisualization
 from chain_of_steps.models import VideoModel
 from chain_of_steps.plots import step_budget as plots
@@ -20,6 +22,7 @@ from chain_of_steps.schedule import Schedule, preset
 from chain_of_steps.store import Store
 from chain_of_steps.sweep import planned, sweep
 
+ROOT = Path(__file__).parent.parent
 GROUP = {"tasks": ["maze", "bounce"], "samples_per_task": 1, "suite_seed": 7}
 STEPS = GROUP | {"null_per_task": 0, "null_seeds": 0}
 USUAL = Schedule("usual", "euler", 8, shift=3.0)
@@ -61,7 +64,7 @@ def test_a_row_is_the_loop_on_its_own_grid(rows, model):
 def test_fewer_steps_are_guided_as_usual(model, monkeypatch):
     usual, grids = replace(preset("paper"), shift=3.0), []
     experiment = StepBudget(model, usual)
-    run = experiment.plan(**GROUP, steps=[2], samplers=["euler"], frames=[])[0]
+    run = experiment.plan(**GROUP, deep={}, steps=[2], samplers=["euler"], frames=[])[0]
     watched = lambda *arguments, **more: grids.append(arguments[2]) or generate(*arguments, **more)  # noqa: E731
     monkeypatch.setattr("chain_of_steps.experiments.step_budget.generate", watched)
     list(experiment.results([run]))
@@ -110,6 +113,13 @@ def test_a_group_of_parameters_may_name_its_own_model_and_preset(model):
     assert asked == ["elsewhere", "here"] and experiment.schedule == preset("mini")
 
 
+def test_the_usual_runs_are_those_of_notebook_1():
+    for scale, sections in yaml.safe_load((ROOT / "params.yaml").read_text()).items():
+        if scale != "figures":
+            ours = sections["6_step_budget"]["usual"] | {"preset": sections["6_step_budget"]["preset"]}
+            assert ours == sections["1_step_visualization"], scale
+
+
 def test_every_figure_draws(rows, model, tmp_path):
     plans = {FewSteps: STEPS, StudentSteps: STEPS, StudentEnsemble: GROUP | {"windows": [1, 2]}}
     found = {}
@@ -130,8 +140,8 @@ def test_every_figure_draws(rows, model, tmp_path):
     ensemble, ensemble_rows = found[StudentEnsemble]
     gains = readouts.ensemble(ensembles.table(ensemble_rows, ensemble.catalogue([1, 2]), 4))
     assert set(gains) == {"vote_k3", "recognised_k3", "x0_merge_1_steps", "x0_merge_2_steps", "legal_k3", "pass_k3"}
-    cases = [case for kind in (FewSteps, StudentSteps) for case in found[kind][0].showcase(found[kind][1], tmp_path)]
-    cases = [*first_mazes(usual, found[FewSteps][1], "20 steps", tmp_path), *cases]
+    shown = [(usual, found[FewSteps][1]), *(found[kind] for kind in (FewSteps, StudentSteps))]
+    cases = [case for experiment, its_rows in shown for case in experiment.first(its_rows, tmp_path)]
     assert [case.label for case in cases] == ["20 steps", "4 steps", "student"]
     levels = preset("student").sigmas[:-1]
     for figure in (

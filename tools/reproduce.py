@@ -71,7 +71,7 @@ def compute(results: Path, record: bool = False, executor: "str | cluster.Ray" =
             _record_cost(name, experiment, runs, time.monotonic() - began)
         store.seal({key_of(experiment.identity(run)) for run in runs})
         (results / "machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
-        for shown in ("showcase", "several", "beside_null"):  # whose pictures are kept
+        for shown in ("showcase", "several", "first", "beside_null"):  # whose pictures are kept
             if hasattr(experiment, shown):
                 getattr(experiment, shown)(rows, results)
 

@@ -11,15 +11,12 @@ from ..models import VideoModel
 from ..parameters import checked
 from ..pool import Strategy
 from ..schedule import Schedule
-from ..showcase import Case, decode_all, kept_clips
-from ..store import key_of, rounded
+from ..showcase import Case, decode_all
+from ..store import rounded
 from ..sweep import common
 from .ensemble import Ensemble
 from .ensemble import Run as EnsembleRun
-from .step_visualization import Run as StepRun
 from .step_visualization import StepVisualization
-
-SHOWN = 2  # mazes
 
 
 @dataclass(frozen=True)
@@ -128,18 +125,22 @@ class FewSteps(StepVisualization):
     name = "6_few_steps"
 
     def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
-        """The first mazes, whatever came of them."""
-        return first_mazes(self, rows, f"{self.schedule.steps} steps", results)
+        """Its first mazes, nothing else."""
+        return self.first(rows, results)
+
+    def several(self, rows: list[dict], results: str | Path, count: int = 0) -> list[Case]:
+        """None."""
+        return []
 
 
-class StudentSteps(StepVisualization):
+class StudentSteps(FewSteps):
     """The same for the student."""
 
     name = "6_student_steps"
 
-    def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
+    def first(self, rows: list[dict], results: str | Path, count: int = 2) -> list[Case]:
         """The first mazes, whatever came of them."""
-        return first_mazes(self, rows, "student", results)
+        return [replace(case, label="student") for case in super().first(rows, results, count)]
 
 
 class StudentEnsemble(Ensemble):
@@ -167,17 +168,3 @@ class StudentEnsemble(Ensemble):
     def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
         """None of its own."""
         return []
-
-
-def first_mazes(experiment: StepVisualization, rows: list[dict], label: str, results: str | Path) -> list[Case]:
-    """The first `SHOWN` mazes of these rows, or without mazes the first of any task, as an experiment generates them;
-    pictures under `results` are used."""
-    runs = [row["run"] for row in rows]
-    mazes = [run for run in runs if run["task"] == "maze"] or runs
-    steps, cases = experiment.schedule.steps, []
-    for identity in mazes[:SHOWN]:
-        run = StepRun(identity["task"], identity["index"], identity["suite_seed"], identity["seed"])
-        key = key_of(experiment.identity(run))
-        clips = kept_clips(results, key, steps, lambda run=run: experiment.clips(run)[1])
-        cases.append(Case(label, suites.draw_one(run.task, run.index, run.suite_seed), clips))
-    return cases

@@ -137,6 +137,12 @@ class StepVisualization:
         ranked = sorted(best.values(), key=lambda pair: -pair[0])[:count]
         return [self._case(run.task, run, Path(results)) for _, run in ranked]
 
+    def first(self, rows: list[dict], results: str | Path, count: int = 2) -> list[Case]:
+        """The first mazes of these rows, whatever came of them; without mazes the first samples of any task."""
+        runs = [self._run(row["run"]) for row in rows]
+        mazes = [run for run in runs if suites.short(run.task) == "maze"] or runs
+        return [self._case(f"{self.schedule.steps} steps", run, Path(results)) for run in mazes[:count]]
+
     def beside_null(self, rows: list[dict], results: str | Path) -> list[Case]:
         """The model's clean estimates, and beside them the posterior mean of its own answers on the same trajectory:
         of the runs with a null whose answers are readable, the one in which this null's second candidate has most
