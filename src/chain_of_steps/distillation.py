@@ -45,7 +45,7 @@ notebook 6_step_budget. Made by `chain-of-steps distill`; `training.json` holds 
 MOST = 10_000  # trajectories
 CHUNK = 250  # of them in a file
 CLIP_SEED = 2  # of the stream that they are drawn from
-SHARE = 0.3  # of the full learning rates of training
+SHARE = 0.05  # of the full learning rates of training: the student starts where its teacher is
 
 
 def distill(teacher: Path, folder: Path, work: Path, trajectories: int, budget: float, say: Say) -> None:
