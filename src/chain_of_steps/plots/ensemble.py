@@ -2,10 +2,11 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..suites import CATEGORIES, SPLITS
-from .style import PALETTE, WIDTH, band, intervals, style
+from .style import PALETTE, WIDTH, band, style
 
 CHECKER = "with checker"
 SHORT = dict(zip(SPLITS, ("ID", "OOD"), strict=True))
@@ -15,18 +16,18 @@ POINTS = 100.0  # per unit of score
 def scores(summary: dict) -> Figure:
     """Scores with intervals: overall, in domain, out of domain; a checker's choices stand apart, below the line."""
     table, groups = summary["table"], summary["groups"]
-    blind = [*groups["table"], summary["best"]["name"]]
+    blind = list(dict.fromkeys([*groups["table"], summary["best"]["name"]]))
     names = [*blind, *groups[CHECKER]]
     columns = {"overall": lambda row: row["overall"]} | {s: lambda row, s=s: row[s]["all"] for s in SPLITS}
     with style():
-        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 0.7 + 0.34 * len(names)), sharex=True)
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 0.9 + 0.34 * len(names)), sharey=True)
         for axis, (title, pick) in zip(axes, columns.items(), strict=True):
-            intervals(axis, {name: pick(table[name]) for name in names})
-            single = pick(table["single"])["mean"]
-            if single is not None:
-                axis.axvline(single, color="0.45", lw=1.2, ls="--")
+            single = pick(table["single"])
+            _rows(axis, {name: pick(table[name]) for name in names})
+            if single["mean"] is not None:
+                axis.axvline(single["mean"], color="0.45", lw=1.2, ls="--")
             axis.axhline(len(blind) - 0.5, color="0.8", lw=1)
-            axis.set(title=title, xlabel="score", xlim=(0, 1))
+            axis.set(title=f"{title} (n = {single['n']})", xlabel="score")
         figure.tight_layout()
     return figure
 
@@ -34,7 +35,7 @@ def scores(summary: dict) -> Figure:
 def categories(summary: dict) -> Figure:
     """Gains of the blind strategies over single runs by split and category, in points."""
     table, groups = summary["table"], summary["groups"]
-    names = [*[n for n in groups["table"] if n != "single"], summary["best"]["name"]]
+    names = list(dict.fromkeys([*[n for n in groups["table"] if n != "single"], summary["best"]["name"]]))
     places = [(split, category) for split in SPLITS for category in CATEGORIES]
     means = [[table[name][split][category]["gain"]["mean"] for split, category in places] for name in names]
     gains = POINTS * np.array(means, float)
@@ -45,7 +46,8 @@ def categories(summary: dict) -> Figure:
         picture = axis.imshow(gains, cmap="RdBu", vmin=-reach, vmax=reach, aspect="auto")
         for (y, x), value in np.ndenumerate(gains):
             if np.isfinite(value):
-                axis.text(x, y, f"{value:+.0f}", ha="center", va="center", fontsize=9)
+                colour = "white" if abs(value) > 0.6 * reach else "black"
+                axis.text(x, y, f"{value:+.0f}", ha="center", va="center", fontsize=9, color=colour)
         axis.axvline(len(CATEGORIES) - 0.5, color="black", lw=1)
         axis.set_xticks(range(len(places)), [f"{category}\n{SHORT[split]}" for split, category in places], fontsize=8)
         axis.set_yticks(range(len(names)), names)
@@ -97,10 +99,11 @@ def controls(summary: dict) -> Figure:
     names += summary["groups"].get("control", [])
     rows = {name: summary["table"][name] for name in names}
     with style():
-        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 0.9 + 0.3 * len(names)))
-        intervals(axes[0], {name: row["overall"]["gain"] for name, row in rows.items()})
-        intervals(axes[1], {name: row["moved"] for name, row in rows.items()})
-        intervals(axes[2], {name: row["moved_final"] for name, row in rows.items()})
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 0.9 + 0.3 * len(names)), sharey=True)
+        labels = {name: f"{name} ({row['overall']['gain']['n']})" for name, row in rows.items()}
+        _rows(axes[0], {label: rows[name]["overall"]["gain"] for name, label in labels.items()})
+        _rows(axes[1], {label: rows[name]["moved"] for name, label in labels.items()})
+        _rows(axes[2], {label: rows[name]["moved_final"] for name, label in labels.items()})
         axes[0].axvline(0, color="0.45", lw=1.2, ls="--")
         axes[0].set(xlabel="gain in score", title="what it gains")
         axes[1].set(xlabel=r"$\|\Delta\| / \|\cdot\|$", title=r"moved $\hat x_0$ of the last merged step")
@@ -113,11 +116,22 @@ def accounts(summary: dict) -> Figure:
     """Three accounts told apart: the gain of each arm, and how pale its clean estimate was at the window's end."""
     arms = summary["accounts"]
     with style():
-        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.9 + 0.4 * len(arms)))
-        intervals(axes[0], {name: arm["gain"] for name, arm in arms.items()})
-        intervals(axes[1], {name: arm["contrast"] for name, arm in arms.items()})
+        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.9 + 0.4 * len(arms)), sharey=True)
+        labels = {name: f"{name} ({arm['gain']['n']})" for name, arm in arms.items()}
+        _rows(axes[0], {label: arms[name]["gain"] for name, label in labels.items()})
+        _rows(axes[1], {label: arms[name]["contrast"] for name, label in labels.items()})
         axes[0].axvline(0, color="0.45", lw=1.2, ls="--")
         axes[0].set(xlabel="gain in score", title="what each arm gains")
         axes[1].set(xlabel="contrast, as a share of the final clip's", title="how decided it is at the window's end")
         figure.tight_layout()
     return figure
+
+
+def _rows(axis: Axes, values: dict[str, dict]) -> None:
+    """A dot with its 95 % interval per name, top to bottom; a row stays empty where there is no value."""
+    for y, value in enumerate(values.values()):
+        if value["n"]:
+            axis.plot([value["low"], value["high"]], [y, y], color=PALETTE[0], lw=2)
+            axis.plot(value["mean"], y, "o", color=PALETTE[0])
+    axis.set_yticks(range(len(values)), list(values))
+    axis.set_ylim(len(values) - 0.5, -0.5)
