@@ -240,6 +240,7 @@ def test_curves_use_the_samples_that_have_every_point(experiment):
 def test_accounts_are_compared_with_the_merge(experiment):
     arms = {"linger": [1, 0], "nearby_mean": [0, 0], "x0_merge_k3": [1, 1, 0, 0]}
     accounts = numbers(experiment, **arms)["accounts"]
+    assert set(accounts) == {"x0_merge_k3", "nearby_mean", "linger"}, "arms, though some compete as our own too"
     assert accounts["linger"]["minus_merge"]["mean"] == -0.5 and accounts["linger"]["gain"]["n"] == 2
     assert accounts["nearby_mean"]["minus_merge"]["mean"] == -1.0
     assert accounts["x0_merge_k3"]["minus_merge"]["mean"] == 0.0 and accounts["linger"]["contrast"]["mean"] == 0.5

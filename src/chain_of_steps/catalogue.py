@@ -9,8 +9,7 @@ helps, see `accounts`.
 from .pool import Strategy
 
 RIVALS = ("single", "vote_k3", "medoid_k3", "early_plan_k3", "early_steady_k3", "x0_merge_k3")  # of the contest
-LEVEL = 0.4  # noise at which clips are recognised: enough to forget details, too little to forget the answer
-HIGH = 0.8  # this forgets answers too
+LEVEL, HIGH = 0.4, 0.8  # noise at which clips are recognised: what won on the choosing partition, what else was tried
 
 
 def catalogue(layers: int, steps: int, window: int, early: int) -> dict[str, dict[str, Strategy]]:
@@ -31,10 +30,10 @@ def catalogue(layers: int, steps: int, window: int, early: int) -> dict[str, dic
         )
     return {
         "table": _table(quarter(layers, 2), window, early, steps),
-        "own": _own(window, early, steps),
         "control": _controls(layers, window, early, steps),
         "ablation": _ablations(window, steps),
         "account": _accounts(window),
+        "own": _own(window, early, steps),  # last: what stands in another group, too, is listed there
     }
 
 
@@ -76,7 +75,7 @@ def _own(window: int, early: int, steps: int) -> dict[str, Strategy]:
         "recognised_short": _short(early, steps, LEVEL),
         "recognised_high": _short(early, steps, HIGH),
         "recognised_long": Strategy("recognised", 3 * steps // (2 * early + 1), 2 * early, amount=LEVEL),
-        "linger_window": Strategy("linger", steps=window),
+        "linger": Strategy("linger", steps=window),
         "linger_longer": Strategy("linger", max(1, (3 * steps - (steps - window)) // window), window),
         "linger_throughout": Strategy("linger", steps=steps),
     }

@@ -1,7 +1,6 @@
 """VideoModel: a diffusers image-to-video pipeline, seen as a velocity field that can be asked at any step."""
 
 import functools
-import hashlib
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from .families import Passes, Streams
 from .loading import Loading, experts, load
 from .schedule import Schedule
 from .tasks.base import Sample
-from .weights import check_device
+from .weights import check_device, fingerprint
 
 processor.use_common_kernels()
 
@@ -137,13 +136,8 @@ class VideoModel:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Hash of all weights, 16 hex digits: results carry it."""
-        total = hashlib.sha256()
-        for part in (getattr(self.pipe, name) for name in self.family.weights):
-            for name, tensor in sorted(part.state_dict().items()) if part is not None else []:
-                total.update(name.encode())
-                total.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-        return total.hexdigest()[:16]
+        """Hash of all weights, which results carry, see `weights.fingerprint`."""
+        return fingerprint([getattr(self.pipe, name) for name in self.family.weights])
 
     @property
     def transformers(self) -> list[Any]:

@@ -151,11 +151,9 @@ class Pool:
             member: whose condition the model is told.
         """
         (condition,) = self.conditions([member])
-        state = State(0, clip, self.schedule.scheduler(self.model.prediction))
-        sigmas = state.scheduler.sigmas[:-1]
-        state.step = int((sigmas - level).abs().argmin())
-        sigma = float(sigmas[state.step])
-        state.latents = (1.0 - sigma) * clip + sigma * self.noise(state.step, 0)
+        scheduler = self.schedule.scheduler(self.model.prediction)
+        step = int((scheduler.sigmas[:-1] - level).abs().argmin())
+        state = self.renoised(State(step, clip, scheduler, x0_hat=clip), 0)
         self.spend(1)
         return estimate(self.model, condition, self.schedule, state)
 

@@ -1,6 +1,8 @@
 """A model folder is data: what is checked before and after its weights are read, so that no code and no gap gets in."""
 
+import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -30,6 +32,16 @@ def refuse_gaps(module: torch.nn.Module, folder: Path) -> None:
         return  # stored under names that transformers translates
     if gaps := [min(group) for group in names.values() if not group & stored]:
         raise ValueError(f"{folder} lacks {len(gaps)} tensors, such as {gaps[0]}")
+
+
+def fingerprint(modules: Iterable[torch.nn.Module | None]) -> str:
+    """Hash of the names and bytes of all tensors, 16 hex digits."""
+    total = hashlib.sha256()
+    for module in (each for each in modules if each is not None):
+        for name, tensor in sorted(module.state_dict().items()):
+            total.update(name.encode())
+            total.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()[:16]
 
 
 def refuse_missing(folder: Path, given: tuple[str, ...] = ()) -> None:

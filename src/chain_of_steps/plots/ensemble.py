@@ -47,7 +47,7 @@ def categories(summary: dict) -> Figure:
         for (y, x), value in np.ndenumerate(gains):
             if np.isfinite(value):
                 colour = "white" if abs(value) > 0.6 * reach else "black"
-                axis.text(x, y, f"{value:+.0f}", ha="center", va="center", fontsize=9, color=colour)
+                axis.text(x, y, f"{round(value):+d}", ha="center", va="center", fontsize=9, color=colour)
         axis.axvline(len(CATEGORIES) - 0.5, color="black", lw=1)
         axis.set_xticks(range(len(places)), [f"{category}\n{SHORT[split]}" for split, category in places], fontsize=8)
         axis.set_yticks(range(len(names)), names)
@@ -86,6 +86,7 @@ def ablations(summary: dict) -> Figure:
             if curve["n"]:
                 band(axis, curve[name], curve["gain"], PALETTE[0], "merged clean estimates")
             axis.axhline(0, color="0.45", lw=1.2, ls="--", label="single runs")
+            axis.set_xticks(curve[name])
             axis.set(xlabel=label, title=f"n = {curve['n']}")
         axes[0].set_ylabel("gain in score")
         axes[0].legend(frameon=False)
