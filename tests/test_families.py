@@ -10,13 +10,15 @@ import torch
 from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf, resolve_default_image_crf
 from PIL import Image
 
-from chain_of_steps import families
+from chain_of_steps import families, vbvr
 from chain_of_steps.denoise import State, Trajectory, begin, denoise, generate
+from chain_of_steps.generating import generate_videos
 from chain_of_steps.interventions import NoiseAtFrame, NoiseAtStep
 from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import Schedule
 from chain_of_steps.sites import Site, capture, edit, start_at
 from chain_of_steps.sweep import Branch, evaluations, grow
+from chain_of_steps.video import frame_count, write_video
 
 PROMPT, FRAMES, STEPS, SEED = "draw the path from green to red", 17, 4, 3
 F, H, W, LAYERS = 3, 2, 3, 3  # of a clip of 17 frames, 64 x 96 pixels, in the tiny model
@@ -346,3 +348,13 @@ def test_sizes_that_do_not_fit_the_family_are_refused(ltx, picture):
         ltx.prepare(PROMPT, picture, 13)
     with pytest.raises(ValueError, match=r"both sides must be multiples of 32$"):
         ltx.prepare(PROMPT, picture[:48], FRAMES)
+
+
+def test_a_sample_of_another_shape_is_generated_at_the_sizes_of_the_family(ltx, tmp_path):
+    (tmp_path / "sample").mkdir()
+    Image.new("RGB", (99, 66)).save(tmp_path / "sample" / "first_frame.png")
+    write_video(tmp_path / "sample" / "ground_truth.mp4", np.zeros((11, 66, 98, 3), np.uint8))
+    case = vbvr.Case("in-domain", "x", "00000", PROMPT, tmp_path / "sample")
+    generate_videos(ltx, schedule(3.0), [case], tmp_path / "out", SEED, every_step=True)
+    video = vbvr.video_path(tmp_path / "out", case)
+    assert frame_count(video) == FRAMES and (video.with_suffix("") / "manifest.json").exists()

@@ -59,8 +59,9 @@ def generate_videos(
         folder = video_path(out, case).with_suffix("")
         if (partly or video_path(out, case).exists()) and (not every_step or (folder / "manifest.json").exists()):
             continue
-        frames = model.frames if model.fixed else frames_for(case, model.frames)
-        condition = model.prepare(case.prompt, given_frame(case, model.size if model.fixed else None), frames)
+        frames = model.frames if model.fixed else frames_for(case, model.frames, model.family.frames)
+        frame = given_frame(case, model.size if model.fixed else None, model.side)
+        condition = model.prepare(case.prompt, frame, frames)
         trajectory = generate(model, condition, schedule, seed, until=until)
         if every_step:
             write_previews(folder, model, trajectory, schedule, seed)
@@ -68,12 +69,12 @@ def generate_videos(
             write_model_video(out, case, model.decode(trajectory.latents[-1]))
 
 
-def given_frame(case: Case, size: int | None) -> np.ndarray:
-    """The first frame of a case at a model's size: (H, W, 3), drawn anew where the sample is ours; sides are
-    rounded to multiples of 16."""
+def given_frame(case: Case, size: int | None, multiple: int = 16) -> np.ndarray:
+    """The first frame of a case, (H, W, 3), uint8: at a model's size, drawn anew where the sample is ours, or without
+    one as it is, its sides rounded to multiples of so many pixels."""
     if case.sample is not None and size is not None:
         return case.sample.first_frame(size)
     height, width = case.first_frame.shape[:2]
-    wanted = (size, size) if size else tuple(max(1, round(side / 16)) * 16 for side in (width, height))
+    wanted = (size, size) if size else tuple(max(1, round(side / multiple)) * multiple for side in (width, height))
     picture = Image.fromarray(case.first_frame)
     return np.asarray(picture.resize(wanted, Image.Resampling.BOX) if wanted != (width, height) else picture)

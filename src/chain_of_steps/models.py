@@ -130,6 +130,11 @@ class VideoModel:
         return self.family.scales(self.pipe)[1]
 
     @property
+    def side(self) -> int:
+        """Sides of a clip are multiples of so many pixels."""
+        return max(self.family.side, self.patch)
+
+    @property
     def prediction(self) -> str:
         """What the network predicts: `flow_prediction` (the velocity) or `sample` (the clean estimate)."""
         return getattr(self.pipe.scheduler.config, "prediction_type", self.family.prediction)
@@ -160,8 +165,7 @@ class VideoModel:
 
         Args:
             prompt: what to do.
-            image: the first frame, (H, W, 3), uint8 or float in [0, 1]; H and W multiples of the family's side and of
-                `patch`.
+            image: the first frame, (H, W, 3), uint8 or float in [0, 1]; H and W multiples of `side`.
             frames: number of pixel frames, 4 k + 1 or what else the family asks for.
 
         Raises:
@@ -169,9 +173,8 @@ class VideoModel:
         """
         picture = conditions.picture(image)
         width, height = picture.size
-        side = max(self.family.side, self.patch)
-        if height % side or width % side:
-            raise ValueError(f"the given frame is {width} x {height} pixels; both sides must be multiples of {side}")
+        if height % self.side or width % self.side:
+            raise ValueError(f"the given frame is {width} x {height} pixels; both sides must be multiples of {self.side}")
         self._check_frames(frames)
         if self.kept is None:
             return self._encode(prompt, picture, frames)
@@ -274,9 +277,8 @@ class VideoModel:
 
     def check_clip(self, size: int, frames: int) -> None:
         """Raises if the model takes no clips of that size and length."""
-        side = max(self.family.side, self.patch)
-        if size < side or size % side:
-            raise ValueError(f"clips of {size} x {size} pixels do not fit the model; expected a multiple of {side}")
+        if size < self.side or size % self.side:
+            raise ValueError(f"clips of {size} x {size} pixels do not fit the model; expected a multiple of {self.side}")
         self._check_frames(frames)
 
     def _check_frames(self, frames: int) -> None:

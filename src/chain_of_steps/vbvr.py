@@ -143,10 +143,10 @@ def write_model_video(out: str | Path, case: Case, frames: np.ndarray, fps: int 
     return path
 
 
-def frames_for(case: Case, default: int) -> int:
-    """Pixel frames to generate: those of the ground truth, or `default` without one, rounded up to 4 k + 1."""
+def frames_for(case: Case, default: int, every: int = 4) -> int:
+    """Pixel frames to generate: those of the ground truth, or `default` without one, rounded up to `every` k + 1."""
     frames = default if case.ground_truth is None else frame_count(case.ground_truth)
-    return frames + (1 - frames) % 4
+    return frames + (1 - frames) % every
 
 
 def _task_folder(base: str | Path, split: str, task: str) -> Path:
