@@ -174,7 +174,8 @@ class VideoModel:
         picture = conditions.picture(image)
         width, height = picture.size
         if height % self.side or width % self.side:
-            raise ValueError(f"the given frame is {width} x {height} pixels; both sides must be multiples of {self.side}")
+            told = f"the given frame is {width} x {height} pixels"
+            raise ValueError(f"{told}; both sides must be multiples of {self.side}")
         self._check_frames(frames)
         if self.kept is None:
             return self._encode(prompt, picture, frames)
@@ -278,7 +279,8 @@ class VideoModel:
     def check_clip(self, size: int, frames: int) -> None:
         """Raises if the model takes no clips of that size and length."""
         if size < self.side or size % self.side:
-            raise ValueError(f"clips of {size} x {size} pixels do not fit the model; expected a multiple of {self.side}")
+            told = f"clips of {size} x {size} pixels do not fit the model"
+            raise ValueError(f"{told}; expected a multiple of {self.side}")
         self._check_frames(frames)
 
     def _check_frames(self, frames: int) -> None:
