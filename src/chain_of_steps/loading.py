@@ -90,29 +90,30 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
 
     Raises:
         FileNotFoundError: if it is no such folder and nothing may be downloaded.
+        ConnectionError: if it cannot be fetched.
         ValueError: if a weight file is missing or unreadable, memory does not suffice, or the model is of no family
             in the table.
     """
-    folder, local = Path(source), not how.download
-    if not (folder / "model_index.json").is_file() and (local or folder.exists()):
+    folder = Path(source)
+    if how.download and not folder.exists():
+        folder = _fetch(str(source))
+    if not (folder / "model_index.json").is_file():
         raise FileNotFoundError(
             f"{source} is not a model folder (no model_index.json); fetch the mini model with `dvc pull`, or let a "
             f"model of the hub be fetched with download"
         )
-    if folder.is_dir():
-        refuse_code_and_strays(folder)
-        refuse_missing(folder, EXPERTS[: len(how.gguf)])
+    refuse_code_and_strays(folder)
+    refuse_missing(folder, EXPERTS[: len(how.gguf)])
     try:
-        family = families.named(DiffusionPipeline.load_config(source, local_files_only=local)["_class_name"])
+        family = families.named(DiffusionPipeline.load_config(folder)["_class_name"])
         pipe = family.pipeline.from_pretrained(
-            source,
+            folder,
             dtype=getattr(torch, how.dtype),
             use_safetensors=True,
-            local_files_only=local,
-            **_quantised(source, how),
+            local_files_only=True,
+            **_quantised(folder, how),
         )
-        if folder.is_dir():
-            refuse_gaps(pipe.text_encoder, folder / "text_encoder")
+        refuse_gaps(pipe.text_encoder, folder / "text_encoder")
         _merge_loras(pipe, how.lora)
         _place(pipe, how)
     except families.UnknownFamily as error:
@@ -134,6 +135,15 @@ def experts(pipe: DiffusionPipeline) -> list:
     return [part for part in (pipe.transformer, getattr(pipe, "transformer_2", None)) if part is not None]
 
 
+def _fetch(name: str) -> Path:
+    """The folder of the cache that holds a model of the hub, fetched if it is not there yet: safetensors only."""
+    try:
+        return Path(DiffusionPipeline.download(name, use_safetensors=True))
+    except (OSError, ValueError) as error:
+        reason = str(error).split("\n")[0]
+        raise ConnectionError(f"{name} is no folder and cannot be fetched from the hub: {reason}") from error
+
+
 def _place(pipe: DiffusionPipeline, how: Loading) -> None:
     """Puts all parts where they belong, and prepares them as asked."""
     for expert in experts(pipe):
@@ -151,17 +161,17 @@ def _place(pipe: DiffusionPipeline, how: Loading) -> None:
         pipe.to(how.device)
 
 
-def _quantised(source: str | Path, how: Loading) -> dict:
+def _quantised(folder: Path, how: Loading) -> dict:
     """Experts read from GGUF files, in the place of those of the pipeline, whose configurations they have."""
     dtype = getattr(torch, how.dtype)
     return {
         name: WanTransformer3DModel.from_single_file(
             file,
-            config=str(source),
+            config=str(folder),
             subfolder=name,
             quantization_config=GGUFQuantizationConfig(compute_dtype=dtype),
             torch_dtype=dtype,
-            local_files_only=not how.download,
+            local_files_only=True,
         )
         for name, file in zip(EXPERTS, how.gguf, strict=False)
     }
