@@ -51,7 +51,7 @@ endif
 
 test: lint ## check the style, then run the tests
 	$(IN_VENV) $(BIN)/python -m dvc pull -q
-	$(IN_VENV) $(BIN)/python -m pytest -q --durations=10
+	$(IN_VENV) $(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=10
 
 fuzz: $(INSTALLED) ## 10,000 random cases of every reader, intervention and task; on record in benchmarks/fuzz.json
 	FUZZ=10000 FUZZ_RECORD=benchmarks/fuzz.json $(IN_VENV) $(BIN)/python -m pytest -q tests/test_fuzz.py
@@ -104,5 +104,5 @@ else
 	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && ! $(BIN)/python -m pip show -q torch 2>/dev/null; then \
 	  echo "This machine has no NVIDIA driver, but the usual torch wheel for Linux brings gigabytes of CUDA: to avoid them, stop and run make again with TORCH_INDEX=https://download.pytorch.org/whl/cpu."; fi
 endif
-	$(BIN)/python -m pip install -c constraints.txt -e '.[large,test]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[large,ray,test]'
 	@touch $@

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import nbformat
 
+from chain_of_steps.files import atomic
+
 
 def strip(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Drops outputs, run numbers and the editor's metadata, in place."""
@@ -17,9 +19,9 @@ def strip(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def main(source: Path, target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
     for file in sorted(source.glob("*.ipynb")):
-        nbformat.write(strip(nbformat.read(file, as_version=4)), target / file.name)
+        with atomic(target / file.name) as temporary:
+            nbformat.write(strip(nbformat.read(file, as_version=4)), temporary)
 
 
 if __name__ == "__main__":
