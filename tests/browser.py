@@ -30,7 +30,7 @@ ARGS = [
 def chromium_path() -> str:
     """Where Chromium is. Without one, CI (CI=true) installs Debian's; elsewhere the calling test is skipped."""
     if os.environ.get("CI") == "true":
-        with open(Path(tempfile.gettempdir()) / "chromium.lock", "w") as lock:  # the tests run in two processes
+        with open(Path(tempfile.gettempdir()) / "chromium.lock", "w") as lock:  # one at a time
             fcntl.flock(lock, fcntl.LOCK_EX)
             _install()
     path = shutil.which("chromium")
