@@ -8,23 +8,21 @@ number of runs. The rows of every number of workers are compared, bit by bit, wi
 
 import argparse
 import json
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).parent.parent
-sys.path = [path for path in sys.path if Path(path or ".").resolve() != ROOT / "benchmarks"]  # this file is no `ray`
+from chain_of_steps import cluster
+from chain_of_steps.experiments.perturbation import Perturbation, Run
+from chain_of_steps.interventions import NoiseAtStep
+from chain_of_steps.models import VideoModel
+from chain_of_steps.schedule import preset
+from chain_of_steps.store import Store
+from chain_of_steps.sweep import sweep
 
-from chain_of_steps import cluster  # noqa: E402
-from chain_of_steps.experiments.perturbation import Perturbation, Run  # noqa: E402
-from chain_of_steps.interventions import NoiseAtStep  # noqa: E402
-from chain_of_steps.models import VideoModel  # noqa: E402
-from chain_of_steps.schedule import preset  # noqa: E402
-from chain_of_steps.store import Store  # noqa: E402
-from chain_of_steps.sweep import sweep  # noqa: E402
+ROOT = Path(__file__).parent.parent
 
 
 def runs(samples: int, first: int = 0) -> list[Run]:
@@ -63,7 +61,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--samples", type=int, default=24)
     parser.add_argument("--model", default="data/mini")
-    parser.add_argument("--out", default=str(ROOT / "benchmarks" / "ray.json"))
+    parser.add_argument("--out", default=str(ROOT / "benchmarks" / "cluster.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     experiment = Perturbation(VideoModel.load(options.model), preset("mini"))

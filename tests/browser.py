@@ -1,11 +1,9 @@
 """The browser of the browser tests: Debian's Chromium, driven by playwright."""
 
-import fcntl
 import functools
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,23 +27,17 @@ ARGS = [
 @functools.cache
 def chromium_path() -> str:
     """Where Chromium is. Without one, CI (CI=true) installs Debian's; elsewhere the calling test is skipped."""
-    if os.environ.get("CI") == "true":
-        with open(Path(tempfile.gettempdir()) / "chromium.lock", "w") as lock:  # one at a time
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            _install()
     path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("needs Chromium on the PATH (Debian and Ubuntu: apt install chromium)")
-    return path
-
-
-def _install() -> None:
-    if shutil.which("chromium") is None:
+    if path is None and os.environ.get("CI") == "true":
         apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run([*apt, "update"], check=True, env=quiet)
         subprocess.run([*apt, "install", "-y", "--no-install-recommends", "chromium"], check=True, env=quiet)
-        assert shutil.which("chromium"), "apt-get installed chromium, but there is none on the PATH"
+        path = shutil.which("chromium")
+        assert path, "apt-get installed chromium, but there is none on the PATH"
+    if path is None:
+        pytest.skip("needs Chromium on the PATH (Debian and Ubuntu: apt install chromium)")
+    return path
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:

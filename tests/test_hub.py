@@ -1,4 +1,4 @@
-"""A model of the hub: fetched only when asked, kept, and refused for the same reasons as a folder.
+"""A model of the hub: fetched when asked, kept, and loaded like a folder.
 
 The hub is a server on this machine that answers as the real one does, as far as diffusers asks.
 """
