@@ -146,7 +146,7 @@ def test_what_is_no_model_is_said_in_one_sentence(apart):
         (["--load", "tiling=yes"], "loading option 'tiling' is 'yes'; expected true or false"),
         (["--load", "attention=quick"], "unknown attention 'quick'; expected one of flash"),
         (["--load", "lora=/no/file"], "/no/file is no file; expected LoRA or GGUF weights"),
-        (["--size", "100"], "clips of 100 x 100 pixels do not fit the model; expected a multiple of 16"),
+        (["--size", "100"], "frames of 100 x 100 pixels do not fit the model; both sides must be multiples of 16"),
         (["--frames", "50"], "50 frames do not fit the video codec; it takes 4 k \\+ 1 frames"),
         (["--preset", "quick"], "unknown preset 'quick'; expected one of mini"),
         (["--preset", "paper/0"], "unknown preset 'paper/0'"),

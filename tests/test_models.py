@@ -78,7 +78,9 @@ def test_a_weight_file_that_lacks_a_tensor_is_refused(folder, file):
 
 @pytest.mark.parametrize(("height", "width"), [(33, 48), (48, 40)])
 def test_odd_sizes_are_refused(loaded, height, width):
-    with pytest.raises(ValueError, match=f"^the given frame is {width} x {height} pixels; both .* multiples of 16$"):
+    with pytest.raises(
+        ValueError, match=f"^frames of {width} x {height} pixels do not fit the model; both .* multiples of 16$"
+    ):
         loaded.prepare("", np.zeros((height, width, 3), np.uint8), 9)
 
 

@@ -99,7 +99,7 @@ def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
     model, told = blueprint(str(folder)), Loading(**how)
     refuse_code_and_strays(folder)
     refuse_missing(folder, EXPERTS[: len(told.gguf)])
-    model.check_clip(size, frames)
+    model.check_clip(size, size, frames)
     model.size, model.frames = size, frames
     if told.device.startswith("cuda"):
         refuse_too_large(model, told, torch.cuda.get_device_properties(told.device).total_memory)

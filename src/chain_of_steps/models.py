@@ -172,11 +172,7 @@ class VideoModel:
             ValueError: if the size or the number of frames does not fit the model.
         """
         picture = conditions.picture(image)
-        width, height = picture.size
-        if height % self.side or width % self.side:
-            told = f"the given frame is {width} x {height} pixels"
-            raise ValueError(f"{told}; both sides must be multiples of {self.side}")
-        self._check_frames(frames)
+        self.check_clip(*picture.size, frames)
         if self.kept is None:
             return self._encode(prompt, picture, frames)
         told = (self.fingerprint, prompt, frames, np.asarray(picture))
@@ -268,7 +264,7 @@ class VideoModel:
     @torch.no_grad()
     def encode(self, clip: np.ndarray) -> Tensor:
         """Encodes a clip (pixel frames, H, W, 3), uint8, to latents (1, C, F, H, W), noise-free."""
-        self._check_frames(len(clip))
+        self.check_clip(clip.shape[2], clip.shape[1], len(clip))
         vae, (mean, std) = self.pipe.vae, self._statistics()
         pixels = torch.from_numpy(clip).permute(3, 0, 1, 2)[None].to(self.device, vae.dtype) / 127.5 - 1.0
         return (vae.encode(pixels).latent_dist.mode() - mean.to(self.device)) / std.to(self.device)
@@ -276,15 +272,12 @@ class VideoModel:
     def _statistics(self) -> tuple[Tensor, ...]:
         return tuple(part.view(1, -1, 1, 1, 1) for part in self.family.statistics(self.pipe.vae))
 
-    def check_clip(self, size: int, frames: int) -> None:
-        """Raises if the model takes no clips of that size and length."""
-        if size < self.side or size % self.side:
-            told = f"clips of {size} x {size} pixels do not fit the model"
-            raise ValueError(f"{told}; expected a multiple of {self.side}")
-        self._check_frames(frames)
-
-    def _check_frames(self, frames: int) -> None:
-        n = self.family.frames
+    def check_clip(self, width: int, height: int, frames: int) -> None:
+        """Raises if the model takes no clips of that size, in pixels, and length."""
+        n, side = self.family.frames, self.side
+        if min(width, height) < side or width % side or height % side:
+            told = f"frames of {width} x {height} pixels do not fit the model"
+            raise ValueError(f"{told}; both sides must be multiples of {side}")
         if frames < 1 or frames % n != 1:  # the codec itself would silently drop the rest
             counts = ", ".join(str(k * n + 1) for k in (1, 2, 3))
             raise ValueError(f"{frames} frames do not fit the video codec; it takes {n} k + 1 frames: {counts}, ...")

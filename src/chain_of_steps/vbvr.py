@@ -133,7 +133,7 @@ def write_model_video(out: str | Path, case: Case, frames: np.ndarray, fps: int 
         ValueError: if the proportions differ: borders and distortion cost most of EvalKit's score.
     """
     height, width = case.first_frame.shape[:2]
-    if abs(frames.shape[2] / frames.shape[1] * height / width - 1.0) > 0.02:  # sides are rounded to multiples of 16
+    if abs(frames.shape[2] / frames.shape[1] * height / width - 1.0) > 0.02:  # sides are rounded to what a model takes
         raise ValueError(
             f"a video of {frames.shape[2]} x {frames.shape[1]} pixels does not have the proportions of the case's "
             f"first frame, {width} x {height}; generate it in those"
