@@ -1,9 +1,11 @@
 """The browser of the browser tests: Debian's Chromium, driven by playwright."""
 
+import fcntl
 import functools
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,20 +26,30 @@ ARGS = [
 ]
 
 
+def chromium_is_here() -> bool:
+    """Whether the browser tests can run: CI (CI=true) installs Chromium where it is missing."""
+    return shutil.which("chromium") is not None or os.environ.get("CI") == "true"
+
+
 @functools.cache
 def chromium_path() -> str:
-    """Where Chromium is. Without one, CI (CI=true) installs Debian's; elsewhere the calling test is skipped."""
-    path = shutil.which("chromium")
-    if path is None and os.environ.get("CI") == "true":
-        apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run([*apt, "update"], check=True, env=quiet)
-        subprocess.run([*apt, "install", "-y", "--no-install-recommends", "chromium"], check=True, env=quiet)
-        path = shutil.which("chromium")
-        assert path, "apt-get installed chromium, but there is none on the PATH"
-    if path is None:
+    """Where Chromium is. Without one, CI installs Debian's; elsewhere the calling test is skipped."""
+    if not chromium_is_here():
         pytest.skip("needs Chromium on the PATH (Debian and Ubuntu: apt install chromium)")
+    with open(Path(tempfile.gettempdir()) / "chromium.lock", "w") as lock:  # the tests run in two processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if shutil.which("chromium") is None:
+            _install()
+    path = shutil.which("chromium")
+    assert path, "apt-get installed chromium, but there is none on the PATH"
     return path
+
+
+def _install() -> None:
+    apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run([*apt, "update"], check=True, env=quiet)
+    subprocess.run([*apt, "install", "-y", "--no-install-recommends", "chromium"], check=True, env=quiet)
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:

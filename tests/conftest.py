@@ -12,10 +12,12 @@ from chain_of_steps.models import VideoModel
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
-    """Tiny tensors are not worth a second thread."""
+    """Tiny tensors are not worth a second thread, here and in the processes that tests start."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
     torch.set_num_threads(threads)
 
 

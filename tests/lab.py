@@ -12,8 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 from browser import until
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 from playwright.sync_api import Locator, Page
+
+from chain_of_steps.parameters import read
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "a-token-of-the-tests"
@@ -69,24 +74,31 @@ def running(folder: Path) -> Iterator[Lab]:
 
 
 def furnish(folder: Path) -> None:
-    """The notebooks as copies, the model as a link: what a notebook finds under `root`."""
+    """The notebooks as copies, models and rules as links: what a notebook finds at the root of the project."""
     (folder / "notebooks").mkdir()
     for file in (ROOT / "notebooks").iterdir():
         if file.suffix in (".ipynb", ".py"):
             (folder / "notebooks" / file.name).write_bytes(file.read_bytes())
-    (folder / "data").symlink_to(ROOT / "data")
+    for name in ("data", "params.yaml", "claims.yaml"):
+        (folder / name).symlink_to(ROOT / name)
     for name, values in SETTINGS.items():
         file = folder / "jupyterlab_settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
 
 
+def parameterize(folder: Path, name: str, scale: str) -> None:
+    """Gives a notebook's copy its parameters of that scale, as papermill does."""
+    file = folder / "notebooks" / f"{name}.ipynb"
+    notebook = load_notebook_node(str(file))
+    nbformat.write(parameterize_notebook(notebook, read(ROOT / "params.yaml", scale, name)), file)
+
+
 def surroundings(folder: Path) -> dict[str, str]:
     """The settings of `make lab`; those of the user, workspaces and running servers are kept out of it."""
     names = ("JUPYTER_CONFIG", "JUPYTER_DATA", "JUPYTER_RUNTIME", "JUPYTERLAB_SETTINGS", "JUPYTERLAB_WORKSPACES")
     own = {f"{name}_DIR": str(folder / name.lower()) for name in names}
-    one = {"OMP_NUM_THREADS": "1"}  # on a busy machine a second thread makes a kernel many times slower
-    return {**one, **os.environ, **own, "JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "jupyter")}
+    return {**os.environ, **own, "JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "jupyter")}
 
 
 def free_port() -> int:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from traced import Traced
 
 from chain_of_steps import cluster, registry
-from chain_of_steps.experiments.perturbation import Perturbation, Run
+from chain_of_steps.experiments.perturbation import Run
 from chain_of_steps.experiments.step_visualization import StepVisualization
 from chain_of_steps.interventions import NoiseAtStep
 from chain_of_steps.mini import save_pipeline
@@ -33,36 +34,6 @@ RUNS = [
     for index in range(6)
     for design, noises in (("clean", ()), ("step", (NoiseAtStep(2),)), ("step", (NoiseAtStep(1),)))
 ]
-
-
-class Traced(Perturbation):
-    """Leaves a note of the process and the group it begins, and meets with what a test asks for.
-
-    Attributes:
-        fatal: what happens to group 3: an error, a death whenever it is begun, or an endless wait.
-        kills: after how many evaluations a group loses its worker, the first time.
-    """
-
-    def __init__(self, notes: Path, fatal: str = ""):
-        super().__init__(VideoModel(tiny.mini_like()), SCHEDULE)
-        self.notes, self.fatal, self.kills = notes, fatal, {}
-
-    def results(self, runs, count=None):
-        group, made = runs[0].index, []
-        (self.notes / f"{os.getpid()}.{group}").touch()
-        first = len(list(self.notes.glob(f"*.{group}"))) == 1
-        if self.fatal == "error" and group == 3:
-            raise ValueError("no answer to sample 3")
-        if self.fatal == "death" and group == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(600 if self.fatal == "wait" and group == 3 else 0.3)
-
-        def evaluated() -> None:
-            made.append(group)
-            if first and len(made) == self.kills.get(group):
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        yield from super().results(runs, evaluated)
 
 
 class Bar:
@@ -89,10 +60,14 @@ def ray():
     ray.shutdown()
 
 
+def traced(notes: Path, fatal: str = "") -> Traced:
+    return Traced(VideoModel(tiny.mini_like()), SCHEDULE, notes, fatal)
+
+
 @pytest.fixture
 def experiment(tmp_path):
     (tmp_path / "notes").mkdir()
-    return Traced(tmp_path / "notes")
+    return traced(tmp_path / "notes")
 
 
 def begun(experiment: Traced) -> list[tuple[str, int]]:
@@ -106,27 +81,20 @@ def sealed(folder: Path) -> bytes:
     return (folder / "x.jsonl").read_bytes()
 
 
-def test_rows_are_those_of_one_machine_and_each_worker_takes_its_share(ray, experiment, tmp_path):
-    bars = []
+def test_workers_killed_at_five_moments_are_replaced_and_the_bytes_are_the_same(ray, experiment, tmp_path):
+    assert experiment.evaluations(RUNS[:3]) == 9
+    experiment.kills, bars = {0: 1, 1: 3, 2: 5, 3: 7, 4: 9}, []
     rows = sweep(
         experiment, Store(tmp_path / "ray", "x"), RUNS, lambda **how: bars.append(Bar(**how)) or bars[0], executor="ray"
     )
-    workers = {process for process, _ in begun(experiment)}
-    assert len(workers) == 2 and str(os.getpid()) not in workers
-    assert len(bars) == 1 and bars[0].n == bars[0].total > 0, "one progress bar, and it fills"
-    assert rows == sweep(experiment, Store(tmp_path / "here", "x"), RUNS)
-    assert sealed(tmp_path / "ray") == sealed(tmp_path / "here")
-
-
-def test_workers_killed_at_five_moments_are_replaced_and_the_bytes_are_the_same(ray, experiment, tmp_path):
-    assert experiment.evaluations(RUNS[:3]) == 9
-    experiment.kills = {0: 1, 1: 3, 2: 5, 3: 7, 4: 9}
-    sweep(experiment, Store(tmp_path / "ray", "x"), RUNS, executor="ray")
     notes = begun(experiment)
     assert sorted(group for _, group in notes) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5], "what was killed was begun again"
-    assert len({process for process, _ in notes}) == 2 + 5, "a new process took the place of each that was killed"
+    workers = {process for process, _ in notes}
+    assert len(workers) == 2 + 5, "a new process took the place of each that was killed"
+    assert str(os.getpid()) not in workers
+    assert len(bars) == 1 and bars[0].n == bars[0].total > 0, "one progress bar, and it fills"
     experiment.kills = {}
-    sweep(experiment, Store(tmp_path / "here", "x"), RUNS)
+    assert rows == sweep(experiment, Store(tmp_path / "here", "x"), RUNS)
     assert sealed(tmp_path / "ray") == sealed(tmp_path / "here")
 
 
@@ -136,7 +104,7 @@ def drive(address: str, folder: str) -> None:
 
     start(ray, address=address)
     torch.set_num_threads(1)
-    sweep(Traced(Path(folder) / "notes", "wait"), Store(Path(folder) / "ray", "x"), RUNS, executor="ray")
+    sweep(traced(Path(folder) / "notes", "wait"), Store(Path(folder) / "ray", "x"), RUNS, executor="ray")
 
 
 @pytest.mark.filterwarnings("ignore:.*damaged")  # a line that the kill cut short
@@ -167,12 +135,13 @@ def test_what_an_experiment_raises_arrives_and_finished_rows_are_kept(ray, exper
     assert 0 < len(Store(tmp_path, "x").rows) < len(RUNS)
 
 
-def test_a_group_that_kills_every_worker_is_given_up(ray, experiment, tmp_path):
+def test_a_group_that_kills_every_worker_is_given_up(ray, experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "LOST", 1)
     experiment.fatal = "death"
-    with pytest.raises(RuntimeError, match=f"lost its worker {cluster.LOST + 1} times, perhaps for want of memory"):
+    with pytest.raises(RuntimeError, match="lost its worker 2 times, perhaps for want of memory"):
         sweep(experiment, Store(tmp_path, "x"), RUNS, executor="ray")
     deaths = [group for _, group in begun(experiment) if group == 3]
-    assert len(deaths) == cluster.LOST + 1 and Store(tmp_path, "x").rows
+    assert len(deaths) == 2 and Store(tmp_path, "x").rows
 
 
 def test_a_cluster_without_a_gpu_is_said(ray, experiment, tmp_path):

@@ -1,4 +1,4 @@
-"""The notebooks that people play with, run in a real JupyterLab in a real browser: keys move, pixels change."""
+"""Every notebook, run in a real JupyterLab in a real browser; where people play, keys move and pixels change."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,10 @@ import pytest
 from browser import pixels, screenshot, until
 from playwright.sync_api import Page
 
+from chain_of_steps.parameters import read
 from chain_of_steps.setting import Setting
+
+FIGURES = read(lab.ROOT / "params.yaml", "figures")
 
 needs_model = pytest.mark.skipif(
     not (lab.ROOT / "data/mini/model_index.json").exists(), reason="the mini model is not here; `dvc pull` fetches it"
@@ -35,7 +38,7 @@ def page(browser) -> Iterator[Page]:
     page.set_default_timeout(lab.PATIENCE * 1000)
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
-    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
+    page.evaluate("window.jupyterapp?.serviceManager.sessions.shutdownAll()")
     page.close()
     assert not errors
 
@@ -46,6 +49,17 @@ def texts(cells: list[dict]) -> list[str]:
     broken = [o for o in outputs if o["output_type"] == "error" or "Traceback" in str(o.get("text", ""))]
     assert not broken
     return ["".join(output.get("data", {}).get("text/plain", "")) for output in outputs]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_notebook_of_figures_runs_at_smoke_scale(server, page, folder, name):
+    lab.parameterize(folder, name, "smoke")
+    server.open(page, name)
+    texts(server.run(page))
+    drawn = list((folder / "scratch" / "figures").glob(f"{name}-*.png"))
+    assert drawn and (folder / "scratch" / "figures" / f"{name}.json").exists()
+    assert page.locator(".jp-OutputArea-output img").count() >= len(drawn), "each figure is shown where it is drawn"
+    screenshot(page, name)
 
 
 def test_the_walkthrough_runs_and_its_player_takes_keys(server, page):

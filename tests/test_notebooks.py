@@ -8,6 +8,7 @@ import nbformat
 import papermill
 import pytest
 import yaml
+from browser import chromium_is_here
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -23,6 +24,7 @@ NOTEBOOKS = sorted(file.stem for file in (ROOT / "notebooks").glob("*.ipynb"))
 needs_model = pytest.mark.skipif(
     not (ROOT / "data/mini/model_index.json").exists(), reason="the mini model is not here; `dvc pull` fetches it"
 )
+without_browser = pytest.mark.skipif(chromium_is_here(), reason="run in JupyterLab instead, see test_lab_browser.py")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,6 +61,7 @@ def test_run_all_may_be_pressed_twice(name, monkeypatch):
 
 
 @needs_model
+@without_browser
 def test_the_walkthrough_runs_with_no_exercise_done():
     executed = nbformat.read(run.execute("0_walkthrough", None), as_version=4)
     texts = [str(o.get("data", {}).get("text/plain", "")) for cell in executed.cells for o in cell.get("outputs", [])]
@@ -66,6 +69,7 @@ def test_the_walkthrough_runs_with_no_exercise_done():
 
 
 @needs_model
+@without_browser
 def test_the_explorer_shows_itself(tmp_path):
     executed = nbformat.read(run.execute("explorer", None), as_version=4)
     shown = [set(o.get("data", {})) for cell in executed.cells for o in cell.get("outputs", [])]
@@ -74,6 +78,7 @@ def test_the_explorer_shows_itself(tmp_path):
 
 
 @needs_model
+@without_browser
 @pytest.mark.parametrize("name", FIGURES)
 def test_runs_at_smoke_scale(name, tmp_path):
     if "data/student" in str(PARAMETERS["smoke"][name]) and not (ROOT / "data/student").exists():

@@ -1,0 +1,40 @@
+"""An experiment that meets with what a test asks for. A module of its own: each new worker imports it, and no more."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from chain_of_steps.experiments.perturbation import Perturbation
+from chain_of_steps.models import VideoModel
+from chain_of_steps.schedule import Schedule
+
+
+class Traced(Perturbation):
+    """Leaves a note of the process and the group it begins, and meets with what a test asks for.
+
+    Attributes:
+        fatal: what happens to group 3: an error, a death whenever it is begun, or an endless wait.
+        kills: after how many evaluations a group loses its worker, the first time.
+    """
+
+    def __init__(self, model: VideoModel, schedule: Schedule, notes: Path, fatal: str = ""):
+        super().__init__(model, schedule)
+        self.notes, self.fatal, self.kills = notes, fatal, {}
+
+    def results(self, runs, count=None):
+        group, made = runs[0].index, []
+        (self.notes / f"{os.getpid()}.{group}").touch()
+        first = len(list(self.notes.glob(f"*.{group}"))) == 1
+        if self.fatal == "error" and group == 3:
+            raise ValueError("no answer to sample 3")
+        if self.fatal == "death" and group == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(600 if self.fatal == "wait" and group == 3 else 0.3)
+
+        def evaluated() -> None:
+            made.append(group)
+            if first and len(made) == self.kills.get(group):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        yield from super().results(runs, evaluated)
