@@ -57,8 +57,13 @@ def test_every_section_of_the_parameters_has_its_experiment():
 NAMES = list(reproduce.experiments(load=load_tiny))
 
 
+@pytest.fixture(scope="module")
+def released() -> dict[str, tuple]:
+    return reproduce.experiments()
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_stored_rows_come_out_again_bit_by_bit(name):
+def test_stored_rows_come_out_again_bit_by_bit(name, request):
     """Twenty rows of all experiments together; a failure here may mean that `EXPERIMENT_VERSION` was not raised.
 
     On another kind of machine than the one that wrote the rows, answers and numbers must agree, bits need not.
@@ -66,7 +71,7 @@ def test_stored_rows_come_out_again_bit_by_bit(name):
     rows = Store(ROOT / "results", name).rows
     if not rows or not (ROOT / "data/mini/model_index.json").exists():
         pytest.skip("model or results are not here; `dvc pull` fetches them")
-    experiment, runs = reproduce.experiments()[name]
+    experiment, runs = request.getfixturevalue("released")[name]  # after it is known that there is a model
     by_key = {reproduce.key_of(experiment.identity(run)): run for run in runs}
     assert {row["run"]["version"] for row in rows.values()} == {EXPERIMENT_VERSION}
     assert set(rows) == set(by_key)
