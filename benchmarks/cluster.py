@@ -1,6 +1,6 @@
 """How much faster a sweep gets on a Ray cluster: the same runs with 1, 2, ... workers; writes benchmarks/cluster.json.
 
-    python benchmarks/cluster.py [--workers 1 2] [--samples 8] [--model data/mini]
+    python benchmarks/cluster.py [--workers 1 2] [--samples 24] [--model data/mini]
 
 Every worker has one thread. Starting the workers (each loads the model once) is timed apart: it does not grow with the
 number of runs. The rows of every number of workers are compared, bit by bit, with those of a plain sweep.

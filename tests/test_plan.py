@@ -68,7 +68,8 @@ def test_sharing_and_guidance_are_counted(a14b):
     assert cost.passes == 2 and cost.runs == len(runs) and grid.steps < cost.shared < cost.naive
     assert cost.hours(10**15, "H100") == pytest.approx(cost.shared * 2 / (989e12 * 0.41 / 1e15) / 3600)
     text = plan.report(a14b, [cost], 480, 832, 81)
-    assert "1.678 PFLOP" in text and "320 MiB" in text and f"shared: {cost.shared} evaluations" in text
+    assert "1.678 PFLOP" in text and "320 MiB" in text and "at most 93 MiB a step" in text
+    assert f"shared: {cost.shared} evaluations" in text
 
 
 def test_the_command_prints_a_plan_and_refuses_what_it_does_not_know(tmp_path, capsys):

@@ -191,13 +191,14 @@ def refuse_too_large(model: Blueprint, how: Loading, memory: int) -> None:
 def report(model: Blueprint, costs: list[Cost], height: int, width: int, frames: int) -> str:
     """The plan as text."""
     flop, state = model.flop(height, width, frames), model.state(height, width, frames)
-    layers = model.layers
+    layers, pictures = model.layers, 3 * height * width * frames / 2**20
     weights = ", ".join(f"{name} {size / 1e9:.1f} GB" for name, size in model.weights.items())
     lines = [
         f"{model.name} at {height} x {width}, {frames} frames",
         f"  one forward pass: {flop / 1e15:.3f} PFLOP",
         f"  weights in bfloat16: {weights}; together {sum(model.weights.values()) / 1e9:.0f} GB",
         f"  a hidden state: {state / 2**20:.0f} MiB; all {layers} layers of a pass: {layers * state / 2**30:.1f} GiB",
+        f"  the store: rows are short texts; a show-case takes at most {pictures:.0f} MiB a step",
     ]
     for each in costs:
         lines.append(f"{each.name}: {each.runs} runs, {each.passes} passes per evaluation")
