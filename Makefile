@@ -51,7 +51,7 @@ endif
 
 test: lint ## check the style, then run the tests
 	$(IN_VENV) $(BIN)/python -m dvc pull -q
-	$(IN_VENV) $(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=10
+	$(IN_VENV) $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
 fuzz: $(INSTALLED) ## 10,000 random cases of every reader, intervention and task; on record in benchmarks/fuzz.json
 	FUZZ=10000 FUZZ_RECORD=benchmarks/fuzz.json $(IN_VENV) $(BIN)/python -m pytest -q tests/test_fuzz.py
