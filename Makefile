@@ -68,6 +68,7 @@ format: $(INSTALLED) ## bring code and notebooks into style
 	$(BIN)/python -m ruff format .
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab, for this machine alone and with a token
+	$(IN_VENV) $(BIN)/python -m dvc pull -q
 	cd notebooks && JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter" $(IN_VENV) ../$(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1
 
 train: $(INSTALLED) ## train the mini model, going on where it stopped [TRAIN_BUDGET=3h]

@@ -46,6 +46,10 @@ def test_what_is_not_begun_is_not_yet_right(check):
         assert not verdict.right and repr(verdict).startswith("Not yet. ")
 
 
+def distance(x, sigma, candidates):
+    return (x - (1 - sigma) * candidates).pow(2).flatten(1).sum(1)
+
+
 def softmax(distance, sigma):
     return torch.softmax(-distance.flatten(1).sum(1) / (2 * sigma**2), 0)
 
@@ -61,7 +65,11 @@ def softmax(distance, sigma):
         ("check_clean_estimate", lambda x, s, v: x, "How many of it"),
         ("check_step", lambda x, c, s, n: c, "jump to the clean estimate"),
         ("check_step", lambda x, c, s, n: x + (s - n) * (x - c), "walk away"),
-        ("check_step", lambda x, c, s, n: x, "Keep the share"),
+        ("check_step", lambda x, c, s, n: x + (s - n) * (c - x), "share of what"),
+        ("check_step", lambda x, c, s, n: x, "What share"),
+        ("check_clean_estimate", lambda x, s, v: s, "a tensor is expected"),
+        ("check_first_step", 0.9959, "How far is it from 1"),
+        ("check_first_step", "0.4 %", "is no number"),
         ("check_first_step", 0.02, "an unshifted grid"),
         ("check_first_step", 0.41, "factor of 100"),
         ("check_first_step", 0.5, "with u = 1 - 1/50"),
@@ -77,7 +85,15 @@ def softmax(distance, sigma):
         ("check_null", lambda x, s, c: softmax((x - c).pow(2), s), "a candidate is faded"),
         ("check_null", lambda x, s, c: softmax(-((x - (1 - s) * c).pow(2)), s), "reward distance"),
         ("check_null", lambda x, s, c: softmax((x - (1 - s) * c).pow(2), 2.0), "variance sigma squared"),
+        ("check_null", lambda x, s, c: softmax((x - (1 - s) * c).pow(2) / 48, s), "squares add up"),
+        (
+            "check_null",
+            lambda x, s, c: torch.softmax(-distance(x, s, c).sqrt() / (2 * s**2), 0),
+            "falls with its square",
+        ),
+        ("check_null", lambda x, s, c: torch.exp(-distance(x, s, c) / (2 * s**2)), "divide by their sum"),
         ("check_null", lambda x, s, c: torch.ones(3), "sum to 1"),
+        ("check_null", lambda x, s, c: torch.ones(2), "Expected 3 weights"),
     ],
 )
 def test_a_wrong_answer_is_told_what_it_does(check, wrong, why):
