@@ -1,7 +1,9 @@
 """The explorer without its widgets: settings travel as text, changed runs are what the library computes elsewhere."""
 
+import base64
 import json
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -93,6 +95,7 @@ def test_a_hand_drawn_maze_is_a_sample_like_others():
         ((3, (((0, 0), (5, 0)),), (0, 0), (2, 2)), "2 to 8 rooms"),
         ((3, (), (1, 1), (1, 1)), "two different ones"),
         ((9, (), (0, 0), (1, 1)), "2 to 8 rooms"),
+        ((2, (((0, 0), (1, 0)), ((1, 0), (1, 1))), (0, 0), (1, 1)), "nothing to choose; open a wall"),
         (
             (
                 4,
@@ -108,6 +111,26 @@ def test_a_hand_drawn_maze_is_a_sample_like_others():
 def test_a_maze_that_cannot_be_judged_is_refused(drawn, complaint):
     with pytest.raises(ValueError, match=complaint):
         maze.hand_drawn(*drawn)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"steps": 500},
+        {"steps": "4"},
+        {"steps": 0},
+        {"seed": "x"},
+        {"index": -1},
+        {"steps": 4, "noise": [[4, 0]]},
+        {"noise": [[1]]},
+        {"swap": [20, 0]},
+        {"merge": 2, "merge_layers": [5, 2]},
+    ],
+)
+def test_a_text_with_wrong_numbers_is_refused(wrong):
+    text = base64.urlsafe_b64encode(zlib.compress(json.dumps(wrong).encode())).decode()
+    with pytest.raises(ValueError, match="is no setting of the explorer"):
+        Setting.from_text(text)
 
 
 # Runs.
@@ -169,12 +192,12 @@ def test_every_view_has_its_picture(model):
 
 
 def test_a_run_can_be_stopped_and_looked_at(model):
-    long = Run(model, Schedule("long", "euler", 400, shift=3.0), Setting(steps=400)).start()
+    long = Run(model, Schedule("long", "euler", 50, shift=3.0), Setting(steps=50)).start()
     while not long.done:
         time.sleep(0.005)
     long.stop()
     long.wait()
-    assert 0 < long.done < 400 and long.picture(long.done - 1, 0).shape == (48, 48, 3)
+    assert 0 < long.done < 50 and long.picture(long.done - 1, 0).shape == (48, 48, 3)
 
 
 def test_every_step_is_reported(model):

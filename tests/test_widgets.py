@@ -1,5 +1,7 @@
 """The explorer's widgets, driven without a browser: what they say, what they show, what they refuse."""
 
+import json
+
 import pytest
 import tiny
 
@@ -118,10 +120,43 @@ def test_what_cannot_be_combined_is_said(explorer):
     assert "merged in a run of their own" in explorer.message.value and explorer.clean is None
 
 
-def test_labels_are_saved(explorer):
+def test_a_label_is_of_what_is_shown(explorer):
     explorer.behaviours.value = ("multi-path",)
     explorer.label_button.click()
-    assert explorer.labels.exists() and "saved in labels.json" in explorer.message.value
+    assert "run something first" in explorer.message.value
+    explorer.run()
+    finish(explorer)
+    explorer.seed.value = 7  # not run
+    explorer.label_button.click()
+    assert "saved in labels.json" in explorer.message.value
+    (kept,) = json.loads(explorer.labels.read_text()).values()
+    assert kept["setting"]["seed"] == 0 and kept["behaviours"] == ["multi-path"]
+    explorer.behaviours.value = ()
+    explorer.label_button.click()
+    assert "choose what you see" in explorer.message.value
+    assert json.loads(explorer.labels.read_text()), "a label is not replaced by none"
+
+
+def test_what_the_model_is_told_is_shown(explorer):
+    explorer.run()
+    finish(explorer)
+    assert explorer.clean.sample.prompt in explorer.question.value
+
+
+def test_a_setting_that_is_refused_stops_nothing(explorer):
+    explorer.steps.value = 50
+    explorer.run()
+    explorer.task.value = "a maze of my own"  # without any door
+    explorer.run()
+    assert "no path leads" in explorer.message.value
+    explorer.clean.wait()
+    assert explorer.clean.done == 50
+
+
+def test_a_swap_is_within_the_steps(explorer):
+    explorer.swap_step.value = 3
+    explorer.steps.value = 2
+    assert explorer.swap_step.value == explorer.swap_step.max == 1
 
 
 def test_stop_ends_both_runs(explorer):
@@ -142,7 +177,7 @@ def test_every_wall_between_two_rooms_has_its_button(rooms):
     assert len(editor.rooms) == rooms**2 and len(editor.doors) == 2 * rooms * (rooms - 1)
     assert len(editor.grid.children) == (2 * rooms - 1) ** 2
     assert all(abs(a[0] - b[0]) + abs(a[1] - b[1]) == 1 for a, b in editor.doors)
-    drawn = (rooms, (((0, 0), (0, 1)), ((0, 1), (1, 1))), (0, 0), (1, 1))
+    drawn = (rooms, (((0, 0), (0, 1)), ((0, 0), (1, 0)), ((0, 1), (1, 1))), (0, 0), (1, 1))
     editor.load(drawn)
     assert editor.drawn() == drawn
     maze.hand_drawn(*editor.drawn())

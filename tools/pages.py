@@ -39,9 +39,19 @@ def main(out: Path) -> None:
     for name in published():
         notebook = nbformat.read(executed(name), as_version=4)
         title = next(re.findall(r"^# (.+)$", cell.source, re.M)[0] for cell in notebook.cells)
-        (out / f"{name}.html").write_text(page(title, notebook_html(notebook)), encoding="utf-8")
-        pages[name] = title
-    (out / "index.html").write_text(page(NAME, index(pages)), encoding="utf-8")
+        pages[name] = (title, notebook_html(notebook))
+    for name, (title, body) in pages.items():
+        (out / f"{name}.html").write_text(page(title, body, around(name, list(pages))), encoding="utf-8")
+    (out / "index.html").write_text(
+        page(NAME, index({name: title for name, (title, _) in pages.items()})), encoding="utf-8"
+    )
+
+
+def around(name: str, names: list[str]) -> str:
+    """Links to the page before and the one after."""
+    place = names.index(name)
+    beside = {"previous": names[place - 1] if place else None, "next": (names[place + 1 :] or [None])[0]}
+    return "".join(f' · <a href="{other}.html">{word}: {other}</a>' for word, other in beside.items() if other)
 
 
 def published() -> list[str]:
@@ -73,7 +83,13 @@ def failed(notebook: nbformat.NotebookNode) -> bool:
 
 
 def notebook_html(notebook: nbformat.NotebookNode) -> str:
-    """Cells and outputs as HTML, without a template's own scripts and styles."""
+    """Cells and outputs as HTML, without a template's own scripts and styles.
+
+    Where the pipeline has put in parameters, those that they take the place of are left out.
+    """
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+    if any("injected-parameters" in each for each in tags):
+        notebook.cells = [c for c, each in zip(notebook.cells, tags, strict=True) if "parameters" not in each]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = with_mathml(cell.source)
@@ -122,9 +138,12 @@ def index(pages: dict[str, str]) -> str:
     verdicts = markdown(claims.read_text(encoding="utf-8")) if claims.exists() else "<p>Not judged yet.</p>"
     cite = html.escape((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     return (
-        f"<h1>{NAME}</h1>{markdown(intro)}<h2>Notebooks</h2><ul>{items}</ul>"
-        f'<h2>Figures</h2><div class="gallery">{"".join(figures)}</div>'
-        f"<h2>Claims</h2>{verdicts}<h2>How to cite</h2><pre>{cite}</pre>"
+        f"<h1>{NAME}</h1>{markdown(intro)}"
+        '<p><a href="#claims">What holds: the ledger of claims</a> · <a href="#figures">Figures</a> · '
+        '<a href="#cite">How to cite</a></p>'
+        f"<h2>Notebooks</h2><ul>{items}</ul>"
+        f'<h2 id="figures">Figures</h2><div class="gallery">{"".join(figures)}</div>'
+        f'<h2 id="claims">Claims</h2>{verdicts}<h2 id="cite">How to cite</h2><pre>{cite}</pre>'
     )
 
 
@@ -146,9 +165,9 @@ def markdown(text: str) -> str:
     return mistune.create_markdown(plugins=["table"])(text)
 
 
-def page(title: str, body: str) -> str:
-    """A whole HTML page around a body."""
-    nav = f'<nav><a href="index.html">{NAME}</a></nav>'
+def page(title: str, body: str, links: str = "") -> str:
+    """A whole HTML page around a body, with more links beside that to the index."""
+    nav = f'<nav><a href="index.html">{NAME}</a>{links}</nav>'
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{html.escape(title)}</title>\n'

@@ -9,6 +9,9 @@ SMALL = w.Layout(width="26px", height="22px", padding="0px", margin="1px")
 CELL = w.Layout(width="24px", height="17px", padding="0px", margin="1px")
 
 
+WALLS = "<style>.drawn-wall { background: #444 } .drawn-wall.mod-active { background: #56b4e9 }</style>"
+
+
 class MazeEditor:
     """A maze to be drawn: a click opens or closes a wall; a click on a room moves the start, the next one the goal."""
 
@@ -16,7 +19,7 @@ class MazeEditor:
         self.size = w.IntSlider(rooms, 3, maze.ACROSS, description="rooms", continuous_update=False)
         self.size.observe(lambda _: self._fresh(), "value")
         self.grid = w.GridBox()
-        self.view = w.VBox([self.size, self.grid])
+        self.view = w.VBox([self.size, w.HTML(WALLS), self.grid])
         self._fresh()
 
     def show(self, visible: bool) -> None:
@@ -56,7 +59,7 @@ class MazeEditor:
             self.rooms[room].on_click(lambda _: self._click(room))
         elif x % 2 != y % 2:
             door = ((x // 2, y // 2), ((x + 1) // 2, (y + 1) // 2))
-            self.doors[door] = _toggle(f"wall between {door[0]} and {door[1]}", SMALL, "info")
+            self.doors[door] = _toggle(f"wall between {door[0]} and {door[1]}", SMALL, "info").add_class("drawn-wall")
 
     def _click(self, room: tuple[int, int]) -> None:
         if self._next == "start":

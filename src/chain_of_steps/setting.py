@@ -13,6 +13,7 @@ from .tasks import maze
 from .tasks.base import Sample
 
 BEHAVIOURS = ("multi-path", "superposition", "memory", "self-correction", "perception before action", "unknown")
+MOST_STEPS = 50
 APART = 1000  # between the seeds of a setting's runs
 
 
@@ -45,10 +46,22 @@ class Setting:
 
     def __post_init__(self):
         suites.find(self.task)
+        self._check_numbers()
         if self.mode not in MODES:
             raise ValueError(f"unknown mode {self.mode!r}; expected one of {', '.join(MODES)}")
         if self.merge > 1 and (self.noise or self.swap):
             raise ValueError("seeds are merged in a run of their own; take the noise and the swap away first")
+
+    def _check_numbers(self) -> None:
+        """What the widgets cannot say, but a text can."""
+        pairs = [*self.noise, *filter(None, (self.swap, self.merge_layers))]
+        numbers = [self.index, self.seed, self.steps, self.merge, *(number for pair in pairs for number in pair)]
+        if any(type(number) is not int or number < 0 for number in numbers) or any(len(pair) != 2 for pair in pairs):
+            raise ValueError("a setting has whole numbers from 0 on, its cells, swap and layers are pairs of them")
+        steps = [step for step, _ in (*self.noise, *filter(None, (self.swap,)))]
+        first, last = self.merge_layers or (0, 0)
+        if not 1 <= self.steps <= MOST_STEPS or max(steps, default=0) >= self.steps or first > last:
+            raise ValueError(f"a setting has 1 to {MOST_STEPS} steps, changes none beyond, and its layers are in order")
 
     @property
     def clean(self) -> "Setting":
@@ -87,8 +100,10 @@ def label(file: Path, setting: Setting, behaviours: list[str]) -> dict:
     """Adds what somebody saw in a setting to a JSON file of labels; returns all labels by setting.
 
     Raises:
-        ValueError: for a behaviour that the paper does not name.
+        ValueError: for a behaviour that the paper does not name, or none at all.
     """
+    if not behaviours:
+        raise ValueError("choose what you see before you save it")
     unknown = set(behaviours) - set(BEHAVIOURS)
     if unknown:
         raise ValueError(f"unknown behaviour {unknown.pop()!r}; expected some of {', '.join(BEHAVIOURS)}")

@@ -13,7 +13,7 @@ from .grids import Cells, MazeEditor
 from .interventions import MODES
 from .models import VideoModel
 from .schedule import Schedule
-from .setting import BEHAVIOURS, Setting, label
+from .setting import BEHAVIOURS, MOST_STEPS, Setting, label
 
 WIDE = w.Layout(width="17rem")
 NAMES = {VIEWS[0]: "clean estimate x0_hat", VIEWS[1]: "latent energy (token norms)", VIEWS[2]: "PCA (token colours)"}
@@ -50,7 +50,7 @@ class Explorer:
         self.task = w.Dropdown(options=[*suites.TASKS, "a maze of my own"], description="puzzle")
         self.index = w.BoundedIntText(0, 0, 9999, description="sample")
         self.seed = w.BoundedIntText(0, 0, 10**6, description="seed")
-        self.steps = w.IntSlider(self.schedule.steps, 2, 50, description="steps", continuous_update=False)
+        self.steps = w.IntSlider(self.schedule.steps, 2, MOST_STEPS, description="steps", continuous_update=False)
         self.run_button = w.Button(description="run", button_style="primary")
         self.stop_button = w.Button(description="stop", disabled=True)
         self.progress = w.IntProgress(0, 0, 1, description="")
@@ -58,7 +58,7 @@ class Explorer:
             chosen.layout.width = "15rem"
         self.choice = w.HBox([self.task, self.index, self.seed, self.steps])
         self.task.observe(lambda _: self.maze.show(self.drawing), "value")
-        self.steps.observe(lambda change: self.cells.resize(change["new"]), "value")
+        self.steps.observe(lambda change: self._resize(change["new"]), "value")
         self.run_button.on_click(lambda _: self.run())
         self.stop_button.on_click(lambda _: self.stop())
         self.maze.show(False)
@@ -67,7 +67,7 @@ class Explorer:
         layers = self.model.layers
         self.mode = w.Dropdown(options=MODES, description="noise", layout=WIDE)
         self.swaps = w.Checkbox(False, description="swap in another seed's state", indent=False)
-        self.swap_step = w.BoundedIntText(0, 0, 49, description="at step", layout=WIDE)
+        self.swap_step = w.BoundedIntText(0, 0, self.schedule.steps - 1, description="at step", layout=WIDE)
         self.swap_layer = w.BoundedIntText(layers // 2, 0, layers - 1, description="after layer", layout=WIDE)
         self.merge = w.IntSlider(1, 1, 5, description="seeds", layout=WIDE)
         self.merge_what = w.Dropdown(options=MERGES, description="merge", layout=WIDE)
@@ -80,17 +80,21 @@ class Explorer:
         self._show_layers()
         self.change = w.VBox([*parts, *merging], layout=w.Layout(width="20rem", flex="0 0 auto"))
 
+    def _resize(self, steps: int) -> None:
+        self.cells.resize(steps)
+        self.swap_step.max = steps - 1
+
     def _show_layers(self) -> None:
         self.merge_layers.layout.display = "" if self.merge_what.value == MERGES[1] else "none"
 
     def _looks(self) -> None:
         layers = self.model.layers
-        self.step = w.IntSlider(0, 0, 0, description="step")
+        self.step = w.IntSlider(0, 0, self.schedule.steps - 1, description="step")
         self.frame = w.IntSlider(self.model.latent_frames - 1, 0, self.model.latent_frames - 1, description="frame")
         self.view_of = w.Dropdown(options=[(name, view) for view, name in NAMES.items()], description="view")
         self.layer = w.IntSlider(layers // 2, -1, layers - 1, description="layer")
         self.left, self.right = (w.Image(width=288, height=288, layout=w.Layout(visibility="hidden")) for _ in range(2))
-        self.chart = w.HTML()
+        self.question, self.chart = w.HTML(), w.HTML()
         for slider in (self.step, self.frame, self.view_of, self.layer):
             slider.observe(lambda _: self.draw(), "value")
         self.behaviours = w.SelectMultiple(options=BEHAVIOURS, description="I see", rows=6)
@@ -98,7 +102,8 @@ class Explorer:
         self.label_button.on_click(lambda _: self._guarded(self._label))
         pictures = w.HBox([w.VBox([w.HTML("clean"), self.left]), w.VBox([w.HTML("changed"), self.right])])
         sliders = [w.HBox([self.step, self.frame]), w.HBox([self.view_of, self.layer])]
-        self.look = w.VBox([*sliders, pictures, self.chart, w.HBox([self.behaviours, self.label_button])])
+        seen = w.HBox([self.behaviours, self.label_button])
+        self.look = w.VBox([*sliders, self.question, pictures, self.chart, seen])
         self.text = w.Text(description="share", layout=w.Layout(width="34rem"))
         self.load_button = w.Button(description="load")
         self.load_button.on_click(lambda _: self._guarded(lambda: self.load(Setting.from_text(self.text.value))))
@@ -119,7 +124,7 @@ class Explorer:
             steps=self.steps.value,
             noise=self.cells.chosen(),
             mode=self.mode.value,
-            swap=(min(self.swap_step.value, self.steps.value - 1), self.swap_layer.value) if self.swaps.value else None,
+            swap=(self.swap_step.value, self.swap_layer.value) if self.swaps.value else None,
             merge=self.merge.value,
             merge_layers=self.merge_layers.value if layers else None,
         )
@@ -154,12 +159,13 @@ class Explorer:
         return [run for run in (self.clean, self.changed) if run is not None]
 
     def _run(self) -> None:
-        self.stop()
         setting = self.setting()
-        setting.sample()  # says now what is wrong with it
+        prompt = setting.sample().prompt  # says now what is wrong with it, before anything is stopped
+        self.stop()
         if self.clean is None or self.clean.setting != setting.clean or self.clean.done < setting.steps:
             self.clean = Run(self.model, self.schedule, setting.clean, self._reported).start()
         self.changed = Run(self.model, self.schedule, setting, self._reported).start() if setting.changes else None
+        self.question.value = f"The model is told: <i>{html.escape(prompt)}</i>"
         self.text.value, self.stop_button.disabled = setting.to_text(), False
         self.step.max, self.progress.max = setting.steps - 1, setting.steps * (1 + setting.changes)
         self._reported()
@@ -172,7 +178,15 @@ class Explorer:
                 self._say(f"{type(run.error).__name__}: {run.error}")
         if all(run.done == run.setting.steps or run.ended for run in self.runs):
             self.stop_button.disabled = True
+            self._tell_if_stopped()
             self.draw()
+
+    def _tell_if_stopped(self) -> None:
+        """If somebody pressed *stop*: how far it is, and back to a step that can be looked at."""
+        last, furthest = self.runs[-1], max(run.done for run in self.runs)
+        if last.error is None and last.done < last.setting.steps:
+            self._say(f"stopped after {last.done} of {last.setting.steps} steps")
+            self.step.value = min(self.step.value, max(furthest - 1, 0))
 
     def draw(self) -> None:
         """Shows both runs at the place that the sliders name; nothing where a run has not come so far."""
@@ -186,7 +200,9 @@ class Explorer:
         self.chart.value = chart(self.runs, self.step.value)
 
     def _label(self) -> None:
-        label(self.labels, self.setting(), list(self.behaviours.value))
+        if not self.runs:
+            raise ValueError("run something first; the label is of what is shown")
+        label(self.labels, self.runs[-1].setting, list(self.behaviours.value))
         self._say(f"saved in {self.labels.name}")
 
     def _guarded(self, action: Callable[[], object]) -> None:

@@ -35,7 +35,7 @@ def hand_drawn(rooms: int, doors: list[tuple[Room, Room]], start: Room, goal: Ro
     """A maze that somebody drew: rooms are (column, row), doors join two neighbours.
 
     Raises:
-        ValueError: if it has no solution, or so few walls that its paths cannot be told apart.
+        ValueError: if it has no solution, no dead end, or so few walls that its paths cannot be told apart.
     """
     outside = [
         room for room in (start, goal, *(room for door in doors for room in door)) if room not in _lattice(rooms)
@@ -48,7 +48,10 @@ def hand_drawn(rooms: int, doors: list[tuple[Room, Room]], start: Room, goal: Ro
         raise ValueError("no path leads from green to red; open a wall between them")
     if len(doors) > rooms**2 + MOST_LOOPS - 1:
         raise ValueError("too many walls are open, so that there are too many paths to tell apart; close some")
-    return _sample_of(state | {"corner": corner}, "maze")
+    drawn = _sample_of(state | {"corner": corner}, "maze")
+    if len(drawn.candidates) < 2:
+        raise ValueError("there is one way to go and nothing to choose; open a wall to a dead end")
+    return drawn
 
 
 def _sample_of(state: dict, task: str) -> Sample:
