@@ -166,7 +166,7 @@ def test_stop_ends_both_runs(explorer):
     explorer.stop_button.click()
     finish(explorer)
     assert explorer.clean.done + explorer.changed.done < 100
-    assert explorer.stop_button.disabled
+    assert explorer.stop_button.disabled and "stopped after" in explorer.message.value
     explorer.step.value = 49
     assert bytes(explorer.right.value) == b"", "no picture of a step that was not reached"
 
