@@ -128,3 +128,12 @@ def test_speeds_are_those_of_the_benchmark_file():
     for part in ("shared_prefix", "readout", "layer_sweep"):
         assert f"{speed[part + '_speedup']:.2f} times less" in text
     assert f"takes {speed['evaluations_per_second']:.0f} steps of a {speed['frames']}-frame clip" in text
+
+
+def test_the_speed_of_a_cluster_is_that_on_record():
+    record = json.loads((ROOT / "benchmarks" / "cluster.json").read_text())
+    one, two = record["ray"]
+    assert one["rows_identical"] and two["rows_identical"] and (one["workers"], two["workers"]) == (1, 2)
+    text = " ".join(README.split())
+    assert f"make {record['runs']} runs of the mini model {two['speed_up']} times faster than one" in text
+    assert f"one worker {one['speed_up']} times" in text and f"took {two['seconds_of_few']:.0f} s" in text
