@@ -130,6 +130,7 @@ def test_a_maze_drawn_by_hand_is_solved_and_shared(server, page):
         page.get_by_title(wall).click()
     page.get_by_title("room (0, 0)").click()
     page.get_by_title("room (2, 0)").click()
+    screenshot(page, "explorer-drawing")
     lab.press_run(page)
     page.get_by_text("dead end 0 (wrong)").scroll_into_view_if_needed()
     screenshot(page, "explorer-maze")

@@ -9,7 +9,7 @@ SMALL = w.Layout(width="26px", height="22px", padding="0px", margin="1px")
 CELL = w.Layout(width="24px", height="17px", padding="0px", margin="1px")
 
 
-WALLS = "<style>.drawn-wall { background: #444 } .drawn-wall.mod-active { background: #56b4e9 }</style>"
+WALLS = "<style>.drawn-wall { background: #444 } .drawn-wall.mod-active { background: #f5f5f7 !important }</style>"
 
 
 class MazeEditor:
@@ -44,7 +44,7 @@ class MazeEditor:
         for y in range(2 * n - 1):
             for x in range(2 * n - 1):
                 self._place(x, y)
-        blank = [w.Label("", layout=SMALL) for _ in range((n - 1) ** 2)]
+        blank = [w.Label("", layout=SMALL).add_class("drawn-wall") for _ in range((n - 1) ** 2)]
         places = {(2 * x, 2 * y): button for (x, y), button in self.rooms.items()}
         places |= {(a[0] + b[0], a[1] + b[1]): button for (a, b), button in self.doors.items()}
         side = range(2 * n - 1)
