@@ -20,6 +20,24 @@ def test_every_published_notebook_has_its_page_and_the_index_lists_it(site):
     assert "How to cite" in index and "2603.16870" in index and "<table" in index
 
 
+def test_each_page_leads_to_those_beside_it(site):
+    names = pages.published()
+    first, second = ((site / f"{name}.html").read_text() for name in names[:2])
+    assert f'<a href="{names[1]}.html">next: {names[1]}</a>' in first and "previous:" not in first
+    assert f'<a href="{names[0]}.html">previous: {names[0]}</a>' in second
+    assert f">next: {names[2]}<" in second and ">next: " not in (site / f"{names[-1]}.html").read_text()
+
+
+def test_parameters_that_were_replaced_are_left_out():
+    own, injected = (
+        nbformat.v4.new_code_cell(f"samples = {number}", metadata={"tags": [tag]})
+        for number, tag in ((2, "parameters"), (30, "injected-parameters"))
+    )
+    both = pages.notebook_html(nbformat.v4.new_notebook(cells=[own, injected]))
+    assert "30" in both and both.count("samples") == 1
+    assert "samples" in pages.notebook_html(nbformat.v4.new_notebook(cells=[own]))
+
+
 def test_a_figure_without_stored_rows_is_not_published():
     assert {"0_walkthrough", "explorer", *pages.released()} == set(pages.published())
 

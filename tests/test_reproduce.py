@@ -45,6 +45,12 @@ def test_the_exit_code_is_one_only_if_more_than_a_twentieth_differs(capsys):
     assert "a | 20 | 20 | 0 | 19 | 20" in capsys.readouterr().out
 
 
+def test_the_readme_says_how_much_may_differ():
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    share, tolerance = f"{100 * reproduce.MAY_DIFFER:.0f} %", reproduce.TOLERANCE
+    assert f"more than {share} of them differ in their answer, or by more than {tolerance} in a number" in readme
+
+
 def test_every_section_of_the_parameters_has_its_experiment():
     parameters = yaml.safe_load((ROOT / "params.yaml").read_text())
     for scale in ("smoke", "mini", "real"):

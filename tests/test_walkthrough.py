@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from chain_of_steps import schedule
+
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 
@@ -33,6 +35,11 @@ EXERCISES = {
 def test_the_reference_solution_is_right(check):
     verdict = getattr(checks, check)(getattr(solutions, EXERCISES[check]))
     assert verdict.right and repr(verdict).startswith("Right. ")
+
+
+def test_the_noise_levels_that_it_names_are_those_of_the_presets():
+    paper, mini = (schedule.preset(name).sigmas[2] for name in ("paper", "mini"))
+    assert f"stand at sigma {paper:.2f}, the 20 of this notebook at {mini:.2f}" in checks.check_first_step(0.0041).why
 
 
 def test_every_check_has_an_exercise():

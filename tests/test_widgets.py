@@ -134,7 +134,7 @@ def test_a_label_is_of_what_is_shown(explorer):
     explorer.behaviours.value = ()
     explorer.label_button.click()
     assert "choose what you see" in explorer.message.value
-    assert json.loads(explorer.labels.read_text()), "a label is not replaced by none"
+    assert list(json.loads(explorer.labels.read_text()).values()) == [kept], "a label is not replaced by none"
 
 
 def test_what_the_model_is_told_is_shown(explorer):

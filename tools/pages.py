@@ -39,12 +39,10 @@ def main(out: Path) -> None:
     for name in published():
         notebook = nbformat.read(executed(name), as_version=4)
         title = next(re.findall(r"^# (.+)$", cell.source, re.M)[0] for cell in notebook.cells)
-        pages[name] = (title, notebook_html(notebook))
-    for name, (title, body) in pages.items():
-        (out / f"{name}.html").write_text(page(title, body, around(name, list(pages))), encoding="utf-8")
-    (out / "index.html").write_text(
-        page(NAME, index({name: title for name, (title, _) in pages.items()})), encoding="utf-8"
-    )
+        body = page(title, notebook_html(notebook), around(name, published()))
+        (out / f"{name}.html").write_text(body, encoding="utf-8")
+        pages[name] = title
+    (out / "index.html").write_text(page(NAME, index(pages)), encoding="utf-8")
 
 
 def around(name: str, names: list[str]) -> str:

@@ -59,7 +59,7 @@ class MazeEditor:
             self.rooms[room].on_click(lambda _: self._click(room))
         elif x % 2 != y % 2:
             door = ((x // 2, y // 2), ((x + 1) // 2, (y + 1) // 2))
-            self.doors[door] = _toggle(f"wall between {door[0]} and {door[1]}", SMALL, "info").add_class("drawn-wall")
+            self.doors[door] = _toggle(f"wall between {door[0]} and {door[1]}", SMALL).add_class("drawn-wall")
 
     def _click(self, room: tuple[int, int]) -> None:
         if self._next == "start":
@@ -102,8 +102,8 @@ class Cells:
             button.value = cell in set(map(tuple, cells))
 
 
-def _toggle(tooltip: str, layout: w.Layout, pressed: str) -> w.ToggleButton:
-    """A button that stays pressed, and then has another colour."""
+def _toggle(tooltip: str, layout: w.Layout, pressed: str = "") -> w.ToggleButton:
+    """A button that stays pressed, and then has the colour of a style of that name."""
     button = w.ToggleButton(False, layout=layout, tooltip=tooltip)
     button.observe(lambda change: setattr(button, "button_style", pressed if change["new"] else ""), "value")
     return button

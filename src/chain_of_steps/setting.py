@@ -54,13 +54,13 @@ class Setting:
 
     def _check_numbers(self) -> None:
         """What the widgets cannot say, but a text can."""
-        pairs = [*self.noise, *filter(None, (self.swap, self.merge_layers))]
+        changed = [*self.noise, *([self.swap] if self.swap else [])]  # each begins with its step
+        pairs = [*changed, self.merge_layers or (0, 0)]
         numbers = [self.index, self.seed, self.steps, self.merge, *(number for pair in pairs for number in pair)]
         if any(type(number) is not int or number < 0 for number in numbers) or any(len(pair) != 2 for pair in pairs):
             raise ValueError("a setting has whole numbers from 0 on, its cells, swap and layers are pairs of them")
-        steps = [step for step, _ in (*self.noise, *filter(None, (self.swap,)))]
-        first, last = self.merge_layers or (0, 0)
-        if not 1 <= self.steps <= MOST_STEPS or max(steps, default=0) >= self.steps or first > last:
+        first, last = pairs[-1]
+        if not 1 <= self.steps <= MOST_STEPS or any(step >= self.steps for step, _ in changed) or first > last:
             raise ValueError(f"a setting has 1 to {MOST_STEPS} steps, changes none beyond, and its layers are in order")
 
     @property
