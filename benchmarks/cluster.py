@@ -35,7 +35,9 @@ def runs(samples: int, first: int = 0) -> list[Run]:
     ]
 
 
-def timed(experiment: Perturbation, wanted: list[Run], executor: object) -> tuple[float, list[dict]]:
+def timed(
+    experiment: Perturbation, wanted: list[Run], executor: object
+) -> tuple[float, list[dict]]:
     """Seconds of a sweep into an empty store, and its rows."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
@@ -53,11 +55,17 @@ def measure(experiment: Perturbation, samples: int, workers: int) -> tuple[dict,
         all_, rows = timed(experiment, runs(workers + samples, first=1000 - samples), cluster.Ray())
     finally:
         ray.shutdown()
-    return {"workers": workers, "seconds_of_few": round(few, 1), "seconds": round(all_ - few, 1)}, rows
+    return {
+        "workers": workers,
+        "seconds_of_few": round(few, 1),
+        "seconds": round(all_ - few, 1),
+    }, rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--samples", type=int, default=24)
     parser.add_argument("--model", default="data/mini")
@@ -65,14 +73,21 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     experiment = Perturbation(VideoModel.load(options.model), preset("mini"))
-    plain, expected = timed(experiment, runs(options.samples, first=1000 - options.samples), "local")
+    plain, expected = timed(
+        experiment, runs(options.samples, first=1000 - options.samples), "local"
+    )
     found = []
     for workers in options.workers:
         line, rows = measure(experiment, options.samples, workers)
         same = [row for row in rows if row["key"] in {row["key"] for row in expected}] == expected
         found.append(line | {"speed_up": round(plain / line["seconds"], 2), "rows_identical": same})
         print(found[-1], flush=True)
-    record = {"plain_seconds": round(plain, 1), "runs": len(expected), "torch": torch.__version__, "ray": found}
+    record = {
+        "plain_seconds": round(plain, 1),
+        "runs": len(expected),
+        "torch": torch.__version__,
+        "ray": found,
+    }
     Path(options.out).write_text(json.dumps(record, indent=1) + "\n")
 
 

@@ -39,23 +39,37 @@ def compare(model: VideoModel, schedule: Schedule, samples: list[Sample]) -> dic
         torch.set_num_threads(before)
     reference = ways.pop((1, False))
     return {
-        f"{threads} thread{'s' * (threads > 1)}, {'shared' if shared else 'alone'}": _against(model, reference, found)
+        f"{threads} thread{'s' * (threads > 1)}, {'shared' if shared else 'alone'}": _against(
+            model, reference, found
+        )
         for (threads, shared), found in ways.items()
     }
 
 
-def finals(model: VideoModel, schedule: Schedule, sample: Sample, seed: int, shared: bool) -> list[torch.Tensor]:
+def finals(
+    model: VideoModel, schedule: Schedule, sample: Sample, seed: int, shared: bool
+) -> list[torch.Tensor]:
     """The final latents of a clean run and of five with noise at a step or in a frame."""
     condition, steps = model.prepare_sample(sample), schedule.steps
-    noises = [(), *((NoiseAtStep(s),) for s in (0, steps // 4, steps // 2, steps - 1)), (NoiseAtFrame(1),)]
+    noises = [
+        (),
+        *((NoiseAtStep(s),) for s in (0, steps // 4, steps // 2, steps - 1)),
+        (NoiseAtFrame(1),),
+    ]
     if not shared:
-        return [generate(model, condition, schedule, seed, interventions=noise).latents[-1] for noise in noises]
+        return [
+            generate(model, condition, schedule, seed, interventions=noise).latents[-1]
+            for noise in noises
+        ]
     grown = dict(grow(model, condition, schedule, seed, [Branch(noise) for noise in noises]))
     return [grown[index].latents[-1] for index in range(len(noises))]
 
 
 def _against(model: VideoModel, reference: list, found: list) -> dict:
-    seen = [(s, a, b, model.decode(a), model.decode(b)) for (s, a), (_, b) in zip(reference, found, strict=True)]
+    seen = [
+        (s, a, b, model.decode(a), model.decode(b))
+        for (s, a), (_, b) in zip(reference, found, strict=True)
+    ]
     return {
         "runs": len(seen),
         "largest": max(float((a - b).abs().max()) for _, a, b, _, _ in seen),
@@ -65,7 +79,9 @@ def _against(model: VideoModel, reference: list, found: list) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--samples", type=int, default=4, help="of each task")
     parser.add_argument("--model", default="data/mini")
     parser.add_argument("--steps", type=int, default=20)
@@ -74,7 +90,12 @@ def main() -> None:
     samples = [sample for task in TASKS for sample in suites.draw(task, options.samples, seed=11)]
     schedule = replace(preset("mini"), steps=options.steps)
     ways = compare(VideoModel.load(options.model), schedule, samples)
-    record = {"tolerance": TOLERANCE, "steps": options.steps, "torch": torch.__version__, "ways": ways}
+    record = {
+        "tolerance": TOLERANCE,
+        "steps": options.steps,
+        "torch": torch.__version__,
+        "ways": ways,
+    }
     Path(options.out).write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record, indent=1))
 

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from playwright.sync_api import Page, sync_playwright
 
-from chain_of_steps import processor, schedule
+from chain_of_steps import cpu, schedule
 from chain_of_steps.explorer import VIEWS, Run
 from chain_of_steps.models import VideoModel
 from chain_of_steps.widgets import Explorer
@@ -78,14 +78,22 @@ def jumps(explorer: Explorer) -> list[float]:
         slider = (explorer.step, explorer.frame, explorer.layer)[int(rng.integers(3))]
         place = int(rng.integers(slider.min, slider.max + 1))
         if place != slider.value:
-            taken.append(seconds(lambda slider=slider, place=place: setattr(slider, "value", place)))
+            taken.append(
+                seconds(lambda slider=slider, place=place: setattr(slider, "value", place))
+            )
     return taken
 
 
 def scrubs() -> list[float]:
     """Milliseconds of scrubs along the steps in a browser, back and forth."""
-    with tempfile.TemporaryDirectory() as folder, lab.running(Path(folder)) as server, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser.chromium_path(), args=browser.ARGS)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        lab.running(Path(folder)) as server,
+        sync_playwright() as playwright,
+    ):
+        chromium = playwright.chromium.launch(
+            executable_path=browser.chromium_path(), args=browser.ARGS
+        )
         page = chromium.new_page(viewport={"width": 1280, "height": 1000})
         server.open(page, "explorer")
         server.run(page)
@@ -111,13 +119,17 @@ def measure(folder: str) -> dict:
     kernel = 1000 * np.array(jumps(explorer))
     seen = scrubs()
     return {
-        "rerun_seconds": {"median": round(float(np.median(looked)), 2), "worst": round(max(looked), 2), "n": RERUNS},
+        "rerun_seconds": {
+            "median": round(float(np.median(looked)), 2),
+            "worst": round(max(looked), 2),
+            "n": RERUNS,
+        },
         "rerun_decoded_seconds": {"median": round(float(np.median(decoded)), 2), "n": RERUNS},
         "scrub_ms": spread(seen),
         "scrub_ms_in_the_kernel": spread(kernel),
         "steps": explorer.schedule.steps,
         "threads": torch.get_num_threads(),
-        "machine": {"processor": processor.name(), "cores": os.cpu_count()},
+        "machine": {"processor": cpu.name(), "cores": os.cpu_count()},
     }
 
 
@@ -128,7 +140,9 @@ def spread(values: list[float]) -> dict:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default="data/mini")
     parser.add_argument("--json", default="-", help="file to write; - is standard output")
     options = parser.parse_args()

@@ -28,7 +28,10 @@ class LayerBench:
     def __init__(self, model: VideoModel, condition: Condition, schedule: Schedule):
         self.model, self.condition, self.schedule = model, condition, schedule
         self.transformer = model.transformers[0]
-        self.x, self.t = model.noise(condition, 0), schedule.scheduler(model.prediction).timesteps[0]
+        self.x, self.t = (
+            model.noise(condition, 0),
+            schedule.scheduler(model.prediction).timesteps[0],
+        )
 
     @cached_property
     def donor(self) -> list[Tensor]:
@@ -68,7 +71,10 @@ class LayerBench:
         traced, outputs = NNsight(self.transformer), []
         inputs = torch.cat([self.x, self.condition.image], dim=1)
         for layer, state in enumerate(self.donor):
-            with torch.no_grad(), traced.trace(inputs, self.t.expand(1), self.condition.prompt, return_dict=False):
+            with (
+                torch.no_grad(),
+                traced.trace(inputs, self.t.expand(1), self.condition.prompt, return_dict=False),
+            ):
                 hidden = traced.blocks[layer].output
                 hidden[:] = state
                 output = traced.output.save()

@@ -89,7 +89,9 @@ class Bench:
         x = self.model.noise(self.condition, 0)
         inputs = torch.cat([x, self.condition.image], dim=1)
         for t in SCHEDULE.scheduler(self.model.prediction).timesteps:
-            self.model.pipe.transformer(inputs, t.expand(1), self.condition.prompt, return_dict=False)
+            self.model.pipe.transformer(
+                inputs, t.expand(1), self.condition.prompt, return_dict=False
+            )
 
     def _count(self) -> None:
         self.executed += 1
@@ -122,7 +124,9 @@ def measure(folder: str) -> dict:
     patch = LayerBench(bench.model, bench.condition, SCHEDULE)
     ways = [patch.ours, patch.hooks, *([patch.nnsight] if has_nnsight() else [])]
     patched = [[seconds(way) for way in ways] for _ in range(9)]
-    by_layer = [statistics.median(turn[way] / turn[0] for turn in patched) for way in range(len(ways))]
+    by_layer = [
+        statistics.median(turn[way] / turn[0] for turn in patched) for way in range(len(ways))
+    ]
     every = STEPS * statistics.median(rival)  # seconds for one pipeline call per noised step
     return {
         "shared_prefix_speedup": round(every / ours, 3),
@@ -134,7 +138,11 @@ def measure(folder: str) -> dict:
         "executed_evaluations": executed,
         "evaluations_per_second": round(STEPS / statistics.median(loops), 1),
         "forward_ms": round(1000 * statistics.median(plain) / STEPS, 2),
-        "decode_ms": round(1000 * statistics.median(seconds(lambda: bench.model.decode(latents)) for _ in range(9)), 2),
+        "decode_ms": round(
+            1000
+            * statistics.median(seconds(lambda: bench.model.decode(latents)) for _ in range(9)),
+            2,
+        ),
         "theory": {
             "shared_prefix_speedup": round(STEPS**2 / evaluations(to_the_end, STEPS, 1), 3),
             "readout_speedup": round(STEPS**2 / evaluations(early, STEPS, 1), 3),
@@ -152,7 +160,9 @@ def cost_figure(file: str) -> None:
 
     steps, noised, samples = range(10, 101, 5), range(1, STEPS + 1), range(1, 401, 10)
     ways = {"one pipeline call per run": (lambda n, k: n * k, PALETTE[0])}
-    for colour, (label, after) in zip(PALETTE[1:], (("shared pasts", None), ("read 5 steps later", 5)), strict=False):
+    for colour, (label, after) in zip(
+        PALETTE[1:], (("shared pasts", None), ("read 5 steps later", 5)), strict=False
+    ):
         ways[label] = (lambda n, k, after=after: evaluations(_spread(n, k, after), n, 1), colour)
     with style():
         figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.4))
@@ -160,7 +170,9 @@ def cost_figure(file: str) -> None:
             axes[0].plot(steps, [cost(n, n) for n in steps], color=colour, label=label)
             axes[1].plot(noised, [cost(STEPS, k) for k in noised], color=colour)
             axes[2].plot(samples, [n * cost(STEPS, STEPS) for n in samples], color=colour)
-        axes[0].set(xlabel="steps (one run per step)", ylabel="model evaluations", title="one sample")
+        axes[0].set(
+            xlabel="steps (one run per step)", ylabel="model evaluations", title="one sample"
+        )
         axes[1].set(xlabel="noised steps, of 50", title="one sample")
         axes[2].set(xlabel="samples", title="50 steps, each noised once")
         axes[0].legend(frameon=False)
@@ -175,7 +187,9 @@ def _spread(steps: int, count: int, after: int | None) -> list[Branch]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default="data/mini")
     parser.add_argument("--json", default="-", help="file to write; - is standard output")
     parser.add_argument("--figure", help="draw how the cost grows, into this PNG")

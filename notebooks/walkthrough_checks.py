@@ -27,13 +27,19 @@ def check_noisy(noisy: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
     if verdict:
         return verdict
     if torch.allclose(mixed, 0.75 * clean + 0.25 * noise, atol=1e-5):
-        return Verdict(True, "At s = 0 it is the clean clip, at s = 1 pure noise, and in between a straight line.")
+        return Verdict(
+            True,
+            "At s = 0 it is the clean clip, at s = 1 pure noise, and in between a straight line.",
+        )
     if torch.allclose(mixed, 0.25 * clean + 0.75 * noise, atol=1e-5):
         return Verdict(
-            False, "Yours runs backwards: at s = 0 it gives the noise. Which of the two fades out as s grows?"
+            False,
+            "Yours runs backwards: at s = 0 it gives the noise. Which of the two fades out as s grows?",
         )
     if torch.allclose(mixed, clean + 0.25 * noise, atol=1e-5):
-        return Verdict(False, "You add the noise, but keep the whole clip: at s = 1 the clip is still there.")
+        return Verdict(
+            False, "You add the noise, but keep the whole clip: at s = 1 the clip is still there."
+        )
     return Verdict(False, "Mix the two with weights that sum to 1; s is the weight of the noise.")
 
 
@@ -46,12 +52,18 @@ def check_clean_estimate(clean_estimate: Callable[[Tensor, float, Tensor], Tenso
     if verdict:
         return verdict
     if torch.allclose(found, clean, atol=1e-5):
-        return Verdict(True, "With the true velocity it is the clean clip at once, from any noise level.")
+        return Verdict(
+            True, "With the true velocity it is the clean clip at once, from any noise level."
+        )
     if torch.allclose(found, x + sigma * velocity, atol=1e-5):
-        return Verdict(False, "You walk along the velocity, towards the noise. The clean clip lies the other way.")
+        return Verdict(
+            False,
+            "You walk along the velocity, towards the noise. The clean clip lies the other way.",
+        )
     if torch.allclose(found, x - velocity, atol=1e-5):
         return Verdict(
-            False, "You go too far: from noise level sigma, the clean clip is sigma velocities away, not one."
+            False,
+            "You go too far: from noise level sigma, the clean clip is sigma velocities away, not one.",
         )
     return Verdict(False, "The velocity is x_1 - x_0. How many of it lie between x_s and x_0?")
 
@@ -66,14 +78,23 @@ def check_step(step: Callable[[Tensor, Tensor, float, float], Tensor]) -> Verdic
     if torch.allclose(found, wanted, atol=1e-5):
         return Verdict(True, "As sigma halves, so does the distance to the clean estimate.")
     if torch.allclose(found, clean, atol=1e-5):
-        return Verdict(False, "You jump to the clean estimate itself; a step only goes as far as the next noise level.")
-    if torch.allclose(found, x + 0.3 * (x - clean), atol=1e-5) or torch.allclose(found, x + (x - clean) / 2, atol=1e-5):
+        return Verdict(
+            False,
+            "You jump to the clean estimate itself; a step only goes as far as the next noise level.",
+        )
+    if torch.allclose(found, x + 0.3 * (x - clean), atol=1e-5) or torch.allclose(
+        found, x + (x - clean) / 2, atol=1e-5
+    ):
         return Verdict(False, "You walk away from the clean estimate.")
     if torch.allclose(found, x + 0.3 * (clean - x), atol=1e-5):
         return Verdict(
-            False, "Almost: sigma - sigma_next is a share of what? From sigma, the clean estimate is sigma away."
+            False,
+            "Almost: sigma - sigma_next is a share of what? From sigma, the clean estimate is sigma away.",
         )
-    return Verdict(False, "What share of the difference x - x0_hat is left at sigma_next? It shrinks as sigma does.")
+    return Verdict(
+        False,
+        "What share of the difference x - x0_hat is left at sigma_next? It shrinks as sigma does.",
+    )
 
 
 def check_first_step(share: float) -> Verdict:
@@ -88,25 +109,36 @@ def check_first_step(share: float) -> Verdict:
             "stand at sigma 0.99, the 20 of this notebook at 0.96. So say sigma, too.",
         )
     if abs(value - 0.02) < 2e-3:
-        return Verdict(False, "That is 1 / 50, an unshifted grid. With shift 5, sigma = 5 u / (1 + 4 u).")
+        return Verdict(
+            False, "That is 1 / 50, an unshifted grid. With shift 5, sigma = 5 u / (1 + 4 u)."
+        )
     if abs(value - 0.9959) < 1e-3:
         return Verdict(False, "That is sigma after the step. How far is it from 1?")
     if abs(value - 0.41) < 0.03:
         return Verdict(False, "You are out by a factor of 100: give a share, not per cent.")
-    return Verdict(False, "Sigma of step 1 is 5 u / (1 + 4 u) with u = 1 - 1/50; the way is 1 minus that.")
+    return Verdict(
+        False, "Sigma of step 1 is 5 u / (1 + 4 u) with u = 1 - 1/50; the way is 1 minus that."
+    )
 
 
 def check_dose(cells: tuple[int, int]) -> Verdict:
     """Exercise 5: changed (step, frame) cells of noise at one step and of noise at one frame; 20 steps, 9 frames."""
     if not isinstance(cells, (tuple, list)) or len(cells) != 2:
-        return Verdict(False, "Give two numbers: cells of noise at one step, and of noise at one frame.")
+        return Verdict(
+            False, "Give two numbers: cells of noise at one step, and of noise at one frame."
+        )
     if tuple(cells) == (9, 20):
         return Verdict(
-            True, "So the frame gets more than twice the step's dose. Notebook 2 gives both the same, on many samples."
+            True,
+            "So the frame gets more than twice the step's dose. Notebook 2 gives both the same, on many samples.",
         )
     if tuple(cells) == (20, 9):
-        return Verdict(False, "The other way round: one step has all frames, one frame has all steps.")
-    return Verdict(False, "Draw the grid, 20 steps by 9 frames. Which cells does each of the two touch?")
+        return Verdict(
+            False, "The other way round: one step has all frames, one frame has all steps."
+        )
+    return Verdict(
+        False, "Draw the grid, 20 steps by 9 frames. Which cells does each of the two touch?"
+    )
 
 
 def check_swap(letter: str) -> Verdict:
@@ -114,7 +146,8 @@ def check_swap(letter: str) -> Verdict:
     answer = str(letter).strip().lower()
     if answer == "c":
         return Verdict(
-            True, "All that the later layers see is the state, the text and the time. So no layer is special."
+            True,
+            "All that the later layers see is the state, the text and the time. So no layer is special.",
         )
     why = {
         "a": "Later layers may matter in a trained network, but a full swap leaves them nothing of the receiver.",
@@ -132,12 +165,17 @@ def check_variance(variance: Callable[[int], float]) -> Verdict:
             return verdict
         values.append(value)
     if all(abs(v - w) < 1e-6 for v, w in zip(values, (1, 1 / 3, 0.1), strict=True)):
-        return Verdict(True, "The next step expects more noise than is left. So merge clean estimates, or rescale.")
+        return Verdict(
+            True,
+            "The next step expects more noise than is left. So merge clean estimates, or rescale.",
+        )
     if all(abs(v - k**-0.5) < 1e-6 for v, k in zip(values, (1, 3, 10), strict=True)):
         return Verdict(False, "That is the standard deviation. The variance is its square.")
     if all(abs(v - 1) < 1e-6 for v in values):
         return Verdict(False, "Independent noises cancel in part: their mean is shorter than each.")
-    return Verdict(False, "The variance of a sum of k independent noises is k; now divide the sum by k.")
+    return Verdict(
+        False, "The variance of a sum of k independent noises is k; now divide the sum by k."
+    )
 
 
 def check_null(weights: Callable[[Tensor, float, Tensor], Tensor]) -> Verdict:
@@ -152,26 +190,37 @@ def check_null(weights: Callable[[Tensor, float, Tensor], Tensor]) -> Verdict:
         return verdict
     if found.shape == wanted.shape and torch.allclose(found, wanted, atol=1e-4):
         return Verdict(
-            True, "No search, no insight, and yet its mean looks like several paths at once. That is the null."
+            True,
+            "No search, no insight, and yet its mean looks like several paths at once. That is the null.",
         )
     if found.shape == wanted.shape and torch.allclose(found.sum(), torch.tensor(1.0), atol=1e-4):
         bare = (x - candidates).pow(2).flatten(1).sum(1)
         if torch.allclose(found, torch.softmax(-bare / (2 * sigma**2), 0), atol=1e-4):
-            return Verdict(False, "In x_s a candidate is faded: compare with (1 - sigma) times the candidate.")
+            return Verdict(
+                False, "In x_s a candidate is faded: compare with (1 - sigma) times the candidate."
+            )
         if torch.allclose(found, torch.softmax(distance / (2 * sigma**2), 0), atol=1e-4):
             return Verdict(False, "You reward distance. The nearer candidate should weigh more.")
-        if torch.allclose(found, torch.softmax(-distance / _made_up(1)[0].numel() / (2 * sigma**2), 0), atol=1e-4):
+        if torch.allclose(
+            found, torch.softmax(-distance / _made_up(1)[0].numel() / (2 * sigma**2), 0), atol=1e-4
+        ):
             return Verdict(
-                False, "You average over the numbers of a clip. Their noises are independent: squares add up."
+                False,
+                "You average over the numbers of a clip. Their noises are independent: squares add up.",
             )
         if torch.allclose(found, torch.softmax(-distance.sqrt() / (2 * sigma**2), 0), atol=1e-4):
             return Verdict(False, "You take the distance; a Gaussian falls with its square.")
         return Verdict(
-            False, "They sum to 1, but the noise is Gaussian of variance sigma squared: -distance / (2 sigma^2)."
+            False,
+            "They sum to 1, but the noise is Gaussian of variance sigma squared: -distance / (2 sigma^2).",
         )
     if found.shape == wanted.shape and torch.allclose(found / found.sum(), wanted, atol=1e-4):
-        return Verdict(False, "In the right proportion, but they do not sum to 1: divide by their sum.")
-    return Verdict(False, f"Expected {len(wanted)} weights that sum to 1: a softmax over the candidates.")
+        return Verdict(
+            False, "In the right proportion, but they do not sum to 1: divide by their sum."
+        )
+    return Verdict(
+        False, f"Expected {len(wanted)} weights that sum to 1: a softmax over the candidates."
+    )
 
 
 def _made_up(count: int) -> list[Tensor]:
@@ -192,10 +241,16 @@ def _asked(function: Callable, *arguments: object) -> tuple[Tensor, Verdict | No
     if isinstance(found, Tensor):
         return found, None
     if isinstance(found, Exception):
-        return torch.zeros(0), Verdict(False, f"Your function raises {type(found).__name__}: {found}")
+        return torch.zeros(0), Verdict(
+            False, f"Your function raises {type(found).__name__}: {found}"
+        )
     if found is not ... and found is not None:
-        return torch.zeros(0), Verdict(False, f"Your function gives a {type(found).__name__}; a tensor is expected.")
-    return torch.zeros(0), Verdict(False, "Your function gives no tensor yet: replace the three dots.")
+        return torch.zeros(0), Verdict(
+            False, f"Your function gives a {type(found).__name__}; a tensor is expected."
+        )
+    return torch.zeros(0), Verdict(
+        False, "Your function gives no tensor yet: replace the three dots."
+    )
 
 
 def _number(value: object) -> tuple[float, Verdict | None]:

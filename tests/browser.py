@@ -36,7 +36,9 @@ def chromium_path() -> str:
     """Where Chromium is. Without one, CI installs Debian's; elsewhere the calling test is skipped."""
     if not chromium_is_here():
         pytest.skip("needs Chromium on the PATH (Debian and Ubuntu: apt install chromium)")
-    with open(Path(tempfile.gettempdir()) / "chromium.lock", "w") as lock:  # the tests run in two processes
+    with open(
+        Path(tempfile.gettempdir()) / "chromium.lock", "w"
+    ) as lock:  # the tests run in two processes
         fcntl.flock(lock, fcntl.LOCK_EX)
         if shutil.which("chromium") is None:
             _install()
@@ -49,7 +51,9 @@ def _install() -> None:
     apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run([*apt, "update"], check=True, env=quiet)
-    subprocess.run([*apt, "install", "-y", "--no-install-recommends", "chromium"], check=True, env=quiet)
+    subprocess.run(
+        [*apt, "install", "-y", "--no-install-recommends", "chromium"], check=True, env=quiet
+    )
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:

@@ -15,7 +15,7 @@ import torch
 from fault_table import PLAN, SHORT, check, one_sentence, tiny_model
 from safetensors.torch import load_file, save_file
 
-from chain_of_steps import faults, training, vbvr
+from chain_of_steps import faults, vbvr
 from chain_of_steps.__main__ import main
 from chain_of_steps.denoise import generate
 from chain_of_steps.experiments.perturbation import Perturbation
@@ -24,6 +24,7 @@ from chain_of_steps.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep
 from chain_of_steps.models import VideoModel
 from chain_of_steps.store import Store
 from chain_of_steps.sweep import Branch, grow, sweep
+from chain_of_steps.training.progress import Progress
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -44,8 +45,12 @@ def changed(folder: Path, change: Callable[[dict], dict]) -> bytes:
 
 @check
 def weights_gap(saved, capfd, times):
-    for name in [n for n in load_file(saved / "text_encoder/model.safetensors") if "layer_norm" in n][:times]:
-        whole = changed(saved / "text_encoder", lambda t, name=name: {n: x for n, x in t.items() if n != name})
+    for name in [
+        n for n in load_file(saved / "text_encoder/model.safetensors") if "layer_norm" in n
+    ][:times]:
+        whole = changed(
+            saved / "text_encoder", lambda t, name=name: {n: x for n, x in t.items() if n != name}
+        )
         assert main(["bench", "--model", str(saved), "--samples-per-task", "1"]) == 2
         one_sentence(capfd, "lacks 1 tensors, such as", "dvc pull --force")
         (saved / "text_encoder/model.safetensors").write_bytes(whole)
@@ -69,20 +74,38 @@ def weights_shape(saved, capfd, times):
 def checkpoint_damaged(tmp_path, monkeypatch, capfd, times):
     file, code = tmp_path / "denoiser.safetensors", tmp_path / "codec.safetensors"
     model = torch.nn.Linear(3, 3)
-    training.Progress(7, {n: p.detach().clone() for n, p in model.named_parameters()}).save(file, model)
+    Progress(7, {n: p.detach().clone() for n, p in model.named_parameters()}).save(file, model)
     other = file.read_bytes()
-    damages = [(b"", b""), (other[: len(other) // 2], b""), (b"rubbish" * 20, b""), (other, other), (other, None)]
+    damages = [
+        (b"", b""),
+        (other[: len(other) // 2], b""),
+        (b"rubbish" * 20, b""),
+        (other, other),
+        (other, None),
+    ]
     assert len(damages) == times
     for checkpoint, codec in damages:
         file.write_bytes(checkpoint)
         code.unlink(missing_ok=True) if codec is None else code.write_bytes(codec)
-        train = ["train", "--budget", "1s", "--resume", "--work", str(tmp_path), "--out", str(tmp_path / "out")]
+        train = [
+            "train",
+            "--budget",
+            "1s",
+            "--resume",
+            "--work",
+            str(tmp_path),
+            "--out",
+            str(tmp_path / "out"),
+        ]
         assert main(train) == 2
         one_sentence(capfd, "checkpoint", "move its folder away")
         assert file.read_bytes() == checkpoint
-    with pytest.raises(ValueError, match=r"is of another model: average/weight has shape \(3, 3\); expected \(4, 4\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"is of another model: average/weight has shape \(3, 3\); expected \(4, 4\)",
+    ):
         file.write_bytes(other)
-        training.Progress.load(file, torch.nn.Linear(4, 4))
+        Progress.load(file, torch.nn.Linear(4, 4))
 
 
 @check
@@ -134,7 +157,10 @@ def parameters(tmp_path, monkeypatch, capfd, times):
 
 @check
 def parameter_files(tmp_path, monkeypatch, capfd, times):
-    file, texts = tmp_path / "x.yaml", ("real: [1, {", "", "[1, 2]", "other: 3", "?", "claims:", "claims:\n- a: 1")
+    file, texts = (
+        tmp_path / "x.yaml",
+        ("real: [1, {", "", "[1, 2]", "other: 3", "?", "claims:", "claims:\n- a: 1"),
+    )
     assert 2 * len(texts) == times
     for text in texts:
         file.write_text(text)
@@ -223,11 +249,17 @@ def first_frames(tmp_path, monkeypatch, capfd, times):
 
 @check
 def prompts(tmp_path, monkeypatch, capfd, times):
-    model, odd = tiny_model(), ["", "draw " * 5000, "画出从绿色到红色的路", "путь 🟢→🔴", "\x00\x07\u202e"]
+    model, odd = (
+        tiny_model(),
+        ["", "draw " * 5000, "画出从绿色到红色的路", "путь 🟢→🔴", "\x00\x07\u202e"],
+    )
     assert len(odd) == times
     for prompt in odd:
         condition = model.prepare(prompt, np.zeros((16, 16, 3), np.uint8), 5)
-        assert condition.prompt.shape == model.prepare("draw", np.zeros((16, 16, 3), np.uint8), 5).prompt.shape
+        assert (
+            condition.prompt.shape
+            == model.prepare("draw", np.zeros((16, 16, 3), np.uint8), 5).prompt.shape
+        )
         assert generate(model, condition, SHORT, 0).latents[-1].isfinite().all()
 
 
@@ -239,7 +271,10 @@ def nan(tmp_path, monkeypatch, capfd, times):
         model = tiny_model()
         model.pipe.transformer.proj_out.bias[0] = value
         experiment, store = Perturbation(model, SHORT), Store(tmp_path, "x")
-        assert faults.told(lambda e=experiment, s=store: sweep(e, s, e.plan(**PLAN)) and None, "x") == 2
+        assert (
+            faults.told(lambda e=experiment, s=store: sweep(e, s, e.plan(**PLAN)) and None, "x")
+            == 2
+        )
         one_sentence(capfd, "the clean estimate at step 0 is not finite")
         assert not store.rows
 
@@ -262,10 +297,14 @@ def no_gpu(saved, capfd, times):
 @check
 def gpu_full(saved, capfd, times, monkeypatch):
     def out_of_memory(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nSee documentation")
+        raise torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 20 GiB.\nSee documentation"
+        )
 
     monkeypatch.setattr(VideoModel, "predict", out_of_memory)
-    assert main(["bench", "--model", str(saved), "--samples-per-task", "1", "--task", "bounce"]) == 2
+    assert (
+        main(["bench", "--model", str(saved), "--samples-per-task", "1", "--task", "bounce"]) == 2
+    )
     one_sentence(capfd, "the GPU's memory is full; clips already go one at a time")
 
 
@@ -275,7 +314,9 @@ def stopped(tmp_path, monkeypatch, capfd, times):
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
         time.sleep(5)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in a process of its own ignores it
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a test in a process of its own ignores it
     try:
         assert faults.told(work, "x") == 130
     finally:
@@ -285,7 +326,10 @@ def stopped(tmp_path, monkeypatch, capfd, times):
 
 @check
 def debug(tmp_path, monkeypatch, capfd, times):
-    for command in (["--debug", "claims", "--claims", "nowhere"], ["claims", "--debug", "--claims", "nowhere"]):
+    for command in (
+        ["--debug", "claims", "--claims", "nowhere"],
+        ["claims", "--debug", "--claims", "nowhere"],
+    ):
         with pytest.raises(FileNotFoundError):
             main(command)
     assert faults.told(lambda: {}["x"], "x") == 70

@@ -18,11 +18,13 @@ import torch
 from fault_table import PLAN, SHORT, check, one_sentence, tiny_model
 from safetensors.torch import load_file
 
-from chain_of_steps import faults, suites, training, vbvr
+from chain_of_steps import faults, suites, vbvr
 from chain_of_steps.experiments.perturbation import Perturbation
 from chain_of_steps.generating import cases_of, generate_videos
 from chain_of_steps.store import Store
 from chain_of_steps.sweep import sweep
+from chain_of_steps.training import mini
+from chain_of_steps.training.progress import Progress
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -66,23 +68,35 @@ def files(folder: Path | None) -> set[str]:
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file but the temporary ones that a kill may leave."""
     kept = (file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
-    return {str(file.relative_to(folder)): file.read_bytes() for file in kept if file.suffix != ".damaged"}
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in kept
+        if file.suffix != ".damaged"
+    }
+
+
+class Weights:
+    """A batch whose loss is how large the weights are, at every step."""
+
+    def at(self, step: int) -> "Weights":
+        return self
+
+    def loss(self, model: torch.nn.Module) -> torch.Tensor:
+        return sum(p.pow(2).sum() for p in model.parameters())
 
 
 @check
 def training_killed(tmp_path, monkeypatch, capfd, times):
-    monkeypatch.setattr(training, "SAVE_EVERY", 1)
-    monkeypatch.setattr(training, "Examples", lambda codec, frames: frames)
-    monkeypatch.setattr(training, "_loss_of_step", lambda model, *_: sum(p.pow(2).sum() for p in model.parameters()))
-    monkeypatch.setattr(training.shutil, "which", lambda name: None)
+    monkeypatch.setattr(mini, "SAVE_EVERY", 1)
+    monkeypatch.setattr(mini, "compile_blocks", lambda transformer: None)
     file, steps = tmp_path / "denoiser.safetensors", []
 
     def work() -> None:
         pipe = tiny.mini_like()
-        model = training.Denoiser(pipe.text_encoder, pipe.transformer)
-        began = training.Progress.load(file, model).step
+        model = mini.Denoiser(pipe.text_encoder, pipe.transformer)
+        began = Progress.load(file, model).step
         assert began >= max(steps, default=0), "a finished step was lost"
-        training.fit_denoiser(model, None, file, time.time() + 0.4, print)
+        mini.fit_denoiser(model, Weights(), file, time.time() + 0.4, print)
 
     for _ in range(times):
         killed(work, 1, 0.6)
@@ -114,7 +128,9 @@ def generate_killed(tmp_path, monkeypatch, capfd, times):
 @check
 def reproduce_killed(tmp_path, monkeypatch, capfd, times):
     experiment = Perturbation(tiny_model(), SHORT)
-    monkeypatch.setattr(reproduce, "experiments", lambda: {"x": (experiment, experiment.plan(**PLAN))})
+    monkeypatch.setattr(
+        reproduce, "experiments", lambda: {"x": (experiment, experiment.plan(**PLAN))}
+    )
     monkeypatch.setattr(reproduce, "WORKERS", 1)
     reproduce.compute(tmp_path / "whole")
     killed(lambda: reproduce.compute(tmp_path / "killed"), times, 1.0)
@@ -164,7 +180,7 @@ def disk_full_rows(tmp_path, monkeypatch, capfd, times):
 
 @check
 def disk_full_files(tmp_path, monkeypatch, capfd, times):
-    from chain_of_steps.checkpoints import save_tensors
+    from chain_of_steps.training.checkpoints import save_tensors
     from chain_of_steps.video import write_video
 
     clip = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
@@ -177,7 +193,9 @@ def disk_full_files(tmp_path, monkeypatch, capfd, times):
         (tmp_path / name).write_bytes(b"old")
         said = limited(lambda name=name, write=write: write(tmp_path / name), 4096)
         assert "the disk is full" in said, said
-        assert (tmp_path / name).read_bytes() == b"old" and len(list(tmp_path.glob(f"*{name}"))) == 1
+        assert (tmp_path / name).read_bytes() == b"old" and len(
+            list(tmp_path.glob(f"*{name}"))
+        ) == 1
 
 
 @check
@@ -195,7 +213,9 @@ def read_only(tmp_path, monkeypatch, capfd, times):
         assert faults.told(write, "x") == 2, number
         assert one_sentence(capfd)
     assert len(tries) == times
-    assert "cannot be written to" in faults.sentence(OSError(errno.EROFS, "Read-only file system", "x"))
+    assert "cannot be written to" in faults.sentence(
+        OSError(errno.EROFS, "Read-only file system", "x")
+    )
 
 
 @check

@@ -103,7 +103,9 @@ ROWS = [
 def table() -> str:
     """The table as Markdown."""
     lines = ["| what is tried | times | what happens |", "|---|---|---|"]
-    return "\n".join(lines + [f"| {row.tried} | {row.times} | {row.happens} |" for row in ROWS]) + "\n"
+    return (
+        "\n".join(lines + [f"| {row.tried} | {row.times} | {row.happens} |" for row in ROWS]) + "\n"
+    )
 
 
 CHECKS: dict[str, Callable] = {}
@@ -121,7 +123,9 @@ def tiny_model() -> VideoModel:
 def one_sentence(capfd, *parts: str) -> str:
     """The single line on standard error, which is no trace-back."""
     said = capfd.readouterr().err
-    lines = [line for line in re.split(r"[\r\n]", said) if re.search(r"(chain-of-steps|\bx): ", line)]
+    lines = [
+        line for line in re.split(r"[\r\n]", said) if re.search(r"(chain-of-steps|\bx): ", line)
+    ]
     assert len(lines) == 1 and "Traceback" not in said, said
     assert all(part in lines[0] for part in parts), lines[0]
     return lines[0]

@@ -40,7 +40,9 @@ class Lab:
     def open(self, page: Page, name: str) -> None:
         """Opens a notebook and waits until its kernel is there."""
         page.goto(f"{self.url}/lab/tree/{name}.ipynb?token={TOKEN}&reset")
-        ready = f"window.jupyterapp && {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'"
+        ready = (
+            f"window.jupyterapp && {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'"
+        )
         page.wait_for_function(ready, timeout=PATIENCE * 1000)
         page.evaluate("jupyterapp.shell.collapseLeft()")
 
@@ -59,11 +61,24 @@ def running(folder: Path) -> Iterator[Lab]:
     """
     furnish(folder)
     port = free_port()
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--expose-app-in-browser", "--allow-root"]
-    command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--expose-app-in-browser",
+        "--allow-root",
+    ]
+    command += [
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        "--ServerApp.ip=127.0.0.1",
+    ]
     command += [f"--IdentityProvider.token={TOKEN}"]
     with (folder / "lab.log").open("w") as log:
-        server = subprocess.Popen(command, cwd=folder / "notebooks", env=surroundings(folder), stdout=log, stderr=log)
+        server = subprocess.Popen(
+            command, cwd=folder / "notebooks", env=surroundings(folder), stdout=log, stderr=log
+        )
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(f"{url}/api/status", server, folder / "lab.log")
@@ -96,7 +111,13 @@ def parameterize(folder: Path, name: str, scale: str) -> None:
 
 def surroundings(folder: Path) -> dict[str, str]:
     """The settings of `make lab`; those of the user, workspaces and running servers are kept out of it."""
-    names = ("JUPYTER_CONFIG", "JUPYTER_DATA", "JUPYTER_RUNTIME", "JUPYTERLAB_SETTINGS", "JUPYTERLAB_WORKSPACES")
+    names = (
+        "JUPYTER_CONFIG",
+        "JUPYTER_DATA",
+        "JUPYTER_RUNTIME",
+        "JUPYTERLAB_SETTINGS",
+        "JUPYTERLAB_WORKSPACES",
+    )
     own = {f"{name}_DIR": str(folder / name.lower()) for name in names}
     return {**os.environ, **own, "JUPYTER_CONFIG_PATH": str(ROOT / "tools" / "jupyter")}
 
@@ -112,7 +133,9 @@ def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"token {TOKEN}"}), timeout=5)
+            urllib.request.urlopen(
+                urllib.request.Request(url, headers={"Authorization": f"token {TOKEN}"}), timeout=5
+            )
             return
         except OSError:
             time.sleep(0.2)
@@ -121,7 +144,9 @@ def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
 
 def slider(page: Page, name: str) -> Locator:
     """The handle of a slider, which takes the keys."""
-    return page.locator(".widget-hslider", has=page.get_by_text(name, exact=True)).get_by_role("slider")
+    return page.locator(".widget-hslider", has=page.get_by_text(name, exact=True)).get_by_role(
+        "slider"
+    )
 
 
 def press_run(page: Page) -> None:

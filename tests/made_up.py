@@ -37,5 +37,7 @@ def outputs() -> list[nbformat.NotebookNode]:
     return [
         nbformat.v4.new_output("display_data", {"image/png": PNG, "text/plain": "<Figure>"}),
         nbformat.v4.new_output("stream", name="stderr", text="99 %|####| secret-progress"),
-        nbformat.v4.new_output("display_data", {"text/html": Player(pictures, title="made up")._repr_html_()}),
+        nbformat.v4.new_output(
+            "display_data", {"text/html": Player(pictures, title="made up")._repr_html_()}
+        ),
     ]

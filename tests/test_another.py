@@ -30,7 +30,12 @@ LINKS = ("notebooks", "params.yaml", "claims.yaml", "src")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("another")
     tiny.wan22_like().save_pretrained(folder / "tiny-wan")
-    vbvr.export_suite({"maze": suites.draw("maze", 1, 0), "bounce": suites.draw("bounce", 1, 0)}, folder / "gt", 96, 9)
+    vbvr.export_suite(
+        {"maze": suites.draw("maze", 1, 0), "bounce": suites.draw("bounce", 1, 0)},
+        folder / "gt",
+        96,
+        9,
+    )
     return folder
 
 
@@ -57,7 +62,11 @@ def few_runs() -> dict:
     """Parameters of scale `smoke`, with still fewer runs, of two steps: they take a minute, most of it imports."""
     found = yaml.safe_load((ROOT / "params.yaml").read_text())["smoke"]
     found["1_step_visualization"]["samples_per_task"] = 2
-    found["2_perturbation_curves"] |= {"step_stride": 1, "ablations_per_task": 0, "maps_per_task": 0}
+    found["2_perturbation_curves"] |= {
+        "step_stride": 1,
+        "ablations_per_task": 0,
+        "maps_per_task": 0,
+    }
     found["3_emergent_behaviors"]["probes"]["step_stride"] = 1
     found["4_layer_roles"]["swaps"] |= {"steps": [1], "pairs": {"mark_object": 1}}
     found["4_layer_roles"]["probes"] |= {"step_stride": 1, "tasks": ["maze"]}
@@ -69,22 +78,51 @@ def few_runs() -> dict:
     return found
 
 
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="needs real VBVR-Bench samples in ../shared/vbvr-samples")
+@pytest.mark.skipif(
+    not SAMPLES.is_dir(), reason="needs real VBVR-Bench samples in ../shared/vbvr-samples"
+)
 def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_path):
     for index in ("00000", "00001"):
         shutil.copytree(SAMPLES / index, tmp_path / "suite" / TASK / index)
     (tmp_path / "params.yaml").unlink()
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"tiny": few_runs()}))
-    asked = ["--scale", "tiny", "--preset", "paper/2", "--suite", str(tmp_path / "suite"), "--size", "48"]
+    asked = [
+        "--scale",
+        "tiny",
+        "--preset",
+        "paper/2",
+        "--suite",
+        str(tmp_path / "suite"),
+        "--size",
+        "48",
+    ]
     said: list[str] = []
-    assert another.main([*apart, *asked, "--frames", "25", "--load", "attention=native tiling=true"], said.append) == 0
-    assert any("3_emergent_behaviors and 4_layer_roles ask about: these two stay" in sentence for sentence in said)
+    assert (
+        another.main(
+            [*apart, *asked, "--frames", "25", "--load", "attention=native tiling=true"],
+            said.append,
+        )
+        == 0
+    )
+    assert any(
+        "3_emergent_behaviors and 4_layer_roles ask about: these two stay" in sentence
+        for sentence in said
+    )
 
-    assert {path.name for path in tmp_path.iterdir()} == {*LINKS, "suite", "build", "figures", "runs"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *LINKS,
+        "suite",
+        "build",
+        "figures",
+        "runs",
+    }
     assert [path.name for path in (tmp_path / "figures").iterdir()] == ["tiny-wan"]
     figures, runs = tmp_path / "figures" / "tiny-wan", tmp_path / "runs" / "tiny-wan"
     for notebook in registry.EXPERIMENTS:
-        assert list(figures.glob(f"{notebook}-*.png")) and "::" not in (figures / f"{notebook}.json").read_text()
+        assert (
+            list(figures.glob(f"{notebook}-*.png"))
+            and "::" not in (figures / f"{notebook}.json").read_text()
+        )
     rows = {file.stem: list(map(json.loads, file.open())) for file in runs.glob("*.jsonl")}
     kinds = [
         kind
@@ -93,10 +131,14 @@ def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_
     ]
     assert rows.keys() == {kind.name for kind in kinds}
     everything = [row["run"] for group in rows.values() for row in group]
-    assert {run["model"] for run in everything} == {VideoModel.load(folder / "tiny-wan").fingerprint}
+    assert {run["model"] for run in everything} == {
+        VideoModel.load(folder / "tiny-wan").fingerprint
+    }
     assert {run["schedule"]["guidance"] for run in everything} == {5.0}
     own = {
-        run["index"] for run in (r["run"] for r in rows["1_step_visualization"]) if "::O-34_dot_to_dot" in run["task"]
+        run["index"]
+        for run in (r["run"] for r in rows["1_step_visualization"])
+        if "::O-34_dot_to_dot" in run["task"]
     }
     assert own == {0, 1}
 
@@ -110,9 +152,16 @@ def test_a_plan_that_takes_too_long_is_not_begun(apart, tmp_path):
 
 def test_a_suite_of_videos_goes_where_no_exact_states_are_needed(folder):
     found, said = another.sections(ROOT / "params.yaml", "mini", "paper", str(folder / "gt"))
-    for group in (found["1_step_visualization"], found["5_ensemble_table"], found["6_step_budget"]["few"]):
+    for group in (
+        found["1_step_visualization"],
+        found["5_ensemble_table"],
+        found["6_step_budget"]["few"],
+    ):
         assert group["tasks"] == str(folder / "gt")
-    assert found["1_step_visualization"]["preset"] == "paper" and found["5_ensemble_table"]["choosing"] == {}
+    assert (
+        found["1_step_visualization"]["preset"] == "paper"
+        and found["5_ensemble_table"]["choosing"] == {}
+    )
     assert found["4_layer_roles"]["swaps"]["pairs"].keys() == {"maze", "mark_object"}
     assert found["3_emergent_behaviors"]["steps"]["tasks"] == "all"
     assert "model" not in found["6_step_budget"]["student"] and "no distilled student" in said[-1]
@@ -128,25 +177,36 @@ def test_notebooks_that_change_latents_are_left_out_where_the_sampler_has_a_memo
 
 def test_few_steps_are_few_steps_of_the_same_preset():
     found, _ = another.sections(ROOT / "params.yaml", "real", "paper/20", "mini")
-    assert found["6_step_budget"]["few"]["preset"] == "paper/5" and found["6_step_budget"]["preset"] == "paper/20"
+    assert (
+        found["6_step_budget"]["few"]["preset"] == "paper/5"
+        and found["6_step_budget"]["preset"] == "paper/20"
+    )
 
 
 def test_what_is_no_model_is_said_in_one_sentence(apart):
     with pytest.raises(ValueError, match="is no model folder and no known name"):
         another.main(["--model", "/nowhere"])
-    with pytest.raises(ValueError, match=r"vbvr-wan2\.2 is a name to plan with; to run it, fetch its weights"):
+    with pytest.raises(
+        ValueError, match=r"vbvr-wan2\.2 is a name to plan with; to run it, fetch its weights"
+    ):
         another.main([*apart, "--model", "vbvr-wan2.2"])
 
 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (["--load", "fp8=true"], "unknown loading option 'fp8=true'; expected dtype=... offload=... storage="),
+        (
+            ["--load", "fp8=true"],
+            "unknown loading option 'fp8=true'; expected dtype=... offload=... storage=",
+        ),
         (["--load", "offload=all"], "unknown offload 'all'; expected one of none, model, group"),
         (["--load", "tiling=yes"], "loading option 'tiling' is 'yes'; expected true or false"),
         (["--load", "attention=quick"], "unknown attention 'quick'; expected one of flash"),
         (["--load", "lora=/no/file"], "/no/file is no file; expected LoRA or GGUF weights"),
-        (["--size", "100"], "frames of 100 x 100 pixels do not fit the model; both sides must be multiples of 16"),
+        (
+            ["--size", "100"],
+            "frames of 100 x 100 pixels do not fit the model; both sides must be multiples of 16",
+        ),
         (["--frames", "50"], "50 frames do not fit the video codec; it takes 4 k \\+ 1 frames"),
         (["--preset", "quick"], "unknown preset 'quick'; expected one of mini"),
         (["--preset", "paper/0"], "unknown preset 'paper/0'"),
@@ -160,7 +220,10 @@ def test_a_wrong_option_is_one_sentence_before_anything_is_run(apart, tmp_path, 
 
 def test_a_missing_expert_is_named(apart, broken):
     shutil.rmtree(broken / "transformer_2")
-    with pytest.raises(ValueError, match=r"broken lacks the folder 'transformer_2', which its model_index\.json names"):
+    with pytest.raises(
+        ValueError,
+        match=r"broken lacks the folder 'transformer_2', which its model_index\.json names",
+    ):
         another.main([*apart, "--model", str(broken)])
     with pytest.raises(ValueError, match="broken lacks the folder 'transformer_2'"):
         VideoModel.load(broken)
@@ -168,16 +231,22 @@ def test_a_missing_expert_is_named(apart, broken):
 
 def test_a_missing_part_of_an_experts_weights_is_named(apart, broken):
     names = {"a": "part-1.safetensors", "b": "part-2.safetensors"}
-    (broken / "transformer" / "x.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    (broken / "transformer" / "x.safetensors.index.json").write_text(
+        json.dumps({"weight_map": names})
+    )
     (broken / "transformer" / "part-1.safetensors").touch()
-    with pytest.raises(ValueError, match=r"transformer lacks 1 of 2 weight files, first part-2\.safetensors"):
+    with pytest.raises(
+        ValueError, match=r"transformer lacks 1 of 2 weight files, first part-2\.safetensors"
+    ):
         another.main([*apart, "--model", str(broken)])
 
 
 def test_a_model_of_another_family_cannot_be_planned(apart, broken):
     index = json.loads((broken / "model_index.json").read_text())
     (broken / "model_index.json").write_text(json.dumps(index | {"_class_name": "LTX2Pipeline"}))
-    with pytest.raises(ValueError, match="holds a LTX2Pipeline; plans are made for WanImageToVideoPipeline"):
+    with pytest.raises(
+        ValueError, match="holds a LTX2Pipeline; plans are made for WanImageToVideoPipeline"
+    ):
         another.main([*apart, "--model", str(broken)])
 
 
@@ -185,17 +254,22 @@ def test_what_does_not_fit_into_the_gpu_is_said_with_what_does(apart, monkeypatc
     model = blueprint("vbvr-wan2.2")
     sizes = {name: size / 1e9 for name, size in model.weights.items()}
     assert on_gpu(model, Loading(dtype="bfloat16")) / 1e9 == pytest.approx(sum(sizes.values()))
-    assert on_gpu(model, Loading(dtype="float32", offload="model")) / 1e9 == pytest.approx(2 * sizes["transformer"])
-    assert on_gpu(model, Loading(dtype="bfloat16", storage="fp8", offload="model")) / 1e9 == pytest.approx(
-        14.3, abs=0.1
+    assert on_gpu(model, Loading(dtype="float32", offload="model")) / 1e9 == pytest.approx(
+        2 * sizes["transformer"]
     )
+    assert on_gpu(
+        model, Loading(dtype="bfloat16", storage="fp8", offload="model")
+    ) / 1e9 == pytest.approx(14.3, abs=0.1)
     refuse_too_large(model, Loading(dtype="bfloat16"), 80 * 10**9)
     with pytest.raises(
-        ValueError, match=r"take 69 GB on the GPU, which has 40 GB; .*: offload=model 29 GB, offload=model"
+        ValueError,
+        match=r"take 69 GB on the GPU, which has 40 GB; .*: offload=model 29 GB, offload=model",
     ):
         refuse_too_large(model, Loading(dtype="bfloat16"), 40 * 10**9)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=1000))
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=1000)
+    )
     with pytest.raises(ValueError, match=r"the weights of tiny-wan take .* on the GPU, which has"):
         another.main([*apart, "--device", "cuda"])
 
@@ -207,10 +281,16 @@ def test_an_error_in_a_notebook_is_one_sentence_that_says_where(apart, monkeypat
 
     for name, kind, said in (
         ("ValueError", ValueError, "^1_step_visualization: no such thing$"),
-        ("OutOfMemoryError", ValueError, "^1_step_visualization: the GPU's memory is full; fewer FRAMES"),
+        (
+            "OutOfMemoryError",
+            ValueError,
+            "^1_step_visualization: the GPU's memory is full; fewer FRAMES",
+        ),
     ):
         monkeypatch.setattr(
-            another, "execute", lambda *_, name=name, **__: (_ for _ in ()).throw(Error(name, "no such thing"))
+            another,
+            "execute",
+            lambda *_, name=name, **__: (_ for _ in ()).throw(Error(name, "no such thing")),
         )
         with pytest.raises(kind, match=said):
             another.main(apart)

@@ -9,8 +9,8 @@ import torch
 
 from chain_of_steps.denoise import generate
 from chain_of_steps.interventions import NoiseAtStep
-from chain_of_steps.mini import save_pipeline
 from chain_of_steps.schedule import preset
+from chain_of_steps.training.recipe import save_pipeline
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
@@ -28,7 +28,9 @@ def bench(tmp_path_factory):
 
 @pytest.mark.parametrize("step", [1, 7, 49])
 def test_both_sides_do_the_same_job(bench, step):
-    ours = generate(bench.model, bench.condition, benchmark.SCHEDULE, 0, interventions=[NoiseAtStep(step)])
+    ours = generate(
+        bench.model, bench.condition, benchmark.SCHEDULE, 0, interventions=[NoiseAtStep(step)]
+    )
     assert torch.equal(ours.latents[-1], bench.pipeline(step))
 
 

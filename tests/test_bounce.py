@@ -37,5 +37,9 @@ def test_a_mirrored_throw_lands_at_the_mirrored_place(states):
 
 
 def test_walls_turn_some_balls_back(states):
-    turned = [s for s in states if s["wall"] and abs(bounce.path({**s, "wall": None})[-1] - bounce.path(s)[-1]) > 0.5]
+    turned = [
+        s
+        for s in states
+        if s["wall"] and abs(bounce.path({**s, "wall": None})[-1] - bounce.path(s)[-1]) > 0.5
+    ]
     assert len(turned) >= 0.1 * len(states)

@@ -43,26 +43,43 @@ def test_ledger_is_computed_from_the_metrics(tmp_path):
         yaml.safe_dump(
             {
                 "claims": [
-                    {"id": "a", "claim": "It rises", "where": "Fig. 9", "paper": "yes", "controls": "none"}
+                    {
+                        "id": "a",
+                        "claim": "It rises",
+                        "where": "Fig. 9",
+                        "paper": "yes",
+                        "controls": "none",
+                    }
                     | {"figure": "f", "metric": "all.gain", "above": 0.2}
                 ]
             }
         )
     )
-    (tmp_path / "f.json").write_text(json.dumps({"all": {"gain": {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 30}}}))
+    (tmp_path / "f.json").write_text(
+        json.dumps({"all": {"gain": {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 30}}})
+    )
     (judged,) = judge(tmp_path / "claims.yaml", tmp_path)
     assert judged["verdict"] == "supported"
-    assert "| It rises | Fig. 9 | yes | 0.50 (n = 30, 0.40 to 0.60) | none | **supported** |" in markdown([judged])
+    assert (
+        "| It rises | Fig. 9 | yes | 0.50 (n = 30, 0.40 to 0.60) | none | **supported** |"
+        in markdown([judged])
+    )
 
 
 def test_the_readme_shows_what_the_paper_says():
     text = brief(judge(ROOT / "claims.yaml", ROOT / "figures"))
-    assert text in (ROOT / "README.md").read_text(), f"`chain-of-steps claims --brief` says:\n{text}"
-    assert (ROOT / "figures" / "claims.md").read_text().endswith(open_questions(ROOT / "claims.yaml"))
+    assert text in (ROOT / "README.md").read_text(), (
+        f"`chain-of-steps claims --brief` says:\n{text}"
+    )
+    assert (
+        (ROOT / "figures" / "claims.md").read_text().endswith(open_questions(ROOT / "claims.yaml"))
+    )
 
 
 def test_every_figure_of_the_paper_has_a_claim():
-    where = {claim["where"] for claim in yaml.safe_load((ROOT / "claims.yaml").read_text())["claims"]}
+    where = {
+        claim["where"] for claim in yaml.safe_load((ROOT / "claims.yaml").read_text())["claims"]
+    }
     for place in (
         "Fig. 1 and 2",
         "Fig. 3b",

@@ -17,11 +17,11 @@ from chain_of_steps import cluster, registry
 from chain_of_steps.experiments.perturbation import Run
 from chain_of_steps.experiments.step_visualization import StepVisualization
 from chain_of_steps.interventions import NoiseAtStep
-from chain_of_steps.mini import save_pipeline
 from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import Schedule, preset
 from chain_of_steps.store import Store
 from chain_of_steps.sweep import sweep
+from chain_of_steps.training.recipe import save_pipeline
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -47,14 +47,18 @@ class Bar:
 
 
 def start(ray, **more) -> None:
-    path = os.pathsep.join([str(Path(cluster.__file__).parents[1]), str(Path(__file__).parent), *sys.path])
+    path = os.pathsep.join(
+        [str(Path(cluster.__file__).parents[1]), str(Path(__file__).parent), *sys.path]
+    )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}}, **more)
 
 
 @pytest.fixture(scope="module")
 def ray():
-    ray = pytest.importorskip("ray", reason="Ray is not installed; `pip install 'chain-of-steps[ray]'` brings it")
+    ray = pytest.importorskip(
+        "ray", reason="Ray is not installed; `pip install 'chain-of-steps[ray]'` brings it"
+    )
     start(ray, num_cpus=2, include_dashboard=False)
     yield ray
     ray.shutdown()
@@ -81,14 +85,22 @@ def sealed(folder: Path) -> bytes:
     return (folder / "x.jsonl").read_bytes()
 
 
-def test_workers_killed_at_five_moments_are_replaced_and_the_bytes_are_the_same(ray, experiment, tmp_path):
+def test_workers_killed_at_five_moments_are_replaced_and_the_bytes_are_the_same(
+    ray, experiment, tmp_path
+):
     assert experiment.evaluations(RUNS[:3]) == 9
     experiment.kills, bars = {0: 1, 1: 3, 2: 5, 3: 7, 4: 9}, []
     rows = sweep(
-        experiment, Store(tmp_path / "ray", "x"), RUNS, lambda **how: bars.append(Bar(**how)) or bars[0], executor="ray"
+        experiment,
+        Store(tmp_path / "ray", "x"),
+        RUNS,
+        lambda **how: bars.append(Bar(**how)) or bars[0],
+        executor="ray",
     )
     notes = begun(experiment)
-    assert sorted(group for _, group in notes) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5], "what was killed was begun again"
+    assert sorted(group for _, group in notes) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5], (
+        "what was killed was begun again"
+    )
     workers = {process for process, _ in notes}
     assert len(workers) == 2 + 5, "a new process took the place of each that was killed"
     assert str(os.getpid()) not in workers
@@ -104,11 +116,18 @@ def drive(address: str, folder: str) -> None:
 
     start(ray, address=address)
     torch.set_num_threads(1)
-    sweep(traced(Path(folder) / "notes", "wait"), Store(Path(folder) / "ray", "x"), RUNS, executor="ray")
+    sweep(
+        traced(Path(folder) / "notes", "wait"),
+        Store(Path(folder) / "ray", "x"),
+        RUNS,
+        executor="ray",
+    )
 
 
 @pytest.mark.filterwarnings("ignore:.*damaged")  # a line that the kill cut short
-def test_when_the_driving_process_is_killed_the_next_goes_on_with_the_same_bytes(ray, experiment, tmp_path):
+def test_when_the_driving_process_is_killed_the_next_goes_on_with_the_same_bytes(
+    ray, experiment, tmp_path
+):
     call = f"import test_cluster; test_cluster.drive({ray.get_runtime_context().gcs_address!r}, {str(tmp_path)!r})"
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     driver = subprocess.Popen([sys.executable, "-c", call], env=os.environ | {"PYTHONPATH": path})
@@ -123,7 +142,9 @@ def test_when_the_driving_process_is_killed_the_next_goes_on_with_the_same_bytes
         note.unlink()
     rows = sweep(experiment, Store(tmp_path / "ray", "x"), RUNS, executor="ray")
     missing = {row["run"]["index"] for row in rows if row["key"] not in kept}
-    assert {group for _, group in begun(experiment)} == missing, "only what was missing was computed"
+    assert {group for _, group in begun(experiment)} == missing, (
+        "only what was missing was computed"
+    )
     sweep(experiment, Store(tmp_path / "here", "x"), RUNS)
     assert sealed(tmp_path / "ray") == sealed(tmp_path / "here")
 
@@ -139,7 +160,12 @@ def test_a_group_that_kills_every_worker_is_given_up(ray, experiment, tmp_path, 
     monkeypatch.setattr(cluster, "LOST", 1)
     experiment.fatal = "death"
     with pytest.raises(RuntimeError, match="lost its worker 2 times, perhaps for want of memory"):
-        sweep(experiment, Store(tmp_path, "x"), [run for run in RUNS if run.index == 3], executor="ray")
+        sweep(
+            experiment,
+            Store(tmp_path, "x"),
+            [run for run in RUNS if run.index == 3],
+            executor="ray",
+        )
     assert [group for _, group in begun(experiment)] == [3, 3]
 
 
@@ -150,7 +176,13 @@ def test_a_cluster_without_a_gpu_is_said(ray, experiment, tmp_path):
 
 def test_another_model_is_computed_on_the_cluster_ahead_of_its_notebooks(ray, tmp_path):
     tiny.wan21_like().save_pretrained(tmp_path / "tiny-wan")
-    section = {"tasks": ["bounce"], "samples_per_task": 2, "null_per_task": 0, "null_seeds": 0, "suite_seed": 7}
+    section = {
+        "tasks": ["bounce"],
+        "samples_per_task": 2,
+        "null_per_task": 0,
+        "null_seeds": 0,
+        "suite_seed": 7,
+    }
     wanted = {"1_step_visualization": section | {"preset": "student"}}
     load = {"device": "cpu", "dtype": "float32", "size": 48, "frames": 9}
     another.ahead(wanted, str(tmp_path / "tiny-wan"), load, tmp_path / "runs", cluster.Ray("auto"))
@@ -161,7 +193,9 @@ def test_another_model_is_computed_on_the_cluster_ahead_of_its_notebooks(ray, tm
 
 
 def test_every_experiment_can_be_sent(ray):
-    found = registry.experiments(ROOT / "params.yaml", "smoke", lambda _: VideoModel(tiny.mini_like()))
+    found = registry.experiments(
+        ROOT / "params.yaml", "smoke", lambda _: VideoModel(tiny.mini_like())
+    )
     for experiment, _ in found.values():
         sent = ray.cloudpickle.loads(ray.cloudpickle.dumps(experiment))
         assert sent.model.fingerprint == experiment.model.fingerprint
@@ -175,11 +209,15 @@ def test_a_model_of_a_folder_travels_as_its_address_and_must_be_the_same_there(t
     assert len(sent) < 1000 and pickle.loads(sent).fingerprint == model.fingerprint
     other = tiny.mini_like(seed=1)
     save_pipeline(tmp_path, other.vae, other.text_encoder, other.transformer, preset("mini"))
-    with pytest.raises(ValueError, match="holds other weights here than where the sweep was started"):
+    with pytest.raises(
+        ValueError, match="holds other weights here than where the sweep was started"
+    ):
         pickle.loads(sent)
 
 
-def test_an_unknown_executor_is_refused_and_a_missing_ray_is_said(experiment, tmp_path, monkeypatch):
+def test_an_unknown_executor_is_refused_and_a_missing_ray_is_said(
+    experiment, tmp_path, monkeypatch
+):
     with pytest.raises(ValueError, match="unknown executor 'slurm'; expected local or ray"):
         sweep(experiment, Store(tmp_path, "x"), RUNS, executor="slurm")
     monkeypatch.setitem(sys.modules, "ray", None)

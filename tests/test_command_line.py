@@ -7,11 +7,13 @@ import tiny
 
 from chain_of_steps import vbvr
 from chain_of_steps.__main__ import main
+from chain_of_steps.bench import table
 from chain_of_steps.denoise import EXPERIMENT_VERSION
-from chain_of_steps.mini import save_pipeline
 from chain_of_steps.models import VideoModel
+from chain_of_steps.puzzles import suite
 from chain_of_steps.schedule import preset
 from chain_of_steps.store import Store
+from chain_of_steps.training.recipe import save_pipeline
 
 
 @pytest.fixture(scope="module")
@@ -23,29 +25,47 @@ def folder(tmp_path_factory):
     return str(folder)
 
 
-def test_bench_reports_every_column(folder, tmp_path):
+def test_bench_reports_every_column(folder, tmp_path, capsys):
     file = tmp_path / "bench.json"
-    assert main(["bench", "--model", folder, "--samples-per-task", "1", "--seed", "3", "--json", str(file)]) == 0
+    bench = ["bench", "--model", folder, "--samples-per-task", "1", "--seed", "3"]
+    assert main([*bench, "--json", str(file)]) == 0
     report = json.loads(file.read_text())
-    keys = {"overall", "in_domain", "out_of_domain", "by_category", "by_task", "floors", "model", "seed", "schedule"}
-    assert keys <= set(report)
+    keys = {"overall", "in_domain", "out_of_domain", "by_category", "by_task", "by_knob", "floors"}
+    assert keys | {"model", "seed", "split", "knobs", "schedule"} == set(report)
     assert set(report["by_category"]) == {"in_domain", "out_of_domain"}
-    assert len(report["by_task"]) == 14 and "maze_5x5_up" in report["by_task"]
-    assert report["by_task"]["rotate"]["n"] == 1
+    assert list(report["by_task"]) == list(report["by_knob"]) == list(suite.TASKS)
+    assert report["by_task"]["rotate"]["n"] == report["by_task"]["rotate"]["decided"]["n"] == 1
     assert max(report["floors"].values()) <= 0.1
     assert len(report["schedule"]["sigmas"]) == 21
+    assert capsys.readouterr().out == table(report), "the table is printed beside"
 
 
 def test_bench_is_reproducible_and_depends_on_the_seed(folder, capsys):
     reports = []
+    bench = ["bench", "--model", folder, "--samples-per-task", "1", "--task", "bounce"]
     for seed in ("1", "1", "2"):
-        main(["bench", "--model", folder, "--samples-per-task", "1", "--task", "bounce", "--seed", seed])
+        main([*bench, "--json", "-", "--seed", seed])
         reports.append(json.loads(capsys.readouterr().out))
     assert reports[0] == reports[1]
     assert reports[0]["seed"] != reports[2]["seed"]
 
 
-def test_bench_refuses_a_missing_folder_at_once_and_never_loses_its_report(folder, tmp_path, capsys):
+def test_bench_fixes_knobs_and_prints_its_table(folder, capsys):
+    bench = ["bench", "--model", folder, "--samples-per-task", "2", "--task", "latin"]
+    bench += ["--knobs", "order=4,clues=6", "--partition", "validation"]
+    assert main(bench) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert " ".join(printed[0].split()) == "task n decided drawn at step 0 score"
+    assert printed[1].split()[:2] == ["latin", "2"] and printed[-1].startswith("score overall")
+    assert main([*bench, "--json", "-"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["knobs"] == {"order": 4, "clues": 6} and report["split"] == "validation"
+    assert report["by_knob"]["latin"]["clues"]["6"]["decided"]["n"] == 2
+
+
+def test_bench_refuses_a_missing_folder_at_once_and_never_loses_its_report(
+    folder, tmp_path, capsys
+):
     bench = ["bench", "--model", folder, "--samples-per-task", "1", "--task", "bounce", "--json"]
     assert main([*bench, str(tmp_path / "none" / "x.json")]) == 2
     assert "there is no folder" in capsys.readouterr().err
@@ -53,13 +73,49 @@ def test_bench_refuses_a_missing_folder_at_once_and_never_loses_its_report(folde
     assert json.loads(capsys.readouterr().out)["by_task"]["bounce"]["n"] == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--task", "latin", "--knobs", "colour=3"], "expected one of order, clues, rounds, log2"),
+        (["--task", "latin", "--knobs", "order=four"], "is 'four'; expected a whole number"),
+        (["--task", "latin", "--knobs", "order=7"], "has no sample with order=7"),
+        (["--knobs", "order=4"], "name it with --task"),
+    ],
+)
+def test_wrong_knobs_are_refused_before_a_model_is_loaded(arguments, sentence, capsys):
+    assert main(["bench", "--model", "nowhere", *arguments]) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.startswith("chain-of-steps: ") and sentence in error
+
+
 def test_exported_suite_is_generated_in_the_layout_of_the_benchmark(folder, tmp_path):
     suite, out = str(tmp_path / "suite"), tmp_path / "videos"
-    options = ["--samples-per-task", "1", "--seed", "5", "--out", suite, "--split", "out-of-domain", "--size", "96"]
+    options = [
+        "--samples-per-task",
+        "1",
+        "--seed",
+        "5",
+        "--out",
+        suite,
+        "--split",
+        "out-of-domain",
+        "--size",
+        "96",
+    ]
     assert main(["export-suite", *options]) == 0
     cases = vbvr.read_suite(suite)
     assert len(cases) == 5
-    generate = ["generate", "--model", folder, "--suite", suite, "--task", cases[0].task, "--out", str(out)]
+    generate = [
+        "generate",
+        "--model",
+        folder,
+        "--suite",
+        suite,
+        "--task",
+        cases[0].task,
+        "--out",
+        str(out),
+    ]
     assert main([*generate, "--every-step"]) == 0
     video = vbvr.video_path(out, cases[0])
     assert video.is_file()
@@ -84,7 +140,7 @@ def test_generation_stops_early_where_only_previews_are_asked_for(folder, tmp_pa
     ("arguments", "sentence"),
     [
         (["bench", "--model", "nowhere"], "nowhere is not a model folder"),
-        (["bench", "--task", "chess"], "unknown task 'chess'; expected one of maze"),
+        (["bench", "--task", "chess"], "unknown task 'chess'; expected one of latin"),
         (["bench", "--preset", "fast"], "unknown preset 'fast'; expected one of mini"),
         (["bench", "--suite", "big"], "unknown suite 'big'"),
         (["generate", "--suite", "nowhere", "--out", "x"], "nowhere is not a folder"),

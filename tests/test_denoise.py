@@ -13,7 +13,10 @@ from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import Schedule, preset, stock_scheduler
 
 PROMPT, FRAMES, STEPS, SEED = "draw the path from green to red", 9, 6, 3
-SAMPLERS = {**tiny.SCHEDULERS, "clean estimate": lambda: Schedule("", "euler", STEPS, 5.0).scheduler("sample")}
+SAMPLERS = {
+    **tiny.SCHEDULERS,
+    "clean estimate": lambda: Schedule("", "euler", STEPS, 5.0).scheduler("sample"),
+}
 
 every_sampler = pytest.mark.parametrize("sampler", SAMPLERS)
 both_guidances = pytest.mark.parametrize("guidance", [1.0, 5.0])
@@ -56,8 +59,12 @@ def test_the_loop_is_bitwise_equal_to_the_stock_pipeline(model, picture, sampler
 def test_each_expert_may_have_its_own_guidance(picture):
     model = VideoModel(tiny.wan22_like())
     condition = model.prepare(PROMPT, picture, FRAMES)
-    ours = denoise(model, condition, schedule(5.0, guidance_2=3.0), start(model, condition, "euler"))
-    assert torch.equal(ours.latents[-1], stock(model, picture, guidance_scale=5.0, guidance_scale_2=3.0))
+    ours = denoise(
+        model, condition, schedule(5.0, guidance_2=3.0), start(model, condition, "euler")
+    )
+    assert torch.equal(
+        ours.latents[-1], stock(model, picture, guidance_scale=5.0, guidance_scale_2=3.0)
+    )
 
 
 def test_the_loop_stays_bitwise_equal_in_bfloat16(picture):
@@ -88,7 +95,9 @@ def test_both_experts_do_their_share_of_the_steps(picture, guidance):
 def test_a_schedule_may_move_the_boundary_between_the_experts(picture):
     model = VideoModel(tiny.wan22_like())
     condition = model.prepare(PROMPT, picture, FRAMES)
-    here, there = (generate(model, condition, schedule(boundary=b), SEED).latents[-1] for b in (0.875, 0.6))
+    here, there = (
+        generate(model, condition, schedule(boundary=b), SEED).latents[-1] for b in (0.875, 0.6)
+    )
     assert not torch.equal(here, there)
     assert torch.equal(here, generate(model, condition, schedule(), SEED).latents[-1])
 
@@ -96,7 +105,9 @@ def test_a_schedule_may_move_the_boundary_between_the_experts(picture):
 @every_sampler
 def test_a_restart_at_any_step_gives_the_same_bytes(model, picture, sampler):
     condition = model.prepare(PROMPT, picture, FRAMES)
-    whole = denoise(model, condition, schedule(5.0), start(model, condition, sampler), keep_states=True)
+    whole = denoise(
+        model, condition, schedule(5.0), start(model, condition, sampler), keep_states=True
+    )
     assert list(whole.states) == list(range(STEPS))
     for step, state in whole.states.items():
         rest = denoise(model, condition, schedule(5.0), state)
@@ -120,7 +131,9 @@ def test_euler_on_the_clean_estimate_walks_straight_towards_it(picture):
     assert model.prediction == "sample"
     for s in range(STEPS):
         part = ours.sigmas[s + 1] / ours.sigmas[s]
-        assert torch.allclose(ours.latents[s + 1], part * ours.latents[s] + (1 - part) * ours.x0_hats[s], atol=1e-5)
+        assert torch.allclose(
+            ours.latents[s + 1], part * ours.latents[s] + (1 - part) * ours.x0_hats[s], atol=1e-5
+        )
 
 
 def test_both_kinds_of_prediction_share_one_grid():
@@ -134,13 +147,19 @@ def test_the_state_given_is_left_unchanged(model, picture, sampler):
     state = start(model, condition, sampler)
     latents = state.latents.clone()
     first, second = (denoise(model, condition, schedule(), state).latents[-1] for _ in range(2))
-    assert state.step == 0 and state.scheduler.step_index is None and torch.equal(state.latents, latents)
+    assert (
+        state.step == 0
+        and state.scheduler.step_index is None
+        and torch.equal(state.latents, latents)
+    )
     assert torch.equal(first, second)
 
 
 def test_stopping_early_gives_the_beginning_of_the_whole(model, picture):
     condition, seen = model.prepare(PROMPT, picture, FRAMES), []
-    whole = generate(model, condition, schedule(), SEED, watch=lambda s, x, x0_hat: seen.append((s, x, x0_hat)))
+    whole = generate(
+        model, condition, schedule(), SEED, watch=lambda s, x, x0_hat: seen.append((s, x, x0_hat))
+    )
     part = generate(model, condition, schedule(), SEED, until=2)
     assert len(part.latents) == 3 and all(map(torch.equal, part.latents, whole.latents))
     assert [s for s, _, _ in seen] == list(range(STEPS))
@@ -167,7 +186,10 @@ def test_what_the_model_is_told_counts(model, picture):
         "another picture": (PROMPT, picture[::-1].copy()),
     }
     results = [
-        generate(model, model.prepare(*what, FRAMES), schedule(), SEED).latents[-1].numpy().tobytes()
+        generate(model, model.prepare(*what, FRAMES), schedule(), SEED)
+        .latents[-1]
+        .numpy()
+        .tobytes()
         for what in told.values()
     ]
     assert len(set(results)) == len(told)
@@ -178,12 +200,23 @@ def test_what_the_model_is_told_counts(model, picture):
 
 def test_the_paper_preset_is_the_grid_of_the_authors_code():
     sigmas = preset("paper").sigmas
-    expected = {0: 1.0, 1: 0.9959, 10: 0.9524, 20: 0.8824, 30: 0.7692, 40: 0.5556, 49: 0.0926, 50: 0.0}
+    expected = {
+        0: 1.0,
+        1: 0.9959,
+        10: 0.9524,
+        20: 0.8824,
+        30: 0.7692,
+        40: 0.5556,
+        49: 0.0926,
+        50: 0.0,
+    }
     assert len(sigmas) == 51
     assert {s: round(sigmas[s], 4) for s in expected} == expected
 
 
-@pytest.mark.parametrize(("name", "steps", "high"), [("paper", 50, 21), ("official", 40, 15), ("hub", 50, 13)])
+@pytest.mark.parametrize(
+    ("name", "steps", "high"), [("paper", 50, 21), ("official", 40, 15), ("hub", 50, 13)]
+)
 def test_presets_have_their_published_number_of_high_noise_steps(name, steps, high):
     timesteps = preset(name).scheduler().timesteps
     assert len(timesteps) == steps
@@ -199,7 +232,9 @@ def test_sigmas_fall_from_one_to_zero_and_are_recorded(name):
 
 
 def test_an_unknown_preset_or_sampler_is_refused():
-    with pytest.raises(ValueError, match="unknown preset 'papers'; expected one of mini, student, paper"):
+    with pytest.raises(
+        ValueError, match="unknown preset 'papers'; expected one of mini, student, paper"
+    ):
         preset("papers")
     with pytest.raises(ValueError, match="unknown sampler 'heun'; expected euler or unipc"):
         Schedule("", "heun", 2, 1.0).scheduler()

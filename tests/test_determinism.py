@@ -17,7 +17,9 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def determinism():
-    spec = importlib.util.spec_from_file_location("determinism", ROOT / "benchmarks" / "determinism.py")
+    spec = importlib.util.spec_from_file_location(
+        "determinism", ROOT / "benchmarks" / "determinism.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -32,9 +34,15 @@ def check(ways: dict, tolerance: float) -> None:
 
 def test_threads_and_sharing_change_no_answer(determinism):
     mini = ROOT / "data" / "mini"
-    model = VideoModel.load(mini) if (mini / "model_index.json").exists() else VideoModel(tiny.mini_like())
+    model = (
+        VideoModel.load(mini)
+        if (mini / "model_index.json").exists()
+        else VideoModel(tiny.mini_like())
+    )
     samples = [suites.draw_one(task, 0, seed=5) for task in determinism.TASKS[:2]]
-    check(determinism.compare(model, replace(preset("mini"), steps=6), samples), determinism.TOLERANCE)
+    check(
+        determinism.compare(model, replace(preset("mini"), steps=6), samples), determinism.TOLERANCE
+    )
 
 
 def test_the_recorded_differences_are_within_the_tolerance(determinism):

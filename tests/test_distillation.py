@@ -1,4 +1,5 @@
-"""Distillation by identity: the target is what one Euler step needs, waypoints are the loop's; stops lose nothing."""
+"""Distillation by identity: the target is what one Euler step needs, waypoints are the loop's;
+stops lose nothing."""
 
 import json
 
@@ -6,12 +7,12 @@ import pytest
 import tiny
 import torch
 
-from chain_of_steps import distillation
-from chain_of_steps.clips import LATER_SHARES, clip
 from chain_of_steps.denoise import generate
 from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import preset
-from chain_of_steps.training import Denoiser
+from chain_of_steps.training import distillation
+from chain_of_steps.training.data import clip
+from chain_of_steps.training.mini import Denoiser
 
 FEW = 6
 
@@ -43,16 +44,22 @@ def test_the_students_levels_are_every_fifth_of_the_teachers():
 
 
 def test_waypoints_are_states_of_the_loop(model):
-    made = distillation.make(model, Denoiser(model.pipe.text_encoder, model.pipe.transformer), range(3, 5), batch=2)
+    teacher = Denoiser(model.pipe.text_encoder, model.pipe.transformer)
+    made = distillation.make(model, teacher, range(3, 5), batch=2)
     assert made["states"].shape[:2] == (2, 5) and made["states"].dtype == torch.float16
-    first = clip(3, 9, seed=distillation.CLIP_SEED, shares=LATER_SHARES)
-    trajectory = generate(model, model.prepare(first.prompt, first.frames[0], 9), preset("mini"), seed=3)
+    first = clip(3, 9, seed=distillation.CLIP_SEED)
+    condition = model.prepare(first.prompt, first.frames[0], 9)
+    trajectory = generate(model, condition, preset("mini"), seed=3)
     for ours, theirs in zip(made["states"][0].float(), trajectory.latents[::5], strict=True):
-        assert (ours - theirs[0]).abs().max() < 0.05 * theirs.abs().max(), "bfloat16 against float32"
+        difference = (ours - theirs[0]).abs().max()
+        assert difference < 0.05 * theirs.abs().max(), "bfloat16 against float32"
 
 
-def test_it_goes_on_where_it_stopped_and_refuses_another_teachers_trajectories(folder, model, monkeypatch):
+def test_it_goes_on_where_it_stopped_and_keeps_to_one_teachers_trajectories(
+    folder, model, monkeypatch
+):
     monkeypatch.setattr(distillation, "CHUNK", 3)
+    monkeypatch.setattr(distillation, "compile_blocks", lambda transformer: None)
     said: list[str] = []
     arguments = folder / "teacher", folder / "student", folder / "work"
     distillation.distill(*arguments, FEW, 2.0, said.append)
@@ -69,16 +76,18 @@ def test_it_goes_on_where_it_stopped_and_refuses_another_teachers_trajectories(f
 
 
 def test_it_moves_the_transformer_towards_the_target_and_leaves_the_text_encoder(model):
-    stored = distillation.make(model, Denoiser(model.pipe.text_encoder, model.pipe.transformer), range(4), batch=4)
     student = Denoiser(model.pipe.text_encoder, model.pipe.transformer)
+    stored = distillation.make(model, student, range(4), batch=4)
     text = [p.clone() for p in student.text_encoder.parameters()]
     levels = torch.tensor(preset("student").sigmas)
     before = distillation._loss(student, stored, levels, 0).item()
-    optimizer = distillation.Optimizer(student.transformer.train().requires_grad_(True), distillation.RATES)
+    transformer = student.transformer.train().requires_grad_(True)
+    optimizer = distillation.Optimizer(transformer, distillation.RATES)
     for _ in range(10):
         optimizer.descend(distillation._loss(student, stored, levels, 0), 0.3, clip_norm=1.0)
     assert distillation._loss(student, stored, levels, 0).item() < 0.9 * before
-    assert all(torch.equal(a, b) for a, b in zip(text, student.text_encoder.parameters(), strict=True))
+    after = student.text_encoder.parameters()
+    assert all(torch.equal(a, b) for a, b in zip(text, after, strict=True))
 
 
 @pytest.mark.parametrize("count", [0, distillation.MOST + 1])

@@ -50,8 +50,14 @@ def test_a_sample_begun_as_a_candidate_makes_it_right(task):
 @pytest.mark.parametrize("task", MEMORY)
 def test_a_hidden_frame_tells_nothing_and_every_other_does(task):
     for index, sample, hidden in with_hidden(task, 4, 7, "test", 9, 1):
-        assert sample.key == suites.draw_one(task, index, 7).key and 0 not in hidden and 8 not in hidden
-        clips = np.stack([begun_as(sample, c).render(c, frames=9) for c in sample.candidates]).astype(int)
+        assert (
+            sample.key == suites.draw_one(task, index, 7).key
+            and 0 not in hidden
+            and 8 not in hidden
+        )
+        clips = np.stack(
+            [begun_as(sample, c).render(c, frames=9) for c in sample.candidates]
+        ).astype(int)
         differs = np.abs(clips - clips[0]).max((0, 2, 3, 4)) > 255 * 0.02
         assert [f for f in range(9) if not differs[f]] == list(hidden)
 
@@ -85,9 +91,14 @@ def test_noise_goes_where_the_design_says(model):
     assert len(set(runs)) == len(runs) == 2 * 3 * 7
     for run in runs:
         sample = suites.draw_one(run.task, run.index, 7)
-        hidden, frames = set(hidden_frames(sample, 9, 1)), {noise.frame for noise in run.interventions}
+        hidden, frames = (
+            set(hidden_frames(sample, 9, 1)),
+            {noise.frame for noise in run.interventions},
+        )
         assert hidden and all(noise.steps is None for noise in run.interventions)
-        assert frames == {"clean": set(), "hidden": hidden, "inner": set(range(1, 8))}.get(run.design, frames)
+        assert frames == {"clean": set(), "hidden": hidden, "inner": set(range(1, 8))}.get(
+            run.design, frames
+        )
         if run.design == "visible":
             assert len(frames) == len(hidden) and not frames & hidden and frames <= set(range(1, 8))
 
@@ -100,18 +111,34 @@ def test_rows_of_working_memory_are_the_same_alone(model):
     chosen = runs[1]
     assert experiment.measure(experiment.identity(chosen)) == results[chosen]
     assert experiment.run_of(experiment.identity(chosen)) == chosen
-    assert results[runs[0]]["cells"] == 0 and results[chosen]["cells"] == 4 * len(chosen.interventions)
+    assert results[runs[0]]["cells"] == 0 and results[chosen]["cells"] == 4 * len(
+        chosen.interventions
+    )
 
 
 def noise_row(task, index, design, answer, mode="replace"):
     noise = [{"kind": "NoiseAtFrame", "mode": mode}]
-    run = {"task": task, "index": index, "design": design, "interventions": noise if design != "clean" else []}
+    run = {
+        "task": task,
+        "index": index,
+        "design": design,
+        "interventions": noise if design != "clean" else [],
+    }
     return {"run": run, "result": {"answer": answer, "score": float(answer == 0)}}
 
 
 def test_costs_are_those_of_made_up_answers():
-    answers = {"clean": [0, 0, 0, 1], "hidden": [1, -1, 0, 1], "visible": [0, 1, -1, 0], "inner": [1, 1, 1, 1]}
-    rows = [noise_row("occlusion", i, design, a) for design, four in answers.items() for i, a in enumerate(four)]
+    answers = {
+        "clean": [0, 0, 0, 1],
+        "hidden": [1, -1, 0, 1],
+        "visible": [0, 1, -1, 0],
+        "inner": [1, 1, 1, 1],
+    }
+    rows = [
+        noise_row("occlusion", i, design, a)
+        for design, four in answers.items()
+        for i, a in enumerate(four)
+    ]
     found = working_memory.noise(rows)["occlusion"]
     assert found["n"] == 4 and found["right"]["clean"]["mean"] == 0.75
     assert {name: cost["mean"] for name, cost in found["cost"].items()} == {
@@ -146,8 +173,13 @@ def test_floors_are_read_off_what_they_name(model):
     seen = look(model, SCHEDULE, sample, 0, [1])
     with shaken(model):
         blind = look(model, SCHEDULE, sample, 0, [1])
-    named = {source: features(seen, blind, 1, source, 0, 1) for source in ("1", "0", "shuffled", "random network")}
-    assert np.array_equal(named["shuffled"], named["1"]) and not np.array_equal(named["1"], named["0"])
+    named = {
+        source: features(seen, blind, 1, source, 0, 1)
+        for source in ("1", "0", "shuffled", "random network")
+    }
+    assert np.array_equal(named["shuffled"], named["1"]) and not np.array_equal(
+        named["1"], named["0"]
+    )
     assert np.array_equal(named["random network"], blind[1, "0"].numpy())
     assert not np.array_equal(named["random network"], named["0"])
 
@@ -164,8 +196,12 @@ def made_up_parts(signal: float, samples: int = 60, width: int = 8):
 def test_a_part_is_picked_if_it_can_be_told_and_by_chance_otherwise():
     assert np.mean(pick(*made_up_parts(8.0))) > 0.95
     assert 0.1 < np.mean(pick(*made_up_parts(0.0, 200))) < 0.4
-    assert np.mean(pick(*made_up_parts(0.0, 60, width=300))) < 0.5, "no reader has seen the sample that it judges"
-    assert pick([np.zeros((3, 2))] * 10, [0] * 10) == [0] * 10, "a tie is a miss, wherever the right part stands"
+    assert np.mean(pick(*made_up_parts(0.0, 60, width=300))) < 0.5, (
+        "no reader has seen the sample that it judges"
+    )
+    assert pick([np.zeros((3, 2))] * 10, [0] * 10) == [0] * 10, (
+        "a tie is a miss, wherever the right part stands"
+    )
     parts, right = made_up_parts(8.0)
     some = pick(parts, [-1, *right[1:]])
     assert some[0] is None and np.mean(some[1:]) > 0.95
@@ -174,7 +210,9 @@ def test_a_part_is_picked_if_it_can_be_told_and_by_chance_otherwise():
 def test_a_class_is_told_if_it_can_be_told():
     rng = np.random.default_rng(0)
     labels = rng.choice(["red", "blue", "green"], 60)
-    values = rng.normal(size=(60, 5)) + 6.0 * np.array([[c == "red", c == "blue", 0, 0, 0] for c in labels])
+    values = rng.normal(size=(60, 5)) + 6.0 * np.array(
+        [[c == "red", c == "blue", 0, 0, 0] for c in labels]
+    )
     assert np.mean(tell(values, labels)) > 0.95
     assert np.mean(tell(rng.normal(size=(200, 5)), rng.choice(["a", "b"], 200))) < 0.65
     assert np.mean(tell(rng.normal(size=(60, 300)), rng.choice(["a", "b"], 60))) < 0.75
@@ -195,15 +233,23 @@ def test_places_are_where_the_drawing_has_them():
         rooms, goal = masks(maze, "named", 48), maze.first_frame()
         red = (goal[..., 0] > 0.6) & (goal[..., 2] < 0.2)
         assert (rooms[0] & red).sum() == red.sum() > 0
-        assert not any((room & red).any() for room in rooms[1:]) and all(room.sum() == 36 for room in rooms)
+        assert not any((room & red).any() for room in rooms[1:]) and all(
+            room.sum() == 36 for room in rooms
+        )
         things = suites.draw_one("mark_object", index, 7)
-        assert len(masks(things, "named", 48)) == len(things.state["things"]) == len(masks(things, "answer", 48)) - 1
+        assert (
+            len(masks(things, "named", 48))
+            == len(things.state["things"])
+            == len(masks(things, "answer", 48)) - 1
+        )
 
 
 def test_shares_are_weights_of_tokens():
     mask = np.zeros((48, 48), bool)
     mask[0:8, 4:12] = True
-    assert share(mask, 8).nonzero()[0].tolist() == [0, 1] and share(mask, 8).sum() == pytest.approx(1.0)
+    assert share(mask, 8).nonzero()[0].tolist() == [0, 1] and share(mask, 8).sum() == pytest.approx(
+        1.0
+    )
     assert share(np.zeros((48, 48), bool), 8).sum() == 0.0
 
 
@@ -217,7 +263,9 @@ def test_start_states_are_read_off_pictures_that_show_them():
             picture = sample.render()[at] if at >= 0 else sample.render(frames=9)[hidden[0]]
             tokens = (picture / 255.0).reshape(6, 8, 6, 8, 3).mean((1, 3)).reshape(36, 3)
             parts.append(np.stack([share(mask, 8) for mask in places(sample)]) @ tokens)
-        return np.mean(memory_probes.read([sample for _, sample, _ in chosen], parts, shuffled=False))
+        return np.mean(
+            memory_probes.read([sample for _, sample, _ in chosen], parts, shuffled=False)
+        )
 
     assert read_off("occlusion", 0) > 0.55 and read_off("out_and_back", 0) == 1.0
     assert read_off("occlusion", -1) < 0.4 and read_off("out_and_back", -1) < 0.45
@@ -232,14 +280,18 @@ def test_rows_of_probes_are_the_same_alone(model, kind):
     results = dict(experiment.results(runs, count=lambda: made.append(1)))
     assert len(made) == experiment.evaluations(runs) == 40
     list(experiment.results(runs[:1], count=lambda: made.append(1)))
-    assert len(made) - 40 == experiment.evaluations(runs[:1]) == 20, "the random network is asked for its floor alone"
+    assert len(made) - 40 == experiment.evaluations(runs[:1]) == 20, (
+        "the random network is asked for its floor alone"
+    )
     assert experiment.measure(experiment.identity(runs[-1])) == results[runs[-1]]
     assert all(np.shape(r.get("read", r.get("picked")))[1] == 5 for r in results.values())
 
 
 def test_memory_is_probed_in_a_hidden_frame_with_the_noise_of_the_sample(model, monkeypatch):
     asked = []
-    monkeypatch.setattr(memory_probes, "look", lambda *a, **k: asked.append((a[2].key, a[3], a[5])) or look(*a, **k))
+    monkeypatch.setattr(
+        memory_probes, "look", lambda *a, **k: asked.append((a[2].key, a[3], a[5])) or look(*a, **k)
+    )
     experiment = MemoryProbes(model, SCHEDULE)
     runs = experiment.plan(["occlusion"], 3, step_stride=4, suite_seed=7)
     (_, result), *_ = experiment.results(runs)
@@ -259,7 +311,10 @@ def test_an_answer_is_picked_only_where_there_is_one(model, monkeypatch):
 
 
 def probe_row(source, read):
-    return {"run": {"task": "occlusion", "source": source}, "result": {"read": [read] * 2, "step": [0, 3]}}
+    return {
+        "run": {"task": "occlusion", "source": source},
+        "result": {"read": [read] * 2, "step": [0, 3]},
+    }
 
 
 def test_the_gain_is_over_the_best_floor_on_other_samples():
@@ -279,7 +334,11 @@ RIGHT, WRONG, NONE = [0.9, 0.0, 0.0], [0.0, 0.9, 0.0], [0.0, 0.0, 0.0]
 def course_row(index, course, null=None, task="bounce"):
     evidence = np.array(course)[:, None].repeat(2, 1)  # (S, F, K)
     control = np.zeros((len(course), 2, 3)).tolist()
-    result = {"kinds": ["valid", "wrong", "wrong"], "evidence": evidence.tolist(), "control": control}
+    result = {
+        "kinds": ["valid", "wrong", "wrong"],
+        "evidence": evidence.tolist(),
+        "control": control,
+    }
     if null:
         result["null"] = {"evidence": {"calibrated": null, "ignorant": course}}
     return {"run": {"task": task, "index": index}, "result": result}
@@ -295,9 +354,23 @@ def test_only_a_leader_that_held_can_be_corrected():
     }
     lines = readouts.courses([course_row(i, course) for i, course in enumerate(courses.values())])
     assert lines["corrected"].tolist() == [1, 0, 0, 0, 0]
-    assert lines["spoiled"].tolist() == [0, 0, 1, 0, 0] and lines["lost"].tolist() == [0, 0, 0, 1, 0]
-    assert lines["wrong_held"].tolist() == [1, 0, 0, 0, 0] and lines["right_held"].tolist() == [1, 0, 1, 1, 1]
-    assert readouts.corrected_runs([course_row(i, course) for i, course in enumerate(courses.values())]) == [0]
+    assert lines["spoiled"].tolist() == [0, 0, 1, 0, 0] and lines["lost"].tolist() == [
+        0,
+        0,
+        0,
+        1,
+        0,
+    ]
+    assert lines["wrong_held"].tolist() == [1, 0, 0, 0, 0] and lines["right_held"].tolist() == [
+        1,
+        0,
+        1,
+        1,
+        1,
+    ]
+    assert readouts.corrected_runs(
+        [course_row(i, course) for i, course in enumerate(courses.values())]
+    ) == [0]
 
 
 def test_two_wrong_leaders_in_turn_hold_nothing():
@@ -307,9 +380,16 @@ def test_two_wrong_leaders_in_turn_hold_nothing():
 
 def test_the_null_is_paired_with_its_own_trajectory():
     course = [WRONG] * 3 + [RIGHT] * 3
-    rows = [course_row(0, course, null=course), course_row(1, course, null=[RIGHT] * 6), course_row(2, [RIGHT] * 6)]
+    rows = [
+        course_row(0, course, null=course),
+        course_row(1, course, null=[RIGHT] * 6),
+        course_row(2, [RIGHT] * 6),
+    ]
     found = readouts.self_correction(readouts.courses(rows))
-    assert found["paper"]["corrected"]["mean"] == pytest.approx(2 / 3, abs=1e-4) and found["bounce"]["n"] == 3
+    assert (
+        found["paper"]["corrected"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
+        and found["bounce"]["n"] == 3
+    )
     assert found["all"]["null"]["n"] == 2 and found["all"]["null"]["corrected"]["mean"] == 0.5
     assert found["all"]["null"]["excess"]["mean"] == 0.5
     without = readouts.self_correction(readouts.courses([course_row(0, course, task="rotate")]))
@@ -317,10 +397,18 @@ def test_the_null_is_paired_with_its_own_trajectory():
 
 
 def test_a_start_state_is_readable_where_it_leads():
-    rows = [course_row(0, [NONE, RIGHT, RIGHT], task="occlusion"), course_row(1, [RIGHT] * 3, task="occlusion")]
-    found = readouts.readable(readouts.courses([*rows, course_row(0, [WRONG] * 3, task="out_and_back")]))
+    rows = [
+        course_row(0, [NONE, RIGHT, RIGHT], task="occlusion"),
+        course_row(1, [RIGHT] * 3, task="occlusion"),
+    ]
+    found = readouts.readable(
+        readouts.courses([*rows, course_row(0, [WRONG] * 3, task="out_and_back")])
+    )
     assert [value["mean"] for value in found["occlusion"]["at"]] == [0.5, 1.0, 1.0]
-    assert found["occlusion"]["always"]["mean"] == 0.5 and found["occlusion"]["never_wrong"]["mean"] == 1.0
+    assert (
+        found["occlusion"]["always"]["mean"] == 0.5
+        and found["occlusion"]["never_wrong"]["mean"] == 1.0
+    )
     assert found["all"]["n"] == 3 and found["out_and_back"]["never_wrong"]["mean"] == 0.0
 
 
@@ -336,10 +424,14 @@ def test_an_onset_is_the_first_step_of_being_right_for_good():
     answer = {"4": [[0, None, 0]] * 3, "x0_hat": [[0, None, 1], [0, None, 1], [0, None, 1]]}
     rows = [onset_row("named", source, picked) for source, picked in named.items()]
     rows += [onset_row("answer", source, picked) for source, picked in answer.items()]
-    commits = pd.DataFrame({"task": ["maze"] * 4, "index": [2, 1, 0, 9], "commit": [1.0, np.nan, 2.0, 0.0]})
+    commits = pd.DataFrame(
+        {"task": ["maze"] * 4, "index": [2, 1, 0, 9], "commit": [1.0, np.nan, 2.0, 0.0]}
+    )
     table = readouts.onset_table(rows, commits).sort_values("index")
     assert table["index"].tolist() == [0, 1, 2], "paired by sample, whatever the order"
-    assert table["named:layer"].tolist() == [2.0, 1.0, 3.0], "perception that never comes is the last"
+    assert table["named:layer"].tolist() == [2.0, 1.0, 3.0], (
+        "perception that never comes is the last"
+    )
     assert table["named:x0_hat"].tolist() == [2.0, 2.0, 0.0]
     np.testing.assert_array_equal(table["answer:x0_hat"], [np.nan, np.nan, 0.0])
     found = readouts.onsets(table)["maze"]
@@ -355,16 +447,27 @@ def test_the_picture_of_a_correction_is_that_of_the_first_one(model, tmp_path, m
     experiment = Behaviors(model, SCHEDULE)
     assert experiment.name == StepVisualization.name
     runs = experiment.plan(["bounce"], 3, 0, 0, 7)
-    assert [experiment.identity(r) for r in runs] == [StepVisualization(model, SCHEDULE).identity(r) for r in runs]
-    monkeypatch.setattr(experiment, "clips", lambda run: (None, np.full((4, 2, 48, 48, 3), 10 * run.index, np.uint8)))
+    assert [experiment.identity(r) for r in runs] == [
+        StepVisualization(model, SCHEDULE).identity(r) for r in runs
+    ]
+    monkeypatch.setattr(
+        experiment,
+        "clips",
+        lambda run: (None, np.full((4, 2, 48, 48, 3), 10 * run.index, np.uint8)),
+    )
     course = {0: [RIGHT] * 4, 1: [WRONG] * 3 + [RIGHT], 2: [WRONG] * 3 + [RIGHT]}
     rows = [
-        {"run": experiment.identity(run), "result": course_row(i, course[i])["result"] | {"score_at": [0.0, 1.0]}}
+        {
+            "run": experiment.identity(run),
+            "result": course_row(i, course[i])["result"] | {"score_at": [0.0, 1.0]},
+        }
         for i, run in enumerate(runs)
     ]
     shown = experiment.showcase(rows, tmp_path)
     assert shown["bounce"].clips.max() == 0 and (shown["corrected"].clips == 10).all()
-    assert (experiment.showcase(rows[:1], tmp_path)["corrected"].clips == 0).all(), "none: the first solved one"
+    assert (experiment.showcase(rows[:1], tmp_path)["corrected"].clips == 0).all(), (
+        "none: the first solved one"
+    )
 
 
 @pytest.mark.parametrize(
@@ -377,18 +480,29 @@ def test_the_picture_of_a_correction_is_that_of_the_first_one(model, tmp_path, m
 )
 def test_the_sample_shown_follows_the_stated_rule(model, tmp_path, monkeypatch, scores, expected):
     experiment = StepVisualization(model, SCHEDULE)
-    monkeypatch.setattr(experiment, "clips", lambda run: (None, np.full((4, 2, 48, 48, 3), run.index, np.uint8)))
+    monkeypatch.setattr(
+        experiment, "clips", lambda run: (None, np.full((4, 2, 48, 48, 3), run.index, np.uint8))
+    )
     runs = experiment.plan(["maze"], len(scores), 0, 0, 7)
-    rows = [{"run": experiment.identity(r), "result": {"score_at": s}} for r, s in zip(runs, scores, strict=True)]
+    rows = [
+        {"run": experiment.identity(r), "result": {"score_at": s}}
+        for r, s in zip(runs, scores, strict=True)
+    ]
     shown = experiment.showcase(rows, tmp_path)
     assert (shown["maze"].clips == expected).all()
     failed = [index for index, (_, last) in enumerate(scores) if last < 1.0]
-    assert ("failed" in shown) == bool(failed) and all((shown["failed"].clips == i).all() for i in failed[:1])
+    assert ("failed" in shown) == bool(failed) and all(
+        (shown["failed"].clips == i).all() for i in failed[:1]
+    )
 
 
 def test_the_generations_are_those_of_notebook_one():
     parameters = yaml.safe_load((ROOT / "params.yaml").read_text())
     for scale in parameters.values():
         if isinstance(scale, dict) and "3_emergent_behaviors" in scale:
-            first = {name: value for name, value in scale["1_step_visualization"].items() if name != "preset"}
+            first = {
+                name: value
+                for name, value in scale["1_step_visualization"].items()
+                if name != "preset"
+            }
             assert scale["3_emergent_behaviors"]["steps"] == first or scale is parameters["smoke"]

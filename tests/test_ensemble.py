@@ -28,7 +28,16 @@ def experiment():
 
 def small_plan(experiment, tasks=("maze", "bounce"), samples=1, choosing=1) -> list[Run]:
     return experiment.plan(
-        [*tasks], samples, {"maze": 1}, {"maze": 1}, {"maze": 1}, {"maze": choosing}, WINDOW, EARLY, BEST, 7
+        [*tasks],
+        samples,
+        {"maze": 1},
+        {"maze": 1},
+        {"maze": 1},
+        {"maze": choosing},
+        WINDOW,
+        EARLY,
+        BEST,
+        7,
     )
 
 
@@ -47,7 +56,9 @@ def test_it_makes_no_more_evaluations_than_it_says(experiment):
     groups: dict = {}
     for run in small_plan(experiment):
         groups.setdefault(run.base, []).append(run)
-    assert len(groups) == 5, "two test samples, one of them from two seeds, one of the contest, one to choose on"
+    assert len(groups) == 5, (
+        "two test samples, one of them from two seeds, one of the contest, one to choose on"
+    )
     for runs in groups.values():
         adaptive = [run for run in runs if run.strategy.name == "merge_until_agreed"]
         fixed, made = [run for run in runs if run not in adaptive], []
@@ -96,9 +107,13 @@ def test_moves_are_those_of_the_merge(experiment):
 
 
 def test_the_decision_set_is_fixed_by_difficulty():
-    mazes = {len(maze.valid[0].answer) - 1: maze for maze in suites.draw("maze", 60, 7)}  # by steps of the solution
+    mazes = {
+        len(maze.valid[0].answer) - 1: maze for maze in suites.draw("maze", 60, 7)
+    }  # by steps of the solution
     assert {11, 12, 13} <= set(mazes)
-    assert {steps for steps, maze in mazes.items() if is_hard(maze)} == {steps for steps in mazes if steps >= 12}
+    assert {steps for steps, maze in mazes.items() if is_hard(maze)} == {
+        steps for steps in mazes if steps >= 12
+    }
     assert all(is_hard(suites.draw_one(name, 0, 7)) for name in suites.task_names("out-of-domain"))
     assert not is_hard(suites.draw_one("bounce", 0, 7))
 
@@ -114,9 +129,13 @@ def test_runs_of_a_plan_differ_and_ours_are_chosen_elsewhere(experiment):
     assert {run.task for run in contest} == {"maze"} and len({run.index for run in contest}) == 2
     assert all(is_hard(suites.draw_one("maze", run.index, 7)) for run in contest)
     assert len(contest) == 2 * (len(readouts.RIVALS) + 1)
-    on_test = [run for run in runs if run.partition == "test" and run.strategy.name == "branch_late"]
+    on_test = [
+        run for run in runs if run.partition == "test" and run.strategy.name == "branch_late"
+    ]
     assert not on_test, "only the chosen one is run on test samples"
-    with pytest.raises(ValueError, match="unknown strategy 'luck'; expected one of merge_until_agreed"):
+    with pytest.raises(
+        ValueError, match="unknown strategy 'luck'; expected one of merge_until_agreed"
+    ):
         experiment.plan("all", 1, {}, {}, {}, {}, WINDOW, EARLY, "luck", 7)
     with pytest.raises(ValueError, match="a window of 1 to 4 steps"):
         experiment.plan("all", 1, {}, {}, {}, {}, 5, EARLY, BEST, 7)
@@ -132,15 +151,28 @@ def test_a_restarted_sweep_ends_with_the_same_bytes(experiment, tmp_path):
     assert (tmp_path / "whole.jsonl").read_bytes() == (tmp_path / "parts.jsonl").read_bytes()
 
 
-def made_up(experiment, values: dict[str, list[float]], task="maze_loops", partition="test", seed=0) -> list[dict]:
+def made_up(
+    experiment, values: dict[str, list[float]], task="maze_loops", partition="test", seed=0
+) -> list[dict]:
     """Rows of given scores by name, sample by sample; `single` has lists of three."""
-    named = {n: s for group in experiment.catalogue(WINDOW, EARLY).values() for n, s in group.items()}
+    named = {
+        n: s for group in experiment.catalogue(WINDOW, EARLY).values() for n, s in group.items()
+    }
     rows = []
     for name, scores in values.items():
         for index, value in enumerate(scores):
             each = value if isinstance(value, list) else [value]
-            result = {"score": sum(each) / len(each), "scores": each, "answer": 0, "answers": [0] * len(each)}
-            result |= {"shown": ["valid" if v else "none" for v in each], "cost": 8.0, "hard": task != "bounce"}
+            result = {
+                "score": sum(each) / len(each),
+                "scores": each,
+                "answer": 0,
+                "answers": [0] * len(each),
+            }
+            result |= {
+                "shown": ["valid" if v else "none" for v in each],
+                "cost": 8.0,
+                "hard": task != "bounce",
+            }
             run = asdict(Run(task, index, 7, index + seed, named[name], partition))
             rows.append({"run": run, "result": result | {"moved": [0.1, 0.2], "contrast": 0.5}})
     return rows
@@ -150,28 +182,50 @@ RIVALS = [name for name in readouts.RIVALS if name != "single"]
 
 
 def numbers(experiment, task="maze_loops", **more):
-    values = {"single": [[1, 0, 0], [0, 0, 0], [1, 1, 0], [0, 0, 0]]} | {name: [0, 0, 1, 0] for name in RIVALS}
+    values = {"single": [[1, 0, 0], [0, 0, 0], [1, 1, 0], [0, 0, 0]]} | {
+        name: [0, 0, 1, 0] for name in RIVALS
+    }
     values |= {"paper_recipe": [1, 0, 1, 0], "recipe_window": [1, 0, 1, 0], BEST: [1, 0, 1, 1]}
-    lines = readouts.table(made_up(experiment, values | more, task), experiment.catalogue(WINDOW, EARLY), steps=4)
+    lines = readouts.table(
+        made_up(experiment, values | more, task), experiment.catalogue(WINDOW, EARLY), steps=4
+    )
     return readouts.summary(lines, BEST, SIZE)
 
 
 def test_gains_ceilings_and_shares_by_hand(experiment):
     summary = numbers(experiment, x0_merge_k3=[1, 0, 1, 0])
-    assert summary["table"]["single"]["overall"]["mean"] == 0.25 and summary["n"] == summary["n_hard"] == 4
-    assert summary["table"]["pass_k3"]["overall"]["mean"] == 0.5 and summary["table"]["pass_k3"]["cost"] == 3.0
+    assert (
+        summary["table"]["single"]["overall"]["mean"] == 0.25
+        and summary["n"] == summary["n_hard"] == 4
+    )
+    assert (
+        summary["table"]["pass_k3"]["overall"]["mean"] == 0.5
+        and summary["table"]["pass_k3"]["cost"] == 3.0
+    )
     best = summary["best"]
-    assert (best["name"], best["score"], best["gain"], best["n"], best["cost"]) == (BEST, 0.75, 50.0, 4, 2.0)
+    assert (best["name"], best["score"], best["gain"], best["n"], best["cost"]) == (
+        BEST,
+        0.75,
+        50.0,
+        4,
+        2.0,
+    )
     assert best["headroom_share"] == 2.0 and best["low"] < 50.0 < best["high"]
     assert {entry["name"] for entry in summary["rivals"]} >= {"single", *RIVALS}
     difference = summary["difference_to_best_rival"]
-    assert difference["name"] == "x0_merge_k3" and difference["mean"] == 0.25 and difference["low"] == 0.0
+    assert (
+        difference["name"] == "x0_merge_k3"
+        and difference["mean"] == 0.25
+        and difference["low"] == 0.0
+    )
     assert summary["contrasts"]["merge_minus_vote"]["mean"] == 0.25
     assert summary["contrasts"]["best_minus_rival"]["mean"] == 0.25
 
 
 def test_a_legality_check_passes_over_what_breaks_the_rules(experiment):
-    values = {"single": [[0, 0, 1]]} | {name: [0] for name in (*RIVALS, "paper_recipe", "recipe_window", BEST)}
+    values = {"single": [[0, 0, 1]]} | {
+        name: [0] for name in (*RIVALS, "paper_recipe", "recipe_window", BEST)
+    }
     rows = made_up(experiment, values)
     rows[0]["result"] |= {"shown": ["illegal", "wrong", "valid"], "scores": [0.5, 0.25, 1]}
     lines = readouts.table(rows, experiment.catalogue(WINDOW, EARLY), steps=4).set_index("name")
@@ -181,13 +235,22 @@ def test_a_legality_check_passes_over_what_breaks_the_rules(experiment):
 def test_easy_samples_are_left_out_of_the_decision(experiment):
     summary = numbers(experiment, task="bounce")
     assert summary["n"] == 4 and summary["n_hard"] == 0 and summary["best"]["gain"] is None
-    for draw in (plots.scores, plots.categories, plots.costs, plots.ablations, plots.controls, plots.accounts):
+    for draw in (
+        plots.scores,
+        plots.categories,
+        plots.costs,
+        plots.ablations,
+        plots.controls,
+        plots.accounts,
+    ):
         assert draw(summary).axes
 
 
 def test_the_recipe_is_compared_where_it_is_said_to_gain(experiment):
     catalogue, names = experiment.catalogue(WINDOW, EARLY), (*RIVALS, "recipe_window", BEST)
-    here = {"single": [[0, 0, 0]] * 4, "paper_recipe": [1, 1, 1, 0]} | {name: [0] * 4 for name in names}
+    here = {"single": [[0, 0, 0]] * 4, "paper_recipe": [1, 1, 1, 0]} | {
+        name: [0] * 4 for name in names
+    }
     there = here | {"paper_recipe": [0, 0, 0, 1]}
     rows = made_up(experiment, here, "size_rule") + made_up(experiment, there, "maze_loops")
     summary = readouts.summary(readouts.table(rows, catalogue, 4), BEST, SIZE)
@@ -197,22 +260,41 @@ def test_the_recipe_is_compared_where_it_is_said_to_gain(experiment):
 
 def test_the_winner_is_found_on_the_choosing_partition(experiment):
     catalogue = experiment.catalogue(WINDOW, EARLY)
-    values = {"single": [[0, 0, 0]] * 3, "merge_vote": [1, 0, 1], "branch_late": [1, 1, 1], "merge_weighted": [0, 0, 0]}
-    everywhere = {"single": [[0, 0, 0]]} | {n: [1] for n in (*RIVALS, "paper_recipe", "recipe_window", BEST)}
+    values = {
+        "single": [[0, 0, 0]] * 3,
+        "merge_vote": [1, 0, 1],
+        "branch_late": [1, 1, 1],
+        "merge_weighted": [0, 0, 0],
+    }
+    everywhere = {"single": [[0, 0, 0]]} | {
+        n: [1] for n in (*RIVALS, "paper_recipe", "recipe_window", BEST)
+    }
     rows = made_up(experiment, values, partition="choosing") + made_up(experiment, everywhere)
     choosing = readouts.summary(readouts.table(rows, catalogue, 4), BEST, SIZE)["choosing"]
-    assert choosing["winner"] == "branch_late" and choosing["agrees"] is False and choosing["n"] == 3
+    assert (
+        choosing["winner"] == "branch_late" and choosing["agrees"] is False and choosing["n"] == 3
+    )
     assert choosing["gains"]["merge_vote"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
 
 
 def test_other_seeds_stand_beside_the_table_and_not_in_it(experiment):
-    values = {"single": [[1, 0, 0], [0, 0, 0]]} | {n: [1, 0] for n in (*RIVALS, "paper_recipe", "recipe_window", BEST)}
+    values = {"single": [[1, 0, 0], [0, 0, 0]]} | {
+        n: [1, 0] for n in (*RIVALS, "paper_recipe", "recipe_window", BEST)
+    }
     anew = {"single": [[1, 1, 1], [1, 1, 1]], "vote_k3": [0, 1]}
     rows = made_up(experiment, values) + made_up(experiment, anew, seed=500)
-    summary = readouts.summary(readouts.table(rows, experiment.catalogue(WINDOW, EARLY), 4), BEST, SIZE)
-    assert summary["n"] == 2 and summary["table"]["single"]["overall"]["mean"] == pytest.approx(1 / 6, abs=1e-4)
+    summary = readouts.summary(
+        readouts.table(rows, experiment.catalogue(WINDOW, EARLY), 4), BEST, SIZE
+    )
+    assert summary["n"] == 2 and summary["table"]["single"]["overall"]["mean"] == pytest.approx(
+        1 / 6, abs=1e-4
+    )
     again = summary["again"]
-    assert again["n"] == 2 and again["names"]["vote_k3"]["within"] and not again["names"]["single"]["within"]
+    assert (
+        again["n"] == 2
+        and again["names"]["vote_k3"]["within"]
+        and not again["names"]["single"]["within"]
+    )
     assert again["names"]["single"]["again"]["mean"] == 1.0
     text = readouts.again_markdown(again)
     assert "| vote_k3 | 50% (0% to 100%) | 50% (0% to 100%) | yes |" in text
@@ -225,14 +307,23 @@ def test_the_contest_is_decided_on_samples_after_the_table(experiment):
     lines = readouts.table(made_up(experiment, values), experiment.catalogue(WINDOW, EARLY), 4)
     summary = readouts.summary(lines, BEST, 2)
     assert summary["n"] == 2 and summary["n_hard"] == 2 and summary["best"]["gain"] == 0.0
-    assert summary["hard_in_table"][BEST]["mean"] == 1.0 == summary["table"][BEST]["overall"]["mean"]
+    assert (
+        summary["hard_in_table"][BEST]["mean"] == 1.0 == summary["table"][BEST]["overall"]["mean"]
+    )
 
 
 def test_curves_use_the_samples_that_have_every_point(experiment):
-    by_k = {"x0_merge_k3": [1, 0, 1, 1], "x0_merge_k2": [1, 0], "x0_merge_k9": [1, 1], "x0_merge_4_steps": [0, 0]}
+    by_k = {
+        "x0_merge_k3": [1, 0, 1, 1],
+        "x0_merge_k2": [1, 0],
+        "x0_merge_k9": [1, 1],
+        "x0_merge_4_steps": [0, 0],
+    }
     summary = numbers(experiment, **by_k)
     assert summary["by_k"]["k"] == [2, 3, 9] and summary["by_k"]["n"] == 2
-    assert [point["mean"] for point in summary["by_k"]["gain"]] == pytest.approx([1 / 3, 1 / 3, 5 / 6], abs=1e-4)
+    assert [point["mean"] for point in summary["by_k"]["gain"]] == pytest.approx(
+        [1 / 3, 1 / 3, 5 / 6], abs=1e-4
+    )
     assert summary["by_steps"]["steps"] == [2, 4]
     assert summary["by_steps"]["gain"][1]["mean"] == pytest.approx(-1 / 6, abs=1e-4)
 
@@ -240,17 +331,31 @@ def test_curves_use_the_samples_that_have_every_point(experiment):
 def test_accounts_are_compared_with_the_merge(experiment):
     arms = {"linger": [1, 0], "nearby_mean": [0, 0], "x0_merge_k3": [1, 1, 0, 0]}
     accounts = numbers(experiment, **arms)["accounts"]
-    assert set(accounts) == {"x0_merge_k3", "nearby_mean", "linger"}, "arms, though some compete as our own too"
-    assert accounts["linger"]["minus_merge"]["mean"] == -0.5 and accounts["linger"]["gain"]["n"] == 2
+    assert set(accounts) == {"x0_merge_k3", "nearby_mean", "linger"}, (
+        "arms, though some compete as our own too"
+    )
+    assert (
+        accounts["linger"]["minus_merge"]["mean"] == -0.5 and accounts["linger"]["gain"]["n"] == 2
+    )
     assert accounts["nearby_mean"]["minus_merge"]["mean"] == -1.0
-    assert accounts["x0_merge_k3"]["minus_merge"]["mean"] == 0.0 and accounts["linger"]["contrast"]["mean"] == 0.5
+    assert (
+        accounts["x0_merge_k3"]["minus_merge"]["mean"] == 0.0
+        and accounts["linger"]["contrast"]["mean"] == 0.5
+    )
 
 
 def test_the_figure_is_drawn_from_rows(experiment, rows, tmp_path):
     lines = readouts.table(rows, experiment.catalogue(WINDOW, EARLY), SCHEDULE.steps)
     summary = readouts.summary(lines, BEST, 1)
     assert summary["n"] == 2 and set(readouts.CHECKED) <= set(summary["table"])
-    for draw in (plots.scores, plots.categories, plots.costs, plots.ablations, plots.controls, plots.accounts):
+    for draw in (
+        plots.scores,
+        plots.categories,
+        plots.costs,
+        plots.ablations,
+        plots.controls,
+        plots.accounts,
+    ):
         draw(summary).savefig(tmp_path / "x.png")
     text = readouts.markdown(summary, [*summary["groups"]["table"], BEST]).splitlines()
     assert len(text) == 2 + len(summary["groups"]["table"]) + 1
@@ -265,7 +370,9 @@ def test_the_showcase_is_what_was_generated(experiment, rows, tmp_path):
     pool = Pool(experiment.model, SCHEDULE, sample, sample, run.seed)
     merge = experiment.catalogue(WINDOW, EARLY)["table"][readouts.MERGED]
     for case, latents in zip(
-        cases, [pool.final(Member(j)) for j in range(3)] + strategies.run(merge, pool).finals, strict=True
+        cases,
+        [pool.final(Member(j)) for j in range(3)] + strategies.run(merge, pool).finals,
+        strict=True,
     ):
         assert (case.clips[-1] == experiment.model.decode(latents)).all()
     files = sorted(tmp_path.rglob("*.png"))

@@ -12,7 +12,9 @@ from chain_of_steps import evalkit, suites, vbvr
 from chain_of_steps.video import read_video
 
 SAMPLES = Path(__file__).parent.parent.parent / "shared" / "vbvr-samples"
-NEEDS_SAMPLES = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the real samples, vbvr-samples/, are not here")
+NEEDS_SAMPLES = pytest.mark.skipif(
+    not SAMPLES.is_dir(), reason="the real samples, vbvr-samples/, are not here"
+)
 FAKE = """#!{python}
 import json, sys, time
 from pathlib import Path
@@ -71,12 +73,17 @@ def test_the_table_shows_the_floor_beside_the_model():
     read = {n: evalkit.read_results(SAMPLES / "evalkit-results" / f"{n}_vbvr_results.json")
             for n in ("half_done", "frozen_first_frame")}  # fmt: skip
     text = evalkit.table({"half done": read["half_done"]}, read["frozen_first_frame"], "abc")
-    assert "| half done | 6 | 0 | 0.649 | 0.649 |" in text and "| frozen first frame | 6 | 0 | 0.617 |" in text
+    assert (
+        "| half done | 6 | 0 | 0.649 | 0.649 |" in text
+        and "| frozen first frame | 6 | 0 | 0.617 |" in text
+    )
     assert "commit: abc" in text and "No floor was given" in evalkit.table(read)
 
 
 def test_a_row_with_an_error_is_no_zero(written):
-    results = evalkit.read_results(written(result(), result(video_file="00001.mp4", score=0.0, error="broke")))
+    results = evalkit.read_results(
+        written(result(), result(video_file="00001.mp4", score=0.0, error="broke"))
+    )
     assert np.isnan(results["score"][1]) and results["error"][1] == "broke"
     assert "| m | 1 | 1 | 0.500 |" in evalkit.table({"m": results})
 
@@ -124,25 +131,39 @@ def test_every_clip_has_a_score_or_says_why_not(suite, installed):
     file = evalkit.evaluate(folder / "frozen", folder / "gt", cases, folder / "out", limit=5.0)
     results = evalkit.read_results(file)
     assert results["score"][0] == 0.75
-    assert list(results["error"][1:]) == ["not scored within 5 s", "EvalKit gave no result: scorer broke", "no video"]
+    assert list(results["error"][1:]) == [
+        "not scored within 5 s",
+        "EvalKit gave no result: scorer broke",
+        "no video",
+    ]
     kept = (folder / "out/clips/frozen/in-domain/maze/00000.json").stat().st_mtime_ns
     evalkit.evaluate(folder / "frozen", folder / "gt", cases[:1], folder / "out", limit=5.0)
-    assert (folder / "out/clips/frozen/in-domain/maze/00000.json").stat().st_mtime_ns == kept, "it goes on, not anew"
-    other = evalkit.evaluate(folder / "nothing", folder / "gt", cases[:1], folder / "out", limit=5.0)
-    assert list(evalkit.read_results(other)["error"]) == ["no video"], "another model's clips are not this one's"
+    assert (folder / "out/clips/frozen/in-domain/maze/00000.json").stat().st_mtime_ns == kept, (
+        "it goes on, not anew"
+    )
+    other = evalkit.evaluate(
+        folder / "nothing", folder / "gt", cases[:1], folder / "out", limit=5.0
+    )
+    assert list(evalkit.read_results(other)["error"]) == ["no video"], (
+        "another model's clips are not this one's"
+    )
 
 
 def test_a_case_without_ground_truth_is_not_scored_zero(suite, installed):
     folder, cases = suite
     cases[0].ground_truth.unlink()
-    results = evalkit.read_results(evalkit.evaluate(folder / "frozen", folder / "gt", cases[:1], folder / "out"))
+    results = evalkit.read_results(
+        evalkit.evaluate(folder / "frozen", folder / "gt", cases[:1], folder / "out")
+    )
     assert results["error"][0].startswith("no ground truth")
 
 
 def test_without_evalkit_or_with_opencv_5_one_sentence(suite, tmp_path, monkeypatch):
     folder, cases = suite
     with pytest.raises(ValueError, match="nothing-like-this is not installed; clone"):
-        evalkit.evaluate(folder / "frozen", folder / "gt", cases, folder / "out", command="nothing-like-this")
+        evalkit.evaluate(
+            folder / "frozen", folder / "gt", cases, folder / "out", command="nothing-like-this"
+        )
     monkeypatch.setattr(metadata, "version", lambda name: "5.0.0")
     with pytest.raises(ValueError, match=r"5\.0\.0 makes VBVR-EvalKit score 0\.0"):
         evalkit.refuse_opencv_5()

@@ -85,7 +85,10 @@ def test_labels_are_kept_by_setting(tmp_path):
 def test_a_hand_drawn_maze_is_a_sample_like_others():
     sample = maze.hand_drawn(*DRAWN)
     assert [c.kind for c in sample.candidates] == ["valid", "wrong"]
-    assert sample.score(sample.render()) == 1.0 and sample.score(sample.render(sample.candidates[1])) == 0.0
+    assert (
+        sample.score(sample.render()) == 1.0
+        and sample.score(sample.render(sample.candidates[1])) == 0.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,9 @@ def test_noise_goes_where_it_was_clicked(model):
     cells = ((1, 2), (2, 5))
     sample = suites.draw_one("maze", 0, 7)
     edits = (NoiseAtCells(cells=cells, mode="replace"),)
-    expected = generate(model, model.prepare_sample(sample), GRID, 0, interventions=edits).x0_hats[-1]
+    expected = generate(model, model.prepare_sample(sample), GRID, 0, interventions=edits).x0_hats[
+        -1
+    ]
     assert torch.equal(final(Run(model, GRID, Setting(steps=4, noise=cells))), expected)
 
 

@@ -49,7 +49,12 @@ def condition(ltx, picture):
 
 def stock(model: VideoModel, picture: np.ndarray, guidance: float, **options) -> tuple:
     """What `pipe(...)` gives for video and sound; all of its guidance but the plain is switched off."""
-    off = {"stg_scale": 0.0, "modality_scale": 1.0, "guidance_rescale": 0.0, "spatio_temporal_guidance_blocks": []}
+    off = {
+        "stg_scale": 0.0,
+        "modality_scale": 1.0,
+        "guidance_rescale": 0.0,
+        "spatio_temporal_guidance_blocks": [],
+    }
     off |= dict.fromkeys(f"audio_{name}" for name in list(off)[:3])  # as for the video
     return model.pipe(
         image=Image.fromarray(picture),
@@ -80,7 +85,10 @@ def as_given_out(model: VideoModel, ours: Trajectory) -> tuple[torch.Tensor, tor
     """Our final latents as the stock pipeline gives them out: at the codecs' scale, the sound unpacked."""
     vae, audio = model.pipe.vae, model.pipe.audio_vae
     mean, std = (part.float().view(1, -1, 1, 1, 1) for part in (vae.latents_mean, vae.latents_std))
-    video, sound = ours.latents[-1] * std + mean, ours.beside * audio.latents_std.float() + audio.latents_mean.float()
+    video, sound = (
+        ours.latents[-1] * std + mean,
+        ours.beside * audio.latents_std.float() + audio.latents_mean.float(),
+    )
     return video, sound.unflatten(2, (audio.config.latent_channels, -1)).transpose(1, 2)
 
 
@@ -98,8 +106,12 @@ def hide_words(module, arguments, output) -> tuple:
 
 @both_guidances
 @pytest.mark.parametrize("masked", [False, True])
-def test_the_loop_is_bitwise_equal_to_the_stock_pipeline(ltx, picture, guidance, masked, monkeypatch):
-    if masked:  # diffusers 0.42 lets every word through: masks that differ show that ours reach the network
+def test_the_loop_is_bitwise_equal_to_the_stock_pipeline(
+    ltx, picture, guidance, masked, monkeypatch
+):
+    if (
+        masked
+    ):  # diffusers 0.42 lets every word through: masks that differ show that ours reach the network
         ltx.pipe.connectors.register_forward_hook(hide_words)
     condition = ltx.prepare(PROMPT, picture, FRAMES)
     assert bool(condition.more["mask"].all()) != masked
@@ -113,7 +125,9 @@ def test_the_loop_is_bitwise_equal_to_the_stock_pipeline(ltx, picture, guidance,
 
 
 @both_guidances
-def test_the_loop_is_equal_to_the_untouched_stock_pipeline_within_its_rounding(ltx, picture, condition, guidance):
+def test_the_loop_is_equal_to_the_untouched_stock_pipeline_within_its_rounding(
+    ltx, picture, condition, guidance
+):
     # Measured: at most 2e-6 in latents of standard deviation 1.6, from the round trips of the test above.
     theirs = stock(ltx, picture, guidance, output_type="latent")
     ours = as_given_out(ltx, on_the_grid_of_stock(ltx, condition, guidance))
@@ -136,7 +150,9 @@ def test_a_clip_and_its_latents_have_the_shapes_of_a_generation(ltx, picture, co
 
 def test_encoding_is_that_of_the_given_frame(ltx, picture, condition):
     # The stock pipeline compresses the given frame first; the codec's first latent frame depends on the first alone.
-    compressed = apply_image_conditioning_crf(picture, resolve_default_image_crf(ltx.pipe.text_encoder))
+    compressed = apply_image_conditioning_crf(
+        picture, resolve_default_image_crf(ltx.pipe.text_encoder)
+    )
     latents = ltx.encode(np.stack([compressed, *[picture] * (FRAMES - 1)]))
     assert torch.allclose(latents[:, :, :1], condition.image, atol=1e-4)
 
@@ -175,11 +191,16 @@ def test_the_sound_is_heard_by_the_video(ltx, condition):
     state = begin(ltx, condition, schedule(3.0), SEED)
     state.beside.latents = -state.beside.latents
     other = generate_from(ltx, condition, state)
-    assert torch.equal(other.latents[0], clean.latents[0]) and not torch.equal(other.latents[-1], clean.latents[-1])
+    assert torch.equal(other.latents[0], clean.latents[0]) and not torch.equal(
+        other.latents[-1], clean.latents[-1]
+    )
 
 
 def test_the_video_cannot_be_asked_alone(ltx, condition):
-    with pytest.raises(ValueError, match="denoises sound beside the video and cannot be asked about the video alone"):
+    with pytest.raises(
+        ValueError,
+        match="denoises sound beside the video and cannot be asked about the video alone",
+    ):
         ltx.predict(ltx.noise(condition, 0), torch.tensor(500.0), condition, schedule())
 
 
@@ -226,7 +247,10 @@ def test_every_site_is_captured_once_and_capturing_changes_nothing(ltx, conditio
     with capture(ltx, lambda site: True) as states:
         watched = generate(ltx, condition, schedule(3.0), SEED)
     assert set(states) == {
-        Site(s, 0, guided, k) for s in range(STEPS) for guided in (True, False) for k in range(-1, LAYERS)
+        Site(s, 0, guided, k)
+        for s in range(STEPS)
+        for guided in (True, False)
+        for k in range(-1, LAYERS)
     }
     assert all(state.shape == (F * H * W, 32) for state in states.values())
     assert all(map(torch.equal, clean.latents, watched.latents))
@@ -249,7 +273,9 @@ def test_a_swap_with_oneself_changes_nothing(ltx, condition):
         clean = generate(ltx, condition, schedule(3.0), SEED)
     with edit(ltx, lambda site, hidden: states[site][None]):
         swapped = generate(ltx, condition, schedule(3.0), SEED)
-    assert all(map(torch.equal, clean.latents, swapped.latents)) and torch.equal(clean.beside, swapped.beside)
+    assert all(map(torch.equal, clean.latents, swapped.latents)) and torch.equal(
+        clean.beside, swapped.beside
+    )
 
 
 @pytest.mark.parametrize("layer", [-1, 0])
@@ -291,7 +317,14 @@ def test_shared_pasts_give_the_same_bytes_as_runs_made_alone(ltx, condition):
     grown = dict(grow(ltx, condition, schedule(3.0), SEED, branches, count=lambda: made.append(1)))
     assert len(made) == evaluations(branches, STEPS, F) < STEPS * len(branches)
     for index, branch in enumerate(branches):
-        alone = generate(ltx, condition, schedule(3.0), SEED, interventions=branch.interventions, until=branch.until)
+        alone = generate(
+            ltx,
+            condition,
+            schedule(3.0),
+            SEED,
+            interventions=branch.interventions,
+            until=branch.until,
+        )
         assert all(map(torch.equal, alone.latents, grown[index].latents))
         assert torch.equal(alone.beside, grown[index].beside)
 
@@ -325,13 +358,17 @@ def test_what_was_saved_is_loaded_as_its_family(folder, ltx, condition, picture,
     assert loaded.family is families.LTX2 and loaded.fingerprint == ltx.fingerprint
     again = generate(loaded, loaded.prepare(PROMPT, picture, FRAMES), schedule(3.0), SEED)
     clean = generate(ltx, condition, schedule(3.0), SEED)
-    assert torch.equal(again.latents[-1], clean.latents[-1]) and torch.equal(again.beside, clean.beside)
+    assert torch.equal(again.latents[-1], clean.latents[-1]) and torch.equal(
+        again.beside, clean.beside
+    )
 
 
 def test_a_model_of_no_known_family_is_refused_in_one_sentence(folder):
     renamed(folder, "CogVideoXImageToVideoPipeline")
     expected = r"^the model in .* cannot be loaded: CogVideoX\w+ is of no model family that is known here; expected one"
-    with pytest.raises(ValueError, match=expected + r" of WanImageToVideoPipeline, .*LTX2Pipeline$"):
+    with pytest.raises(
+        ValueError, match=expected + r" of WanImageToVideoPipeline, .*LTX2Pipeline$"
+    ):
         VideoModel.load(folder)
 
 
@@ -344,7 +381,10 @@ def test_a_condition_can_wait_on_disk(ltx, condition, picture, tmp_path):
 
 
 def test_sizes_that_do_not_fit_the_family_are_refused(ltx, picture):
-    with pytest.raises(ValueError, match=r"^13 frames do not fit the video codec; it takes 8 k \+ 1 frames: 9, 17, 25"):
+    with pytest.raises(
+        ValueError,
+        match=r"^13 frames do not fit the video codec; it takes 8 k \+ 1 frames: 9, 17, 25",
+    ):
         ltx.prepare(PROMPT, picture, 13)
     with pytest.raises(ValueError, match=r"both sides must be multiples of 32$"):
         ltx.prepare(PROMPT, picture[:48], FRAMES)

@@ -15,8 +15,8 @@ import pytest
 import tiny
 from fault_table import CHECKS, ROWS, table
 
-from chain_of_steps.mini import save_pipeline
 from chain_of_steps.schedule import preset
+from chain_of_steps.training.recipe import save_pipeline
 
 ROOT = Path(__file__).parent.parent
 assert fault_inputs and fault_kills  # whose checks are now in CHECKS
@@ -43,7 +43,9 @@ def test_fault(row, request, tmp_path, monkeypatch, capfd):
     test = CHECKS[row.name]
     wanted = test.__code__.co_varnames[: test.__code__.co_argcount]
     known = {"tmp_path": tmp_path, "monkeypatch": monkeypatch, "capfd": capfd, "times": row.times}
-    test(**{name: known[name] if name in known else request.getfixturevalue(name) for name in wanted})
+    test(
+        **{name: known[name] if name in known else request.getfixturevalue(name) for name in wanted}
+    )
 
 
 def test_every_row_has_its_check_or_tests_that_exist():
@@ -67,6 +69,12 @@ def test_the_readme_shows_this_table():
 def test_the_command_line_itself_ends_so():
     path = os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", "chain_of_steps", "claims", "--claims", "nowhere"]
-    said = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path})
-    assert said.returncode == 2 and said.stderr.startswith("chain-of-steps: ") and "Traceback" not in said.stderr
+    said = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert (
+        said.returncode == 2
+        and said.stderr.startswith("chain-of-steps: ")
+        and "Traceback" not in said.stderr
+    )
     assert said.stderr.count("\n") == 1

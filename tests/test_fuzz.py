@@ -20,7 +20,14 @@ from hypothesis import strategies as st
 
 from chain_of_steps import claims, evalkit, registry, suites, vbvr
 from chain_of_steps.denoise import generate
-from chain_of_steps.interventions import MODES, NoiseAtCells, NoiseAtFrame, NoiseAtStep, from_record, record
+from chain_of_steps.interventions import (
+    MODES,
+    NoiseAtCells,
+    NoiseAtFrame,
+    NoiseAtStep,
+    from_record,
+    record,
+)
 from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import Schedule
 from chain_of_steps.setting import Setting
@@ -56,7 +63,10 @@ def fuzz(*strategies):
                 raise
             finally:
                 seconds = round(time.monotonic() - began, 1)
-                FOUND[test.__name__.removeprefix("test_")] = count | {"seconds": seconds, "found": found}
+                FOUND[test.__name__.removeprefix("test_")] = count | {
+                    "seconds": seconds,
+                    "found": found,
+                }
 
         functools.update_wrapper(recorded, test, updated=())
         del recorded.__wrapped__  # pytest would take the drawn inputs for fixtures
@@ -88,7 +98,12 @@ def folder() -> Path:
     out = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, out, ignore_errors=True)
     vbvr.export_suite({"bounce": suites.draw("bounce", 2, 0)}, out / "suite", 48, 5)
-    sample = {"video_path": "m/x.mp4", "video_file": "00000.mp4", "task_name": "x_data-generator", "error": None}
+    sample = {
+        "video_path": "m/x.mp4",
+        "video_file": "00000.mp4",
+        "task_name": "x_data-generator",
+        "error": None,
+    }
     sample |= {"folder": "In-Domain_50", "category": "Knowledge", "score": 0.5}
     (out / "m_vbvr_results.json").write_text(json.dumps({"samples": [sample]}))
     return out
@@ -111,7 +126,9 @@ damages = st.one_of(
 )
 json_data = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 10**6) | st.floats() | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -147,7 +164,8 @@ def test_a_spoiled_suite_is_read_or_refused(name, damage):
 
 
 paths = st.lists(
-    st.sampled_from(["In-Domain_50", "x_data-generator", "00000", "..", ".x", "prompt.txt", "é"]), max_size=4
+    st.sampled_from(["In-Domain_50", "x_data-generator", "00000", "..", ".x", "prompt.txt", "é"]),
+    max_size=4,
 )
 
 
@@ -162,7 +180,9 @@ def test_any_folder_is_a_suite_or_refused(tree):
     shutil.rmtree(root, ignore_errors=True)
 
 
-fields = st.sampled_from(["task", "state", "candidates", "key", "prompt", "sha256", "generator", "size"])
+fields = st.sampled_from(
+    ["task", "state", "candidates", "key", "prompt", "sha256", "generator", "size"]
+)
 
 
 @fuzz(st.dictionaries(fields, json_data, max_size=3))
@@ -187,7 +207,12 @@ def test_any_result_of_evalkit_is_read_or_refused(data):
     assert results is None or set(results.columns) == set(evalkit.COLUMNS)
 
 
-@fuzz(st.sampled_from(["video_path", "video_file", "task_name", "folder", "category", "score", "error"]), json_data)
+@fuzz(
+    st.sampled_from(
+        ["video_path", "video_file", "task_name", "folder", "category", "score", "error"]
+    ),
+    json_data,
+)
 def test_a_changed_result_of_evalkit_is_read_or_refused(name, value):
     good = json.loads((folder() / "m_vbvr_results.json").read_text())["samples"][0]
     file = folder() / "changed_vbvr_results.json"
@@ -196,7 +221,9 @@ def test_a_changed_result_of_evalkit_is_read_or_refused(name, value):
     assert results is None or results["score"].dropna().between(0, 1 + 1e-6).all()
 
 
-sections = st.dictionaries(st.sampled_from(["claims", "mini", "figure", "metric", "above"]), json_data, max_size=3)
+sections = st.dictionaries(
+    st.sampled_from(["claims", "mini", "figure", "metric", "above"]), json_data, max_size=3
+)
 
 
 @fuzz(st.text(max_size=60) | (json_data | sections).map(yaml.safe_dump))
@@ -221,7 +248,12 @@ SECTION = {
 def test_changed_parameters_plan_or_are_refused(changes):
     counts = [value for value in changes.values() if type(value) is int and value > 1000]
     if not counts:  # a million samples may be planned, but not here
-        answers_or_refuses(registry.of_sections, {"1_step_visualization": SECTION | changes}, lambda _: world()[0], "x")
+        answers_or_refuses(
+            registry.of_sections,
+            {"1_step_visualization": SECTION | changes},
+            lambda _: world()[0],
+            "x",
+        )
 
 
 @fuzz(st.text(max_size=80))
@@ -236,7 +268,9 @@ noises = st.one_of(
     st.builds(NoiseAtFrame, frames, st.none() | st.lists(steps, max_size=3).map(tuple), **some),
     st.builds(NoiseAtCells, st.lists(st.tuples(steps, frames), max_size=4).map(tuple), **some),
 )
-branches = st.builds(Branch, st.lists(noises, max_size=3).map(tuple), st.none() | st.integers(1, STEPS))
+branches = st.builds(
+    Branch, st.lists(noises, max_size=3).map(tuple), st.none() | st.integers(1, STEPS)
+)
 
 
 @fuzz(st.lists(branches, min_size=1, max_size=2), st.integers(0, 3))
@@ -247,7 +281,9 @@ def test_any_combination_of_interventions_is_the_naive_run(drawn, seed):
     assert len(counted) == evaluations(drawn, STEPS, FRAMES)
     for index, branch in enumerate(drawn):
         assert tuple(map(from_record, map(record, branch.interventions))) == branch.interventions
-        naive = generate(model, condition, SCHEDULE, seed, interventions=branch.interventions, until=branch.until)
+        naive = generate(
+            model, condition, SCHEDULE, seed, interventions=branch.interventions, until=branch.until
+        )
         assert all(map(torch.equal, seen[index].latents, naive.latents))
         assert all(map(torch.equal, seen[index].x0_hats, naive.x0_hats))
         assert (seen[index].cells, seen[index].energy) == (naive.cells, naive.energy)

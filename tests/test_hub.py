@@ -43,7 +43,12 @@ def files(folder: Path) -> list[Path]:
 
 def entry(file: Path, folder: Path) -> dict:
     body = file.read_bytes()
-    return {"type": "file", "path": str(file.relative_to(folder)), "size": len(body), "oid": tag(body)}
+    return {
+        "type": "file",
+        "path": str(file.relative_to(folder)),
+        "size": len(body),
+        "oid": tag(body),
+    }
 
 
 def tag(body: bytes) -> str:
@@ -57,10 +62,14 @@ def hub(folder) -> Iterator[str]:
     class Hub(BaseHTTPRequestHandler):
         def do_GET(self):
             if self.path.startswith(f"/api/models/{NAME}/tree/"):
-                return self.answer(json.dumps([entry(file, folder) for file in files(folder)]).encode())
+                return self.answer(
+                    json.dumps([entry(file, folder) for file in files(folder)]).encode()
+                )
             if self.path.startswith(f"/api/models/{NAME}"):
                 names = [{"rfilename": str(file.relative_to(folder))} for file in files(folder)]
-                return self.answer(json.dumps({"id": NAME, "sha": COMMIT, "siblings": names}).encode())
+                return self.answer(
+                    json.dumps({"id": NAME, "sha": COMMIT, "siblings": names}).encode()
+                )
             file = folder / self.path.removeprefix(f"/{NAME}/resolve/").partition("/")[2]
             if not self.path.startswith(f"/{NAME}/") or not file.is_file():
                 return self.answer(b"", 404)
@@ -92,10 +101,14 @@ def load(names: list[str], hub: str, cache: Path) -> list[str]:
     """What a process of its own says that loads models: the hub's address is read when it starts."""
     environment = {"HF_ENDPOINT": hub, "HF_HOME": str(cache), "PATH": "", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", LOAD, *names]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
 
 
-def test_a_model_of_the_hub_is_that_of_its_folder_and_stays_when_the_hub_is_gone(hub, folder, tmp_path):
+def test_a_model_of_the_hub_is_that_of_its_folder_and_stays_when_the_hub_is_gone(
+    hub, folder, tmp_path
+):
     fingerprint = VideoModel.load(folder).fingerprint
     fetched, refused = load([NAME, "nobody/nothing"], hub, tmp_path)
     assert fetched == fingerprint

@@ -8,7 +8,14 @@ import tiny
 import torch
 
 from chain_of_steps.denoise import State, begin, denoise, generate
-from chain_of_steps.interventions import MODES, NoiseAtCells, NoiseAtFrame, NoiseAtStep, from_record, record
+from chain_of_steps.interventions import (
+    MODES,
+    NoiseAtCells,
+    NoiseAtFrame,
+    NoiseAtStep,
+    from_record,
+    record,
+)
 from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import Schedule
 
@@ -26,7 +33,9 @@ def run(model, condition, *interventions, schedule=EULER, **options):
 
 
 def same(a, b) -> bool:
-    return all(map(torch.equal, a.latents, b.latents)) and all(map(torch.equal, a.x0_hats, b.x0_hats))
+    return all(map(torch.equal, a.latents, b.latents)) and all(
+        map(torch.equal, a.x0_hats, b.x0_hats)
+    )
 
 
 def changed_cells(a, b) -> set[tuple[int, int]]:
@@ -42,13 +51,19 @@ def changed_cells(a, b) -> set[tuple[int, int]]:
 @pytest.mark.parametrize("mode", MODES)
 def test_no_cells_change_nothing(model, condition, mode):
     clean = run(model, condition)
-    assert same(clean, run(model, condition, NoiseAtCells((), mode=mode), NoiseAtStep(2, frames=(), mode=mode)))
+    assert same(
+        clean,
+        run(model, condition, NoiseAtCells((), mode=mode), NoiseAtStep(2, frames=(), mode=mode)),
+    )
     assert same(clean, run(model, condition, NoiseAtStep(2, mode="additive", amplitude=0.0)))
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_noise_enters_at_its_step_and_frames_only(model, condition, mode):
-    clean, noised = run(model, condition), run(model, condition, NoiseAtStep(3, frames=(1,), mode=mode))
+    clean, noised = (
+        run(model, condition),
+        run(model, condition, NoiseAtStep(3, frames=(1,), mode=mode)),
+    )
     cells = changed_cells(clean, noised)
     assert {cell for cell in cells if cell[0] <= 3} == {(3, 1)}
     assert {s for s, _ in cells} == {3, 4, 5, 6}, "and it spreads from there"
@@ -83,7 +98,9 @@ def test_replaced_cells_are_standard_noise_and_do_not_depend_on_what_was_there(m
 
 def test_noise_put_in_is_never_the_noise_that_a_run_starts_from(model, condition):
     starts = [model.noise(condition, seed) for seed in range(30)]
-    put_in = [run(model, condition, NoiseAtStep(0, seed=seed), until=1).latents[0] for seed in range(3)]
+    put_in = [
+        run(model, condition, NoiseAtStep(0, seed=seed), until=1).latents[0] for seed in range(3)
+    ]
     assert not any(torch.equal(a, b) for a in starts for b in put_in)
     assert not torch.equal(put_in[0], put_in[1])
 
@@ -91,23 +108,33 @@ def test_noise_put_in_is_never_the_noise_that_a_run_starts_from(model, condition
 def test_additive_noise_adds(model, condition):
     x = run(model, condition).latents[3]
     half, full = (
-        run(model, condition, NoiseAtStep(3, mode="additive", amplitude=a)).latents[3] - x for a in (0.5, 1.0)
+        run(model, condition, NoiseAtStep(3, mode="additive", amplitude=a)).latents[3] - x
+        for a in (0.5, 1.0)
     )
     torch.testing.assert_close(2 * half, full)
-    torch.testing.assert_close(full, run(model, condition, NoiseAtStep(3)).latents[3], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        full, run(model, condition, NoiseAtStep(3)).latents[3], atol=1e-5, rtol=1e-5
+    )
 
 
 def test_level_correct_noise_is_an_euler_step_with_fresh_noise(model, condition):
-    clean, noised = run(model, condition), run(model, condition, NoiseAtStep(3, mode="level-correct"))
+    clean, noised = (
+        run(model, condition),
+        run(model, condition, NoiseAtStep(3, mode="level-correct")),
+    )
     sigma, eps = clean.sigmas[3], run(model, condition, NoiseAtStep(3)).latents[3]
     torch.testing.assert_close(noised.latents[3], (1 - sigma) * clean.x0_hats[2] + sigma * eps)
-    implied = (clean.latents[3] - (1 - sigma) * clean.x0_hats[2]) / sigma  # what Euler kept of the old noise
+    implied = (
+        clean.latents[3] - (1 - sigma) * clean.x0_hats[2]
+    ) / sigma  # what Euler kept of the old noise
     before = (clean.latents[2] - (1 - clean.sigmas[2]) * clean.x0_hats[2]) / clean.sigmas[2]
     torch.testing.assert_close(implied, before, atol=1e-4, rtol=1e-4)
 
 
 def test_at_step_0_level_correct_noise_is_plain_noise(model, condition):
-    plain, fresh = (run(model, condition, NoiseAtStep(0, mode=mode)) for mode in ("replace", "level-correct"))
+    plain, fresh = (
+        run(model, condition, NoiseAtStep(0, mode=mode)) for mode in ("replace", "level-correct")
+    )
     torch.testing.assert_close(plain.latents[0], fresh.latents[0])
 
 
@@ -115,11 +142,16 @@ def test_the_dose_is_what_was_changed(model, condition):
     noised, clean = run(model, condition, NoiseAtStep(3)), run(model, condition)
     change = noised.latents[3] - clean.latents[3]
     assert noised.cells == condition.shape[2]
-    assert np.isclose(noised.energy, float(change.pow(2).sum()) / change[:, :, 0].numel(), rtol=1e-5)
+    assert np.isclose(
+        noised.energy, float(change.pow(2).sum()) / change[:, :, 0].numel(), rtol=1e-5
+    )
 
 
 def test_every_record_can_be_read_back():
-    for intervention in (NoiseAtStep(2, frames=(0, 1), mode="additive", amplitude=0.3), NoiseAtFrame(1, seed=4)):
+    for intervention in (
+        NoiseAtStep(2, frames=(0, 1), mode="additive", amplitude=0.3),
+        NoiseAtFrame(1, seed=4),
+    ):
         assert from_record(json.loads(json.dumps(record(intervention)))) == intervention
     cells = NoiseAtCells(((1, 2), (3, 4)))
     assert from_record(json.loads(json.dumps(record(cells)))) == cells
@@ -170,7 +202,9 @@ def test_the_artefact_itself(picture):
     condition = model.prepare(PROMPT, picture, FRAMES)
     whole = generate(model, condition, UNIPC, SEED, keep_states=True)
     state = whole.states[5]
-    kicked = State(5, torch.randn(condition.shape, generator=torch.Generator().manual_seed(0)), state.scheduler)
+    kicked = State(
+        5, torch.randn(condition.shape, generator=torch.Generator().manual_seed(0)), state.scheduler
+    )
     after = denoise(model, condition, UNIPC, kicked, until=6).latents[-1]
     left = float((after - whole.latents[6]).norm() / (kicked.latents - whole.latents[5]).norm())
     assert left < 0.5 * whole.sigmas[6] / whole.sigmas[5]

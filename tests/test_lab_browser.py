@@ -15,7 +15,8 @@ from chain_of_steps.setting import Setting
 FIGURES = read(lab.ROOT / "params.yaml", "figures")
 
 needs_model = pytest.mark.skipif(
-    not (lab.ROOT / "data/mini/model_index.json").exists(), reason="the mini model is not here; `dvc pull` fetches it"
+    not (lab.ROOT / "data/mini/model_index.json").exists(),
+    reason="the mini model is not here; `dvc pull` fetches it",
 )
 pytestmark = needs_model
 
@@ -46,7 +47,9 @@ def page(browser) -> Iterator[Page]:
 def texts(cells: list[dict]) -> list[str]:
     """What the outputs say; fails if any is an error."""
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    broken = [o for o in outputs if o["output_type"] == "error" or "Traceback" in str(o.get("text", ""))]
+    broken = [
+        o for o in outputs if o["output_type"] == "error" or "Traceback" in str(o.get("text", ""))
+    ]
     assert not broken
     return ["".join(output.get("data", {}).get("text/plain", "")) for output in outputs]
 
@@ -58,7 +61,9 @@ def test_a_notebook_of_figures_runs_at_smoke_scale(server, page, folder, name):
     texts(server.run(page))
     drawn = list((folder / "scratch" / "figures").glob(f"{name}-*.png"))
     assert drawn and (folder / "scratch" / "figures" / f"{name}.json").exists()
-    assert page.locator(".jp-OutputArea-output img").count() >= len(drawn), "each figure is shown where it is drawn"
+    assert page.locator(".jp-OutputArea-output img").count() >= len(drawn), (
+        "each figure is shown where it is drawn"
+    )
     screenshot(page, name)
 
 
@@ -85,22 +90,35 @@ def test_the_walkthrough_runs_and_its_player_takes_keys(server, page):
 def test_the_explorer_runs_changes_compares_and_keeps(server, page, folder):
     server.open(page, "explorer")
     texts(server.run(page))
-    clean, changed = page.locator("img.widget-image").nth(0), page.locator("img.widget-image").nth(1)
+    clean, changed = (
+        page.locator("img.widget-image").nth(0),
+        page.locator("img.widget-image").nth(1),
+    )
     lab.press_run(page)
     handle = lab.slider(page, "step")
     handle.scroll_into_view_if_needed()
-    for name, keys in (("step", ("ArrowRight", "ArrowRight")), ("frame", ("ArrowLeft", "ArrowLeft"))):
+    for name, keys in (
+        ("step", ("ArrowRight", "ArrowRight")),
+        ("frame", ("ArrowLeft", "ArrowLeft")),
+    ):
         lab.slider(page, name).focus()
         for key in keys:
             before = pixels(clean)
             page.keyboard.press(key)
-            until(lambda before=before: pixels(clean) != before, f"{key} on {name} shows another picture")
+            until(
+                lambda before=before: pixels(clean) != before,
+                f"{key} on {name} shows another picture",
+            )
     screenshot(page, "explorer-clean")
 
     page.get_by_title("noise at step 1, frame 4").click()
     lab.press_run(page)
-    until(lambda: pixels(changed) not in ("", pixels(clean)), "the changed run shows something else")
-    assert page.locator("svg polyline[stroke-dasharray='5 4']").count() > 0, "its evidence is drawn too"
+    until(
+        lambda: pixels(changed) not in ("", pixels(clean)), "the changed run shows something else"
+    )
+    assert page.locator("svg polyline[stroke-dasharray='5 4']").count() > 0, (
+        "its evidence is drawn too"
+    )
     lab.slider(page, "step").focus()
     before = pixels(changed)
     page.keyboard.press("ArrowLeft")
@@ -126,7 +144,11 @@ def test_a_maze_drawn_by_hand_is_solved_and_shared(server, page):
     server.open(page, "explorer")
     texts(server.run(page))
     page.get_by_label("puzzle", exact=True).select_option("a maze of my own")
-    for wall in ("wall between (0, 0) and (1, 0)", "wall between (1, 0) and (1, 1)", "wall between (1, 0) and (2, 0)"):
+    for wall in (
+        "wall between (0, 0) and (1, 0)",
+        "wall between (1, 0) and (1, 1)",
+        "wall between (1, 0) and (2, 0)",
+    ):
         page.get_by_title(wall).click()
     page.get_by_title("room (0, 0)").click()
     page.get_by_title("room (2, 0)").click()
@@ -135,4 +157,8 @@ def test_a_maze_drawn_by_hand_is_solved_and_shared(server, page):
     page.get_by_text("dead end 0 (wrong)").scroll_into_view_if_needed()
     screenshot(page, "explorer-maze")
     setting = Setting.from_text(page.get_by_label("share", exact=True).input_value())
-    assert setting.drawn[2:] == ((0, 0), (2, 0)) and setting.sample().candidates[0].answer == [(0, 0), (1, 0), (2, 0)]
+    assert setting.drawn[2:] == ((0, 0), (2, 0)) and setting.sample().candidates[0].answer == [
+        (0, 0),
+        (1, 0),
+        (2, 0),
+    ]

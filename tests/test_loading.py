@@ -49,7 +49,9 @@ def test_eight_bit_storage_and_compiled_blocks_stay_close(folder):
     assert error.item() != 0 or how == {"compile": True}
 
 
-def test_loras_are_added_to_the_weights_of_their_expert_under_the_names_of_diffsynth(folder, tmp_path):
+def test_loras_are_added_to_the_weights_of_their_expert_under_the_names_of_diffsynth(
+    folder, tmp_path
+):
     plain = VideoModel.load(folder)
     weights = [loras(plain, seed) for seed in (0, 1)]
     files = tuple(str(tmp_path / f"{number}.safetensors") for number in range(2))
@@ -68,7 +70,10 @@ def test_loras_are_added_to_the_weights_of_their_expert_under_the_names_of_diffs
 
 
 def loras(model: VideoModel, seed: int) -> dict[str, torch.Tensor]:
-    modules, random = dict(model.transformers[0].named_modules()), torch.Generator().manual_seed(seed)
+    modules, random = (
+        dict(model.transformers[0].named_modules()),
+        torch.Generator().manual_seed(seed),
+    )
     found = {}
     for block in range(2):
         for theirs, ours in PARTS.items():
@@ -83,9 +88,17 @@ def loras(model: VideoModel, seed: int) -> dict[str, torch.Tensor]:
     [
         ({"device": "nonsense"}, ValueError, "^unknown device 'nonsense'; expected cpu, cuda"),
         ({"dtype": "float99"}, ValueError, "^unknown dtype 'float99'; expected float32"),
-        ({"offload": "all"}, ValueError, "^unknown offload 'all'; expected one of none, model, group$"),
+        (
+            {"offload": "all"},
+            ValueError,
+            "^unknown offload 'all'; expected one of none, model, group$",
+        ),
         ({"storage": "int3"}, ValueError, "^unknown storage 'int3'; expected one of full, fp8$"),
-        ({"lora": ("/no/such.safetensors",)}, FileNotFoundError, "^/no/such.safetensors is no file; expected LoRA"),
+        (
+            {"lora": ("/no/such.safetensors",)},
+            FileNotFoundError,
+            "^/no/such.safetensors is no file; expected LoRA",
+        ),
         ({"gguf": ("/no/such.gguf",)}, FileNotFoundError, "^/no/such.gguf is no file"),
     ],
 )
@@ -96,17 +109,24 @@ def test_a_wrong_option_is_said_in_one_sentence(folder, how, error, said):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_no_gpu_is_said_in_one_sentence():
-    with pytest.raises(ValueError, match=r"^there is no GPU for device 'cuda' that torch .* can use; take cpu$"):
+    with pytest.raises(
+        ValueError, match=r"^there is no GPU for device 'cuda' that torch .* can use; take cpu$"
+    ):
         Loading(device="cuda")
 
 
 def test_a_name_of_the_hub_is_not_fetched_unless_asked():
-    with pytest.raises(FileNotFoundError, match=r"is not a model folder .*, or let a model of the hub be fetched"):
+    with pytest.raises(
+        FileNotFoundError, match=r"is not a model folder .*, or let a model of the hub be fetched"
+    ):
         VideoModel.load("Wan-AI/Wan2.2-I2V-A14B-Diffusers")
 
 
 def test_conditions_are_made_once_and_read_back(folder, tmp_path, monkeypatch):
-    model, sample = VideoModel.load(folder, kept=tmp_path / "kept", size=32, frames=5), suites.draw_one("maze", 0, 0)
+    model, sample = (
+        VideoModel.load(folder, kept=tmp_path / "kept", size=32, frames=5),
+        suites.draw_one("maze", 0, 0),
+    )
     made = model.prepare_sample(sample)
     monkeypatch.setattr(model, "_encode", None)
     again = model.prepare_sample(sample)
@@ -119,23 +139,34 @@ def test_conditions_are_made_once_and_read_back(folder, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"cannot be read .*; delete it, and it is made again$"):
         model.prepare_sample(sample)
     with pytest.raises(TypeError):
-        model.prepare("another prompt", sample.first_frame(32), 5)  # is not there, and cannot be made here
+        model.prepare(
+            "another prompt", sample.first_frame(32), 5
+        )  # is not there, and cannot be made here
     conditions.write(made, tmp_path / "x.safetensors")
     assert not list(tmp_path.glob(".*"))
 
 
 def test_quantised_weights_take_the_place_of_an_experts(folder, tmp_path):
     plain, file = VideoModel.load(folder), tmp_path / "high.gguf"
-    changed = {name: w + 0.5 * (name == "proj_out.bias") for name, w in plain.transformers[0].state_dict().items()}
+    changed = {
+        name: w + 0.5 * (name == "proj_out.bias")
+        for name, w in plain.transformers[0].state_dict().items()
+    }
     writer = gguf.GGUFWriter(file, "wan")
     for name, weight in changed.items():
         writer.add_tensor(originally(name), weight.numpy())
-    for finish in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file):
+    for finish in (
+        writer.write_header_to_file,
+        writer.write_kv_data_to_file,
+        writer.write_tensors_to_file,
+    ):
         finish()
     writer.close()
     model = VideoModel.load(folder, gguf=(str(file),))
     found = model.transformers[0].state_dict()
-    assert found.keys() == changed.keys() and all(torch.equal(found[name], w) for name, w in changed.items())
+    assert found.keys() == changed.keys() and all(
+        torch.equal(found[name], w) for name, w in changed.items()
+    )
     assert not torch.equal(final(model), final(plain))
 
 
@@ -162,5 +193,7 @@ def originally(name: str) -> str:
     for ours, theirs in ORIGINAL.items():
         name = name.replace(ours, theirs)
     if name.endswith("scale_shift_table"):
-        return name.replace("scale_shift_table", "modulation" if "blocks" in name else "head.modulation")
+        return name.replace(
+            "scale_shift_table", "modulation" if "blocks" in name else "head.modulation"
+        )
     return name

@@ -97,6 +97,8 @@ def test_ink_is_one_on_the_drawn_path_and_zero_beside_it():
     path = sample.valid[0].answer
     for size in (48, 96):
         final = sample.render(size=size)[-1]
-        assert min(maze.ink(sample.state, final, room) for room in path[1:-1]) > 0.95, "its ends are marked"
+        assert min(maze.ink(sample.state, final, room) for room in path[1:-1]) > 0.95, (
+            "its ends are marked"
+        )
         beside = {tuple(r) for door in sample.state["doors"] for r in door} - set(map(tuple, path))
         assert max(maze.ink(sample.state, final, room) for room in beside) < 0.05

@@ -5,12 +5,26 @@ import tiny
 import torch
 
 from chain_of_steps import suites
-from chain_of_steps.agreement import contrast, disagreement, disagreements, majority, medoid, weights
+from chain_of_steps.agreement import (
+    contrast,
+    disagreement,
+    disagreements,
+    majority,
+    medoid,
+    weights,
+)
 from chain_of_steps.denoise import begin, generate
-from chain_of_steps.merging import MergeEstimates, MergeLatents, MergeLayers, estimate, take, together
-from chain_of_steps.mini import Recipe
+from chain_of_steps.merging import (
+    MergeEstimates,
+    MergeLatents,
+    MergeLayers,
+    estimate,
+    take,
+    together,
+)
 from chain_of_steps.models import VideoModel
 from chain_of_steps.schedule import Schedule
+from chain_of_steps.training.recipe import Recipe
 
 STEPS = 4
 EULER = Schedule("test", "euler", STEPS, shift=3.0)
@@ -22,7 +36,10 @@ VARIANTS = ("lock_step", "stored", "delta", "soft")
 @pytest.fixture(scope="module", params=["flow_prediction", "sample"])
 def model(request):
     """A tiny model of four blocks, of either kind of prediction."""
-    usual, tiny.RECIPE = tiny.RECIPE, Recipe(8, width=32, layers=4, heads=2, text_width=16, text_layers=1)
+    usual, tiny.RECIPE = (
+        tiny.RECIPE,
+        Recipe(8, width=32, layers=4, heads=2, text_width=16, text_layers=1),
+    )
     pipe = tiny.mini_like()
     tiny.RECIPE = usual
     if request.param == "sample":
@@ -59,8 +76,16 @@ def near(a, b, tolerance=1e-4):
 
 @pytest.mark.parametrize("schedule", [EULER, GUIDED])
 def test_lock_step_over_several_layers_is_the_first_of_them(model, schedule):
-    assert near(layer_merge(model, (1, 2, 3), schedule=schedule), layer_merge(model, (1,), schedule=schedule), 1e-5)
-    assert not near(layer_merge(model, (2,), schedule=schedule), layer_merge(model, (1,), schedule=schedule), 1e-3)
+    assert near(
+        layer_merge(model, (1, 2, 3), schedule=schedule),
+        layer_merge(model, (1,), schedule=schedule),
+        1e-5,
+    )
+    assert not near(
+        layer_merge(model, (2,), schedule=schedule),
+        layer_merge(model, (1,), schedule=schedule),
+        1e-3,
+    )
 
 
 def test_stored_means_over_several_layers_are_the_last_of_them(model):
@@ -75,16 +100,27 @@ def test_the_two_differ_and_agree_in_a_single_layer(model):
 @pytest.mark.parametrize("variant", ["delta", "soft"])
 def test_deltas_and_soft_merges_do_not_collapse(model, variant):
     several = layer_merge(model, (1, 2, 3), variant)
-    assert all(not near(several, layer_merge(model, (layer,), variant), 1e-3) for layer in (1, 2, 3))
+    assert all(
+        not near(several, layer_merge(model, (layer,), variant), 1e-3) for layer in (1, 2, 3)
+    )
 
 
 def test_after_a_merge_of_states_the_generations_are_told_one_thing(model):
     """What the blocks put out is then equal; a velocity is still laid on each generation's own latents."""
     condition = condition_of(model)
     x = [model.noise(condition, seed) for seed in range(3)]
-    for variant, equal in [("lock_step", True), ("stored", True), ("delta", False), ("soft", False)]:
+    for variant, equal in [
+        ("lock_step", True),
+        ("stored", True),
+        ("delta", False),
+        ("soft", False),
+    ]:
         x0_hats = layer_merge(model, (1, 2), variant).split(1)
-        outputs = x0_hats if model.prediction == "sample" else [a - b for a, b in zip(x, x0_hats, strict=True)]
+        outputs = (
+            x0_hats
+            if model.prediction == "sample"
+            else [a - b for a, b in zip(x, x0_hats, strict=True)]
+        )
         assert near(outputs[0], outputs[1], 1e-5) == equal
 
 
@@ -124,7 +160,10 @@ def test_one_seed_or_equal_seeds_merge_to_themselves(model, merge, seeds):
 def test_steps_without_a_merge_are_bitwise_those_of_single_runs(model):
     states, made = merged(model, MergeEstimates(()))
     assert made == 3 * STEPS
-    assert all(torch.equal(state.latents, clean(model, seed).latents[-1]) for seed, state in enumerate(states))
+    assert all(
+        torch.equal(state.latents, clean(model, seed).latents[-1])
+        for seed, state in enumerate(states)
+    )
 
 
 def test_merged_clean_estimates_over_all_steps_leave_one_clip(model):
@@ -141,7 +180,11 @@ def test_merged_velocities_keep_the_noises_apart_to_the_end(model):
     """Trap 5: the final clips still differ by the noises that they started from."""
     condition = condition_of(model)
     states, _ = merged(model, MergeEstimates(ALL, "velocity"))
-    assert near(states[0].latents - states[1].latents, model.noise(condition, 0) - model.noise(condition, 1), 1e-3)
+    assert near(
+        states[0].latents - states[1].latents,
+        model.noise(condition, 0) - model.noise(condition, 1),
+        1e-3,
+    )
 
 
 def test_both_take_the_mean_of_the_latents_to_the_same_place(model):
@@ -156,14 +199,19 @@ def test_merging_from_step_0_is_asking_one_belief_under_several_noises(model):
     """So seeds that are merged from the start differ in nothing but their noise: x_i = m + sigma eps_i."""
     condition = condition_of(model)
     states, _ = merged(model, MergeEstimates(ALL), until=2)
-    beliefs = [state.latents - EULER.sigmas[2] * model.noise(condition, i) for i, state in enumerate(states)]
+    beliefs = [
+        state.latents - EULER.sigmas[2] * model.noise(condition, i)
+        for i, state in enumerate(states)
+    ]
     assert near(beliefs[0], beliefs[1]) and near(beliefs[0], beliefs[2])
 
 
 def test_the_mean_of_latents_loses_noise_and_rescaling_gives_it_back(model):
     condition = condition_of(model)
     states = [begin(model, condition, EULER, seed) for seed in range(9)]
-    assert float(MergeLatents((0,), rescale=False).merged(states).var()) == pytest.approx(1 / 9, rel=0.1)
+    assert float(MergeLatents((0,), rescale=False).merged(states).var()) == pytest.approx(
+        1 / 9, rel=0.1
+    )
     assert float(MergeLatents((0,)).merged(states).var()) == pytest.approx(1.0, rel=0.1)
 
 
@@ -197,7 +245,12 @@ def test_taking_the_networks_own_estimate_is_the_clean_step(model):
 
 @pytest.mark.parametrize(
     "merge",
-    [MergeLayers((1,), (0,)), MergeLayers((1,), (0, 1), "stored"), MergeEstimates(ALL), MergeLatents((1,))],
+    [
+        MergeLayers((1,), (0,)),
+        MergeLayers((1,), (0, 1), "stored"),
+        MergeEstimates(ALL),
+        MergeLatents((1,)),
+    ],
 )
 def test_it_makes_as_many_evaluations_as_it_says(model, merge, monkeypatch):
     made, predict = [], model.predict

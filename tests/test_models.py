@@ -45,7 +45,8 @@ def test_the_fingerprint_tells_weights_apart(folder, loaded):
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(
-        FileNotFoundError, match=r"is not a model folder \(no model_index.json\); fetch .* `dvc pull`, or let .*"
+        FileNotFoundError,
+        match=r"is not a model folder \(no model_index.json\); fetch .* `dvc pull`, or let .*",
     ):
         VideoModel.load(tmp_path)
 
@@ -65,7 +66,9 @@ def test_a_harmed_weight_file_is_refused(folder, file, harm):
         (folder / file).write_bytes(whole)
 
 
-@pytest.mark.parametrize("file", WEIGHTS[:2])  # of a text encoder transformers makes up what is missing
+@pytest.mark.parametrize(
+    "file", WEIGHTS[:2]
+)  # of a text encoder transformers makes up what is missing
 def test_a_weight_file_that_lacks_a_tensor_is_refused(folder, file):
     whole, tensors = (folder / file).read_bytes(), load_file(folder / file)
     save_file(dict(sorted(tensors.items())[1:]), folder / file, metadata={"format": "pt"})
@@ -79,14 +82,17 @@ def test_a_weight_file_that_lacks_a_tensor_is_refused(folder, file):
 @pytest.mark.parametrize(("height", "width"), [(33, 48), (48, 40)])
 def test_odd_sizes_are_refused(loaded, height, width):
     with pytest.raises(
-        ValueError, match=f"^frames of {width} x {height} pixels do not fit the model; both .* multiples of 16$"
+        ValueError,
+        match=f"^frames of {width} x {height} pixels do not fit the model; both .* multiples of 16$",
     ):
         loaded.prepare("", np.zeros((height, width, 3), np.uint8), 9)
 
 
 @pytest.mark.parametrize("frames", [-3, 0, 4, 6, 8])
 def test_numbers_of_frames_that_the_codec_would_cut_are_refused(loaded, frames):
-    expected = f"^{frames} frames do not fit the video codec; it takes 4 k \\+ 1 frames: 5, 9, 13, ...$"
+    expected = (
+        f"^{frames} frames do not fit the video codec; it takes 4 k \\+ 1 frames: 5, 9, 13, ...$"
+    )
     with pytest.raises(ValueError, match=expected):
         loaded.prepare("", np.zeros((48, 48, 3), np.uint8), frames)
     with pytest.raises(ValueError, match="frames do not fit the video codec"):
@@ -125,6 +131,11 @@ def test_floats_greys_and_pictures_are_all_understood(loaded):
     (sample,) = suites.draw("maze", 1, seed=0)
     pixels = (sample.first_frame() * 255 + 0.5).astype(np.uint8)
     expected = loaded.prepare_sample(sample, frames=9)
-    for image in (pixels, sample.first_frame(), Image.fromarray(pixels), Image.fromarray(pixels).convert("RGBA")):
+    for image in (
+        pixels,
+        sample.first_frame(),
+        Image.fromarray(pixels),
+        Image.fromarray(pixels).convert("RGBA"),
+    ):
         assert torch.equal(loaded.prepare(sample.prompt, image, 9).image, expected.image)
     assert loaded.prepare("", pixels[..., 0], 9).shape == expected.shape

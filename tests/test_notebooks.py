@@ -22,9 +22,12 @@ NOTEBOOKS = sorted(file.stem for file in (ROOT / "notebooks").glob("*.ipynb"))
 
 
 needs_model = pytest.mark.skipif(
-    not (ROOT / "data/mini/model_index.json").exists(), reason="the mini model is not here; `dvc pull` fetches it"
+    not (ROOT / "data/mini/model_index.json").exists(),
+    reason="the mini model is not here; `dvc pull` fetches it",
 )
-without_browser = pytest.mark.skipif(chromium_is_here(), reason="run in JupyterLab instead, see test_lab_browser.py")
+without_browser = pytest.mark.skipif(
+    chromium_is_here(), reason="run in JupyterLab instead, see test_lab_browser.py"
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,7 +43,9 @@ def test_every_figure_has_its_notebook():
 @pytest.mark.parametrize("scale", ["smoke", "mini", "real"])
 def test_parameters_are_those_of_the_notebook(name, scale):
     known = set(papermill.inspect_notebook(ROOT / "notebooks" / f"{name}.ipynb"))
-    assert set(PARAMETERS[scale][name]) <= known, "papermill would only warn about an unknown parameter"
+    assert set(PARAMETERS[scale][name]) <= known, (
+        "papermill would only warn about an unknown parameter"
+    )
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -64,7 +69,11 @@ def test_run_all_may_be_pressed_twice(name, monkeypatch):
 @without_browser
 def test_the_walkthrough_runs_with_no_exercise_done():
     executed = nbformat.read(run.execute("0_walkthrough", None), as_version=4)
-    texts = [str(o.get("data", {}).get("text/plain", "")) for cell in executed.cells for o in cell.get("outputs", [])]
+    texts = [
+        str(o.get("data", {}).get("text/plain", ""))
+        for cell in executed.cells
+        for o in cell.get("outputs", [])
+    ]
     assert sum(text.startswith("Not yet.") for text in texts) == 8
 
 
@@ -83,8 +92,12 @@ def test_the_explorer_shows_itself(tmp_path):
 def test_runs_at_smoke_scale(name, tmp_path):
     if "data/student" in str(PARAMETERS["smoke"][name]) and not (ROOT / "data/student").exists():
         pytest.skip("the student is not here; `chain-of-steps distill` makes it")
-    executed = run.execute(name, "smoke", str(tmp_path / "figures"), results=str(tmp_path / "results"))
+    executed = run.execute(
+        name, "smoke", str(tmp_path / "figures"), results=str(tmp_path / "results")
+    )
     assert (tmp_path / "figures" / f"{name}.json").exists()
     assert list((tmp_path / "figures").glob("*.png"))
-    outputs = [o for cell in nbformat.read(executed, as_version=4).cells for o in cell.get("outputs", [])]
+    outputs = [
+        o for cell in nbformat.read(executed, as_version=4).cells for o in cell.get("outputs", [])
+    ]
     assert not [o for o in outputs if o.output_type == "error"]

@@ -25,7 +25,10 @@ def test_each_page_leads_to_those_beside_it(site):
     first, second = ((site / f"{name}.html").read_text() for name in names[:2])
     assert f'<a href="{names[1]}.html">next: {names[1]}</a>' in first and "previous:" not in first
     assert f'<a href="{names[0]}.html">previous: {names[0]}</a>' in second
-    assert f">next: {names[2]}<" in second and ">next: " not in (site / f"{names[-1]}.html").read_text()
+    assert (
+        f">next: {names[2]}<" in second
+        and ">next: " not in (site / f"{names[-1]}.html").read_text()
+    )
 
 
 def test_parameters_that_were_replaced_are_left_out():
@@ -52,7 +55,9 @@ def test_the_gallery_has_every_figure_of_a_published_notebook(site):
 def test_formulas_are_mathml_and_no_dollar_is_left(site):
     for file in site.glob("[0-9]*.html"):
         text = re.sub(r"<pre>.*?</pre>|<code>.*?</code>", "", file.read_text(), flags=re.S)
-        assert "<math" in text and "$" not in re.sub(r"<style>.*?</style>", "", text, flags=re.S), file.name
+        assert "<math" in text and "$" not in re.sub(r"<style>.*?</style>", "", text, flags=re.S), (
+            file.name
+        )
         assert r"\frac" not in text and r"\hat" not in text
 
 
@@ -65,20 +70,28 @@ def test_pictures_are_described_by_their_heading(site):
     for file in site.glob("*.html"):
         pictures = re.findall(r"<img[^>]*>", file.read_text())
         assert all(re.search(r' alt="[^"]+"', picture) for picture in pictures), file.name
-    assert 'alt="Figure"' in pages.described('<h2 id="x">Figure<a class="anchor-link">¶</a></h2><img src="y">')
+    assert 'alt="Figure"' in pages.described(
+        '<h2 id="x">Figure<a class="anchor-link">¶</a></h2><img src="y">'
+    )
 
 
 def test_nothing_is_fetched_and_progress_bars_are_gone(site):
     for file in site.glob("*.html"):
         text = file.read_text()
-        assert not re.findall(r'(?:src|href)="(?:https?:)?//(?!arxiv\.org|github\.com)[^"]*"', text), file.name
-        assert "<script" not in re.sub(r'srcdoc="[^"]*"', "", text) and "secret-progress" not in text
+        assert not re.findall(
+            r'(?:src|href)="(?:https?:)?//(?!arxiv\.org|github\.com)[^"]*"', text
+        ), file.name
+        assert (
+            "<script" not in re.sub(r'srcdoc="[^"]*"', "", text) and "secret-progress" not in text
+        )
 
 
 def test_only_a_copy_of_the_notebook_as_it_is_counts_as_executed(tmp_path):
     name = pages.released()[0]
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    own = {"out": "figures"} | pages.yaml.safe_load((ROOT / "params.yaml").read_text())["mini"][name]
+    own = {"out": "figures"} | pages.yaml.safe_load((ROOT / "params.yaml").read_text())["mini"][
+        name
+    ]
     notebook.metadata.papermill = nbformat.from_dict({"parameters": own})
     assert pages.up_to_date(name, notebook)
     notebook.metadata.papermill.parameters.samples_per_task = 1
@@ -89,12 +102,16 @@ def test_only_a_copy_of_the_notebook_as_it_is_counts_as_executed(tmp_path):
 
 
 def test_what_needs_a_kernel_and_runs_that_failed_are_not_published():
-    widget = nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "x"})
+    widget = nbformat.v4.new_output(
+        "display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "x"}
+    )
     shown = nbformat.v4.new_output("display_data", {"text/plain": "x"})
     bar = nbformat.v4.new_output("stream", name="stderr", text="50%")
     assert [pages.needs_a_kernel(output) for output in (widget, shown, bar)] == [True, False, True]
     cell = nbformat.v4.new_code_cell("1 / 0", outputs=[shown])
     notebook = nbformat.v4.new_notebook(cells=[cell])
     assert not pages.failed(notebook)
-    cell.outputs.append(nbformat.v4.new_output("error", ename="ZeroDivisionError", evalue="", traceback=[]))
+    cell.outputs.append(
+        nbformat.v4.new_output("error", ename="ZeroDivisionError", evalue="", traceback=[])
+    )
     assert pages.failed(notebook)

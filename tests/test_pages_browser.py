@@ -23,9 +23,17 @@ def page(browser, request) -> Iterator[Page]:
     """A page that may fetch nothing and log no error, as wide as a phone or a screen."""
     page, problems = browser.new_page(viewport={"width": request.param, "height": 844}), []
     page.set_default_timeout(60_000)
-    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
-    page.on("request", lambda r: problems.append(r.url) if r.url.startswith(("http", "ws")) else None)
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.route(
+        "**/*",
+        lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort(),
+    )
+    page.on(
+        "request", lambda r: problems.append(r.url) if r.url.startswith(("http", "ws")) else None
+    )
+    page.on(
+        "console",
+        lambda message: problems.append(message.text) if message.type == "error" else None,
+    )
     page.on("pageerror", lambda error: problems.append(str(error)))
     yield page
     page.close()

@@ -24,7 +24,9 @@ def experiment():
 
 def small_plan() -> list[Run]:
     experiment = Perturbation(VideoModel(tiny.mini_like()), SCHEDULE)
-    return experiment.plan(["maze", "bounce"], 1, 1, 1, ["maze"], step_stride=2, frame_stride=4, suite_seed=7)
+    return experiment.plan(
+        ["maze", "bounce"], 1, 1, 1, ["maze"], step_stride=2, frame_stride=4, suite_seed=7
+    )
 
 
 def test_a_row_is_the_same_alone_and_in_company(experiment, tmp_path):
@@ -54,9 +56,13 @@ def test_a_null_intervention_changes_no_map(experiment):
 
 
 def test_maps_begin_where_the_noise_enters(experiment):
-    result = experiment.measure(experiment.identity(Run("maze", 0, 7, 0, "step", (NoiseAtStep(3),), maps=True)))
+    result = experiment.measure(
+        experiment.identity(Run("maze", 0, 7, 0, "step", (NoiseAtStep(3),), maps=True))
+    )
     assert result["from"] == 3 and len(result["x"]) == 2
-    assert result["x"][0] == pytest.approx(1.0, abs=0.1), "replaced latents are unrelated to those before"
+    assert result["x"][0] == pytest.approx(1.0, abs=0.1), (
+        "replaced latents are unrelated to those before"
+    )
 
 
 def test_doses_are_equal_where_they_should_be(experiment):
@@ -94,7 +100,9 @@ def test_processes_give_the_same_rows(experiment, tmp_path):
 def work(folder: Path, workers: int = 1) -> None:
     """What is killed: the whole small plan, into a store."""
     store = Store(folder, "x")
-    sweep(Perturbation(VideoModel(tiny.mini_like()), SCHEDULE), store, small_plan(), workers=workers)
+    sweep(
+        Perturbation(VideoModel(tiny.mini_like()), SCHEDULE), store, small_plan(), workers=workers
+    )
     store.seal()
 
 
@@ -103,7 +111,9 @@ def test_killed_at_ten_moments_it_ends_with_the_same_bytes(tmp_path):
     work(tmp_path / "whole")
     process, file, lines = None, tmp_path / "killed" / "x.jsonl", 0
     for kill in range(10):
-        process = multiprocessing.get_context("fork").Process(target=work, args=(tmp_path / "killed",))
+        process = multiprocessing.get_context("fork").Process(
+            target=work, args=(tmp_path / "killed",)
+        )
         process.start()
         while process.is_alive() and _lines(file) <= lines + kill:
             time.sleep(0.001 * (1 + kill % 3))

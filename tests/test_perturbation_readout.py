@@ -9,7 +9,13 @@ from chain_of_steps.readouts import perturbation as readouts
 
 
 def row(task, index, design, score, answer, *noise) -> dict:
-    run = {"task": task, "index": index, "design": design, "centre": -1, "interventions": [record(n) for n in noise]}
+    run = {
+        "task": task,
+        "index": index,
+        "design": design,
+        "centre": -1,
+        "interventions": [record(n) for n in noise],
+    }
     return {"run": run, "result": {"score": score, "answer": answer, "cells": 9, "energy": 1.0}}
 
 
@@ -21,17 +27,27 @@ def lines():
         rows += [row("maze", index, "step", 0.0, 1, NoiseAtStep(s)) for s in (0, 2)]
         rows += [row("bounce", index, "step", 1.0, 0, NoiseAtStep(s)) for s in (0, 2)]
         rows += [row("maze", index, "frame", 0.5, 0, NoiseAtFrame(f)) for f in (0, 1, 2)]
-        rows += [row("maze", index, "decision", 1.0, s // 2, NoiseAtStep(s, mode="level-correct")) for s in (0, 2)]
+        rows += [
+            row("maze", index, "decision", 1.0, s // 2, NoiseAtStep(s, mode="level-correct"))
+            for s in (0, 2)
+        ]
     return readouts.table(rows)
 
 
 def test_costs_are_apart_by_task(lines):
     summary = readouts.summary(lines, [1.0, 0.75, 0.5, 0.25, 0.0], frames=3)
     maze, bounce = summary["by_task"]["maze"], summary["by_task"]["bounce"]
-    assert (maze["clean"]["mean"], maze["step_drop"]["mean"], maze["step_drop"]["n"]) == (1.0, 1.0, 2)
+    assert (maze["clean"]["mean"], maze["step_drop"]["mean"], maze["step_drop"]["n"]) == (
+        1.0,
+        1.0,
+        2,
+    )
     assert maze["frame_drop"]["mean"] == 0.5 and bounce["step_drop"]["mean"] == 0.0
     assert bounce["frame_drop"]["n"] == 0
-    assert summary["contrasts"]["step_drop"]["mean"] == 0.5 and summary["contrasts"]["relative_drop"]["mean"] == 0.5
+    assert (
+        summary["contrasts"]["step_drop"]["mean"] == 0.5
+        and summary["contrasts"]["relative_drop"]["mean"] == 0.5
+    )
 
 
 def test_decisions_are_those_of_level_correct_noise_with_replacement_beside_them(lines):
@@ -47,13 +63,19 @@ def test_decisions_are_those_of_level_correct_noise_with_replacement_beside_them
 def test_equal_doses_are_compared_on_the_same_samples():
     rows = []
     for index in range(3):
-        rows += [row("maze", index, "clean", 1.0, 0), row("maze", index, "inner", 0.25, 1, NoiseAtStep(1, frames=(1,)))]
+        rows += [
+            row("maze", index, "clean", 1.0, 0),
+            row("maze", index, "inner", 0.25, 1, NoiseAtStep(1, frames=(1,))),
+        ]
         window = NoiseAtFrame(1, steps=(1,))
         rows += [row("maze", index, "inner-window", 0.75, 0, window)] if index else []
     rows[1]["run"]["centre"] = 1
     contrasts = readouts.summary(readouts.table(rows), [1.0, 0.5, 0.0], frames=3)["contrasts"]
     assert (contrasts["inner_drop"]["mean"], contrasts["inner_drop"]["n"]) == (0.75, 3)
-    assert (contrasts["inner_minus_window"]["mean"], contrasts["inner_minus_window"]["n"]) == (0.5, 2)
+    assert (contrasts["inner_minus_window"]["mean"], contrasts["inner_minus_window"]["n"]) == (
+        0.5,
+        2,
+    )
     assert contrasts["inner_minus_window_changed"]["mean"] == 1.0
 
 
@@ -65,7 +87,9 @@ def test_single_cells_tell_steps_from_frames(along, share):
         for s in range(3):
             for f in range(4):
                 lost = (s if along == "step" else f) == 1
-                rows.append(row("maze", index, "cell", 1.0 - lost, int(lost), NoiseAtCells(((s, f),))))
+                rows.append(
+                    row("maze", index, "cell", 1.0 - lost, int(lost), NoiseAtCells(((s, f),)))
+                )
     cells = readouts.summary(readouts.table(rows), [1.0, 0.7, 0.3, 0.0], frames=4)["cells"]["maze"]
     assert cells["step_share"]["mean"] == share and cells["n"] == 3
     assert np.array(cells["changed"]).shape == (3, 4) and np.array(cells["drop"])[1, 1] == 1.0

@@ -19,7 +19,12 @@ def by_formula(tokens: int, width=5120, ffn=13824, layers=40, text=512) -> float
     own = 4 * tokens * width**2 + 2 * tokens**2 * width
     cross = 2 * tokens * width**2 + 2 * text * width**2 + 2 * tokens * text * width
     block = own + cross + 2 * tokens * width * ffn
-    ends = tokens * (36 * 4 + 16 * 4) * width + text * (4096 * width + width**2) + 256 * width + 7 * width**2
+    ends = (
+        tokens * (36 * 4 + 16 * 4) * width
+        + text * (4096 * width + width**2)
+        + 256 * width
+        + 7 * width**2
+    )
     return 2 * (layers * block + ends)
 
 
@@ -40,7 +45,9 @@ def test_memory_is_that_of_the_published_checkpoints(a14b):
 
 def test_wan_2_1_has_one_expert_and_looks_at_the_image():
     model = plan.blueprint("wan2.1-i2v-14b")
-    assert model.experts == 1 and model.flop(64, 64, 5) > plan.blueprint("vbvr-wan2.2").flop(64, 64, 5)
+    assert model.experts == 1 and model.flop(64, 64, 5) > plan.blueprint("vbvr-wan2.2").flop(
+        64, 64, 5
+    )
 
 
 def test_a_folder_is_planned_from_its_configurations(tmp_path):
@@ -56,7 +63,9 @@ def test_a_folder_is_planned_from_its_configurations(tmp_path):
 
 
 def test_neither_a_folder_nor_a_name(tmp_path):
-    with pytest.raises(ValueError, match="no model folder and no known name; expected a folder or wan2"):
+    with pytest.raises(
+        ValueError, match="no model folder and no known name; expected a folder or wan2"
+    ):
         plan.blueprint(str(tmp_path))
 
 
@@ -66,7 +75,9 @@ def test_sharing_and_guidance_are_counted(a14b):
     runs = experiment.plan(["maze"], 1, 0, 0, [], 10, 5, 7)
     cost = plan.cost(experiment, runs, grid)
     assert cost.passes == 2 and cost.runs == len(runs) and grid.steps < cost.shared < cost.naive
-    assert cost.hours(10**15, "H100") == pytest.approx(cost.shared * 2 / (989e12 * 0.41 / 1e15) / 3600)
+    assert cost.hours(10**15, "H100") == pytest.approx(
+        cost.shared * 2 / (989e12 * 0.41 / 1e15) / 3600
+    )
     text = plan.report(a14b, [cost], 480, 832, 81)
     assert "1.678 PFLOP" in text and "320 MiB" in text and "at most 93 MiB a step" in text
     assert f"shared: {cost.shared} evaluations" in text

@@ -23,7 +23,9 @@ def noisy_stack(steps: int = 6, frames: int = 5, size: int = 48, noise: float = 
 
 def page_data(page: str) -> dict:
     """What the page's script reads."""
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
+    return json.loads(
+        re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1]
+    )
 
 
 def decoded(data: dict) -> np.ndarray:
@@ -58,7 +60,9 @@ def test_every_picture_lies_where_the_page_looks_for_it(monkeypatch, size, side)
     assert (len(lossless["sheets"]) > 1) == (side == 150)
     np.testing.assert_array_equal(decoded(lossless), pictures)
     difference = decoded(page_data(Player(pictures).html())).astype(float) - pictures
-    assert np.sqrt((difference**2).mean((3, 4, 5))).max() < 12  # of each picture; layers differ by far more
+    assert (
+        np.sqrt((difference**2).mean((3, 4, 5))).max() < 12
+    )  # of each picture; layers differ by far more
 
 
 @pytest.mark.parametrize("noise", [0.05, 0.3, 5.0])
@@ -109,11 +113,15 @@ def test_labels_and_curves_that_do_not_fit_are_refused(options, message):
 def test_titles_labels_and_names_cannot_break_out_of_the_page():
     evil = '</script><img src=x onerror="alert(1)">é'
     curve = Curve(evil, [0.0] * 6)
-    page = Player(noisy_stack(), title=evil, step_labels=[evil] * 6, series=[curve], series_title=evil)
+    page = Player(
+        noisy_stack(), title=evil, step_labels=[evil] * 6, series=[curve], series_title=evil
+    )
     text = page.html()
     assert "<img" not in text and text.count("</script>") == 2
     assert "<h1>&lt;/script&gt;&lt;img src=x onerror=&quot;alert(1)&quot;&gt;&#233;</h1>" in text
     data = page_data(text)
     assert data["labels"]["step"] == [evil] * 6 and data["chart"]["curves"][0]["name"] == evil
-    inner = re.fullmatch(r'<iframe title="[^"<>]*" srcdoc="([^"<>]*)" style="[^"<>]*"></iframe>', page._repr_html_())
+    inner = re.fullmatch(
+        r'<iframe title="[^"<>]*" srcdoc="([^"<>]*)" style="[^"<>]*"></iframe>', page._repr_html_()
+    )
     assert inner and "http" not in re.sub(r"http-equiv|http://www.w3.org/2000/svg", "", text)

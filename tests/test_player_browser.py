@@ -7,7 +7,9 @@ from browser import until
 from chain_of_steps.player import Curve, Player
 
 STEPS, FRAMES, LAYERS, SIZE = 5, 4, 2, 16
-COLOURS = np.random.default_rng(0).integers(0, 256, (STEPS, FRAMES, LAYERS, 1, 1, 3), dtype=np.uint8)
+COLOURS = np.random.default_rng(0).integers(
+    0, 256, (STEPS, FRAMES, LAYERS, 1, 1, 3), dtype=np.uint8
+)
 
 
 @pytest.fixture(params=["file", "iframe"])
@@ -17,7 +19,10 @@ def player(browser, request, tmp_path):
         np.broadcast_to(COLOURS, (STEPS, FRAMES, LAYERS, SIZE, SIZE, 3)),
         title="Colours",
         step_labels=[f"step {s} · sigma {1 - s / STEPS:.2f}" for s in range(STEPS)],
-        series=[Curve("up", np.linspace(0, 1, STEPS)), Curve("down", np.linspace(1, 0, STEPS), dashed=True)],
+        series=[
+            Curve("up", np.linspace(0, 1, STEPS)),
+            Curve("down", np.linspace(1, 0, STEPS), dashed=True),
+        ],
         lossless=True,
     )
     path = shown.save(tmp_path / "page.html")
@@ -26,9 +31,16 @@ def player(browser, request, tmp_path):
     page = browser.new_page(viewport={"width": 360, "height": 800})
     page.set_default_timeout(60_000)
     requests, errors = [], []
-    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort())
-    page.on("request", lambda r: requests.append(r.url) if r.url.startswith(("http", "ws")) else None)
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.route(
+        "**/*",
+        lambda route: route.continue_() if route.request.url.startswith("file:") else route.abort(),
+    )
+    page.on(
+        "request", lambda r: requests.append(r.url) if r.url.startswith(("http", "ws")) else None
+    )
+    page.on(
+        "console", lambda message: errors.append(message.text) if message.type == "error" else None
+    )
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(path.as_uri(), timeout=60_000)
     frame = page.frames[-1]
@@ -71,20 +83,28 @@ def test_keys_move_along_each_axis(player):
         assert colour(player) == COLOURS[tuple(place)].ravel().tolist() != before
     assert label(player, "step") == "step 1 · sigma 0.80"
     assert (label(player, "frame"), label(player, "layer")) == ("frame 2", "layer 1")
-    assert player.locator("canvas").get_attribute("aria-label") == "step 1 · sigma 0.80, frame 2, layer 1"
+    assert (
+        player.locator("canvas").get_attribute("aria-label")
+        == "step 1 · sigma 0.80, frame 2, layer 1"
+    )
     assert player.locator("#legend output").all_inner_texts() == ["0.25", "0.75"]
 
 
 def test_sliders_and_the_chart_move_too(player):
     player.locator("#frame").fill("1")
-    assert label(player, "frame") == "frame 1" and colour(player) == COLOURS[0, 1, 0].ravel().tolist()
+    assert (
+        label(player, "frame") == "frame 1" and colour(player) == COLOURS[0, 1, 0].ravel().tolist()
+    )
     box = player.locator("#step").bounding_box()
     mouse = player.page.mouse
     mouse.move(box["x"] + 8, box["y"] + box["height"] / 2)
     mouse.down()
     mouse.move(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2, steps=3)
     mouse.up()
-    assert label(player, "step") == "step 4 · sigma 0.20" and colour(player) == COLOURS[4, 1, 0].ravel().tolist()
+    assert (
+        label(player, "step") == "step 4 · sigma 0.20"
+        and colour(player) == COLOURS[4, 1, 0].ravel().tolist()
+    )
     box = player.locator("#plot").bounding_box()
     mouse.click(box["x"] + box["width"] * 0.52, box["y"] + 20)
     assert label(player, "step") == "step 2 · sigma 0.60"
@@ -109,8 +129,14 @@ def test_it_plays_when_asked_and_once_where_less_motion_is_preferred(player):
 
 
 def test_it_is_labelled_and_fits_a_phone(player):
-    assert player.locator("input").evaluate_all("all => all.map(x => x.ariaLabel)") == ["step", "frame", "layer"]
+    assert player.locator("input").evaluate_all("all => all.map(x => x.ariaLabel)") == [
+        "step",
+        "frame",
+        "layer",
+    ]
     assert player.locator("#step").get_attribute("aria-valuetext") == "step 0 · sigma 1.00"
     assert player.evaluate("document.documentElement.scrollWidth <= innerWidth")
     if player.parent_frame:  # the iframe is as high as the page
-        wait_until(player, "Math.abs(innerHeight - document.body.getBoundingClientRect().height) <= 1")
+        wait_until(
+            player, "Math.abs(innerHeight - document.body.getBoundingClientRect().height) <= 1"
+        )

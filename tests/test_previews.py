@@ -9,10 +9,11 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, WanImageToVideoPipeline
 from PIL import Image
 
-from chain_of_steps import denoise, mini, suites
+from chain_of_steps import denoise, suites
 from chain_of_steps.models import VideoModel
 from chain_of_steps.previews import write_previews
 from chain_of_steps.schedule import Schedule
+from chain_of_steps.training import recipe
 from chain_of_steps.video import enlarge, read_video
 
 SCHEDULE = Schedule("tiny", "euler", steps=3, shift=3.0)
@@ -28,20 +29,30 @@ KEYS = {
     "fps",
 }
 KEYS |= {"sigmas", "timesteps", "step_previews"}
-PREVIEW_KEYS = {"display_step", "file_index", "kind", "source_sigma", "source_timestep", "output_sigma", "file"}
+PREVIEW_KEYS = {
+    "display_step",
+    "file_index",
+    "kind",
+    "source_sigma",
+    "source_timestep",
+    "output_sigma",
+    "file",
+}
 
 
 def tiny_model() -> VideoModel:
     """An untrained mini model, as small as it gets, whose velocity is not zero."""
     torch.manual_seed(0)
-    recipe = mini.Recipe(latent_channels=4, width=32, layers=2, heads=2, text_width=16, text_layers=1)
-    tokenizer = mini.build_tokenizer()
-    transformer = mini.build_transformer(recipe)
+    sizes = recipe.Recipe(
+        latent_channels=4, width=32, layers=2, heads=2, text_width=16, text_layers=1
+    )
+    tokenizer = recipe.build_tokenizer()
+    transformer = recipe.build_transformer(sizes)
     torch.nn.init.normal_(transformer.proj_out.weight)
     pipe = WanImageToVideoPipeline(
         tokenizer=tokenizer,
-        text_encoder=mini.build_text_encoder(recipe, len(tokenizer)),
-        vae=mini.build_codec(recipe),
+        text_encoder=recipe.build_text_encoder(sizes, len(tokenizer)),
+        vae=recipe.build_codec(sizes),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
         transformer=transformer,
     )
@@ -96,15 +107,23 @@ def test_the_manifest_tells_every_noise_level(manifest):
     assert [preview["source_sigma"] for preview in previews] == sigmas[:-1]
     assert [preview["source_timestep"] for preview in previews] == manifest["timesteps"]
     assert [preview["display_step"] for preview in previews] == [1, 2, 3]
-    assert [preview["file"] for preview in previews] == ["step_00.mp4", "step_01.mp4", "step_02.mp4"]
-    assert [preview["kind"] for preview in previews] == ["predicted_clean_x0"] * 2 + ["final_latent"]
+    assert [preview["file"] for preview in previews] == [
+        "step_00.mp4",
+        "step_01.mp4",
+        "step_02.mp4",
+    ]
+    assert [preview["kind"] for preview in previews] == ["predicted_clean_x0"] * 2 + [
+        "final_latent"
+    ]
 
 
 def test_every_clip_shows_its_clean_estimate(folder, model, trajectory):
     for s, x0_hat in enumerate(trajectory.x0_hats):
         expected = enlarge(model.decode(x0_hat)).astype(int)
         assert np.abs(read_video(folder / f"step_{s:02d}.mp4") - expected).mean() < 4
-    assert np.abs(expected - enlarge(model.decode(trajectory.x0_hats[0]))).mean() > 8  # they can be told apart
+    assert (
+        np.abs(expected - enlarge(model.decode(trajectory.x0_hats[0]))).mean() > 8
+    )  # they can be told apart
 
 
 def test_the_last_step_is_the_final_video(folder):
@@ -119,14 +138,18 @@ def test_the_overviews_show_all_steps(folder):
         assert sheet.size == (5 * 160, 3 * 178)
 
 
-def test_the_same_trajectory_gives_the_same_files_whatever_was_there(folder, model, trajectory, tmp_path):
+def test_the_same_trajectory_gives_the_same_files_whatever_was_there(
+    folder, model, trajectory, tmp_path
+):
     (tmp_path / "step_49.mp4").write_bytes(b"of an older run")
     write_previews(tmp_path, model, trajectory, SCHEDULE, seed=7)
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
 
 
-def test_a_folder_without_manifest_is_what_an_interruption_leaves(folder, model, trajectory, tmp_path, monkeypatch):
+def test_a_folder_without_manifest_is_what_an_interruption_leaves(
+    folder, model, trajectory, tmp_path, monkeypatch
+):
     write_previews(tmp_path, model, trajectory, SCHEDULE, seed=7)
     monkeypatch.setattr(Image.Image, "save", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -134,7 +157,9 @@ def test_a_folder_without_manifest_is_what_an_interruption_leaves(folder, model,
     assert (tmp_path / "final_00.mp4").is_file() and not (tmp_path / "manifest.json").exists()
 
 
-def test_a_restarted_trajectory_keeps_its_step_numbers(model, condition, trajectory, folder, tmp_path):
+def test_a_restarted_trajectory_keeps_its_step_numbers(
+    model, condition, trajectory, folder, tmp_path
+):
     restarted = denoise.denoise(model, condition, SCHEDULE, trajectory.states[1])
     manifest = write_previews(tmp_path, model, restarted, SCHEDULE, seed=7)
     whole = json.loads((folder / "manifest.json").read_text())
@@ -143,7 +168,9 @@ def test_a_restarted_trajectory_keeps_its_step_numbers(model, condition, traject
     assert (tmp_path / "step_01.mp4").read_bytes() == (folder / "step_01.mp4").read_bytes()
 
 
-def test_a_trajectory_that_stopped_early_has_estimates_only(model, condition, trajectory, folder, tmp_path):
+def test_a_trajectory_that_stopped_early_has_estimates_only(
+    model, condition, trajectory, folder, tmp_path
+):
     (tmp_path / "final_00.mp4").write_bytes(b"of an older run")
     early = denoise.denoise(model, condition, SCHEDULE, trajectory.states[0], until=2)
     manifest = write_previews(tmp_path, model, early, SCHEDULE, seed=7)
@@ -156,5 +183,7 @@ def test_a_trajectory_that_stopped_early_has_estimates_only(model, condition, tr
 
 
 def test_a_trajectory_of_another_schedule_is_refused(model, trajectory, tmp_path):
-    with pytest.raises(ValueError, match="not made with schedule 'tiny': their noise levels differ"):
+    with pytest.raises(
+        ValueError, match="not made with schedule 'tiny': their noise levels differ"
+    ):
         write_previews(tmp_path, model, trajectory, replace(SCHEDULE, shift=5.0), seed=7)

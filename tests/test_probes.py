@@ -64,7 +64,9 @@ def test_posterior_mean_agrees_with_bayes_rule_for_two_points():
     likelihood = np.exp(-((0.1 - 0.2 * np.array([-1.0, 2.0])) ** 2) / (2 * sigma**2))
     weights = likelihood / likelihood.sum()
     expected = weights @ np.array([-1.0, 2.0])
-    assert probes.posterior_mean(x, sigma, candidates, np.array([0.5, 0.5])).item() == pytest.approx(expected, abs=1e-6)
+    assert probes.posterior_mean(
+        x, sigma, candidates, np.array([0.5, 0.5])
+    ).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_priors_are_named_and_sum_to_one():
@@ -77,7 +79,11 @@ def test_priors_are_named_and_sum_to_one():
 
 def test_bootstrap_covers_the_mean_and_leaves_out_nan():
     found = interval(np.array([1.0, 2.0, 3.0, np.nan]))
-    assert found["n"] == 3 and found["mean"] == 2.0 and 1.0 <= found["low"] < 2.0 < found["high"] <= 3.0
+    assert (
+        found["n"] == 3
+        and found["mean"] == 2.0
+        and 1.0 <= found["low"] < 2.0 < found["high"] <= 3.0
+    )
     assert interval([np.nan])["n"] == 0
 
 
@@ -101,10 +107,17 @@ def test_chance_is_an_unrelated_clip_that_shows_anything_beside_its_own_answer()
 
 
 def test_rooms_fill_by_distance_on_the_path_and_off_it():
-    rooms = {"distance": [1, 2, 2], "on_path": [True, True, False], "ink": [[0.0, 0.2, 0.1], [1.0, 0.8, 0.0]]}
+    rooms = {
+        "distance": [1, 2, 2],
+        "on_path": [True, True, False],
+        "ink": [[0.0, 0.2, 0.1], [1.0, 0.8, 0.0]],
+    }
     ink = readouts._ink([rooms, rooms])
     assert ink["distance"] == [1, 2] and ink["mazes"] == 2
-    assert ink["on_path"] == [[0.0, 0.2], [1.0, 0.8]] and ink["off_path"] == [[None, 0.1], [None, 0.0]]
+    assert ink["on_path"] == [[0.0, 0.2], [1.0, 0.8]] and ink["off_path"] == [
+        [None, 0.1],
+        [None, 0.0],
+    ]
 
 
 @pytest.mark.parametrize(("speed", "slope"), [(0, 0.0), (2, 2.0)])
@@ -113,7 +126,9 @@ def test_a_frontier_has_an_onset_slope_and_all_at_once_has_none(speed, slope):
     ink = [[float(step >= 3 + speed * d) for d in distance] for step in range(20)]
     rooms = {"distance": distance.tolist(), "on_path": [True] * 6, "ink": ink}
     assert readouts.onset_slope(rooms) == pytest.approx(slope, abs=1e-9)
-    assert np.isnan(readouts.onset_slope(rooms | {"ink": np.ones((20, 6)).tolist()})), "there at step 0: it cannot tell"
+    assert np.isnan(readouts.onset_slope(rooms | {"ink": np.ones((20, 6)).tolist()})), (
+        "there at step 0: it cannot tell"
+    )
 
 
 def gaussian(rows: int, columns: int, seed: int) -> torch.Tensor:
@@ -121,7 +136,9 @@ def gaussian(rows: int, columns: int, seed: int) -> torch.Tensor:
 
 
 def test_cka_of_independent_noise_is_zero_even_with_many_features():
-    values = [probes.cka(gaussian(100, 10_368, 2 * i), gaussian(100, 10_368, 2 * i + 1)) for i in range(5)]
+    values = [
+        probes.cka(gaussian(100, 10_368, 2 * i), gaussian(100, 10_368, 2 * i + 1)) for i in range(5)
+    ]
     assert abs(np.mean(values)) < 0.02 and np.abs(values).max() < 0.03
 
 

@@ -25,16 +25,24 @@ def by_name(lines: list[str]) -> dict[str, Requirement]:
 
 def direct(*extras: str) -> dict[str, Requirement]:
     """Direct dependencies in pyproject.toml, with those of the named extras."""
-    return by_name(PROJECT["dependencies"] + [r for e in extras for r in PROJECT["optional-dependencies"][e]])
+    return by_name(
+        PROJECT["dependencies"] + [r for e in extras for r in PROJECT["optional-dependencies"][e]]
+    )
 
 
 def pinned_versions() -> dict[str, str]:
     """Exact version of every package in constraints.txt."""
-    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"]
+    lines = [
+        line
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if line and line[0] != "#"
+    ]
     versions = {}
     for name, requirement in by_name(lines).items():
         (pin,) = requirement.specifier
-        assert pin.operator == "==" and "+" not in pin.version, f"{requirement}: expected name==version"
+        assert pin.operator == "==" and "+" not in pin.version, (
+            f"{requirement}: expected name==version"
+        )
         versions[name] = pin.version
     return versions
 
@@ -52,7 +60,9 @@ def test_every_direct_dependency_has_a_tested_version_within_its_range():
     versions = pinned_versions()
     for name, requirement in direct(*PROJECT["optional-dependencies"]).items():
         assert name in versions, f"{name} is in pyproject.toml but not in constraints.txt"
-        assert requirement.specifier.contains(versions[name]), f"{requirement}, but tested with {versions[name]}"
+        assert requirement.specifier.contains(versions[name]), (
+            f"{requirement}, but tested with {versions[name]}"
+        )
 
 
 def test_environment_yml_lists_the_direct_dependencies_at_their_tested_versions():
@@ -60,14 +70,18 @@ def test_environment_yml_lists_the_direct_dependencies_at_their_tested_versions(
     (pip,) = [entry["pip"] for entry in listed if isinstance(entry, dict)]
     versions = pinned_versions()
     expected = {name: f"=={versions[name]}" for name in direct("large", "ray", "test")}
-    assert {name: str(requirement.specifier) for name, requirement in by_name(pip).items()} == expected
+    assert {
+        name: str(requirement.specifier) for name, requirement in by_name(pip).items()
+    } == expected
 
 
 def test_citation_names_the_project_and_the_paper():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     (paper,) = citation["references"]
     assert citation["title"] == "Chain of Steps"
-    assert str(citation["version"]) == PROJECT["version"] and citation["license"] == PROJECT["license"]
+    assert (
+        str(citation["version"]) == PROJECT["version"] and citation["license"] == PROJECT["license"]
+    )
     assert paper["title"] == "Demystifying Video Reasoning"
     assert paper["identifiers"] == [{"type": "other", "value": "arXiv:2603.16870"}]
 

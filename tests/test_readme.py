@@ -25,7 +25,11 @@ README = (ROOT / "README.md").read_text()
 
 def test_table_lists_every_stage():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    rows = [line.split("|")[1:-1] for line in README.splitlines() if line.startswith("| [") and "notebooks/" in line]
+    rows = [
+        line.split("|")[1:-1]
+        for line in README.splitlines()
+        if line.startswith("| [") and "notebooks/" in line
+    ]
     listed = {row[3].strip(" `"): row for row in rows}
     assert set(listed) == set(stages) - {"sources", "claims"}
     for name, row in listed.items():
@@ -54,13 +58,19 @@ def test_what_the_real_models_cost_is_what_the_plan_says():
     lines = ["| notebook | evaluations | A100 | H100 | B200 |", "|---|---|---|---|---|"]
     for name, part in [*((name, name[0]) for name in wanted), ("all", "")]:
         own = [cost for cost in costs if cost.name.startswith(part)]
-        hours = " | ".join(f"{sum(cost.hours(flop, gpu) for cost in own):.1f}" for gpu in ("A100", "H100", "B200"))
+        hours = " | ".join(
+            f"{sum(cost.hours(flop, gpu) for cost in own):.1f}" for gpu in ("A100", "H100", "B200")
+        )
         lines.append(f"| {name} | {sum(cost.evaluations() for cost in own):,} | {hours} |")
     assert "\n".join(lines) in README, "\n".join(lines)
     large = model.flop(1024, 1024, 81)
-    forward, hours = f"{large / 1e15:.1f} PFLOP", f"{Cost('', 1, 50, 50, 0, 2).hours(large, 'H100'):.1f}"
-    assert f"{forward}, so a clip of the bench (50 steps, guided) about {hours} hours on an H100" in " ".join(
-        README.split()
+    forward, hours = (
+        f"{large / 1e15:.1f} PFLOP",
+        f"{Cost('', 1, 50, 50, 0, 2).hours(large, 'H100'):.1f}",
+    )
+    assert (
+        f"{forward}, so a clip of the bench (50 steps, guided) about {hours} hours on an H100"
+        in " ".join(README.split())
     ), (forward, hours)
 
 
@@ -74,12 +84,13 @@ def test_what_lies_on_the_gpu_is_what_the_plan_says():
 
 def test_presets_are_those_of_the_code():
     for name in ("paper", "official", "hub"):
-        grid, (found, _) = PRESETS[name], another.sections(ROOT / "params.yaml", "real", name, "mini")
+        grid, (found, _) = (
+            PRESETS[name],
+            another.sections(ROOT / "params.yaml", "real", name, "mini"),
+        )
         sampler = {"euler": "Euler", "unipc": "UniPC"}[grid.sampler]
         numbers = ", ".join(notebook[0] for notebook in found)
-        line = (
-            f"| {name} | {sampler} | {grid.steps} | {grid.shift:g} | {grid.guidance:g} | {grid.boundary} | {numbers} |"
-        )
+        line = f"| {name} | {sampler} | {grid.steps} | {grid.shift:g} | {grid.guidance:g} | {grid.boundary} | {numbers} |"
         assert line in README, line
 
 
@@ -108,13 +119,25 @@ def test_snippet_of_stock_diffusers_solves_the_maze(monkeypatch):
 
 
 def test_scores_are_those_of_the_benchmark_files():
-    reports = {name: json.loads((ROOT / "benchmarks" / name).read_text()) for name in ("mini.json", "mini_mazes.json")}
-    cells = reports["mini.json"]["by_task"] | {"maze": reports["mini_mazes.json"]["by_task"]["maze"]}
-    listed = {row[0]: row[2:] for row in re.findall(r"^\| (\w+) \| (.*?) \| (\S+) \| (\S+) \| (\d+) \|$", README, re.M)}
+    reports = {
+        name: json.loads((ROOT / "benchmarks" / name).read_text())
+        for name in ("mini.json", "mini_mazes.json")
+    }
+    cells = reports["mini.json"]["by_task"] | {
+        "maze": reports["mini_mazes.json"]["by_task"]["maze"]
+    }
+    listed = {
+        row[0]: row[2:]
+        for row in re.findall(r"^\| (\w+) \| (.*?) \| (\S+) \| (\S+) \| (\d+) \|$", README, re.M)
+    }
     assert set(listed) == cells.keys() - {"maze_5x5_up"}
     for name, (score, solved, n) in listed.items():
         cell = cells[name]
-        assert (score, solved, int(n)) == (f"{cell['mean']:.2f}", f"{cell['solved']:.2f}", cell["n"]), name
+        assert (score, solved, int(n)) == (
+            f"{cell['mean']:.2f}",
+            f"{cell['solved']:.2f}",
+            cell["n"],
+        ), name
     for split in ("in-domain", "out-of-domain"):
         own = [cell for name, cell in cells.items() if name in task_names(split)]
         mean, n = np.mean([cell["mean"] for cell in own]), sum(cell["n"] for cell in own)
@@ -127,13 +150,26 @@ def test_speeds_are_those_of_the_benchmark_file():
     assert f"adds {100 * speed['loop_overhead']:.1f} % to" in text
     for part in ("shared_prefix", "readout", "layer_sweep"):
         assert f"{speed[part + '_speedup']:.2f} times less" in text
-    assert f"takes {speed['evaluations_per_second']:.0f} steps of a {speed['frames']}-frame clip" in text
+    assert (
+        f"takes {speed['evaluations_per_second']:.0f} steps of a {speed['frames']}-frame clip"
+        in text
+    )
 
 
 def test_the_speed_of_a_cluster_is_that_on_record():
     record = json.loads((ROOT / "benchmarks" / "cluster.json").read_text())
     one, two = record["ray"]
-    assert one["rows_identical"] and two["rows_identical"] and (one["workers"], two["workers"]) == (1, 2)
+    assert (
+        one["rows_identical"]
+        and two["rows_identical"]
+        and (one["workers"], two["workers"]) == (1, 2)
+    )
     text = " ".join(README.split())
-    assert f"make {record['runs']} runs of the mini model {two['speed_up']} times faster than one" in text
-    assert f"one worker {one['speed_up']} times" in text and f"took {two['seconds_of_few']:.0f} s" in text
+    assert (
+        f"make {record['runs']} runs of the mini model {two['speed_up']} times faster than one"
+        in text
+    )
+    assert (
+        f"one worker {one['speed_up']} times" in text
+        and f"took {two['seconds_of_few']:.0f} s" in text
+    )

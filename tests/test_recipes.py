@@ -15,7 +15,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 needs_model = pytest.mark.skipif(
-    not (ROOT / "data/mini/model_index.json").exists(), reason="the mini model is not here; `dvc pull` fetches it"
+    not (ROOT / "data/mini/model_index.json").exists(),
+    reason="the mini model is not here; `dvc pull` fetches it",
 )
 
 
@@ -56,8 +57,12 @@ def test_a_task(follow, monkeypatch):
     monkeypatch.setitem(suites.TASKS, task.name, task)
     follow(look)
     samples = suites.draw(task.name, 20, 0)
-    assert all(sample.score(sample.render(size=size)) == 1.0 for sample in samples for size in (48, 96))
-    assert all(sample.candidates[0].kind == "valid" and len(sample.valid) == 1 for sample in samples)
+    assert all(
+        sample.score(sample.render(size=size)) == 1.0 for sample in samples for size in (48, 96)
+    )
+    assert all(
+        sample.candidates[0].kind == "valid" and len(sample.valid) == 1 for sample in samples
+    )
     monkeypatch.setattr(suites, "TASKS", {task.name: task})
     scores = trust.trust_table(per_task=4).loc[task.name]
     assert scores["ground truth"] == 1.0 and 0.2 < scores["half done"] < 0.8

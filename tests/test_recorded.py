@@ -14,7 +14,9 @@ from chain_of_steps.schedule import Schedule
 from chain_of_steps.video import write_video
 
 SAMPLES = Path(__file__).parent.parent.parent / "shared" / "vbvr-samples" / "gt"
-NEEDS_SAMPLES = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the real samples, vbvr-samples/, are not here")
+NEEDS_SAMPLES = pytest.mark.skipif(
+    not SAMPLES.is_dir(), reason="the real samples, vbvr-samples/, are not here"
+)
 
 
 @pytest.fixture
@@ -64,7 +66,11 @@ def test_a_folder_without_answers_is_refused(folder):
 def test_what_is_not_square_is_refused(folder, tmp_path):
     wide = next(folder.rglob("ground_truth.mp4"))
     write_video(wide, np.zeros((5, 64, 96, 3), np.uint8))
-    name = next(n for n in suites.task_names(str(folder)) if wide.parent.parent.name.startswith(n.split("::")[1][:4]))
+    name = next(
+        n
+        for n in suites.task_names(str(folder))
+        if wide.parent.parent.name.startswith(n.split("::")[1][:4])
+    )
     with pytest.raises(ValueError, match="expected both square"):
         suites.draw_one(name, int(wide.parent.name), 7).first_frame(48)
 

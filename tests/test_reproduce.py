@@ -27,7 +27,11 @@ def load_tiny(folder: str) -> VideoModel:
 
 
 def test_equal_results_are_identical():
-    assert reproduce.compare(ROW, {"score": 0.5, "answer": 2, "x": (0.1, None, 0.3)}) == (True, True, True)
+    assert reproduce.compare(ROW, {"score": 0.5, "answer": 2, "x": (0.1, None, 0.3)}) == (
+        True,
+        True,
+        True,
+    )
 
 
 def test_another_answer_and_another_number_are_seen():
@@ -48,7 +52,10 @@ def test_the_exit_code_is_one_only_if_more_than_a_twentieth_differs(capsys):
 def test_the_readme_says_how_much_may_differ():
     readme = " ".join((ROOT / "README.md").read_text().split())
     share, tolerance = f"{100 * reproduce.MAY_DIFFER:.0f} %", reproduce.TOLERANCE
-    assert f"more than {share} of them differ in their answer, or by more than {tolerance} in a number" in readme
+    assert (
+        f"more than {share} of them differ in their answer, or by more than {tolerance} in a number"
+        in readme
+    )
 
 
 def test_every_section_of_the_parameters_has_its_experiment():
@@ -77,16 +84,24 @@ def test_stored_rows_come_out_again_bit_by_bit(name, request):
     rows = Store(ROOT / "results", name).rows
     if not rows or not (ROOT / "data/mini/model_index.json").exists():
         pytest.skip("model or results are not here; `dvc pull` fetches them")
-    experiment, runs = request.getfixturevalue("released")[name]  # after it is known that there is a model
+    experiment, runs = request.getfixturevalue("released")[
+        name
+    ]  # after it is known that there is a model
     by_key = {reproduce.key_of(experiment.identity(run)): run for run in runs}
     assert {row["run"]["version"] for row in rows.values()} == {EXPERIMENT_VERSION}
     assert set(rows) == set(by_key)
     cheap = [key for key in sorted(rows) if experiment.evaluations([by_key[key]]) <= AFFORDABLE]
     if not cheap:
-        pytest.skip("each of its rows rests on thousands of evaluations; `make reproduce FULL=1` compares them")
+        pytest.skip(
+            "each of its rows rests on thousands of evaluations; `make reproduce FULL=1` compares them"
+        )
     for key in random.Random(0).sample(cheap, min(len(cheap), 20 // len(NAMES) + 1)):
-        identical, *near = reproduce.compare(rows[key]["result"], experiment.measure(rows[key]["run"]))
-        assert identical if reproduce.same_machine(ROOT / "results") else all(near), rows[key]["run"]
+        identical, *near = reproduce.compare(
+            rows[key]["result"], experiment.measure(rows[key]["run"])
+        )
+        assert identical if reproduce.same_machine(ROOT / "results") else all(near), rows[key][
+            "run"
+        ]
 
 
 def test_rows_do_not_hang_on_whether_a_processor_has_avx512():

@@ -24,10 +24,25 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import audit  # noqa: E402
 
-CODE = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "tools").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")])
+CODE = sorted(
+    [
+        *(ROOT / "src").rglob("*.py"),
+        *(ROOT / "tools").glob("*.py"),
+        *(ROOT / "benchmarks").glob("*.py"),
+    ]
+)
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
-UNSAFE_CALLS = {"eval", "exec", "compile", "torch.load", "np.load", "yaml.load", "yaml.unsafe_load", "os.system"}
+UNSAFE_CALLS = {
+    "eval",
+    "exec",
+    "compile",
+    "torch.load",
+    "np.load",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "os.system",
+}
 
 
 def unsafe(code: str) -> list[str]:
@@ -35,12 +50,20 @@ def unsafe(code: str) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            names = (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [alias.name for alias in node.names]
+            )
             found += [name for name in names if name.split(".")[0] in UNSAFE_MODULES]
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             found += [name] if name in UNSAFE_CALLS else []
-            found += [f"{word.arg}=True" for word in node.keywords if word.arg in ("trust_remote_code", "shell")]
+            found += [
+                f"{word.arg}=True"
+                for word in node.keywords
+                if word.arg in ("trust_remote_code", "shell")
+            ]
     return found
 
 
@@ -51,8 +74,12 @@ def test_no_code_reads_pickles_or_runs_what_a_file_brings(file):
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_no_notebook_does_either(file):
-    cells = [cell.source for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
-    assert not unsafe("\n".join(line for cell in cells for line in cell.split("\n") if not line.startswith("%")))
+    cells = [
+        cell.source for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"
+    ]
+    assert not unsafe(
+        "\n".join(line for cell in cells for line in cell.split("\n") if not line.startswith("%"))
+    )
 
 
 def test_what_is_unsafe_is_recognised():
@@ -79,7 +106,9 @@ class Bomb:
 @pytest.fixture
 def folder(tmp_path):
     tiny.mini_like().save_pretrained(tmp_path / "tiny")
-    (tmp_path / "tiny" / "training.json").write_text("{}")  # by this it is known as one of 48 pixels
+    (tmp_path / "tiny" / "training.json").write_text(
+        "{}"
+    )  # by this it is known as one of 48 pixels
     return tmp_path / "tiny"
 
 
@@ -101,7 +130,9 @@ def test_a_pickled_checkpoint_is_refused_and_never_opened(folder, tmp_path, part
 def test_code_in_a_model_folder_is_refused_and_never_run(folder, tmp_path):
     index = json.loads((folder / "model_index.json").read_text())
     (folder / "model_index.json").write_text(json.dumps(index | {"transformer": ["evil", "Model"]}))
-    (folder / "transformer" / "evil.py").write_text(f"open({str(tmp_path / 'went off')!r}, 'w')\nclass Model: pass\n")
+    (folder / "transformer" / "evil.py").write_text(
+        f"open({str(tmp_path / 'went off')!r}, 'w')\nclass Model: pass\n"
+    )
     with pytest.raises(ValueError, match=r"evil\.py is code, which a model folder must not bring"):
         VideoModel.load(folder)
     assert not (tmp_path / "went off").exists()
@@ -110,7 +141,9 @@ def test_code_in_a_model_folder_is_refused_and_never_run(folder, tmp_path):
 @pytest.mark.parametrize("name", ["../../outside.safetensors", "/etc/passwd", "sub/x.safetensors"])
 def test_a_list_of_weight_files_cannot_lead_out_of_its_folder(folder, name):
     listed = {"weight_map": {"proj_out.weight": name}}
-    (folder / "transformer/diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(listed))
+    (folder / "transformer/diffusion_pytorch_model.safetensors.index.json").write_text(
+        json.dumps(listed)
+    )
     with pytest.raises(ValueError, match="which lies outside of its folder"):
         VideoModel.load(folder)
 
@@ -139,16 +172,56 @@ def offline(*arguments: str) -> subprocess.CompletedProcess:
     """The command line in a process that has no sockets."""
     path = os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-c", NO_NETWORK, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": path})
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": path}
+    )
 
 
 def test_nothing_asks_the_network(folder, tmp_path):
     suite, videos = str(tmp_path / "suite"), str(tmp_path / "videos")
     for command in (
-        ["bench", "--model", str(folder), "--samples-per-task", "1", "--task", "bounce", "--preset", "student"],
-        ["export-suite", "--samples-per-task", "1", "--split", "out-of-domain", "--size", "48", "--out", suite],
-        ["generate", "--model", str(folder), "--task", "maze", "--preset", "student", "--out", videos],
-        ["plan", "--model", str(folder), "--scale", "smoke", "--experiment", "1_step_visualization"],
+        [
+            "bench",
+            "--model",
+            str(folder),
+            "--samples-per-task",
+            "1",
+            "--task",
+            "bounce",
+            "--preset",
+            "student",
+        ],
+        [
+            "export-suite",
+            "--samples-per-task",
+            "1",
+            "--split",
+            "out-of-domain",
+            "--size",
+            "48",
+            "--out",
+            suite,
+        ],
+        [
+            "generate",
+            "--model",
+            str(folder),
+            "--task",
+            "maze",
+            "--preset",
+            "student",
+            "--out",
+            videos,
+        ],
+        [
+            "plan",
+            "--model",
+            str(folder),
+            "--scale",
+            "smoke",
+            "--experiment",
+            "1_step_visualization",
+        ],
         ["claims"],
     ):
         run = offline(*command)
@@ -157,12 +230,20 @@ def test_nothing_asks_the_network(folder, tmp_path):
 
 def test_a_missing_model_is_not_looked_for_in_the_network():
     run = offline("bench", "--model", "somebody/some-model")
-    assert run.returncode == 2 and "is not a model folder" in run.stderr and "NETWORK" not in run.stderr
+    assert (
+        run.returncode == 2
+        and "is not a model folder" in run.stderr
+        and "NETWORK" not in run.stderr
+    )
 
 
 def test_the_check_itself_sees_a_connection():
     run = subprocess.run(
-        [sys.executable, "-c", NO_NETWORK.split("from chain")[0] + "socket.create_connection(('192.0.2.1', 80))"],
+        [
+            sys.executable,
+            "-c",
+            NO_NETWORK.split("from chain")[0] + "socket.create_connection(('192.0.2.1', 80))",
+        ],
         capture_output=True,
         text=True,
     )
@@ -179,19 +260,37 @@ def test_prompts_and_errors_are_escaped(tmp_path):
 
 
 def test_jupyterlab_listens_to_this_machine_and_keeps_its_token():
-    (lab,) = [line for line in (ROOT / "Makefile").read_text().splitlines() if "jupyterlab" in line and "-m" in line]
+    (lab,) = [
+        line
+        for line in (ROOT / "Makefile").read_text().splitlines()
+        if "jupyterlab" in line and "-m" in line
+    ]
     assert "--ServerApp.ip=127.0.0.1" in lab
-    for opened in ("token=", "password=", "0.0.0.0", "allow_origin", "allow-root", "disable_check_xsrf"):
+    for opened in (
+        "token=",
+        "password=",
+        "0.0.0.0",
+        "allow_origin",
+        "allow-root",
+        "disable_check_xsrf",
+    ):
         assert opened not in lab
 
 
 def test_an_audit_that_cannot_ask_is_skipped_and_one_that_finds_fails(monkeypatch, capsys):
     fixed = {"id": "X-1", "fix_versions": ["2"]}
     answer = {
-        "dependencies": [{"name": "a", "version": "1", "vulns": [fixed]}, {"name": "b", "skip_reason": "unknown"}]
+        "dependencies": [
+            {"name": "a", "version": "1", "vulns": [fixed]},
+            {"name": "b", "skip_reason": "unknown"},
+        ]
     }
     assert audit.read(json.dumps(answer)) == ["a 1: X-1, mended in 2"]
-    assert audit.read("no network") is audit.read(json.dumps({"dependencies": answer["dependencies"][1:]})) is None
+    assert (
+        audit.read("no network")
+        is audit.read(json.dumps({"dependencies": answer["dependencies"][1:]}))
+        is None
+    )
     for found, code in ((None, 0), ([], 0), (["a 1: X-1"], 1)):
         monkeypatch.setattr(audit, "weaknesses", lambda file, found=found: found)
         assert audit.main([]) == code

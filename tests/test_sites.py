@@ -21,20 +21,29 @@ def test_every_site_is_captured_once_under_its_own_address(model, condition):
         trajectory = generate(model, condition, GUIDED, seed=0)
     experts = [0 if model.experts == 1 or sigma >= 0.875 else 1 for sigma in trajectory.sigmas[:-1]]
     layers = len(model.transformers[0].blocks)
-    expected = {Site(s, experts[s], g, k) for s in range(STEPS) for g in (True, False) for k in range(-1, layers)}
+    expected = {
+        Site(s, experts[s], g, k)
+        for s in range(STEPS)
+        for g in (True, False)
+        for k in range(-1, layers)
+    }
     assert set(states) == expected
 
 
 def test_a_state_is_what_the_block_put_out(model, condition):
     outputs = []
     handle = (
-        model.transformers[0].blocks[1].register_forward_hook(lambda module, inputs, output: outputs.append(output[0]))
+        model.transformers[0]
+        .blocks[1]
+        .register_forward_hook(lambda module, inputs, output: outputs.append(output[0]))
     )
     with capture(model, lambda site: site.layer == 1 and site.expert == 0) as states:
         generate(model, condition, GUIDED, seed=0)
     handle.remove()
     order = sorted(states, key=lambda site: (site.step, not site.guided))
-    assert all(torch.equal(states[site], output) for site, output in zip(order, outputs, strict=True))
+    assert all(
+        torch.equal(states[site], output) for site, output in zip(order, outputs, strict=True)
+    )
 
 
 def test_capturing_changes_nothing_and_leaves_no_hook(model, condition):
@@ -46,7 +55,10 @@ def test_capturing_changes_nothing_and_leaves_no_hook(model, condition):
 
 
 def test_the_budget_is_kept_and_hooks_go_even_then(model, condition):
-    with pytest.raises(MemoryError, match="capture fewer layers"), capture(model, lambda site: True, budget=3000):
+    with (
+        pytest.raises(MemoryError, match="capture fewer layers"),
+        capture(model, lambda site: True, budget=3000),
+    ):
         generate(model, condition, GUIDED, seed=0)
     assert not any(block._forward_hooks for expert in model.transformers for block in expert.blocks)
 
@@ -70,7 +82,9 @@ def test_an_edit_acts_at_its_site_and_later_only(model, condition):
         generate(model, condition, GUIDED, seed=0)
     same = {site.layer for site in states if torch.equal(states[site], edited[site])}
     assert same == {-1}
-    assert torch.equal(clean.latents[1], noised.latents[1]) and not torch.equal(clean.latents[2], noised.latents[2])
+    assert torch.equal(clean.latents[1], noised.latents[1]) and not torch.equal(
+        clean.latents[2], noised.latents[2]
+    )
 
 
 def test_starting_at_a_layer_gives_the_same_bytes(model, condition):

@@ -36,7 +36,9 @@ def test_a_line_cut_short_is_dropped_and_computed_again(tmp_path):
     with pytest.warns(UserWarning, match="line 5 is damaged"):
         assert len(Store(tmp_path, "x").rows) == len(RUNS) - 1
         fill(tmp_path)
-        assert len(Store(tmp_path, "x").rows) == len(RUNS), "the new line does not continue the torn one"
+        assert len(Store(tmp_path, "x").rows) == len(RUNS), (
+            "the new line does not continue the torn one"
+        )
         Store(tmp_path, "x").seal()
     fill(tmp_path, "y", RUNS[::-1]).seal()
     assert (tmp_path / "x.jsonl").read_bytes() == (tmp_path / "y.jsonl").read_bytes()
@@ -52,11 +54,16 @@ def test_a_changed_row_is_named_never_used_and_set_aside(tmp_path):
     assert store.get(RUNS[3]) is None and store.damaged == [4]
     store.put(RUNS[3], result_of(RUNS[3]))
     store.seal()
-    assert '"score":0.95' in (tmp_path / "x.damaged").read_text() and '"score":0.95' not in file.read_text()
+    assert (
+        '"score":0.95' in (tmp_path / "x.damaged").read_text()
+        and '"score":0.95' not in file.read_text()
+    )
     assert sorted(file.read_bytes().splitlines()) == sorted(whole.splitlines())
 
 
-@pytest.mark.parametrize("line", ["[]", "3", "{}", '{"check":"x"}', "\x00\ufffd", '{"key":"a","run":{},"result":{}}'])
+@pytest.mark.parametrize(
+    "line", ["[]", "3", "{}", '{"check":"x"}', "\x00\ufffd", '{"key":"a","run":{},"result":{}}']
+)
 def test_lines_that_are_no_rows_are_damaged(tmp_path, line):
     fill(tmp_path)
     with open(tmp_path / "x.jsonl", "a") as file:
@@ -68,11 +75,17 @@ def test_lines_that_are_no_rows_are_damaged(tmp_path, line):
 def write_some(folder, part: int) -> None:
     store = Store(folder, "x")
     for i in range(40):
-        store.put({"task": "maze", "index": i, "writer": part if i % 2 else -1}, {"long": "x" * 20_000 + str(i)})
+        store.put(
+            {"task": "maze", "index": i, "writer": part if i % 2 else -1},
+            {"long": "x" * 20_000 + str(i)},
+        )
 
 
 def test_several_writers_lose_nothing(tmp_path):
-    writers = [multiprocessing.get_context("fork").Process(target=write_some, args=(tmp_path, k)) for k in range(3)]
+    writers = [
+        multiprocessing.get_context("fork").Process(target=write_some, args=(tmp_path, k))
+        for k in range(3)
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:

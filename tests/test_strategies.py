@@ -17,14 +17,20 @@ from chain_of_steps.strategies import STRATEGIES, at_most, run
 
 STEPS, SEED = 4, 4
 EULER = Schedule("test", "euler", STEPS, shift=3.0)
-NAMED = {name: s for group in catalogue(2, STEPS, window=2, early=2).values() for name, s in group.items()}
+NAMED = {
+    name: s
+    for group in catalogue(2, STEPS, window=2, early=2).values()
+    for name, s in group.items()
+}
 FREE = ("single", "vote", "best_agreed", "early_plan", "early_steady")
 
 
 @pytest.fixture(scope="module")
 def model():
     pipe = tiny.mini_like()
-    pipe.scheduler = EULER.scheduler("sample")  # as the mini model: the output is the clean estimate
+    pipe.scheduler = EULER.scheduler(
+        "sample"
+    )  # as the mini model: the output is the clean estimate
     return VideoModel(pipe)
 
 
@@ -61,16 +67,22 @@ def near(a, b, tolerance=1e-4):
 @pytest.mark.parametrize("name", NAMED)
 def test_the_cost_is_what_it_takes_alone_and_in_company(model, company, name, monkeypatch):
     made, counted, predict = [], [], model.predict
-    monkeypatch.setattr(model, "predict", lambda x, *rest: made.extend([1] * len(x)) or predict(x, *rest))
+    monkeypatch.setattr(
+        model, "predict", lambda x, *rest: made.extend([1] * len(x)) or predict(x, *rest)
+    )
     outcome = run(NAMED[name], fresh(model, lambda: counted.append(1)))
     runs = 3 if name == "single" else 1  # the mean over three runs is worth one
     assert outcome.cost * runs == len(made) == len(counted)
     again = run(NAMED[name], company)
     assert again.cost == outcome.cost
-    assert all(map(torch.equal, again.finals, outcome.finals)) and len(again.finals) == len(outcome.finals)
+    assert all(map(torch.equal, again.finals, outcome.finals)) and len(again.finals) == len(
+        outcome.finals
+    )
 
 
-@pytest.mark.parametrize("name", [name for name, s in NAMED.items() if s.name != "merge_until_agreed"])
+@pytest.mark.parametrize(
+    "name", [name for name, s in NAMED.items() if s.name != "merge_until_agreed"]
+)
 def test_it_makes_as_many_evaluations_as_at_most(model, name):
     made: list[int] = []
     pool = fresh(model, lambda: made.append(1))
@@ -83,18 +95,26 @@ def test_it_makes_as_many_evaluations_as_at_most(model, name):
 
 
 def test_costs_by_hand():
-    named = {name: s for group in catalogue(2, 5, window=3, early=2).values() for name, s in group.items()}
+    named = {
+        name: s
+        for group in catalogue(2, 5, window=3, early=2).values()
+        for name, s in group.items()
+    }
     cost = {name: at_most(strategy, 5) for name, strategy in named.items()}
     assert cost["paper_recipe"] == 3 + 4 and cost["recipe_all"] == 15
     assert cost["x0_merge_k3"] == 3 * 3 + 2 and cost["merge_vote"] == 15
-    assert cost["nearest_short"] == 0 and cost["recognised_short"] == 5 and cost["recognised_k3"] == 3
+    assert (
+        cost["nearest_short"] == 0 and cost["recognised_short"] == 5 and cost["recognised_k3"] == 3
+    )
     assert cost["recipe_stored"] == 3 * 6 + 2 and cost["latents_mean"] == 3 + 1 + 3
 
 
 def test_single_runs_are_bitwise_those_of_the_loop(model, pool):
     finals = run(Strategy("single"), pool).finals
     assert all(torch.equal(latents, final(model, number)) for number, latents in enumerate(finals))
-    assert pool.at(Member(0), 2).step == 2, "a state that was handed out and used leaves the pool's own alone"
+    assert pool.at(Member(0), 2).step == 2, (
+        "a state that was handed out and used leaves the pool's own alone"
+    )
     pool.finish(pool.at(Member(0), 2))
     assert torch.equal(pool.finish(pool.at(Member(0), 2)), finals[0])
 
@@ -125,7 +145,9 @@ def test_the_steadiest_plan_is_the_one_that_changed_least(pool):
         for s, state in enumerate(pool.clean[Member(number), STEPS]):
             state.x0_hat = torch.zeros(pool.condition.shape)
             state.x0_hat[:, :, 1:] = 1.0 + (number != 1) * s
-    assert torch.equal(run(Strategy("early_steady", steps=2), pool).finals[0], pool.final(Member(1)))
+    assert torch.equal(
+        run(Strategy("early_steady", steps=2), pool).finals[0], pool.final(Member(1))
+    )
 
 
 @pytest.mark.parametrize("name", ["nearest", "recognised"])
@@ -151,9 +173,14 @@ def test_the_nearest_pair_is_found(pool, monkeypatch):
 
 
 def test_what_the_model_changes_least_is_recognised(pool, monkeypatch):
-    clips = [torch.randn(pool.condition.shape, generator=torch.Generator().manual_seed(j)) for j in range(3)]
+    clips = [
+        torch.randn(pool.condition.shape, generator=torch.Generator().manual_seed(j))
+        for j in range(3)
+    ]
     monkeypatch.setattr(pool, "final", lambda member, of: clips[member.number])
-    monkeypatch.setattr(pool, "asked", lambda member, clip, level: clip + (0.1 if clip is clips[1] else 0.2))
+    monkeypatch.setattr(
+        pool, "asked", lambda member, clip, level: clip + (0.1 if clip is clips[1] else 0.2)
+    )
     assert torch.equal(run(Strategy("recognised", 3, 2, amount=0.8), pool).finals[0], clips[1])
 
 
@@ -163,7 +190,9 @@ def test_a_clip_is_asked_about_at_the_step_of_that_level(model, pool):
     state.latents = (1 - sigma) * clip + sigma * pool.noise(2, 0)
     with torch.inference_mode():
         assert torch.equal(pool.asked(Member(0), clip, sigma + 0.01), pool.estimate(state))
-        assert not torch.equal(pool.asked(Member(0, stranger=True), clip, sigma), pool.estimate(state))
+        assert not torch.equal(
+            pool.asked(Member(0, stranger=True), clip, sigma), pool.estimate(state)
+        )
 
 
 ALONE = [
@@ -193,14 +222,18 @@ MAY_KEEP = {
 }  # the choice may fall on generation 0
 
 
-@pytest.mark.parametrize("name", [n for n, s in NAMED.items() if s.name not in FREE and n not in MAY_KEEP])
+@pytest.mark.parametrize(
+    "name", [n for n, s in NAMED.items() if s.name not in FREE and n not in MAY_KEEP]
+)
 def test_with_company_it_is_not(model, company, name):
     assert not near(run(NAMED[name], company).finals[-1], final(model, 0), 1e-3)
 
 
 def test_strangers_bring_something_of_their_own(company):
     for ours, theirs in (("x0_merge_k3", "x0_strangers"), ("recipe_window", "recipe_strangers")):
-        assert not near(run(NAMED[ours], company).finals[0], run(NAMED[theirs], company).finals[0], 1e-3)
+        assert not near(
+            run(NAMED[ours], company).finals[0], run(NAMED[theirs], company).finals[0], 1e-3
+        )
 
 
 def test_merging_over_all_steps_leaves_all_generations_one_clip(pool):
@@ -215,7 +248,11 @@ def test_merged_seeds_are_one_belief_asked_under_their_noises(model, pool):
     initial = state.latents
     with torch.inference_mode():
         for _ in range(NAMED["x0_merge_k3"].steps):
-            take(model, state, mean([accounts.asked_under(pool, state, initial, eps, 1.0) for eps in noises]))
+            take(
+                model,
+                state,
+                mean([accounts.asked_under(pool, state, initial, eps, 1.0) for eps in noises]),
+            )
     assert near(state.x0_hat, run(NAMED["x0_merge_k3"], pool).early)
 
 
@@ -225,7 +262,10 @@ def test_redrawn_noise_keeps_the_level(model, pool):
     for amount in (0.3, 1.0):
         accounts.asked_under(pool, state, state.latents, pool.noise(0, 1), amount)
     assert [float(x.std()) for x in seen] == pytest.approx([1.0, 1.0], abs=0.05)
-    correlation = [float(torch.corrcoef(torch.stack([x.flatten(), state.latents.flatten()]))[0, 1]) for x in seen]
+    correlation = [
+        float(torch.corrcoef(torch.stack([x.flatten(), state.latents.flatten()]))[0, 1])
+        for x in seen
+    ]
     assert correlation == pytest.approx([(1 - 0.3**2) ** 0.5, 0.0], abs=0.05)
 
 
@@ -285,7 +325,10 @@ def test_it_stops_paying_once_generations_agree(pool, monkeypatch):
     assert run(how, pool).cost == 3 + (STEPS - 1)
     monkeypatch.setattr(strategies, "SAME", 0.0)
     assert run(how, pool).cost == 3 * how.steps + (STEPS - how.steps)
-    assert near(run(how, pool).finals[0], run(Strategy("merge", steps=how.steps, merge="x0_hat"), pool).finals[0])
+    assert near(
+        run(how, pool).finals[0],
+        run(Strategy("merge", steps=how.steps, merge="x0_hat"), pool).finals[0],
+    )
 
 
 def test_random_layers_are_drawn_by_sample(pool):

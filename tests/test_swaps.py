@@ -24,7 +24,9 @@ SCHEDULE = Schedule("test", "euler", 4, shift=3.0)
 @pytest.fixture(scope="module")
 def model():
     pipe = tiny.mini_like()
-    pipe.scheduler = SCHEDULE.scheduler("sample")  # as the mini model: the output is the clean estimate
+    pipe.scheduler = SCHEDULE.scheduler(
+        "sample"
+    )  # as the mini model: the output is the clean estimate
     return VideoModel(pipe)
 
 
@@ -69,16 +71,23 @@ def test_parts_updates_and_blends_do_not_collapse(model):
     own, before = at_step_0(model, condition, 0)
     donor, theirs = at_step_0(model, stranger, 1)
     some = torch.arange(len(own[0])) < 40
-    results = [patched(model, condition, 0, k, SwapLayer(k, "delta").apply(own, donor)) for k in range(2)]
-    results += [patched(model, condition, 0, k, SwapLayer(k, "blend").apply(own, donor)) for k in range(2)]
-    results += [patched(model, condition, 0, k, SwapLayer(k).apply(own, donor, some)) for k in range(2)]
+    results = [
+        patched(model, condition, 0, k, SwapLayer(k, "delta").apply(own, donor)) for k in range(2)
+    ]
+    results += [
+        patched(model, condition, 0, k, SwapLayer(k, "blend").apply(own, donor)) for k in range(2)
+    ]
+    results += [
+        patched(model, condition, 0, k, SwapLayer(k).apply(own, donor, some)) for k in range(2)
+    ]
     everything = [*results, before, theirs]
     assert all(not torch.equal(a, b) for i, a in enumerate(everything) for b in everything[:i])
 
 
 def test_only_the_tokens_named_are_changed_and_noise_is_as_long_as_the_way(model):
     own, donor = (
-        {k: torch.randn(10, 6, generator=torch.Generator().manual_seed(10 * s + k)) for k in (0, 1)} for s in (1, 2)
+        {k: torch.randn(10, 6, generator=torch.Generator().manual_seed(10 * s + k)) for k in (0, 1)}
+        for s in (1, 2)
     )
     tokens = torch.arange(10) > 6
     for variant in VARIANTS:
@@ -133,7 +142,11 @@ def test_the_experiment_reads_what_its_swaps_do(model, tmp_path, monkeypatch):
         if run.variant == "held":
             continue
         assert len(result["moved"]) == 2
-        if (run.task == "maze" or run.donor == "exchanged") and run.variant == "state" and run.where == "all":
+        if (
+            (run.task == "maze" or run.donor == "exchanged")
+            and run.variant == "state"
+            and run.where == "all"
+        ):
             assert result["moved"] == [1.0, 1.0], "equal text: the donor's output at every layer"
     assert experiment.measure(rows[5]["run"]) == rows[5]["result"]
     assert isinstance(runs[0], Run)
@@ -142,11 +155,16 @@ def test_the_experiment_reads_what_its_swaps_do(model, tmp_path, monkeypatch):
 @pytest.mark.parametrize(("task", "donor"), [("maze", "twin"), ("mark_object", "exchanged")])
 def test_an_answer_is_read_on_either_board(model, task, donor):
     experiment, sample = LayerSwaps(model, SCHEDULE), suites.draw_one(task, 0, 7)
-    board, target = experiment.board(sample, donor, Run(task, 0, 7, 0, 0)), experiment.target(sample)
+    board, target = (
+        experiment.board(sample, donor, Run(task, 0, 7, 0, 0)),
+        experiment.target(sample),
+    )
     for drawn, expected in ((sample, 0), (board, target)):
         frame = drawn.picture(drawn.valid[0])
         assert layer_swaps._shown(frame, (sample, board), sample) == expected
-    assert layer_swaps._shown(board.picture(board.valid[0]), (sample,), sample) == -1, "another board"
+    assert layer_swaps._shown(board.picture(board.valid[0]), (sample,), sample) == -1, (
+        "another board"
+    )
 
 
 @torch.inference_mode()
@@ -173,8 +191,12 @@ def test_pairs_that_cannot_flip_are_not_swapped_but_a_random_network_always_is(m
     runs = experiment.plan({"mark_object": 1}, {}, steps=[0], map_stride=3, suite_seed=7)
     rows = sweep(experiment, Store(tmp_path, "x"), runs)
     by_random = {run.random: row["result"] for run, row in zip(runs, rows, strict=True)}
-    assert by_random[False]["answers"] != by_random[False]["right"] and "moved" not in by_random[False]
-    assert by_random[True]["moved"][-1] == 1.0, "the donor's last state is the donor's output, whatever the prompt"
+    assert (
+        by_random[False]["answers"] != by_random[False]["right"] and "moved" not in by_random[False]
+    )
+    assert by_random[True]["moved"][-1] == 1.0, (
+        "the donor's last state is the donor's output, whatever the prompt"
+    )
     assert all(torch.equal(p, before[name]) for name, p in model.transformers[0].named_parameters())
 
 
@@ -184,7 +206,9 @@ def both_right(monkeypatch, experiment: LayerSwaps) -> None:
 
     def right(board, reader, run, later=False):
         found, state = party(board, reader, run, later)
-        answers = [candidate.answer for candidate in reader.candidates]  # a stranger's is not among them
+        answers = [
+            candidate.answer for candidate in reader.candidates
+        ]  # a stranger's is not among them
         valid = board.valid[0].answer
         return replace(found, answer=answers.index(valid) if valid in answers else -1), state
 

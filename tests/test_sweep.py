@@ -23,7 +23,11 @@ def random_branches(seed: int, frames: int, count: int = 12) -> list[Branch]:
     rng = np.random.default_rng(seed)
 
     def one():
-        step, frame, mode = int(rng.integers(STEPS)), int(rng.integers(frames)), MODES[rng.integers(3)]
+        step, frame, mode = (
+            int(rng.integers(STEPS)),
+            int(rng.integers(frames)),
+            MODES[rng.integers(3)],
+        )
         options = {"mode": mode, "seed": int(rng.integers(2))}
         kinds = [
             NoiseAtStep(step, **options),
@@ -34,19 +38,29 @@ def random_branches(seed: int, frames: int, count: int = 12) -> list[Branch]:
 
     branches = [Branch(tuple(one() for _ in range(rng.integers(1, 4)))) for _ in range(count)]
     return (
-        [Branch(b.interventions, until=int(rng.integers(1, STEPS + 1))) for b in branches[:4]] + branches + [Branch()]
+        [Branch(b.interventions, until=int(rng.integers(1, STEPS + 1))) for b in branches[:4]]
+        + branches
+        + [Branch()]
     )
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_run_is_the_naive_run(model, condition, seed):
     branches = random_branches(seed, condition.shape[2])
-    seen = dict(grow(model, condition, EULER, SEED, branches, watch=lambda s, x, x0_hat: float(x0_hat.sum())))
+    seen = dict(
+        grow(
+            model, condition, EULER, SEED, branches, watch=lambda s, x, x0_hat: float(x0_hat.sum())
+        )
+    )
     assert set(seen) == set(range(len(branches)))
     for index, branch in enumerate(branches):
-        naive = generate(model, condition, EULER, SEED, interventions=branch.interventions, until=branch.until)
+        naive = generate(
+            model, condition, EULER, SEED, interventions=branch.interventions, until=branch.until
+        )
         shared = seen[index]
-        assert len(shared.latents) == len(naive.latents) and len(shared.x0_hats) == len(naive.x0_hats)
+        assert len(shared.latents) == len(naive.latents) and len(shared.x0_hats) == len(
+            naive.x0_hats
+        )
         assert all(map(torch.equal, shared.latents, naive.latents))
         assert all(map(torch.equal, shared.x0_hats, naive.x0_hats))
         assert (shared.cells, shared.energy) == (naive.cells, naive.energy)
@@ -67,7 +81,10 @@ def test_each_state_and_step_is_evaluated_once(model, condition, monkeypatch):
 def test_cells_of_the_same_noise_share_their_future():
     row = NoiseAtCells(tuple((2, f) for f in range(9)))
     assert evaluations([Branch((NoiseAtStep(2),)), Branch((row,))], STEPS, 9) == STEPS
-    assert evaluations([Branch((NoiseAtStep(2),)), Branch((NoiseAtStep(2, seed=1),))], STEPS, 9) == 2 * STEPS - 2
+    assert (
+        evaluations([Branch((NoiseAtStep(2),)), Branch((NoiseAtStep(2, seed=1),))], STEPS, 9)
+        == 2 * STEPS - 2
+    )
     assert evaluations([Branch(until=4), Branch(until=2)], STEPS, 9) == 4
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from chain_of_steps import suites
-from chain_of_steps.mini import build_tokenizer
+from chain_of_steps.puzzles.objects import HELD_OUT, KINDS
 from chain_of_steps.tasks import base, reading
-from chain_of_steps.tasks.objects import HELD_OUT, KINDS
+from chain_of_steps.training.recipe import build_tokenizer
 from chain_of_steps.trust import trust_table
 
 ALL = suites.task_names()
@@ -100,7 +100,9 @@ def test_candidates_are_distinct_and_valid_ones_come_first(task):
     for sample in suites.draw(task, 20, seed=0):
         names, kinds = [c.name for c in sample.candidates], [c.kind for c in sample.candidates]
         assert len(set(names)) == len(names) >= 2
-        assert kinds == sorted(kinds, key=["valid", "wrong", "illegal"].index) and kinds[0] == "valid"
+        assert (
+            kinds == sorted(kinds, key=["valid", "wrong", "illegal"].index) and kinds[0] == "valid"
+        )
 
 
 @every_task
@@ -173,7 +175,10 @@ def test_pictures_with_the_same_prompt_lie_in_one_partition(task):
     for partition in base.PARTITIONS:
         for sample in suites.draw(task, 10 if task == "maze_loops" else 100, 0, partition):
             assert base.partition_of(module_of(task).canonical(sample.state)) == partition
-            assert seen.setdefault((sample.prompt, sample.first_frame().tobytes()), partition) == partition
+            assert (
+                seen.setdefault((sample.prompt, sample.first_frame().tobytes()), partition)
+                == partition
+            )
 
 
 @every_task
@@ -189,14 +194,18 @@ def test_the_order_in_which_other_things_are_listed_does_not_count(task):
     for sample in suites.draw(task, 20, 0):
         first, *others = sample.state["things"]
         listed_otherwise = {**sample.state, "things": [first, *others[::-1]]}
-        assert module_of(task).canonical(listed_otherwise) == module_of(task).canonical(sample.state)
+        assert module_of(task).canonical(listed_otherwise) == module_of(task).canonical(
+            sample.state
+        )
 
 
 @in_domain
 def test_held_out_pairs_are_never_drawn_in_training(task):
     for sample in suites.draw(task, 300, 0, "training"):
         state = sample.state
-        things = [state["thing"]] if "thing" in state else state.get("things", state.get("looks", []))
+        things = (
+            [state["thing"]] if "thing" in state else state.get("things", state.get("looks", []))
+        )
         assert {tuple(thing[:2]) for thing in things}.isdisjoint(HELD_OUT)
 
 

@@ -14,12 +14,15 @@ MAGIC = (2, 7, 6, 9, 5, 1, 4, 3, 8)
 
 def wins(board: str, player: str) -> bool:
     return any(
-        sum(MAGIC[c] for c in cells) == 15 for cells in combinations([c for c in range(9) if board[c] == player], 3)
+        sum(MAGIC[c] for c in cells) == 15
+        for cells in combinations([c for c in range(9) if board[c] == player], 3)
     )
 
 
 def winning_moves(board: str, player: str) -> list[int]:
-    return [c for c in range(9) if board[c] == "." and wins(board[:c] + player + board[c + 1 :], player)]
+    return [
+        c for c in range(9) if board[c] == "." and wins(board[:c] + player + board[c + 1 :], player)
+    ]
 
 
 def boards(player: str):
@@ -27,7 +30,12 @@ def boards(player: str):
     for cells in product(".XO", repeat=9):
         board = "".join(cells)
         x, o = board.count("X"), board.count("O")
-        open_game = x - o == (player == "O") and x + o >= 4 and not wins(board, "X") and not wins(board, "O")
+        open_game = (
+            x - o == (player == "O")
+            and x + o >= 4
+            and not wins(board, "X")
+            and not wins(board, "O")
+        )
         if open_game and winning_moves(board, player):
             yield board
 
@@ -36,9 +44,14 @@ def boards(player: str):
 def test_valid_candidates_win_and_no_others_do(task):
     for sample in suites.draw(task, 50, seed=0):
         board, player = sample.state["board"], sample.state["player"]
-        of_kind = {k: [c.answer for c in sample.candidates if c.kind == k] for k in ("valid", "wrong", "illegal")}
+        of_kind = {
+            k: [c.answer for c in sample.candidates if c.kind == k]
+            for k in ("valid", "wrong", "illegal")
+        }
         assert of_kind["valid"] == winning_moves(board, player)
-        assert sorted(of_kind["valid"] + of_kind["wrong"]) == [c for c in range(9) if board[c] == "."]
+        assert sorted(of_kind["valid"] + of_kind["wrong"]) == [
+            c for c in range(9) if board[c] == "."
+        ]
         assert all(board[c] not in (".", player) for c in of_kind["illegal"])
 
 
@@ -52,7 +65,9 @@ def test_the_game_is_still_open_and_the_right_side_moves(task):
 
 @pytest.mark.parametrize(("player", "count"), [("X", 207), ("O", 114)])
 def test_so_many_boards_there_are_up_to_mirroring_and_turning(player, count):
-    found = {str(tic_tac_toe.canonical({"board": board, "player": player})) for board in boards(player)}
+    found = {
+        str(tic_tac_toe.canonical({"board": board, "player": player})) for board in boards(player)
+    }
     assert len(found) == count
     assert str(count) in tic_tac_toe.__doc__
 
@@ -63,7 +78,9 @@ def test_the_canonical_form_is_blind_to_turning_and_mirroring():
         quarter_turn = "".join(board[3 * (2 - c % 3) + c // 3] for c in range(9))
         mirrored = "".join(board[3 * (c // 3) + 2 - c % 3] for c in range(9))
         for same in (quarter_turn, mirrored):
-            assert tic_tac_toe.canonical({**sample.state, "board": same}) == tic_tac_toe.canonical(sample.state)
+            assert tic_tac_toe.canonical({**sample.state, "board": same}) == tic_tac_toe.canonical(
+                sample.state
+            )
 
 
 def test_some_boards_have_two_or_three_winning_moves():

@@ -1,31 +1,110 @@
 """Training depends on the step alone, and can be taken up again."""
 
+import functools
+import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tiny
 import torch
 
-from chain_of_steps import examples, processor, release, suites, training
-from chain_of_steps.clips import LATER_SHARES, SHARES, Ring, clip
-from chain_of_steps.mini import save_pipeline
-from chain_of_steps.optimizer import Optimizer
+from chain_of_steps import cpu
+from chain_of_steps.puzzles import latin, relay, suite, tic_tac_toe
+from chain_of_steps.puzzles.base import Answer, Sample
+from chain_of_steps.puzzles.splits import split_of
 from chain_of_steps.schedule import preset
-from chain_of_steps.tasks.base import partition_of
+from chain_of_steps.training import data, mini, model_card
+from chain_of_steps.training.codec import encode, encode_blank, fit_codec
+from chain_of_steps.training.data import SHARES, Examples, Ring, clip
+from chain_of_steps.training.optimizer import Optimizer
+from chain_of_steps.training.progress import WARM_UP, Progress
+from chain_of_steps.training.recipe import (
+    TEXT_LENGTH,
+    build_codec,
+    build_tokenizer,
+    save_pipeline,
+)
+
+ROUNDING = {"rtol": 0.0, "atol": 1e-4}  # the codec's, of batches of another size
+
+
+@pytest.fixture(scope="module")
+def codec():
+    codec = build_codec(tiny.RECIPE).eval()
+    fit_codec(codec, [clip(i, 5, seed=1).frames for i in range(40)])
+    return codec
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Batches of eight clips from rings of sixteen; nothing is compiled."""
+    monkeypatch.setattr(mini, "BATCH", 8)
+    monkeypatch.setattr(mini, "Examples", functools.partial(Examples, capacity=16))
+    monkeypatch.setattr(mini, "compile_blocks", lambda transformer: None)
+
+
+def denoiser() -> mini.Denoiser:
+    pipe = tiny.mini_like()
+    return mini.Denoiser(pipe.text_encoder, pipe.transformer)
+
+
+# Clips.
 
 
 def test_shares_cover_the_in_domain_tasks_and_sum_to_one():
-    for shares in (SHARES, LATER_SHARES):
-        assert set(shares) == set(suites.task_names("in-domain"))
-        assert sum(shares.values()) == pytest.approx(1.0)
+    assert set(SHARES) == set(suite.task_names("in-domain"))
+    assert sum(SHARES.values()) == pytest.approx(1.0)
 
 
 def test_a_clip_depends_on_its_number_alone():
     first, again, other = clip(7, 5), clip(7, 5), clip(8, 5)
     assert first.prompt == again.prompt and np.array_equal(first.frames, again.frames)
     assert not np.array_equal(first.frames, other.frames)
-    assert first.frames.shape == (5, 48, 48, 3)
+    assert first.frames.shape == (5, 48, 48, 3) and first.frames.dtype == np.uint8
+
+
+def test_only_tasks_with_a_share_are_drawn_however_large_the_shares():
+    prompts = {clip(i, 5, shares={"relay": 3.0, "relay_end": 1.0}).prompt for i in range(20)}
+    assert prompts == set(relay.PROMPTS.values())
+
+
+@pytest.mark.parametrize("task", SHARES)
+def test_training_clips_show_a_valid_answer_and_are_of_the_training_split(task):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        sample, answer = suite.TASKS[task].training_sample(rng)
+        assert sample.task == task and sample.is_valid(answer)
+        assert is_of_training(sample, answer)
+
+
+def is_of_training(sample: Sample, answer: Answer) -> bool:
+    if sample.puzzle.name == "latin":  # boards and squares have a split each
+        square = np.reshape(answer, (sample.state["order"], -1)).tolist()
+        board = sample.seen or split_of(sample.canonical, latin.BUCKETS) == "training"
+        return board and split_of(["latin square", square], latin.BUCKETS) == "training"
+    if sample.puzzle.name == "tic_tac_toe":  # boards are few and listed
+        winning = len(sample.solutions)
+        return sample.state["board"] in tic_tac_toe.boards("X", winning, "training")
+    return split_of(sample.canonical) == "training"
+
+
+@pytest.mark.parametrize("task", suite.TASKS)
+def test_the_tokenizer_knows_every_word_of_every_prompt(task):
+    tokenizer, rng = build_tokenizer(), np.random.default_rng(0)
+    prompts = {suite.TASKS[task].training_sample(rng)[0].prompt for _ in range(100)}
+    for prompt in sorted(prompts):
+        ids = tokenizer(prompt).input_ids
+        assert tokenizer.unk_token_id not in ids and len(ids) <= TEXT_LENGTH, prompt
+
+
+def test_a_dropped_prompt_is_the_empty_one():
+    empty = build_tokenizer()("", padding="max_length", return_tensors="pt").input_ids
+    assert torch.equal(empty, mini.EMPTY_PROMPT)
+
+
+# Rings and batches.
 
 
 def test_a_ring_holds_the_newest_items_however_it_got_there():
@@ -36,83 +115,199 @@ def test_a_ring_holds_the_newest_items_however_it_got_there():
     assert slow.items == fast.items == list(range(21, 31))
 
 
-@pytest.mark.parametrize("step", [0, 100, examples.SHORT_STEPS + 100])
-def test_lengths_are_those_that_the_codec_takes(step):
-    frames, visits = examples.length_at(step, np.random.default_rng(0))
-    assert frames in examples.LENGTHS and frames % 4 == 1
-    assert 0 <= visits <= step
+def test_lengths_are_those_that_the_codec_takes_and_visits_only_grow():
+    assert sum(data.LENGTH_SHARES) == pytest.approx(1.0)
+    before = dict.fromkeys(data.LENGTHS, 0)
+    for step in range(0, 2000, 10):
+        frames, visits = data.length_at(step, np.random.default_rng(step))
+        assert frames in data.LENGTHS and frames % 4 == 1
+        assert before[frames] <= visits <= step
+        before[frames] = visits
+    assert all(before.values())
+
+
+def test_an_example_is_a_clip_its_given_frame_and_its_prompt(codec):
+    examples, shown = Examples(codec, 5, capacity=1), clip(0, 5)
+    latents, given, words = examples.batch(np.random.default_rng(0), 0, 2)
+    frames = np.stack([shown.frames] * 2)
+    torch.testing.assert_close(latents, encode(codec, frames), **ROUNDING)
+    torch.testing.assert_close(given, encode(codec, frames, only_first=True), **ROUNDING)
+    assert examples.tokenizer.decode(words[0], skip_special_tokens=True) == shown.prompt
+
+
+def test_the_batch_of_a_step_depends_on_the_step_alone(codec, small):
+    walked = mini.Batches(codec, SHARES)
+    batches = [walked.at(step) for step in range(12)]
+    for step in (3, 11):
+        jumped = mini.Batches(codec, SHARES).at(step)
+        for name, found in vars(jumped).items():
+            torch.testing.assert_close(found, getattr(batches[step], name), **ROUNDING)
+    assert not torch.equal(batches[3].sigma, batches[4].sigma)
+    assert len({batch.latents.shape[2] for batch in batches}) > 1, "clips of several lengths"
+
+
+def test_one_length_is_used_at_every_step(codec, small):
+    batches = mini.Batches(codec, SHARES, lengths=(5,))
+    assert all(batches.at(step).latents.shape[2] == 5 for step in range(5))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 1.0])
+def test_a_dropped_given_frame_leaves_nothing_behind(codec, small, monkeypatch, dropout):
+    monkeypatch.setattr(mini, "GIVEN_DROPOUT", dropout)
+    batch, model = mini.Batches(codec, SHARES, lengths=(5,)).at(0), denoiser()
+    seen: list[torch.Tensor] = []
+    model.transformer.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    batch.loss(model)
+    z = tiny.RECIPE.latent_channels
+    mask, given = seen[0][:, z : z + 1], seen[0][:, z + 1 :]
+    blank = encode_blank(codec, 5)
+    torch.testing.assert_close(given[:, :, 1:], blank[:, :, 1:].expand_as(given[:, :, 1:]))
+    assert not mask[:, :, 1:].any()
+    if dropout:
+        assert not batch.known.any() and not mask.any()
+        assert torch.equal(given, blank.expand_as(given))
+    else:
+        assert batch.known.all() and (mask[:, :, 0] == 1.0).all()
+        torch.testing.assert_close(given[:, :, 0], batch.latents[:, :, 0])
+
+
+@pytest.mark.parametrize("dropout", [0.0, 1.0])
+def test_a_dropped_prompt_leaves_nothing_behind(codec, small, monkeypatch, dropout):
+    monkeypatch.setattr(mini, "PROMPT_DROPOUT", dropout)
+    words = mini.Batches(codec, SHARES, lengths=(5,)).at(0).words
+    assert (words == mini.EMPTY_PROMPT).all(1).float().mean() == dropout
+
+
+def test_the_loss_is_that_of_the_clean_estimate(codec, small):
+    batch = mini.Batches(codec, SHARES, lengths=(5,)).at(0)
+
+    def perfect(noisy, given, known, sigma, words):
+        level = sigma.view(-1, 1, 1, 1, 1)
+        noise = (noisy - (1.0 - level) * batch.latents) / level
+        torch.testing.assert_close(noise, batch.noise, rtol=0.0, atol=1e-3)
+        return batch.latents
+
+    assert batch.loss(perfect) == 0.0
+    assert batch.loss(lambda *_: batch.latents + 0.5) == pytest.approx(0.25)
+
+
+# Progress, optimizer, and whole fits.
 
 
 def test_progress_survives_a_restart(tmp_path):
-    model = torch.nn.Linear(3, 3)
-    progress = training.Progress.load(tmp_path / "x.safetensors", model)
+    file, model = tmp_path / "x.safetensors", torch.nn.Linear(3, 3)
+    progress = Progress.load(file, model)
     with torch.no_grad():
         model.weight += 1.0
     progress.advance(model)
-    progress.save(tmp_path / "x.safetensors", model)
+    progress.losses.append([1, 0.12345])
+    progress.save(file, model)
     again = torch.nn.Linear(3, 3)
-    resumed = training.Progress.load(tmp_path / "x.safetensors", again)
+    resumed = Progress.load(file, again)
     assert resumed.step == resumed.began == 1
+    assert resumed.losses == [[1, 0.12345]]
     assert torch.equal(again.weight, model.weight)
     assert torch.equal(resumed.average["weight"], progress.average["weight"])
 
 
+def test_the_average_lies_between_the_weights_so_far():
+    model = torch.nn.Linear(2, 2, bias=False)
+    with torch.no_grad():
+        model.weight.fill_(0.0)
+    progress = Progress(1000, {"weight": model.weight.detach().clone()})
+    with torch.no_grad():
+        model.weight.fill_(1.0)
+    progress.advance(model)
+    assert progress.average["weight"] == pytest.approx(torch.full((2, 2), 10.0 / 1011), rel=1e-5)
+    progress.average_into(model)
+    assert torch.equal(model.weight, progress.average["weight"])
+
+
+def test_whoever_takes_up_a_fit_warms_up_first():
+    progress = Progress(500, {})
+    assert progress.warm_up() == pytest.approx(1 / WARM_UP)
+    progress.step = 500 + WARM_UP
+    assert progress.warm_up() == 1.0
+
+
 def test_the_optimizer_descends_on_matrices_and_on_the_rest():
     torch.manual_seed(0)
-    pipe = tiny.mini_like()
-    model = training.Denoiser(pipe.text_encoder, pipe.transformer)
+    model = denoiser()
     optimizer = Optimizer(model, (1e-2, 1e-2))
-    z = tiny.RECIPE.latent_channels
-    latents, noise = torch.randn(4, z, 5, 6, 6), torch.randn(4, z, 5, 6, 6)
-    words, sigma = torch.ones(4, 16, dtype=torch.long), torch.full((4,), 0.8)
+    before = [p.detach().clone() for p in model.parameters()]
+    latents, noise = torch.randn(2, 4, tiny.RECIPE.latent_channels, 5, 6, 6)
+    known, words = torch.ones(4, dtype=torch.bool), torch.ones(4, 16, dtype=torch.long)
+    batch = mini.Batch(latents, latents, known, words, torch.full((4,), 0.8), noise)
     losses = []
     for _ in range(12):
-        loss = training.loss_at(model, latents, latents, words, sigma, noise)
+        loss = batch.loss(model)
         losses.append(loss.item())
         optimizer.descend(loss, 1.0, clip_norm=1.0)
     assert losses[-1] < 0.9 * losses[0]
-    moved = [p for p in optimizer.hidden if not torch.equal(p, torch.zeros_like(p))]
-    assert moved and all(torch.isfinite(p).all() for p in model.parameters())
+    moved = {
+        id(p) for p, b in zip(model.parameters(), before, strict=True) if not torch.equal(p, b)
+    }
+    hidden = {id(p) for p in optimizer.hidden}
+    assert moved & hidden and moved - hidden
+    assert all(torch.isfinite(p).all() for p in model.parameters())
 
 
 def test_training_refuses_to_overwrite_an_earlier_one(tmp_path):
     (tmp_path / "denoiser.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match="holds an earlier training; go on with --resume"):
-        training.train(tmp_path / "out", tmp_path, 1.0, False, tiny.RECIPE, print)
+        mini.train(tmp_path / "out", tmp_path, 1.0, False, tiny.RECIPE, print)
     (tmp_path / "training.json").write_text("{}")
-    with pytest.raises(ValueError, match="holds a trained model; go on with --resume, or name another folder"):
-        training.train(tmp_path, tmp_path / "new", 1.0, False, tiny.RECIPE, print)
+    with pytest.raises(ValueError, match="holds a trained model; go on with --resume, or name"):
+        mini.train(tmp_path, tmp_path / "new", 1.0, False, tiny.RECIPE, print)
 
 
-def test_training_clips_are_of_the_training_partition():
-    rng = np.random.default_rng(0)
-    for task in suites.task_names("in-domain"):
-        sample = suites.TASKS[task].sample(rng, "training")
-        module = __import__(f"chain_of_steps.tasks.{sample.module}", fromlist=["canonical"])
-        assert partition_of(module.canonical(sample.state)) == "training"
+def test_training_goes_on_from_its_checkpoint_or_from_a_finished_model(
+    tmp_path, small, monkeypatch
+):
+    monkeypatch.setattr(mini, "CODEC_CLIPS", 20)
+    clock = itertools.count()  # a second goes by whenever somebody looks
+    monkeypatch.setattr(mini, "time", SimpleNamespace(time=lambda: next(clock)))
+    monkeypatch.setattr(model_card, "scores", lambda folder: {})
+    monkeypatch.setattr(model_card, "write_card", lambda folder: None)
+    folder, work = tmp_path / "out", tmp_path / "work"
+    mini.train(folder, work, 4, False, tiny.RECIPE, print)
+    mini.train(folder, work, 3, True, tiny.RECIPE, print)
+    codec = (folder / "vae/diffusion_pytorch_model.safetensors").read_bytes()
+    mini.train(folder, tmp_path / "new", 2, True, tiny.RECIPE, print)
+    sessions = json.loads((folder / "training.json").read_text())["sessions"]
+    assert [(s["from_step"], s["to_step"]) for s in sessions] == [(0, 3), (3, 5), (5, 6)]
+    assert [s["clips"] for s in sessions] == [24, 40, 48]
+    assert (folder / "vae/diffusion_pytorch_model.safetensors").read_bytes() == codec
+    assert (folder / "example.png").exists()
 
 
 def test_a_session_is_recorded_with_the_scores_after_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(release, "SCORED", 1)
+    monkeypatch.setattr(model_card, "SCORED", 1)
     pipe = tiny.mini_like()
     save_pipeline(tmp_path, pipe.vae, pipe.text_encoder, pipe.transformer, preset("mini"))
     for step in (100, 200):
-        release.record(tmp_path, {"layers": 2}, {"to_step": step, "clips": 32 * step})
+        model_card.record(tmp_path, {"layers": 2}, {"to_step": step, "clips": 32 * step})
     record = json.loads((tmp_path / "training.json").read_text())
-    assert [session["to_step"] for session in record["sessions"]] == [100, 200] and record["recipe"] == {"layers": 2}
+    assert [session["to_step"] for session in record["sessions"]] == [100, 200]
+    assert record["recipe"] == {"layers": 2}
     scores = record["sessions"][1]["scores"]
-    assert scores["partition"] == "choosing" and scores["n"] == 1
-    assert set(suites.task_names("in-domain")) == set(scores["solved"])
-    release.write_card(tmp_path)
+    assert scores["split"] == "validation" and scores["n"] == 1
+    assert set(suite.task_names("in-domain")) == set(scores["decided"])
+    model_card.write_card(tmp_path)
     card = (tmp_path / "README.md").read_text()
-    assert f"| bounce | {scores['solved']['bounce']:.2f} |" in card and "200 steps, 6400 clips" in card
+    assert f"| bounce | {scores['decided']['bounce']:.2f} |" in card
+    assert "200 steps, 6400 clips" in card
 
 
 @pytest.mark.parametrize(
     ("able", "native"),
-    [({"avx2": True}, False), ({"avx512_f": True, "avx512_bf16": False}, False), ({"amx_bf16": True}, True)],
+    [
+        ({"avx2": True}, False),
+        ({"avx512_f": True, "avx512_bf16": False}, False),
+        ({"amx_bf16": True}, True),
+    ],
 )
 def test_bfloat16_only_where_the_processor_has_it(able, native, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
-    with processor.mixed_precision():
+    with cpu.mixed_precision():
         assert torch.is_autocast_enabled("cpu") == native

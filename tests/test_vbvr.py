@@ -12,7 +12,8 @@ from chain_of_steps.video import read_video
 
 REAL = Path(__file__).parents[2] / "shared" / "vbvr-samples"
 needs_real_samples = pytest.mark.skipif(
-    not REAL.is_dir(), reason="needs real VBVR-Bench samples in ../shared/vbvr-samples beside the repository"
+    not REAL.is_dir(),
+    reason="needs real VBVR-Bench samples in ../shared/vbvr-samples beside the repository",
 )
 
 
@@ -39,7 +40,11 @@ def suite(exported, tmp_path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_an_exported_suite_gives_the_same_samples_back(exported, samples):
@@ -48,7 +53,10 @@ def test_an_exported_suite_gives_the_same_samples_back(exported, samples):
     for case in cases:
         original = samples[case.task][int(case.index)]
         assert case.sample.key == original.key and case.split == suites.TASKS[case.task].split
-        assert case.prompt == case.sample.prompt == original.prompt and case.sample.state == original.state
+        assert (
+            case.prompt == case.sample.prompt == original.prompt
+            and case.sample.state == original.state
+        )
         assert np.array_equal(case.first_frame, original.render(frames=5)[0])
         assert np.array_equal(case.final_frame, original.render(frames=5)[-1])
         assert case.ground_truth.is_file()
@@ -69,14 +77,22 @@ def test_cases_are_sorted_by_split_task_and_index(exported):
 
 def test_the_layout_on_disk_is_that_of_the_benchmark(exported):
     folder = exported / "Out-of-Domain_50" / "size_rule_data-generator" / "00001"
-    names = {"first_frame.png", "final_frame.png", "ground_truth.mp4", "prompt.txt", "metadata.json"}
+    names = {
+        "first_frame.png",
+        "final_frame.png",
+        "ground_truth.mp4",
+        "prompt.txt",
+        "metadata.json",
+    }
     assert {path.name for path in folder.iterdir()} == names
     metadata = json.loads((folder / "metadata.json").read_text())
     described = [metadata[name] for name in ("task", "category", "split", "size", "frames")]
     assert described == ["size_rule", "Abstraction", "out-of-domain", 48, 5]
 
 
-def test_by_default_an_export_is_large_enough_for_evalkit_and_its_ground_truth_is_solved(tmp_path, samples):
+def test_by_default_an_export_is_large_enough_for_evalkit_and_its_ground_truth_is_solved(
+    tmp_path, samples
+):
     sample = samples["maze"][0]
     vbvr.export_suite({"maze": [sample]}, tmp_path)
     (case,) = vbvr.read_suite(tmp_path)
@@ -88,14 +104,22 @@ def test_an_interrupted_export_can_be_completed(suite, exported, samples):
     before = contents(suite)
     (suite / "In-Domain_50/maze_data-generator/00001/first_frame.png").unlink()
     shutil.rmtree(suite / "Out-of-Domain_50")
-    vbvr.export_suite({task: samples[task] for task in ("maze", "maze_loops")}, suite, size=48, frames=5)
+    vbvr.export_suite(
+        {task: samples[task] for task in ("maze", "maze_loops")}, suite, size=48, frames=5
+    )
     assert contents(suite) == before
 
 
 def test_an_export_does_not_mix_with_other_samples(suite, samples):
     before = contents(suite)
-    for other in ({"maze": samples["maze"][:1]}, {"rotate": samples["rotate"]}, {"maze": samples["maze"][::-1]}):
-        with pytest.raises(ValueError, match=r"already holds other samples, such as .*; give a new folder"):
+    for other in (
+        {"maze": samples["maze"][:1]},
+        {"rotate": samples["rotate"]},
+        {"maze": samples["maze"][::-1]},
+    ):
+        with pytest.raises(
+            ValueError, match=r"already holds other samples, such as .*; give a new folder"
+        ):
             vbvr.export_suite(other, suite, size=48, frames=5)
     assert contents(suite) == before
 
@@ -111,13 +135,17 @@ def test_an_export_of_wrong_tasks_is_refused(tmp_path, samples):
 def test_a_model_video_lies_where_evalkit_reads_it_and_is_enlarged(exported, tmp_path):
     case = next(case for case in vbvr.read_suite(exported) if case.task == "rotate_new")
     path = vbvr.write_model_video(tmp_path / "mini", case, case.sample.render(frames=5))
-    assert path == tmp_path / "mini" / "Out-of-Domain_50" / "rotate_new_data-generator" / "00000.mp4"
+    assert (
+        path == tmp_path / "mini" / "Out-of-Domain_50" / "rotate_new_data-generator" / "00000.mp4"
+    )
     assert read_video(path).shape == (5, 480, 480, 3)
 
 
 def test_a_model_video_of_other_proportions_is_refused(exported, tmp_path):
     case = vbvr.read_suite(exported)[0]
-    with pytest.raises(ValueError, match=r"64 x 48 pixels does not have the proportions .* 48 x 48; generate"):
+    with pytest.raises(
+        ValueError, match=r"64 x 48 pixels does not have the proportions .* 48 x 48; generate"
+    ):
         vbvr.write_model_video(tmp_path, case, np.zeros((5, 48, 64, 3), np.uint8))
     assert not any(tmp_path.iterdir())
 
@@ -155,7 +183,9 @@ def test_a_folder_that_is_no_suite_is_refused(tmp_path, suite):
 @pytest.mark.parametrize("name", ["first_frame.png", "prompt.txt"])
 def test_a_sample_that_lacks_what_a_model_needs_is_named(suite, name):
     (suite / "In-Domain_50/maze_data-generator/00001" / name).unlink()
-    with pytest.raises(ValueError, match=f"sample .*maze_data-generator/00001 has no {name}; a model needs"):
+    with pytest.raises(
+        ValueError, match=f"sample .*maze_data-generator/00001 has no {name}; a model needs"
+    ):
         vbvr.read_suite(suite)
 
 
@@ -166,8 +196,14 @@ def test_a_sample_that_lacks_what_a_model_needs_is_named(suite, name):
             "In-Domain_50/chess",
             "In-Domain_50/chess does not belong here; expected folders named <task>_data",
         ),
-        ("In-Domain_50/chess_data-generator", "chess_data-generator holds no samples; expected folders 00000, 00001"),
-        ("In-Domain_50/maze_data-generator/first", "maze_data-generator/first is not a sample; expected folders 00000"),
+        (
+            "In-Domain_50/chess_data-generator",
+            "chess_data-generator holds no samples; expected folders 00000, 00001",
+        ),
+        (
+            "In-Domain_50/maze_data-generator/first",
+            "maze_data-generator/first is not a sample; expected folders 00000",
+        ),
     ],
 )
 def test_a_folder_out_of_place_is_named(suite, path, complaint):
@@ -178,7 +214,11 @@ def test_a_folder_out_of_place_is_named(suite, path, complaint):
 
 def test_hidden_files_and_files_beside_the_splits_do_not_matter(suite):
     (suite / "README.md").write_text("a suite")
-    for path in (".cache", "In-Domain_50/.cache", "In-Domain_50/maze_data-generator/.ipynb_checkpoints"):
+    for path in (
+        ".cache",
+        "In-Domain_50/.cache",
+        "In-Domain_50/maze_data-generator/.ipynb_checkpoints",
+    ):
         (suite / path).mkdir()
     assert len(vbvr.read_suite(suite)) == 4
 
@@ -187,10 +227,17 @@ def test_a_changed_metadata_file_is_named(suite):
     path = suite / "In-Domain_50/maze_data-generator/00000/metadata.json"
     text = path.read_text()
     data = json.loads(text)
-    for damage in (text[:100], text.replace("dead end 0", "dead end 9"), json.dumps({**data, "task": "chess"})):
+    for damage in (
+        text[:100],
+        text.replace("dead end 0", "dead end 9"),
+        json.dumps({**data, "task": "chess"}),
+    ):
         assert damage != text
         path.write_text(damage)
-        with pytest.raises(ValueError, match=r"00000/metadata\.json is damaged or was changed; export the suite again"):
+        with pytest.raises(
+            ValueError,
+            match=r"00000/metadata\.json is damaged or was changed; export the suite again",
+        ):
             vbvr.read_suite(suite)
 
 
@@ -199,7 +246,9 @@ def test_unreadable_pictures_and_prompts_are_named(suite):
     case = vbvr.read_suite(suite)[0]
     for damage in (b"", b"no picture", (folder / "first_frame.png").read_bytes()[:200]):
         (folder / "first_frame.png").write_bytes(damage)
-        with pytest.raises(ValueError, match=r"first_frame\.png cannot be read as a picture; fetch the suite again"):
+        with pytest.raises(
+            ValueError, match=r"first_frame\.png cannot be read as a picture; fetch the suite again"
+        ):
             _ = case.first_frame
     (folder / "prompt.txt").write_bytes("gr\xfcn".encode("latin-1"))
     with pytest.raises(ValueError, match=r"prompt\.txt is not UTF-8 text"):
@@ -209,7 +258,11 @@ def test_unreadable_pictures_and_prompts_are_named(suite):
 @needs_real_samples
 def test_real_samples_are_read():
     cases = vbvr.read_suite(REAL / "gt")
-    expected = [(task, f"{i:05d}") for task in ("O-34_dot_to_dot_task", "O-47_sliding_puzzle") for i in range(3)]
+    expected = [
+        (task, f"{i:05d}")
+        for task in ("O-34_dot_to_dot_task", "O-47_sliding_puzzle")
+        for i in range(3)
+    ]
     assert [(case.task, case.index) for case in cases] == expected
     assert all(case.split == "in-domain" and case.sample is None for case in cases)
     assert cases[0].prompt.startswith("The scene shows 5 numbered dots")
@@ -228,6 +281,8 @@ def test_a_real_ground_truth_runs_from_the_first_to_the_final_frame():
 
 @needs_real_samples
 def test_a_models_folder_has_its_videos_where_we_write_ours_and_is_no_suite():
-    assert all(vbvr.video_path(REAL / "half_done", case).is_file() for case in vbvr.read_suite(REAL / "gt"))
+    assert all(
+        vbvr.video_path(REAL / "half_done", case).is_file() for case in vbvr.read_suite(REAL / "gt")
+    )
     with pytest.raises(ValueError, match="holds no samples; expected folders 00000, 00001"):
         vbvr.read_suite(REAL / "half_done")

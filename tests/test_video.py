@@ -67,7 +67,9 @@ def test_frames_of_another_kind_are_refused(tmp_path, frames):
 
 
 def test_odd_sides_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"33 x 32 pixels cannot be written; H\.264 needs even sides"):
+    with pytest.raises(
+        ValueError, match=r"33 x 32 pixels cannot be written; H\.264 needs even sides"
+    ):
         video.write_video(tmp_path / "clip.mp4", np.zeros((5, 32, 33, 3), np.uint8))
 
 
@@ -84,7 +86,9 @@ def test_a_truncated_file_is_named(tmp_path, clip):
     whole = (tmp_path / "clip.mp4").read_bytes()
     for share in (0.3, 0.6, 0.9):
         (tmp_path / "cut.mp4").write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(ValueError, match=r"cut\.mp4 (cannot be decoded|ends after \d+ of 13 frames)"):
+        with pytest.raises(
+            ValueError, match=r"cut\.mp4 (cannot be decoded|ends after \d+ of 13 frames)"
+        ):
             video.read_video(tmp_path / "cut.mp4")
 
 

@@ -39,7 +39,10 @@ def test_the_reference_solution_is_right(check):
 
 def test_the_noise_levels_that_it_names_are_those_of_the_presets():
     paper, mini = (schedule.preset(name).sigmas[2] for name in ("paper", "mini"))
-    assert f"stand at sigma {paper:.2f}, the 20 of this notebook at {mini:.2f}" in checks.check_first_step(0.0041).why
+    assert (
+        f"stand at sigma {paper:.2f}, the 20 of this notebook at {mini:.2f}"
+        in checks.check_first_step(0.0041).why
+    )
 
 
 def test_every_check_has_an_exercise():
@@ -91,14 +94,22 @@ def softmax(distance, sigma):
         ("check_variance", lambda k: k, "divide the sum"),
         ("check_null", lambda x, s, c: softmax((x - c).pow(2), s), "a candidate is faded"),
         ("check_null", lambda x, s, c: softmax(-((x - (1 - s) * c).pow(2)), s), "reward distance"),
-        ("check_null", lambda x, s, c: softmax((x - (1 - s) * c).pow(2), 2.0), "variance sigma squared"),
+        (
+            "check_null",
+            lambda x, s, c: softmax((x - (1 - s) * c).pow(2), 2.0),
+            "variance sigma squared",
+        ),
         ("check_null", lambda x, s, c: softmax((x - (1 - s) * c).pow(2) / 48, s), "squares add up"),
         (
             "check_null",
             lambda x, s, c: torch.softmax(-distance(x, s, c).sqrt() / (2 * s**2), 0),
             "falls with its square",
         ),
-        ("check_null", lambda x, s, c: torch.exp(-distance(x, s, c) / (2 * s**2)), "divide by their sum"),
+        (
+            "check_null",
+            lambda x, s, c: torch.exp(-distance(x, s, c) / (2 * s**2)),
+            "divide by their sum",
+        ),
         ("check_null", lambda x, s, c: torch.ones(3), "sum to 1"),
         ("check_null", lambda x, s, c: torch.ones(2), "Expected 3 weights"),
     ],

@@ -43,7 +43,10 @@ def test_a_run_shows_its_pictures_and_its_curves(explorer):
     assert bytes(explorer.left.value).startswith(b"\x89PNG") and bytes(explorer.left.value) != first
     assert explorer.chart.value.count("<polyline") == len(explorer.clean.sample.candidates)
     assert bytes(explorer.right.value) == b"" and explorer.right.layout.visibility == "hidden"
-    assert explorer.left.layout.visibility == "visible" and explorer.message.value == '<span role="status"></span>'
+    assert (
+        explorer.left.layout.visibility == "visible"
+        and explorer.message.value == '<span role="status"></span>'
+    )
 
 
 def test_a_change_runs_beside_the_clean_one_which_is_kept(explorer):
@@ -93,10 +96,17 @@ def test_a_maze_can_be_drawn(explorer):
 
 
 def test_layers_can_be_merged(explorer):
-    explorer.merge.value, explorer.merge_what.value, explorer.merge_layers.value = 2, MERGES[1], (1, 1)
+    explorer.merge.value, explorer.merge_what.value, explorer.merge_layers.value = (
+        2,
+        MERGES[1],
+        (1, 1),
+    )
     explorer.run()
     finish(explorer)
-    assert explorer.changed.setting.merge_layers == (1, 1) and explorer.merge_layers.layout.display == ""
+    assert (
+        explorer.changed.setting.merge_layers == (1, 1)
+        and explorer.merge_layers.layout.display == ""
+    )
     explorer.merge_what.value = MERGES[0]
     assert explorer.merge_layers.layout.display == "none" and explorer.merge.layout.display is None
     explorer.merge_what.value = MERGES[1]
@@ -134,7 +144,9 @@ def test_a_label_is_of_what_is_shown(explorer):
     explorer.behaviours.value = ()
     explorer.label_button.click()
     assert "choose what you see" in explorer.message.value
-    assert list(json.loads(explorer.labels.read_text()).values()) == [kept], "a label is not replaced by none"
+    assert list(json.loads(explorer.labels.read_text()).values()) == [kept], (
+        "a label is not replaced by none"
+    )
 
 
 def test_what_the_model_is_told_is_shown(explorer):

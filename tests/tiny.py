@@ -24,13 +24,15 @@ from transformers import (
     SiglipVisionConfig,
 )
 
-from chain_of_steps import mini
 from chain_of_steps.models import VideoModel
+from chain_of_steps.training import recipe
 
-RECIPE = mini.Recipe(latent_channels=8, width=32, layers=2, heads=2, text_width=16, text_layers=1)
+RECIPE = recipe.Recipe(latent_channels=8, width=32, layers=2, heads=2, text_width=16, text_layers=1)
 SCHEDULERS = {
     "euler": lambda: FlowMatchEulerDiscreteScheduler(shift=5.0),
-    "unipc": lambda: UniPCMultistepScheduler(use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=5.0),
+    "unipc": lambda: UniPCMultistepScheduler(
+        use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=5.0
+    ),
 }
 
 
@@ -38,7 +40,12 @@ def wan21_like(seed: int = 0) -> WanImageToVideoPipeline:
     """One transformer, and an image encoder that adds 257 tokens to the text."""
     torch.manual_seed(seed)
     config = CLIPVisionConfig(
-        hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=2
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=2,
     )
     square = {"height": 32, "width": 32}
     return WanImageToVideoPipeline(
@@ -59,17 +66,19 @@ def wan22_like(seed: int = 0) -> WanImageToVideoPipeline:
 def ti2v_like(seed: int = 0) -> WanImageToVideoPipeline:
     """One transformer that sees the given frame in its place among the noisy ones, at time 0 (Wan 2.2 5B)."""
     torch.manual_seed(seed)
-    return WanImageToVideoPipeline(**_wan_parts(), transformer=_wan_transformer(in_channels=16), expand_timesteps=True)
+    return WanImageToVideoPipeline(
+        **_wan_parts(), transformer=_wan_transformer(in_channels=16), expand_timesteps=True
+    )
 
 
 def mini_like(seed: int = 0) -> WanImageToVideoPipeline:
     """The mini model's own parts, smaller still; nothing is zero, as after training."""
     torch.manual_seed(seed)
-    tokenizer = mini.build_tokenizer()
+    tokenizer = recipe.build_tokenizer()
     parts = {
-        "vae": mini.build_codec(RECIPE),
-        "text_encoder": mini.build_text_encoder(RECIPE, len(tokenizer)),
-        "transformer": mini.build_transformer(RECIPE),
+        "vae": recipe.build_codec(RECIPE),
+        "text_encoder": recipe.build_text_encoder(RECIPE, len(tokenizer)),
+        "transformer": recipe.build_transformer(RECIPE),
     }
     for part in parts.values():
         _shake(part.eval())
@@ -79,7 +88,7 @@ def mini_like(seed: int = 0) -> WanImageToVideoPipeline:
 def ltx2_like(seed: int = 0) -> LTX2ImageToVideoPipeline:
     """One transformer that denoises sound beside the video; 8 x 32 x 32 pixels to a latent cell, as the real one."""
     torch.manual_seed(seed)
-    tokenizer = mini.build_tokenizer()
+    tokenizer = recipe.build_tokenizer()
     parts = {
         "text_encoder": _gemma(len(tokenizer), width=16, layers=2),
         "connectors": _connectors(width=16, states=3),
@@ -101,10 +110,17 @@ def ltx2_like(seed: int = 0) -> LTX2ImageToVideoPipeline:
         _shake(part.eval())
     for codec in (parts["vae"], parts["audio_vae"]):
         codec.latents_mean.normal_(), codec.latents_std.uniform_(0.5, 2.0)
-    return LTX2ImageToVideoPipeline(tokenizer=tokenizer, **parts, scheduler=FlowMatchEulerDiscreteScheduler(shift=5.0))
+    return LTX2ImageToVideoPipeline(
+        tokenizer=tokenizer, **parts, scheduler=FlowMatchEulerDiscreteScheduler(shift=5.0)
+    )
 
 
-PIPELINES = {"wan21_like": wan21_like, "wan22_like": wan22_like, "ti2v_like": ti2v_like, "mini_like": mini_like}
+PIPELINES = {
+    "wan21_like": wan21_like,
+    "wan22_like": wan22_like,
+    "ti2v_like": ti2v_like,
+    "mini_like": mini_like,
+}
 
 
 def stock_frames(model: VideoModel, frames: int) -> int:
@@ -113,14 +129,18 @@ def stock_frames(model: VideoModel, frames: int) -> int:
 
 
 def _wan_parts() -> dict:
-    tokenizer = mini.build_tokenizer()
+    tokenizer = recipe.build_tokenizer()
     tokenizer.model_max_length = 512
     codec = AutoencoderKLWan(
-        base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
+        base_dim=4,
+        z_dim=16,
+        dim_mult=[1, 1, 1, 1],
+        num_res_blocks=1,
+        temperal_downsample=[False, True, True],
     )
     return {
         "tokenizer": tokenizer,
-        "text_encoder": mini.build_text_encoder(RECIPE, len(tokenizer)).eval(),
+        "text_encoder": recipe.build_text_encoder(RECIPE, len(tokenizer)).eval(),
         "vae": codec.eval(),
         "scheduler": SCHEDULERS["euler"](),
     }
@@ -154,15 +174,31 @@ def _gemma(vocabulary: int, width: int, layers: int) -> Gemma3ForConditionalGene
         pad_token_id=0,
     )
     vision = SiglipVisionConfig(
-        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=28,
+        patch_size=14,
     )
-    return Gemma3ForConditionalGeneration(Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4))
+    return Gemma3ForConditionalGeneration(
+        Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4)
+    )
 
 
 def _connectors(width: int, states: int) -> LTX2TextConnectors:
     """From the `states` hidden states of each word to what the two streams are told."""
-    own = {"num_attention_heads": 2, "attention_head_dim": width // 2, "num_layers": 1, "num_learnable_registers": 8}
-    both = {f"{stream}_connector_{name}": value for stream in ("video", "audio") for name, value in own.items()}
+    own = {
+        "num_attention_heads": 2,
+        "attention_head_dim": width // 2,
+        "num_layers": 1,
+        "num_learnable_registers": 8,
+    }
+    both = {
+        f"{stream}_connector_{name}": value
+        for stream in ("video", "audio")
+        for name, value in own.items()
+    }
     return LTX2TextConnectors(caption_channels=width, text_proj_in_factor=states, **both)
 
 

@@ -20,7 +20,16 @@ from chain_of_steps import cluster, registry, schedule, suites
 from chain_of_steps.faults import told
 from chain_of_steps.loading import EXPERTS, Loading, parse
 from chain_of_steps.models import VideoModel
-from chain_of_steps.plan import GPUS, NAMED, Blueprint, Cost, blueprint, cost, refuse_too_large, report
+from chain_of_steps.plan import (
+    GPUS,
+    NAMED,
+    Blueprint,
+    Cost,
+    blueprint,
+    cost,
+    refuse_too_large,
+    report,
+)
 from chain_of_steps.store import Store
 from chain_of_steps.sweep import sweep
 from chain_of_steps.weights import refuse_code_and_strays, refuse_missing
@@ -32,7 +41,9 @@ EXACT = ("3_emergent_behaviors", "4_layer_roles")
 EDITS = ("2_perturbation_curves", "3_emergent_behaviors", "5_ensemble_table", "6_step_budget")
 
 
-def sections(params: Path, scale: str, preset: str, suite: str) -> tuple[dict[str, dict], list[str]]:
+def sections(
+    params: Path, scale: str, preset: str, suite: str
+) -> tuple[dict[str, dict], list[str]]:
     """The parameters of every notebook at a scale, with another preset and suite; and what cannot be done with these,
     in sentences."""
     grid, said = schedule.preset(preset), []
@@ -43,7 +54,9 @@ def sections(params: Path, scale: str, preset: str, suite: str) -> tuple[dict[st
     if suite != "mini":
         folder = str(Path(suite).resolve())
         suites.recorded().names_of(folder)  # raises if it is no such folder
-        found = {name: part if name in EXACT else _given(part, folder) for name, part in found.items()}
+        found = {
+            name: part if name in EXACT else _given(part, folder) for name, part in found.items()
+        }
         said.append(
             f"{suite} has videos of the right answers but no exact states, which {' and '.join(EXACT)} ask about: "
             f"these two stay with the mini suite."
@@ -55,13 +68,18 @@ def sections(params: Path, scale: str, preset: str, suite: str) -> tuple[dict[st
             f"change latents, are left out; preset paper has them all."
         )
     if "6_step_budget" in found:
-        said.append("This model has no distilled student: what notebook 6 calls so is the model itself in few steps.")
+        said.append(
+            "This model has no distilled student: what notebook 6 calls so is the model itself in few steps."
+        )
     return found, said
 
 
 def _changed(group: dict, preset: str) -> dict:
     """A group with another preset and no model of its own; `paper/5` becomes the other preset in 5 steps."""
-    found = {name: _changed(part, preset) if isinstance(part, dict) else part for name, part in group.items()}
+    found = {
+        name: _changed(part, preset) if isinstance(part, dict) else part
+        for name, part in group.items()
+    }
     found.pop("model", None)
     if "/" in found.get("preset", ""):
         found["preset"] = preset.split("/")[0] + "/" + found["preset"].split("/")[1]
@@ -70,7 +88,10 @@ def _changed(group: dict, preset: str) -> dict:
 
 def _given(group: dict, folder: str) -> dict:
     """A group on the samples of a folder; what names tasks of the mini suite is emptied."""
-    found = {name: _given(part, folder) if isinstance(part, dict) else part for name, part in group.items()}
+    found = {
+        name: _given(part, folder) if isinstance(part, dict) else part
+        for name, part in group.items()
+    }
     if "tasks" in found:
         found |= {"tasks": folder} | {name: {} for name in ("deep", "choosing") if name in found}
     return found
@@ -95,7 +116,9 @@ def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
         ValueError: if it is not, or it does not, or size and frames are none that it takes.
     """
     if str(folder) in NAMED:
-        raise ValueError(f"{folder} is a name to plan with; to run it, fetch its weights and give their folder")
+        raise ValueError(
+            f"{folder} is a name to plan with; to run it, fetch its weights and give their folder"
+        )
     model, told = blueprint(str(folder)), Loading(**how)
     refuse_code_and_strays(folder)
     refuse_missing(folder, EXPERTS[: len(told.gguf)])
@@ -119,29 +142,49 @@ def _in(notebook: str, error: PapermillExecutionError) -> Exception:
 
 def gpu_of(device: str) -> str:
     """The name in `GPUS` of a device; H100 where it is none of them."""
-    name = torch.cuda.get_device_name() if device.startswith("cuda") and torch.cuda.is_available() else ""
+    name = (
+        torch.cuda.get_device_name()
+        if device.startswith("cuda") and torch.cuda.is_available()
+        else ""
+    )
     return next((gpu for gpu in GPUS if gpu in name), "H100")
 
 
-def ahead(wanted: dict[str, dict], folder: str, load: dict, rows: Path, executor: cluster.Ray) -> None:
+def ahead(
+    wanted: dict[str, dict], folder: str, load: dict, rows: Path, executor: cluster.Ray
+) -> None:
     """Computes the rows of all experiments on a Ray cluster; the notebooks then find them."""
-    here = VideoModel.load(folder, **load | {"device": "cpu"})  # only its weights' hash is needed; workers compute
-    found = registry.of_sections(wanted, lambda name: here if name == folder else VideoModel.load(name), folder)
+    here = VideoModel.load(
+        folder, **load | {"device": "cpu"}
+    )  # only its weights' hash is needed; workers compute
+    found = registry.of_sections(
+        wanted, lambda name: here if name == folder else VideoModel.load(name), folder
+    )
     for experiment, runs in found.values():
         sweep(experiment, Store(rows, experiment.name), runs, tqdm, executor=executor)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", required=True, help="folder in the layout of diffusers")
     parser.add_argument("--suite", default="mini", help="mini, or a VBVR-Bench folder")
-    parser.add_argument("--preset", default="paper", help=f"{', '.join(schedule.PRESETS)}, or paper/5 for 5 steps")
+    parser.add_argument(
+        "--preset", default="paper", help=f"{', '.join(schedule.PRESETS)}, or paper/5 for 5 steps"
+    )
     parser.add_argument("--scale", default="real", help="section of params.yaml")
-    parser.add_argument("--size", type=int, default=480, help="side at which samples are drawn, pixels")
+    parser.add_argument(
+        "--size", type=int, default=480, help="side at which samples are drawn, pixels"
+    )
     parser.add_argument("--frames", type=int, default=49, help="pixel frames of a clip")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--dtype", default="bfloat16")
-    parser.add_argument("--load", default="", help="how, e.g. 'offload=group storage=fp8'; see chain_of_steps.loading")
+    parser.add_argument(
+        "--load",
+        default="",
+        help="how, e.g. 'offload=group storage=fp8'; see chain_of_steps.loading",
+    )
     parser.add_argument("--hours", type=float, default=24.0, help="that may be spent on a GPU")
     parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
     cluster.add_options(parser)

@@ -26,16 +26,33 @@ def weaknesses(requirements: Path) -> list[str] | None:
     """One line per known weakness; None if they could not be asked for."""
     if not installed():
         return None
-    ask = [sys.executable, "-m", "pip_audit", "--requirement", str(requirements), "--no-deps", "--disable-pip"]
+    ask = [
+        sys.executable,
+        "-m",
+        "pip_audit",
+        "--requirement",
+        str(requirements),
+        "--no-deps",
+        "--disable-pip",
+    ]
     options = ["--format", "json", "--progress-spinner", "off", "--timeout", "15"]
-    run = subprocess.run([*ask, *options], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(TOOLS)})
+    run = subprocess.run(
+        [*ask, *options],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(TOOLS)},
+    )
     return read(run.stdout)
 
 
 def read(answer: str) -> list[str] | None:
     """The lines of pip-audit's answer; None if it is none, or the registry knew no package at all."""
     try:
-        packages = [package for package in json.loads(answer)["dependencies"] if "skip_reason" not in package]
+        packages = [
+            package
+            for package in json.loads(answer)["dependencies"]
+            if "skip_reason" not in package
+        ]
     except (ValueError, KeyError, TypeError):
         return None
     if not packages:
@@ -50,7 +67,9 @@ def read(answer: str) -> list[str] | None:
 def main(arguments: list[str]) -> int:
     found = weaknesses(Path(arguments[0]) if arguments else ROOT / "constraints.txt")
     if found is None:
-        print("audit skipped: pip-audit or the registry of known weaknesses cannot be reached from here")
+        print(
+            "audit skipped: pip-audit or the registry of known weaknesses cannot be reached from here"
+        )
         return 0
     print("\n".join(found) or "no known weaknesses in the tested versions")
     return int(bool(found))

@@ -48,8 +48,13 @@ def main(out: Path) -> None:
 def around(name: str, names: list[str]) -> str:
     """Links to the page before and the one after."""
     place = names.index(name)
-    beside = {"previous": names[place - 1] if place else None, "next": (names[place + 1 :] or [None])[0]}
-    return "".join(f' · <a href="{other}.html">{word}: {other}</a>' for word, other in beside.items() if other)
+    beside = {
+        "previous": names[place - 1] if place else None,
+        "next": (names[place + 1 :] or [None])[0],
+    }
+    return "".join(
+        f' · <a href="{other}.html">{word}: {other}</a>' for word, other in beside.items() if other
+    )
 
 
 def published() -> list[str]:
@@ -63,7 +68,9 @@ def executed(name: str) -> Path:
     file = ROOT / "build" / "executed" / f"{name}.ipynb"
     if file.exists() and up_to_date(name, nbformat.read(file, as_version=4)):
         return file
-    return execute(name, "mini" if name in released() else None, out=str(ROOT / "build" / "site-figures"))
+    return execute(
+        name, "mini" if name in released() else None, out=str(ROOT / "build" / "site-figures")
+    )
 
 
 def up_to_date(name: str, notebook: nbformat.NotebookNode) -> bool:
@@ -71,13 +78,19 @@ def up_to_date(name: str, notebook: nbformat.NotebookNode) -> bool:
     source = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     cells = {cell.source for cell in source.cells} <= {cell.source for cell in notebook.cells}
     wanted = yaml.safe_load((ROOT / "params.yaml").read_text())["mini"].get(name, {})
-    given = {key: value for key, value in notebook.metadata.papermill.parameters.items() if key != "out"}
+    given = {
+        key: value for key, value in notebook.metadata.papermill.parameters.items() if key != "out"
+    }
     return cells and given == wanted and not failed(notebook)
 
 
 def failed(notebook: nbformat.NotebookNode) -> bool:
     """Whether a run of this copy ended with an error."""
-    return any(output.output_type == "error" for cell in notebook.cells for output in cell.get("outputs", []))
+    return any(
+        output.output_type == "error"
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+    )
 
 
 def notebook_html(notebook: nbformat.NotebookNode) -> str:
@@ -87,7 +100,9 @@ def notebook_html(notebook: nbformat.NotebookNode) -> str:
     """
     tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
     if any("injected-parameters" in each for each in tags):
-        notebook.cells = [c for c, each in zip(notebook.cells, tags, strict=True) if "parameters" not in each]
+        notebook.cells = [
+            c for c, each in zip(notebook.cells, tags, strict=True) if "parameters" not in each
+        ]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = with_mathml(cell.source)
@@ -120,7 +135,9 @@ def described(body: str) -> str:
     heading, parts = "", []
     for part in re.split(r"(<h[1-6][^>]*>.*?</h[1-6]>)", body, flags=re.S):
         if part.startswith("<h"):
-            heading = html.escape(re.sub(r"<math.*?</math>|<[^>]+>|¶", "", part, flags=re.S).strip())
+            heading = html.escape(
+                re.sub(r"<math.*?</math>|<[^>]+>|¶", "", part, flags=re.S).strip()
+            )
         part = re.sub(r'(<img[^>]*?)\s+alt="[^"]*"', r"\1", part)
         parts.append(re.sub(r"<img(?![^>]* alt=)", f'<img alt="{heading}"', part))
     return "".join(parts)
@@ -130,10 +147,20 @@ def index(pages: dict[str, str]) -> str:
     """The first page: what this is, the notebooks, a gallery of figures, the claims, how to cite."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     intro = readme.split("\n\n")[1]
-    items = "".join(f'<li><a href="{name}.html">{html.escape(title)}</a></li>' for name, title in pages.items())
-    figures = [gallery_item(f) for f in sorted((ROOT / "figures").glob("*.png")) if f.stem.split("-")[0] in pages]
+    items = "".join(
+        f'<li><a href="{name}.html">{html.escape(title)}</a></li>' for name, title in pages.items()
+    )
+    figures = [
+        gallery_item(f)
+        for f in sorted((ROOT / "figures").glob("*.png"))
+        if f.stem.split("-")[0] in pages
+    ]
     claims = ROOT / "figures" / "claims.md"
-    verdicts = markdown(claims.read_text(encoding="utf-8")) if claims.exists() else "<p>Not judged yet.</p>"
+    verdicts = (
+        markdown(claims.read_text(encoding="utf-8"))
+        if claims.exists()
+        else "<p>Not judged yet.</p>"
+    )
     cite = html.escape((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     return (
         f"<h1>{NAME}</h1>{markdown(intro)}"

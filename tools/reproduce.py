@@ -22,7 +22,7 @@ import torch
 from run import execute, released
 from tqdm import tqdm
 
-from chain_of_steps import cluster, processor, registry
+from chain_of_steps import cluster, cpu, registry
 from chain_of_steps.commands import seconds
 from chain_of_steps.faults import told
 from chain_of_steps.models import VideoModel
@@ -34,7 +34,11 @@ ROOT = Path(__file__).parent.parent
 FULL = ROOT / "build" / "full"
 WORKERS = os.cpu_count() or 1  # processes of one thread each: the same bits on any number of cores
 SEED = 20260316  # of the draw of runs to recompute; printed
-LIMIT, MOST, LEAST = 11.5 * 60, 8 * 60, 60  # seconds: redrawing and recomputing together; recomputing at most and least
+LIMIT, MOST, LEAST = (
+    11.5 * 60,
+    8 * 60,
+    60,
+)  # seconds: redrawing and recomputing together; recomputing at most and least
 TOLERANCE = 0.02  # of a run's numbers, where the machine differs from the one that wrote the rows
 MAY_DIFFER = 0.05  # share of runs
 
@@ -79,7 +83,7 @@ def compute(results: Path, record: bool = False, executor: "str | cluster.Ray" =
 def machine() -> dict:
     """What decides whether two machines give the same bits: processor, kernels, version of torch."""
     kernels = torch.backends.cpu.get_cpu_capability()
-    return {"processor": processor.name(), "kernels": kernels, "torch": torch.__version__}
+    return {"processor": cpu.name(), "kernels": kernels, "torch": torch.__version__}
 
 
 def same_machine(results: Path) -> bool:
@@ -93,22 +97,34 @@ def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) ->
     file = ROOT / "benchmarks" / "full.json"
     costs = json.loads(file.read_text()) if file.exists() else {}
     evaluations = cost(experiment, runs, experiment.schedule).shared
-    costs[name] = {"runs": len(runs), "evaluations": evaluations, "minutes": round(taken / 60, 1), "workers": WORKERS}
+    costs[name] = {
+        "runs": len(runs),
+        "evaluations": evaluations,
+        "minutes": round(taken / 60, 1),
+        "workers": WORKERS,
+    }
     file.write_text(json.dumps(costs, indent=1, sort_keys=True) + "\n")
 
 
 def verify(results: Path, budget: float) -> int:
     """Recomputes as many stored runs as fit the budget (seconds), prints the table, returns the exit code."""
     began = time.monotonic()
-    stored = {name: (experiment, Store(results, name).rows) for name, (experiment, _) in experiments().items()}
+    stored = {
+        name: (experiment, Store(results, name).rows)
+        for name, (experiment, _) in experiments().items()
+    }
     jobs = [(name, key) for name, (_, rows) in stored.items() for key in sorted(rows)]
     random.Random(SEED).shuffle(jobs)
     checks: dict[str, list[tuple[bool, bool, bool]]] = {name: [] for name in stored}
     if not same_machine(results):
-        print("The rows were written on another kind of machine: last bits, and so a few answers, may differ here.")
+        print(
+            "The rows were written on another kind of machine: last bits, and so a few answers, may differ here."
+        )
     print(f"Recomputing runs drawn with seed {SEED}, for {budget:.0f} s:")
     _inherited.update(stored)
-    with multiprocessing.get_context("fork").Pool(WORKERS) as pool:  # ends its processes when it is left
+    with multiprocessing.get_context("fork").Pool(
+        WORKERS
+    ) as pool:  # ends its processes when it is left
         for number, (name, check) in enumerate(pool.imap_unordered(_recompute, jobs), 1):
             checks[name].append(check)
             left = budget - (time.monotonic() - began)
@@ -146,8 +162,14 @@ def compare(old: dict, new: dict) -> tuple[bool, bool, bool]:
     """Of two results: identical, same final answer, numbers within tolerance."""
     new = json.loads(json.dumps(new))
     ours, theirs = _numbers(old), _numbers(new)
-    near = sum(abs(a - b) <= TOLERANCE * max(1.0, abs(a)) for a, b in zip(ours, theirs, strict=False))
-    return old == new, _answer(old) == _answer(new), len(ours) == len(theirs) and near >= (1 - MAY_DIFFER) * len(ours)
+    near = sum(
+        abs(a - b) <= TOLERANCE * max(1.0, abs(a)) for a, b in zip(ours, theirs, strict=False)
+    )
+    return (
+        old == new,
+        _answer(old) == _answer(new),
+        len(ours) == len(theirs) and near >= (1 - MAY_DIFFER) * len(ours),
+    )
 
 
 def table(checks: dict[str, list], totals: dict[str, int]) -> int:
@@ -155,7 +177,9 @@ def table(checks: dict[str, list], totals: dict[str, int]) -> int:
     print("experiment | runs | recomputed | identical | answers agree | metrics within tolerance")
     failed = False
     for name, results in checks.items():
-        identical, agree, close = (sum(column) for column in zip(*results, strict=True)) if results else (0, 0, 0)
+        identical, agree, close = (
+            (sum(column) for column in zip(*results, strict=True)) if results else (0, 0, 0)
+        )
         print(f"{name} | {totals[name]} | {len(results)} | {identical} | {agree} | {close}")
         failed |= min(agree, close) < (1 - MAY_DIFFER) * len(results)
     return int(failed)
@@ -197,12 +221,18 @@ def _full(executor: "str | cluster.Ray") -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--budget", type=seconds, help="time to recompute runs, e.g. 8m; by default what redrawing leaves of 12 minutes"
+        "--budget",
+        type=seconds,
+        help="time to recompute runs, e.g. 8m; by default what redrawing leaves of 12 minutes",
     )
     parser.add_argument("--full", action="store_true", help="compute every run anew")
-    parser.add_argument("--results", action="store_true", help="bring results/ up to date (maintainers)")
+    parser.add_argument(
+        "--results", action="store_true", help="bring results/ up to date (maintainers)"
+    )
     parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
     cluster.add_options(parser)
     options = parser.parse_args()
@@ -216,7 +246,9 @@ def reproduce(options: argparse.Namespace) -> int:
     if options.full:
         return _full(executor)
     if options.results:
-        compute(ROOT / "results", executor == "local", executor)  # minutes of a cluster are no minutes of this machine
+        compute(
+            ROOT / "results", executor == "local", executor
+        )  # minutes of a cluster are no minutes of this machine
         return 0
     began = time.monotonic()
     redraw()

@@ -29,9 +29,15 @@ def execute(name: str, scale: str | None = "mini", out: str = "figures", **more:
     executed.parent.mkdir(parents=True, exist_ok=True)
     source = ROOT / "build" / "notebooks" / f"{name}.ipynb"
     known = papermill.inspect_notebook(source)
-    if unknown := [parameter for parameter in parameters if parameter not in known]:  # papermill would only warn
-        raise ValueError(f"notebook {name} has no parameter {unknown[0]!r}; it has {', '.join(known)}")
-    papermill.execute_notebook(source, executed, parameters, cwd=ROOT, progress_bar=False, kernel_name="python3")
+    if unknown := [
+        parameter for parameter in parameters if parameter not in known
+    ]:  # papermill would only warn
+        raise ValueError(
+            f"notebook {name} has no parameter {unknown[0]!r}; it has {', '.join(known)}"
+        )
+    papermill.execute_notebook(
+        source, executed, parameters, cwd=ROOT, progress_bar=False, kernel_name="python3"
+    )
     return executed
 
 

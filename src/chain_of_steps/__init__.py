@@ -3,4 +3,6 @@
 import logging
 
 # diffusers asks transformers for an image processor that we never use; without torchvision it says so at length.
-logging.getLogger("transformers.utils.import_utils").addFilter(lambda entry: "torchvision" not in entry.getMessage())
+logging.getLogger("transformers.utils.import_utils").addFilter(
+    lambda entry: "torchvision" not in entry.getMessage()
+)

@@ -35,7 +35,11 @@ def noisy_mean(pool: Pool, how: Strategy) -> Outcome:
     initial = state.latents
     for s in range(how.steps):
         fresh = [pool.noise(s, j) for j in range(how.k)]
-        take(pool.model, state, mean([asked_under(pool, state, initial, eps, how.amount) for eps in fresh]))
+        take(
+            pool.model,
+            state,
+            mean([asked_under(pool, state, initial, eps, how.amount) for eps in fresh]),
+        )
     return Outcome([pool.finish(state)], state.x0_hat, how.steps)
 
 

@@ -1,17 +1,33 @@
-"""Scores of a model on the mini suite, in the columns of VBVR-Bench."""
+"""Scores of a model on the mini suite, in the columns of VBVR-Bench and by knob.
 
-from collections.abc import Callable, Iterable
+A video is judged four ways. *Decided*: the strongest value of every part in the last frame makes a
+valid answer. *Drawn*: that frame shows its decided answer legibly, valid or not. *At step 0*: the
+clean estimate of step 0 decides a valid answer already. The *score* asks whether the whole video
+carries a valid answer out.
+"""
+
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
-from . import suites
 from .denoise import generate
+from .intervals import NOTHING
 from .models import VideoModel
+from .puzzles import reading, scoring, suite
+from .puzzles.base import Sample
+from .puzzles.splits import Split
 from .schedule import Schedule
-from .tasks.base import Partition
 
-LARGE_MAZE = "maze_5x5_up"
+SHARES = ("decided", "drawn", "at_step_0")
+FLOORS = ("frozen_first_frame", "noise")
+HEAD = ("task", "n", "decided", "drawn", "at step 0", "score")
+KINDS = {int: "a whole number", bool: "true or false", str: "a word"}
+
+Knobs = Mapping[str, int | bool | str]
 
 
 def bench(
@@ -20,33 +36,56 @@ def bench(
     tasks: Iterable[str],
     samples_per_task: int,
     seed: int,
-    partition: Partition = "test",
+    split: Split = "test",
+    knobs: Knobs | None = None,
     progress: Callable[[list], Iterable] = iter,
 ) -> dict[str, Any]:
-    """Generates and scores `samples_per_task` samples of each task; sample and noise follow from the seed.
+    """Generates and judges samples of each task; the seed fixes samples and noise.
+
+    Args:
+        split: of the samples.
+        knobs: fixed for all samples; every task has to have them.
+        progress: wraps the list of samples to come, e.g. `tqdm`.
 
     Returns:
-        `overall`, `in_domain`, `out_of_domain` mean scores (None without samples), `by_category`, `by_task` with
-        mean, solved (share with score 1) and n, and `floors`: the scores of a frozen first frame and of noise.
-        Mazes of 5 x 5 rooms and more are reported apart as well, under `maze_5x5_up`.
+        `overall`, `in_domain`, `out_of_domain`: mean scores (None without samples).
+        `by_category`: mean scores, by domain.
+        `by_task`: mean score, solved (share with score 1), n, and `decided`, `drawn`, `at_step_0`,
+            each a `share`.
+        `by_knob`: by task, knob (also `stratum`) and value, as words: mean score and the shares.
+        `floors`: mean scores of a frozen first frame and of noise.
+        `model`, `seed`, `split`, `knobs`, `schedule`: what was judged.
+
+    Raises:
+        ValueError: for an unknown task, or knobs with which there is no sample.
     """
-    jobs = [(name, i) for name in tasks for i in range(samples_per_task)]
-    results = [_one(model, schedule, name, i, seed, partition) for name, i in progress(jobs)]
-    return _report(results) | {"model": model.fingerprint, "seed": seed, "schedule": schedule.record()}
+    knobs = dict(knobs or {})
+    jobs = [(task, i) for task in tasks for i in range(samples_per_task)]
+    results = [
+        _one(model, schedule, suite.draw_one(task, i, seed, split, **knobs), seed, i)
+        for task, i in progress(jobs)
+    ]
+    about = {"model": model.fingerprint, "seed": seed, "split": split, "knobs": knobs}
+    return _report(results) | about | {"schedule": schedule.record()}
 
 
-def _one(model, schedule, name, i, seed, partition) -> dict:
-    sample = suites.draw_one(name, i, seed, partition)
+def _one(model: VideoModel, schedule: Schedule, sample: Sample, seed: int, index: int) -> dict:
+    """All that the report needs to know of one sample."""
     condition = model.prepare_sample(sample)
-    clip = model.decode(generate(model, condition, schedule, noise_seed(seed, i)).latents[-1])
+    x0_hats = generate(model, condition, schedule, noise_seed(seed, index)).x0_hats
+    early, clip = model.decode(x0_hats[0]), model.decode(x0_hats[-1])
     frozen = np.repeat(sample.first_frame(model.size)[None], model.frames, axis=0)
-    noise = np.random.default_rng(i).integers(0, 256, frozen.shape, dtype=np.uint8)
+    noise = np.random.default_rng(index).integers(0, 256, frozen.shape, dtype=np.uint8)
+    knobs = sample.knobs | {"stratum": sample.stratum.label}
     return {
-        "task": name,
-        "large": name == "maze" and sample.large,
-        "score": sample.score(clip),
-        "frozen_first_frame": sample.score(frozen),
-        "noise": sample.score(noise),
+        "task": sample.task,
+        "knobs": {name: _word(value) for name, value in knobs.items()},
+        "decided": sample.is_valid(reading.decided(sample, clip[-1])),
+        "drawn": reading.drawn(sample, clip[-1]),
+        "at_step_0": sample.is_valid(reading.decided(sample, early[-1])),
+        "score": scoring.score(sample, clip),
+        "frozen_first_frame": scoring.score(sample, frozen),
+        "noise": scoring.score(sample, noise),
     }
 
 
@@ -55,37 +94,162 @@ def noise_seed(seed: int, index: int) -> int:
     return 1_000_000 * (seed % 1000) + index
 
 
+def share(hits: int, n: int) -> dict:
+    """The share of `hits` among `n` with its 95 % Wilson interval, {mean, low, high, n}."""
+    if n == 0:
+        return dict(NOTHING)
+    interval = binomtest(hits, n).proportion_ci(method="wilson")
+    low, high = round(float(interval.low), 4), round(float(interval.high), 4)
+    return {"mean": round(hits / n, 4), "low": low, "high": high, "n": n}
+
+
 def _report(results: list[dict]) -> dict:
-    def where(test) -> list[dict]:
-        return [r for r in results if test(r)]
+    tasks = {name: suite.find(name) for name in _names(results, "task")}
+    of_task = {name: [r for r in results if r["task"] == name] for name in tasks}
 
-    def split(name: str) -> list[dict]:
-        return where(lambda r: suites.TASKS[r["task"]].split == name)
+    def mean(domain: str, categories: Iterable[str] = suite.CATEGORIES) -> float | None:
+        chosen = [t for t in tasks.values() if t.domain == domain and t.category in categories]
+        return _mean([r for task in chosen for r in of_task[task.name]])
 
-    by_task = {
-        name: _cell(where(lambda r, n=name: r["task"] == n)) for name in dict.fromkeys(r["task"] for r in results)
-    }
-    if "maze" in by_task:
-        by_task[LARGE_MAZE] = _cell(where(lambda r: r["large"]))
-    by_category = {
-        name.replace("-", "_"): {
-            c: _mean([r for r in split(name) if suites.TASKS[r["task"]].category == c]) for c in suites.CATEGORIES
-        }
-        for name in suites.SPLITS
-    }
     return {
         "overall": _mean(results),
-        "in_domain": _mean(split("in-domain")),
-        "out_of_domain": _mean(split("out-of-domain")),
-        "by_category": by_category,
-        "by_task": by_task,
-        "floors": {floor: _mean(results, floor) for floor in ("frozen_first_frame", "noise")},
+        "in_domain": mean("in-domain"),
+        "out_of_domain": mean("out-of-domain"),
+        "by_category": {
+            domain.replace("-", "_"): {name: mean(domain, [name]) for name in suite.CATEGORIES}
+            for domain in suite.DOMAINS
+        },
+        "by_task": {name: _cell(found) for name, found in of_task.items()},
+        "by_knob": {name: _by_knob(found) for name, found in of_task.items()},
+        "floors": {floor: _mean(results, floor) for floor in FLOORS},
     }
 
 
 def _cell(results: list[dict]) -> dict:
-    return {"mean": _mean(results), "solved": _mean([{"score": r["score"] == 1.0} for r in results]), "n": len(results)}
+    solved = [{"score": r["score"] == 1.0} for r in results]
+    return {"mean": _mean(results), "solved": _mean(solved), "n": len(results)} | _shares(results)
+
+
+def _by_knob(results: list[dict]) -> dict:
+    """By knob and value, in the order of numbers: mean score and shares."""
+    table: dict[str, dict] = {}
+    for knob in dict.fromkeys(name for r in results for name in r["knobs"]):
+        given = [r | {"value": r["knobs"][knob]} for r in results if knob in r["knobs"]]
+        table[knob] = {}
+        for value in sorted(_names(given, "value"), key=_natural):
+            chosen = [r for r in given if r["value"] == value]
+            table[knob][value] = {"mean": _mean(chosen)} | _shares(chosen)
+    return table
+
+
+def _shares(results: list[dict]) -> dict:
+    return {key: share(sum(r[key] for r in results), len(results)) for key in SHARES}
 
 
 def _mean(results: list[dict], key: str = "score") -> float | None:
     return round(float(np.mean([r[key] for r in results])), 4) if results else None
+
+
+def _names(results: list[dict], key: str) -> list[str]:
+    return list(dict.fromkeys(r[key] for r in results))
+
+
+def _word(value: Any) -> str:
+    """A knob's value as the command line writes it."""
+    return str(value).lower() if isinstance(value, bool | np.bool_) else str(value)
+
+
+def _natural(text: str) -> list:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
+
+
+def table(report: dict) -> str:
+    """A report for the terminal: a line for each task and for each value of its knobs.
+
+    A knob that has only one value is left out.
+    """
+    rows = [HEAD]
+    for task, cell in report["by_task"].items():
+        rows.append(_row(task, cell))
+        for knob, values in report["by_knob"][task].items():
+            if len(values) > 1:
+                rows += [_row(f"  {knob}={value}", cell) for value, cell in values.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
+    floors = ", ".join(
+        f"{name.replace('_', ' ')} {_two(report['floors'][name])}" for name in FLOORS
+    )
+    last = f"score overall {_two(report['overall'])}; floors: {floors}"
+    return "\n".join([*lines, "", last, ""])
+
+
+def _row(name: str, cell: dict) -> tuple[str, ...]:
+    decided, drawn, early = (cell[key] for key in SHARES)
+    shares = (_with_interval(decided), _two(drawn["mean"]), _with_interval(early))
+    return name, str(decided["n"]), *shares, _two(cell["mean"])
+
+
+def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    """Names to the left, numbers to the right."""
+    name, *numbers = row
+    return [name.ljust(widths[0]), *(n.rjust(w) for n, w in zip(numbers, widths[1:], strict=True))]
+
+
+def _with_interval(cell: dict) -> str:
+    if cell["mean"] is None:
+        return "-"
+    return f"{cell['mean']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"
+
+
+def _two(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def read_knobs(text: str, task: str, seed: int, split: Split = "test") -> Knobs:
+    """The knobs that a text such as `order=4,clues=6` fixes; one sample is drawn to try them.
+
+    Raises:
+        ValueError: for an unknown task, a knob that it does not have or fixes itself, a value of
+            the wrong kind, or values with which no sample can be drawn.
+    """
+    kinds = knob_kinds(task)
+    knobs = {}
+    for assigned in text.split(","):
+        name, equals, value = (part.strip() for part in assigned.partition("="))
+        if not equals:
+            raise ValueError(f"{assigned!r} fixes no knob; write for example order=4,clues=6")
+        if name not in kinds:
+            known = f"expected one of {', '.join(kinds)}" if kinds else "it has none"
+            raise ValueError(f"unknown knob {name!r} of task {task!r}; {known}")
+        knobs[name] = _value(value)
+        if type(knobs[name]) not in kinds[name]:
+            wanted = " or ".join(KINDS[kind] for kind in kinds[name])
+            raise ValueError(f"knob {name!r} of task {task!r} is {value!r}; expected {wanted}")
+    _check_drawn(task, knobs, seed, split)
+    return knobs
+
+
+def knob_kinds(task: str) -> dict[str, list[type]]:
+    """The types that a value may have, by the name of each knob that a task leaves open."""
+    found = suite.find(task)
+    hints = typing.get_type_hints(found.puzzle.sample)
+    left_open = [name for name in hints if name not in {"rng", "split", "return", *found.knobs}]
+    allowed = {name: typing.get_args(hints[name]) or (hints[name],) for name in left_open}
+    return {name: [kind for kind in KINDS if kind in kinds] for name, kinds in allowed.items()}
+
+
+def _value(text: str) -> int | bool | str:
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text) if re.fullmatch(r"-?\d+", text) else text
+
+
+def _check_drawn(task: str, knobs: Knobs, seed: int, split: Split) -> None:
+    told = ", ".join(f"{name}={_word(value)}" for name, value in knobs.items())
+    refusal = f"task {task!r} has no sample with {told}; change the knobs"
+    try:
+        sample = suite.draw_one(task, 0, seed, split, **knobs)
+    except (LookupError, TypeError) as error:  # a value that the puzzle did not expect
+        raise ValueError(refusal) from error
+    if any(sample.knobs.get(name, value) != value for name, value in knobs.items()):
+        raise ValueError(refusal)

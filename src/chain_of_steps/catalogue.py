@@ -8,8 +8,18 @@ helps, see `accounts`.
 
 from .pool import Strategy
 
-RIVALS = ("single", "vote_k3", "medoid_k3", "early_plan_k3", "early_steady_k3", "x0_merge_k3")  # of the contest
-LEVEL, HIGH = 0.4, 0.8  # noise at which clips are recognised: what won on the choosing partition, what else was tried
+RIVALS = (
+    "single",
+    "vote_k3",
+    "medoid_k3",
+    "early_plan_k3",
+    "early_steady_k3",
+    "x0_merge_k3",
+)  # of the contest
+LEVEL, HIGH = (
+    0.4,
+    0.8,
+)  # noise at which clips are recognised: what won on the choosing partition, what else was tried
 
 
 def catalogue(layers: int, steps: int, window: int, early: int) -> dict[str, dict[str, Strategy]]:
@@ -33,7 +43,9 @@ def catalogue(layers: int, steps: int, window: int, early: int) -> dict[str, dic
         "control": _controls(layers, window, early, steps),
         "ablation": _ablations(window, steps),
         "account": _accounts(window),
-        "own": _own(window, early, steps),  # last: what stands in another group, too, is listed there
+        "own": _own(
+            window, early, steps
+        ),  # last: what stands in another group, too, is listed there
     }
 
 
@@ -74,9 +86,13 @@ def _own(window: int, early: int, steps: int) -> dict[str, Strategy]:
         "nearest_short": Strategy("nearest", 3 * steps // early, early),
         "recognised_short": _short(early, steps, LEVEL),
         "recognised_high": _short(early, steps, HIGH),
-        "recognised_long": Strategy("recognised", 3 * steps // (2 * early + 1), 2 * early, amount=LEVEL),
+        "recognised_long": Strategy(
+            "recognised", 3 * steps // (2 * early + 1), 2 * early, amount=LEVEL
+        ),
         "linger": Strategy("linger", steps=window),
-        "linger_longer": Strategy("linger", max(1, (3 * steps - (steps - window)) // window), window),
+        "linger_longer": Strategy(
+            "linger", max(1, (3 * steps - (steps - window)) // window), window
+        ),
         "linger_throughout": Strategy("linger", steps=steps),
     }
 
@@ -89,10 +105,17 @@ def _controls(layers: int, window: int, early: int, steps: int) -> dict[str, Str
         "recipe_stored": Strategy("merge", steps=window, merge="stored", layers=third),
         "recipe_delta": Strategy("merge", steps=window, merge="delta", layers=third),
         "recipe_soft": Strategy("merge", steps=window, merge="soft", layers=third, amount=0.5),
-        **{name: Strategy("merge", steps=window, merge="lock_step", layers=which) for name, which in others.items()},
+        **{
+            name: Strategy("merge", steps=window, merge="lock_step", layers=which)
+            for name, which in others.items()
+        },
         "layers_random": Strategy("random_layers", steps=window, merge="lock_step", layers=third),
-        "recipe_strangers": Strategy("merge", steps=window, merge="lock_step", layers=third, company="strangers"),
-        "recipe_repeated": Strategy("merge", steps=window, merge="lock_step", layers=third, company="repeated"),
+        "recipe_strangers": Strategy(
+            "merge", steps=window, merge="lock_step", layers=third, company="strangers"
+        ),
+        "recipe_repeated": Strategy(
+            "merge", steps=window, merge="lock_step", layers=third, company="repeated"
+        ),
         "x0_strangers": Strategy("merge", steps=window, merge="x0_hat", company="strangers"),
         "recognised_by_stranger": _short(early, steps, LEVEL, "strangers"),
         "velocity_merge": Strategy("merge", steps=window, merge="velocity"),

@@ -18,9 +18,15 @@ def chart(runs: list[Run], step: int) -> str:
         step: that is looked at.
     """
     total = max((run.setting.steps for run in runs), default=2)
-    lines = [line for dash, run in zip(("", "5 4"), runs, strict=False) for line in _curves(run, total, dash)]
+    lines = [
+        line
+        for dash, run in zip(("", "5 4"), runs, strict=False)
+        for line in _curves(run, total, dash)
+    ]
     x = _x(step, total)
-    lines.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#888"/>')
+    lines.append(
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#888"/>'
+    )
     names = _legend(runs[0]) if runs else ""
     return (
         f'<div style="font-size: 12px; line-height: 1.5; max-width: {WIDTH}px">{TITLE}<br>'
@@ -41,9 +47,18 @@ def _curves(run: Run, total: int, dash: str) -> list[str]:
 def _axes(total: int) -> str:
     """0 and 1, the first and the last step."""
     last = total - 1
-    words = [(4, _y(1) + 4, 1), (4, _y(0) + 4, 0), (LEFT, HEIGHT - 4, 0), (_x(last, total) - 12, HEIGHT - 4, last)]
-    grid = "".join(f'<path d="M{LEFT} {_y(y):.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>' for y in (0, 0.5, 1))
-    return grid + "".join(f'<text x="{x}" y="{y:.1f}" font-size="11">{word}</text>' for x, y, word in words)
+    words = [
+        (4, _y(1) + 4, 1),
+        (4, _y(0) + 4, 0),
+        (LEFT, HEIGHT - 4, 0),
+        (_x(last, total) - 12, HEIGHT - 4, last),
+    ]
+    grid = "".join(
+        f'<path d="M{LEFT} {_y(y):.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>' for y in (0, 0.5, 1)
+    )
+    return grid + "".join(
+        f'<text x="{x}" y="{y:.1f}" font-size="11">{word}</text>' for x, y, word in words
+    )
 
 
 def _legend(run: Run) -> str:

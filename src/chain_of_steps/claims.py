@@ -7,7 +7,9 @@ from typing import Any
 
 from .parameters import read
 
-LEAST = 10  # samples without which there is no verdict: a bootstrap of a few equal values has no width
+LEAST = (
+    10  # samples without which there is no verdict: a bootstrap of a few equal values has no width
+)
 VERDICTS = ("supported", "not supported", "undecided")
 
 
@@ -45,29 +47,51 @@ def judge(claims_file: Path, figures: Path, figure: str | None = None) -> list[d
 def markdown(judged: list[dict]) -> str:
     """The ledger of claims as a Markdown table."""
     head = ("claim", "where", "paper", "ours (n, 95 % interval)", "controls", "verdict")
-    return _table(head, ([c["claim"], c["where"], c["paper"], _ours(c), c["controls"], _bold(c)] for c in judged))
+    return _table(
+        head,
+        ([c["claim"], c["where"], c["paper"], _ours(c), c["controls"], _bold(c)] for c in judged),
+    )
 
 
 def brief(judged: list[dict]) -> str:
     """What the paper itself says, as a smaller table."""
     told = [claim for claim in judged if claim["paper"] != "not tested"]
-    return _table(("the paper", "ours (n, 95 % interval)", "verdict"), ([c["claim"], _ours(c), _bold(c)] for c in told))
+    return _table(
+        ("the paper", "ours (n, 95 % interval)", "verdict"),
+        ([c["claim"], _ours(c), _bold(c)] for c in told),
+    )
 
 
 def open_questions(claims_file: Path) -> str:
     """What no verdict here can say, as a Markdown section."""
     questions = read(claims_file, "needs_a_large_model")
-    return "\n".join(["", "## What a 14B run is needed for", "", *(f"- {question}" for question in questions)]) + "\n"
+    return (
+        "\n".join(
+            [
+                "",
+                "## What a 14B run is needed for",
+                "",
+                *(f"- {question}" for question in questions),
+            ]
+        )
+        + "\n"
+    )
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
+    lines = [
+        f"| {' | '.join(head)} |",
+        "|---" * len(head) + "|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
     return "\n".join(lines) + "\n"
 
 
 def _ours(claim: dict) -> str:
     i = claim["interval"]
-    return f"{i['mean']:.2f} (n = {i['n']}, {i['low']:.2f} to {i['high']:.2f})" if i["n"] else "none"
+    return (
+        f"{i['mean']:.2f} (n = {i['n']}, {i['low']:.2f} to {i['high']:.2f})" if i["n"] else "none"
+    )
 
 
 def _bold(claim: dict) -> str:
@@ -81,7 +105,9 @@ def _claims(file: str | Path) -> list[dict]:
     for number, claim in enumerate(claims, 1):
         ruled = isinstance(claim, dict) and ("above" in claim or "within" in claim)
         if not ruled or not all(isinstance(claim.get(name), str) for name in ("figure", "metric")):
-            raise ValueError(f"claim {number} of {file} needs a figure, a metric, and a rule: above or within")
+            raise ValueError(
+                f"claim {number} of {file} needs a figure, a metric, and a rule: above or within"
+            )
     return claims
 
 

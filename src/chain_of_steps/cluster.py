@@ -38,9 +38,15 @@ class Ray:
         unit = "GPU" if self.device.startswith("cuda") else "CPU"
         count = min(len(groups), int(ray.cluster_resources().get(unit, 0)))
         if groups and not count:
-            raise ValueError(f"the Ray cluster has no {unit}; start its nodes with some, or take another device")
-        worker = ray.remote(num_cpus=1, num_gpus=int(unit == "GPU"), max_restarts=-1, max_task_retries=LOST)(Worker)
-        given = ray.put(experiment)  # its model is sent once to every machine, or loaded there from its folder
+            raise ValueError(
+                f"the Ray cluster has no {unit}; start its nodes with some, or take another device"
+            )
+        worker = ray.remote(
+            num_cpus=1, num_gpus=int(unit == "GPU"), max_restarts=-1, max_task_retries=LOST
+        )(Worker)
+        given = ray.put(
+            experiment
+        )  # its model is sent once to every machine, or loaded there from its folder
         workers = [worker.remote(given, self.device, torch.get_num_threads()) for _ in range(count)]
         try:
             for group, results in _as_finished(ray, workers, groups):
@@ -54,8 +60,12 @@ class Ray:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds `--executor` and `--address` to a command that starts a sweep."""
-    parser.add_argument("--executor", default="local", choices=("local", "ray"), help="where runs are computed")
-    parser.add_argument("--address", help="of a Ray cluster, e.g. auto; without it one is started on this machine")
+    parser.add_argument(
+        "--executor", default="local", choices=("local", "ray"), help="where runs are computed"
+    )
+    parser.add_argument(
+        "--address", help="of a Ray cluster, e.g. auto; without it one is started on this machine"
+    )
 
 
 def executor_of(options: argparse.Namespace, device: str = "cpu") -> "str | Ray":
@@ -85,16 +95,26 @@ class Worker:
 
 def connect(address: str | None) -> Any:
     """The module `ray`, connected to a cluster; a connection that there is already is kept."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use over the network
+    os.environ.setdefault(
+        "RAY_USAGE_STATS_ENABLED", "0"
+    )  # Ray would report its use over the network
     try:
         import ray
     except ImportError:
-        raise ValueError("Ray is not installed; `pip install 'chain-of-steps[ray]'` brings it") from None
+        raise ValueError(
+            "Ray is not installed; `pip install 'chain-of-steps[ray]'` brings it"
+        ) from None
     if not ray.is_initialized():
         try:
-            ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                include_dashboard=False if address is None else None,
+            )
         except ConnectionError as error:
-            raise ValueError(f"no Ray cluster answers at {address!r}; start one with `ray start --head`") from error
+            raise ValueError(
+                f"no Ray cluster answers at {address!r}; start one with `ray start --head`"
+            ) from error
     return ray
 
 

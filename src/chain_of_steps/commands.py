@@ -7,15 +7,15 @@ from pathlib import Path
 
 
 def train(options: argparse.Namespace) -> None:
-    from . import training
-    from .mini import Recipe
+    from .training import mini as training
+    from .training.recipe import Recipe
 
     out, work = Path(options.out), Path(options.work)
     training.train(out, work, seconds(options.budget), options.resume, Recipe(), _say)
 
 
 def distill(options: argparse.Namespace) -> None:
-    from .distillation import distill
+    from .training.distillation import distill
 
     model, out, work = Path(options.model), Path(options.out), Path(options.work)
     distill(model, out, work, options.trajectories, seconds(options.budget), _say)
@@ -28,34 +28,43 @@ def _say(line: str) -> None:
 def bench(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from . import suites
-    from .bench import bench
+    from .bench import bench, read_knobs
     from .loading import parse
     from .models import VideoModel
+    from .puzzles import suite
     from .schedule import preset
 
     _only_mini(options.suite)
-    if not Path(options.json).parent.is_dir():
-        raise ValueError(f"there is no folder {Path(options.json).parent} to write {options.json} to")
-    tasks = [suites.find(options.task).name] if options.task else suites.task_names(options.split)
+    if options.json and not Path(options.json).parent.is_dir():
+        folder = Path(options.json).parent
+        raise ValueError(f"there is no folder {folder} to write {options.json} to")
+    if options.knobs and not options.task:
+        raise ValueError("--knobs fixes the knobs of one task; name it with --task")
+    tasks = [suite.find(options.task).name] if options.task else suite.task_names(options.split)
+    seed, split = options.seed, options.partition
+    knobs = read_knobs(options.knobs, options.task, seed, split) if options.knobs else {}
+    schedule = preset(options.preset)
     model = VideoModel.load(options.model, options.device, **parse(options.load))
-    report = bench(
-        model,
-        preset(options.preset),
-        tasks,
-        options.samples_per_task,
-        options.seed,
-        progress=lambda jobs: tqdm(jobs, desc="bench", unit="sample", file=sys.stderr),
-    )
+    progress = lambda jobs: tqdm(jobs, desc="bench", unit="sample", file=sys.stderr)  # noqa: E731
+    count = options.samples_per_task
+    _show(bench(model, schedule, tasks, count, seed, split, knobs, progress), options.json)
+
+
+def _show(report: dict, file: str | None) -> None:
+    """Saves a bench report and prints its table; prints the report itself where `file` is `-`."""
+    from .bench import table
+
     text = json.dumps(report, indent=1)
-    if options.json == "-":
+    if file == "-":
         print(text)
-    else:
+        return
+    if file:
         try:
-            Path(options.json).write_text(text + "\n")
+            Path(file).write_text(text + "\n")
         except OSError:
             print(text)  # rather than lose it
             raise
+    print(table(report), end="")
 
 
 def export_suite(options: argparse.Namespace) -> None:
@@ -63,7 +72,9 @@ def export_suite(options: argparse.Namespace) -> None:
     from .vbvr import export_suite
 
     count = options.samples_per_task
-    samples = {name: suites.draw(name, count, options.seed) for name in suites.task_names(options.split)}
+    samples = {
+        name: suites.draw(name, count, options.seed) for name in suites.task_names(options.split)
+    }
     export_suite(samples, Path(options.out), options.size, options.frames)
 
 
@@ -99,13 +110,18 @@ def evalkit(options: argparse.Namespace) -> None:
     if options.frozen:
         write_frozen(videos, cases)
     progress = lambda jobs: tqdm(jobs, desc="EvalKit", unit="clip", file=sys.stderr)  # noqa: E731
-    print(evaluate(videos, options.suite, cases, Path(options.out), options.limit, progress=progress))
+    print(
+        evaluate(videos, options.suite, cases, Path(options.out), options.limit, progress=progress)
+    )
 
 
 def scores(options: argparse.Namespace) -> None:
     from .evalkit import read_results, table
 
-    models = {Path(file).name.removesuffix("_vbvr_results.json"): read_results(file) for file in options.results}
+    models = {
+        Path(file).name.removesuffix("_vbvr_results.json"): read_results(file)
+        for file in options.results
+    }
     floor = read_results(options.floor) if options.floor else None
     print(table(models, floor, options.commit), end="")
 
@@ -130,8 +146,13 @@ def plan(options: argparse.Namespace) -> None:
     found = experiments(Path(options.params), options.scale, lambda _: model)
     names = [options.experiment] if options.experiment else list(found)
     if unknown := set(names) - found.keys():
-        raise ValueError(f"unknown experiment {unknown.pop()!r}; expected one of {', '.join(found)}")
-    costs = [cost(experiment, runs, experiment.schedule) for experiment, runs in (found[name] for name in names)]
+        raise ValueError(
+            f"unknown experiment {unknown.pop()!r}; expected one of {', '.join(found)}"
+        )
+    costs = [
+        cost(experiment, runs, experiment.schedule)
+        for experiment, runs in (found[name] for name in names)
+    ]
     print(report(model, costs, options.height, options.width, options.frames))
 
 
@@ -144,20 +165,31 @@ def store(options: argparse.Namespace) -> None:
 
     files = sorted(Path(options.results).glob("*.jsonl"))
     if not files:
-        raise ValueError(f"there are no rows in {options.results}; expected files named <experiment>.jsonl")
+        raise ValueError(
+            f"there are no rows in {options.results}; expected files named <experiment>.jsonl"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # said below
         stores = [Store(options.results, file.stem) for file in files]
-    wanted = (VideoModel.load(options.model).fingerprint, EXPERIMENT_VERSION) if options.what == "prune" else ()
+    wanted = (
+        (VideoModel.load(options.model).fingerprint, EXPERIMENT_VERSION)
+        if options.what == "prune"
+        else ()
+    )
     for each in stores:
         if options.what == "prune":
             each.seal({key for key, row in each.rows.items() if _made_by(row) == wanted})
         line = f"{each.file.stem}: {len(each.rows)} rows, {each.file.stat().st_size / 1e6:.1f} MB"
         if options.what == "ls":
-            line += "".join(f"; model {m}, version {v}" for m, v in sorted(set(map(_made_by, each.rows.values()))))
+            line += "".join(
+                f"; model {m}, version {v}"
+                for m, v in sorted(set(map(_made_by, each.rows.values())))
+            )
         print(line + "".join(f"\n  line {number} is damaged" for number in each.damaged))
     if options.what == "verify" and any(each.damaged for each in stores):
-        raise ValueError("damaged rows are not used, and computed again; `chain-of-steps store prune` sets them aside")
+        raise ValueError(
+            "damaged rows are not used, and computed again; `chain-of-steps store prune` sets them aside"
+        )
 
 
 def _made_by(row: dict) -> tuple:

@@ -49,7 +49,9 @@ def picture(image: np.ndarray | Image.Image) -> Image.Image:
     return Image.fromarray(image).convert("RGB")
 
 
-def kept(folder: Path, told: tuple, make: Callable[[], Condition], device: str | torch.device) -> Condition:
+def kept(
+    folder: Path, told: tuple, make: Callable[[], Condition], device: str | torch.device
+) -> Condition:
     """The condition of a prompt and a given frame: read from `folder`, or made and written there.
 
     Args:
@@ -68,7 +70,9 @@ def write(condition: Condition, file: Path) -> None:
     """Writes a condition whole or not at all."""
     parts = {f.name: getattr(condition, f.name) for f in fields(condition)}
     parts |= {f"more.{name}": part for name, part in condition.more.items()}
-    tensors = {name: part.contiguous().cpu() for name, part in parts.items() if isinstance(part, Tensor)}
+    tensors = {
+        name: part.contiguous().cpu() for name, part in parts.items() if isinstance(part, Tensor)
+    }
     with atomic(file) as temporary:
         save_file(tensors, temporary, metadata={"shape": ",".join(map(str, condition.shape))})
 
@@ -84,6 +88,12 @@ def read(file: Path, device: str | torch.device = "cpu") -> Condition:
             shape = tuple(map(int, stored.metadata()["shape"].split(",")))
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except Exception as error:
-        raise ValueError(f"{file} cannot be read ({error}); delete it, and it is made again") from error
-    more = {name.removeprefix("more."): tensors.pop(name) for name in list(tensors) if name.startswith("more.")}
+        raise ValueError(
+            f"{file} cannot be read ({error}); delete it, and it is made again"
+        ) from error
+    more = {
+        name.removeprefix("more."): tensors.pop(name)
+        for name in list(tensors)
+        if name.startswith("more.")
+    }
     return Condition(shape=shape, more=more, **{"image_tokens": None} | tensors)

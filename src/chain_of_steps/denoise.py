@@ -190,7 +190,9 @@ def _edit(state: State, edits: Sequence[Edit], reset_history: bool) -> None:
         scheduler.last_sample, scheduler.lower_order_nums = None, 0
         scheduler.model_outputs = [None] * len(scheduler.model_outputs)
     for edit in edits:
-        state.latents = edit.apply(state.step, state.latents, state.x0_hat, float(scheduler.sigmas[state.step]))
+        state.latents = edit.apply(
+            state.step, state.latents, state.x0_hat, float(scheduler.sigmas[state.step])
+        )
     state.cells += len({frame for edit in edits for frame in edit.frames})
     cell = state.latents[:, :, 0].numel()
     state.energy += float((state.latents - before).double().pow(2).sum()) / cell
@@ -200,11 +202,17 @@ def _rebuilds_from_history(scheduler: Any) -> bool:
     """Whether a sampler uses more than the latents and the prediction of the step itself."""
     order = getattr(scheduler.config, "solver_order", 1)
     steps = len(scheduler.timesteps)
-    corrects = isinstance(scheduler, UniPCMultistepScheduler) and len(scheduler.disable_corrector) < steps
+    corrects = (
+        isinstance(scheduler, UniPCMultistepScheduler) and len(scheduler.disable_corrector) < steps
+    )
     return order > 1 or corrects
 
 
-def generate(model: VideoModel, condition: Condition, schedule: Schedule, seed: int, **options: Any) -> Trajectory:
+def generate(
+    model: VideoModel, condition: Condition, schedule: Schedule, seed: int, **options: Any
+) -> Trajectory:
     """One clean generation from the noise of a seed; options as for `denoise`."""
     with torch.inference_mode():
-        return denoise(model, condition, schedule, begin(model, condition, schedule, seed), **options)
+        return denoise(
+            model, condition, schedule, begin(model, condition, schedule, seed), **options
+        )

@@ -66,11 +66,15 @@ def attach(results: pd.DataFrame, cases: Iterable[Case]) -> dict[Case, float]:
     keys = list(zip(scored["split"], scored["task"], scored["index"], strict=True))
     foreign = [key for key in keys if key not in known]
     if foreign:
-        raise ValueError(f"the results hold {'/'.join(foreign[0])}, which is not in the suite; read its own suite")
+        raise ValueError(
+            f"the results hold {'/'.join(foreign[0])}, which is not in the suite; read its own suite"
+        )
     return {known[key]: score for key, score in zip(keys, scored["score"], strict=True)}
 
 
-def table(models: dict[str, pd.DataFrame], floor: pd.DataFrame | None = None, commit: str = "unknown") -> str:
+def table(
+    models: dict[str, pd.DataFrame], floor: pd.DataFrame | None = None, commit: str = "unknown"
+) -> str:
     """Scores as a Markdown table, per-sample means: overall, by split, by split and category; errors counted apart.
 
     Args:
@@ -78,16 +82,26 @@ def table(models: dict[str, pd.DataFrame], floor: pd.DataFrame | None = None, co
         floor: results of the frozen first frames of the same samples.
         commit: of the EvalKit that gave them.
     """
-    head = ["overall", *(f"{split} {part}" for split in ("ID", "OOD") for part in ("all", *CATEGORIES))]
+    head = [
+        "overall",
+        *(f"{split} {part}" for split in ("ID", "OOD") for part in ("all", *CATEGORIES)),
+    ]
     lines = [f"| model | n | errors | {' | '.join(head)} |", "|---" * (len(head) + 3) + "|"]
-    for name, results in (models if floor is None else models | {"frozen first frame": floor}).items():
+    for name, results in (
+        models if floor is None else models | {"frozen first frame": floor}
+    ).items():
         good = results.dropna(subset=["score"])
         cells = [good["score"]]
         for split in SPLITS:
             part = good[good["split"] == split]
-            cells += [part["score"], *(part[part["category"] == category]["score"] for category in CATEGORIES)]
+            cells += [
+                part["score"],
+                *(part[part["category"] == category]["score"] for category in CATEGORIES),
+            ]
         numbers = [f"{cell.mean():.3f}" if len(cell) else "" for cell in cells]
-        lines.append(f"| {name} | {len(good)} | {len(results) - len(good)} | {' | '.join(numbers)} |")
+        lines.append(
+            f"| {name} | {len(good)} | {len(results) - len(good)} | {' | '.join(numbers)} |"
+        )
     if floor is None:
         lines.append("\nNo floor was given: a frozen first frame scores .38 to .86 on these tasks.")
     return "\n".join(lines) + f"\n\nVBVR-EvalKit commit: {commit}\n"
@@ -132,7 +146,10 @@ def evaluate(
             _save(file, _one(executable, videos, Path(suite), case, limit))
         done.append(json.loads(file.read_text()))
     result = out / f"{videos.name}_vbvr_results.json"
-    _save(result, {"model_name": videos.name, "model_path": str(videos), "commit": commit(), "samples": done})
+    _save(
+        result,
+        {"model_name": videos.name, "model_path": str(videos), "commit": commit(), "samples": done},
+    )
     return result
 
 
@@ -155,16 +172,27 @@ def _one(executable: str, videos: Path, suite: Path, case: Case, limit: float) -
         alone = video_path(Path(folder) / "one", case)
         alone.parent.mkdir(parents=True)
         alone.symlink_to(video.resolve())
-        arguments = ["--model_path", str(Path(folder) / "one"), "--gt_base", str(suite), "--output_dir", folder]
+        arguments = [
+            "--model_path",
+            str(Path(folder) / "one"),
+            "--gt_base",
+            str(suite),
+            "--output_dir",
+            folder,
+        ]
         try:
-            run = subprocess.run([executable, *arguments], capture_output=True, text=True, timeout=limit)
+            run = subprocess.run(
+                [executable, *arguments], capture_output=True, text=True, timeout=limit
+            )
         except subprocess.TimeoutExpired:
             return place | {"error": f"not scored within {limit:.0f} s"}
         found = list(Path(folder).glob("*_vbvr_results.json"))
         samples = json.loads(found[0].read_text())["samples"] if found else []
         if run.returncode or len(samples) != 1:
             last = (run.stderr or run.stdout).strip().splitlines()
-            return place | {"error": f"EvalKit gave no result: {last[-1] if last else 'no message'}"}
+            return place | {
+                "error": f"EvalKit gave no result: {last[-1] if last else 'no message'}"
+            }
         return samples[0] | {"video_path": str(video)}
 
 
@@ -176,7 +204,9 @@ def refuse_opencv_5() -> None:
         except metadata.PackageNotFoundError:
             continue
         if int(version.split(".")[0]) >= 5:
-            raise ValueError(f"{name} {version} makes VBVR-EvalKit score 0.0 without a word; install 'opencv-python<5'")
+            raise ValueError(
+                f"{name} {version} makes VBVR-EvalKit score 0.0 without a word; install 'opencv-python<5'"
+            )
 
 
 def commit() -> str:

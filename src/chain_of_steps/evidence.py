@@ -42,8 +42,13 @@ def read(sample: Sample, clips: np.ndarray, controls: list[Control], stride: int
     frames = clips[:, ::stride]
     progress = timeline(clips.shape[1])[::stride]
     given = sample.first_frame(clips.shape[2])
-    evidence = [[sample.evidence(frame, p) for frame, p in zip(clip, progress, strict=True)] for clip in frames]
-    control = np.stack([_control_evidence(sample, given, c, progress) for c in controls], axis=1)  # (S, U, F, K)
+    evidence = [
+        [sample.evidence(frame, p) for frame, p in zip(clip, progress, strict=True)]
+        for clip in frames
+    ]
+    control = np.stack(
+        [_control_evidence(sample, given, c, progress) for c in controls], axis=1
+    )  # (S, U, F, K)
     answers = [sample.answer_index(clip[-1]) for clip in clips]
     result = {
         "kinds": [c.kind for c in sample.candidates],
@@ -58,14 +63,19 @@ def read(sample: Sample, clips: np.ndarray, controls: list[Control], stride: int
     return result
 
 
-def _control_evidence(sample: Sample, given: np.ndarray, control: Control, progress: np.ndarray) -> np.ndarray:
+def _control_evidence(
+    sample: Sample, given: np.ndarray, control: Control, progress: np.ndarray
+) -> np.ndarray:
     """Evidence in what an unrelated generation adds, (S, F, K); NaN for candidates that its own answer covers."""
 
     def laid_on(frame: np.ndarray) -> np.ndarray:
         return np.clip(given + to_float(frame) - control.first, 0.0, 1.0)
 
     values = np.array(
-        [[sample.evidence(laid_on(f), p) for f, p in zip(clip, progress, strict=True)] for clip in control.clips]
+        [
+            [sample.evidence(laid_on(f), p) for f, p in zip(clip, progress, strict=True)]
+            for clip in control.clips
+        ]
     )
     covered = sample.evidence(laid_on(control.final)) > UNTOUCHED
     values[:, :, covered] = np.nan
@@ -81,5 +91,7 @@ def _rooms(sample: Sample, clips: np.ndarray) -> dict:
     return {
         "distance": [distances[room] for room in rooms],
         "on_path": [room in path for room in rooms],
-        "ink": rounded([[maze.ink(sample.state, clip[-1], room) for room in rooms] for clip in clips], 3),
+        "ink": rounded(
+            [[maze.ink(sample.state, clip[-1], room) for room in rooms] for clip in clips], 3
+        ),
     }

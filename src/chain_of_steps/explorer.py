@@ -38,7 +38,11 @@ class Run:
     """
 
     def __init__(
-        self, model: VideoModel, schedule: Schedule, setting: Setting, report: Callable[[], None] | None = None
+        self,
+        model: VideoModel,
+        schedule: Schedule,
+        setting: Setting,
+        report: Callable[[], None] | None = None,
     ):
         self.model, self.setting, self.report = model, setting, report or (lambda: None)
         self.schedule = replace(schedule, steps=setting.steps)
@@ -114,7 +118,9 @@ class Run:
         if view not in VIEWS:
             raise ValueError(f"unknown view {view!r}; expected one of {', '.join(VIEWS)}")
         values = self._maps[view][step, 1 + layer, frame]
-        return np.asarray(Image.fromarray(values).resize((self.model.size,) * 2, Image.Resampling.NEAREST))
+        return np.asarray(
+            Image.fromarray(values).resize((self.model.size,) * 2, Image.Resampling.NEAREST)
+        )
 
     @cached_property
     def _maps(self) -> dict[str, np.ndarray]:
@@ -123,7 +129,8 @@ class Run:
         held = {(site.step, site.layer): state for site, state in self.states.items()}
         stacked = torch.stack([torch.stack([held[s, k] for k in layers]) for s in range(self.done)])
         maps = maps_of(
-            stacked.unflatten(2, (self.model.latent_frames, -1)).float(), self.model.size // self.model.patch
+            stacked.unflatten(2, (self.model.latent_frames, -1)).float(),
+            self.model.size // self.model.patch,
         )
         norm, colours = (maps[name].float().numpy() for name in ("norm", "colours"))
         norm = norm / norm.max(axis=(0, 2, 3, 4), keepdims=True)  # each layer on a scale of its own
@@ -154,12 +161,16 @@ class Run:
         change = self._swapped(condition) if setting.swap else None
         with (
             edit(self.model, change) if change else nullcontext(),
-            capture(self.model, lambda site: site.guided and site not in self.states) as self.states,
+            capture(
+                self.model, lambda site: site.guided and site not in self.states
+            ) as self.states,
         ):
             if setting.merge > 1:
                 self._merged(condition)
             else:
-                cells = (NoiseAtCells(cells=setting.noise, mode=setting.mode),) if setting.noise else ()
+                cells = (
+                    (NoiseAtCells(cells=setting.noise, mode=setting.mode),) if setting.noise else ()
+                )
                 denoise(self.model, condition, self.schedule, start, cells, watch=self._watch)
 
     def _swapped(self, condition) -> Callable[[Site, Tensor], Tensor | None]:
@@ -174,7 +185,11 @@ class Run:
         seeds = [self.setting.seed + APART * j for j in range(self.setting.merge)]
         states = [begin(self.model, condition, self.schedule, seed) for seed in seeds]
         early, layers = tuple(range(self.schedule.steps // 2)), self.setting.merge_layers
-        merge = MergeLayers(tuple(range(layers[0], layers[1] + 1)), early) if layers else MergeEstimates(early)
+        merge = (
+            MergeLayers(tuple(range(layers[0], layers[1] + 1)), early)
+            if layers
+            else MergeEstimates(early)
+        )
         for s in range(self.schedule.steps):
             kept = states if s in merge.steps else states[:1]
             together(self.model, [condition] * len(kept), self.schedule, kept, merge, s + 1)
@@ -193,7 +208,9 @@ _one_at_a_time = threading.Lock()  # hooks and `model.place` belong to one gener
 def png(picture: np.ndarray, side: int = 288) -> bytes:
     """A picture (H, W, 3), uint8, enlarged to `side` pixels without blur, as PNG."""
     stream = io.BytesIO()
-    Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST).save(stream, format="PNG")
+    Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST).save(
+        stream, format="PNG"
+    )
     return stream.getvalue()
 
 

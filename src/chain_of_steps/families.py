@@ -16,7 +16,9 @@ from . import ltx2, wan
 from .conditions import Condition
 
 Streams = tuple[Tensor, ...]  # the video's, and in some families what is denoised beside it
-Passes = tuple[bool, ...]  # which a forward pass holds, in the order of its batch: True with the prompt, False without
+Passes = tuple[
+    bool, ...
+]  # which a forward pass holds, in the order of its batch: True with the prompt, False without
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,10 @@ WAN = Family(
 
 LTX2 = Family(
     pipeline=LTX2ImageToVideoPipeline,
-    named=("LTX2ImageToVideoPipeline", "LTX2Pipeline"),  # the text-to-video class has the same parts
+    named=(
+        "LTX2ImageToVideoPipeline",
+        "LTX2Pipeline",
+    ),  # the text-to-video class has the same parts
     stacks=("transformer_blocks",),
     stream=0,
     weights=("text_encoder", "connectors", "vae", "transformer"),

@@ -23,13 +23,20 @@ def told(command: Callable[[], int | None], name: str, debug: bool = False) -> i
     try:
         return command() or 0
     except KeyboardInterrupt:
-        print(f"\n{name}: stopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        print(
+            f"\n{name}: stopped; what was finished is kept, and the same command goes on from there",
+            file=sys.stderr,
+        )
         return STOPPED
     except Exception as error:
         if debug:
             raise
         print(f"{name}: {sentence(error)}", file=sys.stderr)
-        return MENDABLE if isinstance(error, (ValueError, OSError, MemoryError, RuntimeError, ImportError)) else OURS
+        return (
+            MENDABLE
+            if isinstance(error, (ValueError, OSError, MemoryError, RuntimeError, ImportError))
+            else OURS
+        )
 
 
 def sentence(error: Exception) -> str:

@@ -53,13 +53,19 @@ def generate_videos(
         ValueError: for a step that there is not, or an early stop without previews, which would leave nothing.
     """
     if until is not None and not (every_step and 1 <= until <= schedule.steps):
-        raise ValueError(f"--until takes 1 to {schedule.steps}, together with --every-step; it got {until}")
+        raise ValueError(
+            f"--until takes 1 to {schedule.steps}, together with --every-step; it got {until}"
+        )
     partly = until not in (None, schedule.steps)
     for case in progress(cases):
         folder = video_path(out, case).with_suffix("")
-        if (partly or video_path(out, case).exists()) and (not every_step or (folder / "manifest.json").exists()):
+        if (partly or video_path(out, case).exists()) and (
+            not every_step or (folder / "manifest.json").exists()
+        ):
             continue
-        frames = model.frames if model.fixed else frames_for(case, model.frames, model.family.frames)
+        frames = (
+            model.frames if model.fixed else frames_for(case, model.frames, model.family.frames)
+        )
         frame = given_frame(case, model.size if model.fixed else None, model.side)
         condition = model.prepare(case.prompt, frame, frames)
         trajectory = generate(model, condition, schedule, seed, until=until)
@@ -75,6 +81,12 @@ def given_frame(case: Case, size: int | None, multiple: int = 16) -> np.ndarray:
     if case.sample is not None and size is not None:
         return case.sample.first_frame(size)
     height, width = case.first_frame.shape[:2]
-    wanted = (size, size) if size else tuple(max(1, round(side / multiple)) * multiple for side in (width, height))
+    wanted = (
+        (size, size)
+        if size
+        else tuple(max(1, round(side / multiple)) * multiple for side in (width, height))
+    )
     picture = Image.fromarray(case.first_frame)
-    return np.asarray(picture.resize(wanted, Image.Resampling.BOX) if wanted != (width, height) else picture)
+    return np.asarray(
+        picture.resize(wanted, Image.Resampling.BOX) if wanted != (width, height) else picture
+    )

@@ -59,7 +59,9 @@ class MazeEditor:
             self.rooms[room].on_click(lambda _: self._click(room))
         elif x % 2 != y % 2:
             door = ((x // 2, y // 2), ((x + 1) // 2, (y + 1) // 2))
-            self.doors[door] = _toggle(f"wall between {door[0]} and {door[1]}", SMALL).add_class("drawn-wall")
+            self.doors[door] = _toggle(f"wall between {door[0]} and {door[1]}", SMALL).add_class(
+                "drawn-wall"
+            )
 
     def _click(self, room: tuple[int, int]) -> None:
         if self._next == "start":
@@ -70,7 +72,9 @@ class MazeEditor:
 
     def _mark(self) -> None:
         for room, button in self.rooms.items():
-            button.style.button_color = {self.start: OKABE_ITO[2], self.goal: OKABE_ITO[1]}.get(room, "#f5f5f7")
+            button.style.button_color = {self.start: OKABE_ITO[2], self.goal: OKABE_ITO[1]}.get(
+                room, "#f5f5f7"
+            )
 
 
 class Cells:
@@ -78,7 +82,11 @@ class Cells:
 
     def __init__(self, steps: int, frames: int):
         self.frames, self.buttons = frames, {}
-        columns = w.Layout(grid_template_columns=f"24px repeat({frames}, 26px)", grid_auto_rows="19px", width="auto")
+        columns = w.Layout(
+            grid_template_columns=f"24px repeat({frames}, 26px)",
+            grid_auto_rows="19px",
+            width="auto",
+        )
         self.grid = w.GridBox(layout=columns)
         self.view = w.Box([self.grid], layout=w.Layout(max_height="440px", overflow="auto"))
         self.resize(steps)
@@ -87,7 +95,9 @@ class Cells:
         """Has so many rows; cells that are still there stay chosen."""
         chosen = self.chosen()
         places = [(s, f) for s in range(steps) for f in range(self.frames)]
-        self.buttons = {(s, f): _toggle(f"noise at step {s}, frame {f}", CELL, "danger") for s, f in places}
+        self.buttons = {
+            (s, f): _toggle(f"noise at step {s}, frame {f}", CELL, "danger") for s, f in places
+        }
         rows = [_small(""), *(_small(f) for f in range(self.frames))]
         for s in range(steps):
             rows += [_small(s), *(self.buttons[s, f] for f in range(self.frames))]
@@ -105,10 +115,14 @@ class Cells:
 def _toggle(tooltip: str, layout: w.Layout, pressed: str = "") -> w.ToggleButton:
     """A button that stays pressed, and then has the colour of a style of that name."""
     button = w.ToggleButton(False, layout=layout, tooltip=tooltip)
-    button.observe(lambda change: setattr(button, "button_style", pressed if change["new"] else ""), "value")
+    button.observe(
+        lambda change: setattr(button, "button_style", pressed if change["new"] else ""), "value"
+    )
     return button
 
 
 def _small(text: object) -> w.HTML:
     """The number of a row or a column."""
-    return w.HTML(f'<div style="font-size: 11px; line-height: 17px; text-align: center">{text}</div>')
+    return w.HTML(
+        f'<div style="font-size: 11px; line-height: 17px; text-align: center">{text}</div>'
+    )

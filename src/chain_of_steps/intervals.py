@@ -26,4 +26,9 @@ def interval_of(statistic: Callable[[np.ndarray], float | np.ndarray], count: in
     draws = statistic(np.random.default_rng(0).integers(0, count, (DRAWS, count)))
     low, high = np.quantile(draws, [0.025, 0.975])
     value = float(statistic(np.arange(count)))
-    return {"mean": round(value, 4), "low": round(float(low), 4), "high": round(float(high), 4), "n": count}
+    return {
+        "mean": round(value, 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+        "n": count,
+    }

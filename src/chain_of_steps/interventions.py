@@ -41,7 +41,9 @@ class Edit:
             sigma: noise level of this step.
         """
         frames = list(self.frames)
-        eps = torch.randn(x.shape, generator=generator("noise", self.seed, step)).to(x)[:, :, frames]
+        eps = torch.randn(x.shape, generator=generator("noise", self.seed, step)).to(x)[
+            :, :, frames
+        ]
         if self.mode == "replace":
             new = eps
         elif self.mode == "additive":
@@ -97,7 +99,9 @@ class Noise:
             return None
         if not 0 <= chosen[0] <= chosen[-1] < frames:
             raise ValueError(f"{self} names a frame outside of 0 to {frames - 1}")
-        return Edit(chosen, self.mode, self.amplitude if self.mode == "additive" else 1.0, self.seed)
+        return Edit(
+            chosen, self.mode, self.amplitude if self.mode == "additive" else 1.0, self.seed
+        )
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,9 @@ def cells_of(latents: Tensor, patch: Sequence[int]) -> Tensor:
     return split.permute(1, 2, 4, 0, 3, 5).flatten(3).flatten(0, 2)
 
 
-def features(seen: Seen, blind: Seen, step: int, source: str, middle: int, shuffled: int) -> np.ndarray:
+def features(
+    seen: Seen, blind: Seen, step: int, source: str, middle: int, shuffled: int
+) -> np.ndarray:
     """The tokens (h w, D) that a source names: a layer's number as text, or a floor.
 
     Args:
@@ -112,7 +114,9 @@ def probe(tokens: np.ndarray, labels: np.ndarray) -> dict:
             guesses[held] = known[0]  # nothing to tell apart
             continue
         reader = _reader().fit(tokens[~held].reshape(-1, tokens.shape[2]), known)
-        guesses[held] = reader.predict(tokens[held].reshape(-1, tokens.shape[2])).reshape(labels[held].shape)
+        guesses[held] = reader.predict(tokens[held].reshape(-1, tokens.shape[2])).reshape(
+            labels[held].shape
+        )
     counts = {
         "hits": guesses & labels,
         "positives": labels,
@@ -133,7 +137,9 @@ def pick(parts: Sequence[np.ndarray], right: Sequence[int]) -> list[int | None]:
         1 where the right part was picked, 0 where not (a tie is a miss), None where there is none, or too few samples.
     """
     owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    is_right = np.concatenate([np.arange(len(part)) == index for part, index in zip(parts, right, strict=True)])
+    is_right = np.concatenate(
+        [np.arange(len(part)) == index for part, index in zip(parts, right, strict=True)]
+    )
     known, everything = np.array(right)[owner] >= 0, np.concatenate(parts)
     picked: list[int | None] = [None] * len(parts)
     for held in _folds(len(parts)):
@@ -164,7 +170,10 @@ def tell(values: np.ndarray, labels: Sequence[str]) -> list[int | None]:
 def shaken(model: VideoModel, seed: int = 0) -> Iterator[None]:
     """Gives the transformers random weights of the same sizes for a while: the floor that their shape alone gives."""
     parameters = [p for transformer in model.transformers for p in transformer.parameters()]
-    kept, generator = [p.detach().clone() for p in parameters], torch.Generator("cpu").manual_seed(seed)
+    kept, generator = (
+        [p.detach().clone() for p in parameters],
+        torch.Generator("cpu").manual_seed(seed),
+    )
     for parameter in parameters:
         noise = torch.randn(parameter.shape, generator=generator).to(parameter)
         parameter.copy_(parameter.mean() + parameter.std(unbiased=False) * noise)
@@ -184,7 +193,9 @@ def _folds(samples: int) -> Iterator[np.ndarray]:
 
 
 def _reader() -> Pipeline:
-    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=300))
+    return make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=300)
+    )
 
 
 def _numpy(state: Tensor) -> np.ndarray:

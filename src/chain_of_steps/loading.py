@@ -57,7 +57,9 @@ class Loading:
         check_device(self.device)
         for file in (*self.lora, *self.gguf):
             if not Path(file).is_file():
-                raise FileNotFoundError(f"{file} is no file; expected LoRA or GGUF weights, first expert first")
+                raise FileNotFoundError(
+                    f"{file} is no file; expected LoRA or GGUF weights, first expert first"
+                )
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -77,7 +79,11 @@ def parse(text: str) -> dict[str, Any]:
                 raise ValueError(f"loading option {name!r} is {value!r}; expected true or false")
             found[name] = value == "true"
         else:
-            found[name] = value if isinstance(known[name], str) else [str(Path(f).resolve()) for f in value.split(",")]
+            found[name] = (
+                value
+                if isinstance(known[name], str)
+                else [str(Path(f).resolve()) for f in value.split(",")]
+            )
     Loading(**found)  # names and values are checked there
     return found
 
@@ -119,7 +125,9 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
     except families.UnknownFamily as error:
         raise ValueError(f"the model in {source} cannot be loaded: {error}") from error
     except Exception as error:
-        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(error):
+        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(
+            error
+        ):
             raise ValueError(
                 f"the model in {source} does not fit into the memory of {how.device} ({str(error).split('. ')[0]}); "
                 f"try dtype bfloat16, offload model or group, storage fp8, or GGUF weights"
@@ -132,7 +140,11 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
 
 def experts(pipe: DiffusionPipeline) -> list:
     """Its transformers, in the order in which they work."""
-    return [part for part in (pipe.transformer, getattr(pipe, "transformer_2", None)) if part is not None]
+    return [
+        part
+        for part in (pipe.transformer, getattr(pipe, "transformer_2", None))
+        if part is not None
+    ]
 
 
 def _fetch(name: str) -> Path:
@@ -141,7 +153,9 @@ def _fetch(name: str) -> Path:
         return Path(DiffusionPipeline.download(name, use_safetensors=True))
     except (OSError, ValueError) as error:
         reason = str(error).split("\n")[0]
-        raise ConnectionError(f"{name} is no folder and cannot be fetched from the hub: {reason}") from error
+        raise ConnectionError(
+            f"{name} is no folder and cannot be fetched from the hub: {reason}"
+        ) from error
 
 
 def _place(pipe: DiffusionPipeline, how: Loading) -> None:
@@ -188,5 +202,10 @@ def _merge_loras(pipe: DiffusionPipeline, files: tuple[str, ...]) -> None:
 
 def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """The names of DiffSynth (`blocks.0.self_attn.q.lora_A.default.weight`) as those that diffusers converts."""
-    plain = {name.removeprefix("pipe.dit.").replace(".default.", "."): w for name, w in weights.items()}
-    return {f"diffusion_model.{name}" if name.startswith("blocks.") else name: w for name, w in plain.items()}
+    plain = {
+        name.removeprefix("pipe.dit.").replace(".default.", "."): w for name, w in weights.items()
+    }
+    return {
+        f"diffusion_model.{name}" if name.startswith("blocks.") else name: w
+        for name, w in plain.items()
+    }

@@ -15,7 +15,9 @@ from torch import Tensor
 
 from .conditions import Condition
 
-FRAME_RATE = 24.0  # pixel frames per second: the stock pipeline's default, of which the model is told
+FRAME_RATE = (
+    24.0  # pixel frames per second: the stock pipeline's default, of which the model is told
+)
 
 
 def scales(pipe: Any) -> tuple[int, int]:
@@ -28,31 +30,58 @@ def statistics(vae: Any) -> tuple[Tensor, Tensor]:
     return vae.latents_mean, vae.latents_std / vae.config.scaling_factor
 
 
-def words(pipe: Any, prompt: str, picture: Image.Image, tokens: int, device: torch.device) -> dict[str, Any]:
+def words(
+    pipe: Any, prompt: str, picture: Image.Image, tokens: int, device: torch.device
+) -> dict[str, Any]:
     """Text states of the prompt and of the empty one, for the video and for the sound, and their masks."""
     told = pipe.encode_prompt(prompt, negative_prompt="", max_sequence_length=tokens, device=device)
     states, mask = torch.cat([told[2], told[0]]), torch.cat([told[3], told[1]])
     parts = pipe.connectors(states, mask, padding_side=pipe.tokenizer.padding_side)
     dtype = pipe.transformer.dtype
     (negative, text), (no_sound, sound), (hidden, seen) = (part.chunk(2) for part in parts)
-    more = {"sound": sound.to(dtype), "sound_negative": no_sound.to(dtype), "mask": seen, "mask_negative": hidden}
-    return {"prompt": text.to(dtype), "negative": negative.to(dtype), "image_tokens": None, "more": more}
+    more = {
+        "sound": sound.to(dtype),
+        "sound_negative": no_sound.to(dtype),
+        "mask": seen,
+        "mask_negative": hidden,
+    }
+    return {
+        "prompt": text.to(dtype),
+        "negative": negative.to(dtype),
+        "image_tokens": None,
+        "more": more,
+    }
 
 
 def given(pipe: Any, picture: Image.Image, frames: int, device: torch.device) -> dict[str, Any]:
     """The given frame's latents, which take its place in the noisy ones, and the shape of the latents."""
     width, height = picture.size
     # The model was trained on given frames that had been through a video codec.
-    pixels = apply_image_conditioning_crf(np.array(picture), resolve_default_image_crf(pipe.text_encoder))
+    pixels = apply_image_conditioning_crf(
+        np.array(picture), resolve_default_image_crf(pipe.text_encoder)
+    )
     pixels = pipe.video_processor.preprocess(Image.fromarray(pixels), height=height, width=width)
     channels, unused = pipe.transformer.config.in_channels, torch.Generator("cpu").manual_seed(0)
     packed, held = pipe.prepare_latents(
-        pixels.to(device, pipe.vae.dtype), 1, channels, height, width, frames, 0.0, torch.float32, device, unused
+        pixels.to(device, pipe.vae.dtype),
+        1,
+        channels,
+        height,
+        width,
+        frames,
+        0.0,
+        torch.float32,
+        device,
+        unused,
     )
     stride, side = pipe.vae_temporal_compression_ratio, pipe.vae_spatial_compression_ratio
     shape = (1, channels, 1 + (frames - 1) // stride, height // side, width // side)
     image = _unpacked(packed, shape)[:, :, :1]
-    return {"image": image, "shape": shape, "free": 1 - _unpacked(held[..., None], (1, 1, *shape[2:]))}
+    return {
+        "image": image,
+        "shape": shape,
+        "free": 1 - _unpacked(held[..., None], (1, 1, *shape[2:])),
+    }
 
 
 def ask(
@@ -66,8 +95,14 @@ def ask(
     """One forward pass; the velocities of video (B, C, F, H, W) and sound (B, T, D), the passes along the batch."""
     x, sound = streams
     told = {True: (condition.prompt, condition.more["sound"], condition.more["mask"])}
-    told[False] = (condition.negative, condition.more["sound_negative"], condition.more["mask_negative"])
-    text, sound_text, mask = (torch.cat(parts) for parts in zip(*(told[guided] for guided in passes), strict=True))
+    told[False] = (
+        condition.negative,
+        condition.more["sound_negative"],
+        condition.more["mask_negative"],
+    )
+    text, sound_text, mask = (
+        torch.cat(parts) for parts in zip(*(told[guided] for guided in passes), strict=True)
+    )
     free = _packed(condition.free)[..., 0].to(x.device)  # (1, N)
     times = timestep.to(x.device).expand(len(text))
     with expert.cache_context("cond_uncond"):
@@ -93,7 +128,9 @@ def ask(
 def sound_noise(pipe: Any, condition: Condition, generator: torch.Generator) -> Tensor:
     """Pure noise (1, T, D), as long as the clip."""
     frames = (condition.shape[2] - 1) * pipe.vae_temporal_compression_ratio + 1
-    per_second = pipe.audio_sampling_rate / pipe.audio_hop_length / pipe.audio_vae_temporal_compression_ratio
+    per_second = (
+        pipe.audio_sampling_rate / pipe.audio_hop_length / pipe.audio_vae_temporal_compression_ratio
+    )
     config = pipe.audio_vae.config
     shape = (
         *(1, config.latent_channels, round(frames / FRAME_RATE * per_second)),

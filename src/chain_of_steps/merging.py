@@ -43,7 +43,11 @@ class MergeLayers:
         return 2 * k if self.variant == "stored" else k
 
     def estimates(
-        self, model: VideoModel, conditions: Sequence[Condition], schedule: Schedule, states: Sequence[State]
+        self,
+        model: VideoModel,
+        conditions: Sequence[Condition],
+        schedule: Schedule,
+        states: Sequence[State],
     ) -> list[Tensor]:
         """The clean estimates of one merged step, from one batch of all generations."""
         if not all(0 <= layer < model.layers for layer in self.layers):
@@ -64,7 +68,11 @@ class MergeLayers:
 
         def change(site: Site, hidden: Tensor) -> Tensor | None:
             before = last.pop() if last else hidden
-            new = self._merged(before, hidden, means.get(site)) if site.layer in self.layers else hidden
+            new = (
+                self._merged(before, hidden, means.get(site))
+                if site.layer in self.layers
+                else hidden
+            )
             last.append(new)
             return new
 
@@ -100,10 +108,16 @@ class MergeEstimates:
         return k
 
     def estimates(
-        self, model: VideoModel, conditions: Sequence[Condition], schedule: Schedule, states: Sequence[State]
+        self,
+        model: VideoModel,
+        conditions: Sequence[Condition],
+        schedule: Schedule,
+        states: Sequence[State],
     ) -> list[Tensor]:
         """The clean estimates of one merged step."""
-        own = [estimate(model, c, schedule, state) for c, state in zip(conditions, states, strict=True)]
+        own = [
+            estimate(model, c, schedule, state) for c, state in zip(conditions, states, strict=True)
+        ]
         return self.combine(own, [state.latents for state in states])
 
     def combine(self, own: Sequence[Tensor], latents: Sequence[Tensor]) -> list[Tensor]:
@@ -114,7 +128,9 @@ class MergeEstimates:
         if self.what == "medoid":
             merged = own[medoid(own)]
         elif self.what == "weighted":
-            merged = sum(w * x0_hat for w, x0_hat in zip(weights(disagreements(own)), own, strict=True))
+            merged = sum(
+                w * x0_hat for w, x0_hat in zip(weights(disagreements(own)), own, strict=True)
+            )
         else:
             merged = mean(own)
         if self.what == "velocity":
@@ -138,7 +154,11 @@ class MergeLatents:
         return 1
 
     def estimates(
-        self, model: VideoModel, conditions: Sequence[Condition], schedule: Schedule, states: Sequence[State]
+        self,
+        model: VideoModel,
+        conditions: Sequence[Condition],
+        schedule: Schedule,
+        states: Sequence[State],
     ) -> list[Tensor]:
         """The clean estimate of the one generation that is left, k times; changes the states' latents."""
         merged = self.merged(states)
@@ -151,7 +171,10 @@ class MergeLatents:
         if not self.rescale:
             return mean([state.latents for state in states])
         sigma = float(states[0].scheduler.sigmas[states[0].step])
-        clean = [torch.zeros_like(s.latents) if s.x0_hat is None else (1.0 - sigma) * s.x0_hat for s in states]
+        clean = [
+            torch.zeros_like(s.latents) if s.x0_hat is None else (1.0 - sigma) * s.x0_hat
+            for s in states
+        ]
         noises = [state.latents - part for state, part in zip(states, clean, strict=True)]
         length = sum(float(noise.norm()) for noise in noises) / len(noises)
         return mean(clean) + mean(noises) * (length / float(mean(noises).norm()))
@@ -174,12 +197,16 @@ def together(
         ValueError: under a sampler that goes back to what came before the merge.
     """
     if schedule.sampler != "euler":
-        raise ValueError(f"merging needs an Euler preset; {schedule.sampler} rebuilds latents from its history")
+        raise ValueError(
+            f"merging needs an Euler preset; {schedule.sampler} rebuilds latents from its history"
+        )
     made = 0
     while states[0].step < until:
         if states[0].step in merge.steps:
             made += merge.evaluations(len(states))
-            for state, x0_hat in zip(states, merge.estimates(model, conditions, schedule, states), strict=True):
+            for state, x0_hat in zip(
+                states, merge.estimates(model, conditions, schedule, states), strict=True
+            ):
                 take(model, state, x0_hat)
         else:
             made += len(states)
@@ -221,8 +248,13 @@ def _batch(
 
 def _joined(conditions: Sequence[Condition]) -> Condition:
     """Several conditions as one batch."""
-    parts = {name: [getattr(c, name) for c in conditions] for name in ("prompt", "negative", "image", "image_tokens")}
-    joined = {name: None if tensors[0] is None else torch.cat(tensors) for name, tensors in parts.items()}
+    parts = {
+        name: [getattr(c, name) for c in conditions]
+        for name in ("prompt", "negative", "image", "image_tokens")
+    }
+    joined = {
+        name: None if tensors[0] is None else torch.cat(tensors) for name, tensors in parts.items()
+    }
     return replace(conditions[0], **joined, shape=(len(conditions), *conditions[0].shape[1:]))
 
 

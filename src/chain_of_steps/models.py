@@ -13,7 +13,7 @@ from diffusers.models.attention_dispatch import attention_backend
 from PIL import Image
 from torch import Tensor, nn
 
-from . import conditions, families, processor, suites
+from . import conditions, cpu, families, suites
 from .conditions import Condition
 from .families import Passes, Streams
 from .loading import Loading, experts, load
@@ -21,7 +21,7 @@ from .schedule import Schedule
 from .tasks.base import Sample
 from .weights import check_device, fingerprint
 
-processor.use_common_kernels()
+cpu.use_common_kernels()
 
 SIZE, FRAMES = 480, 49  # of the clips in which a model of somebody else's is given the mini suite
 
@@ -94,7 +94,11 @@ class VideoModel:
         """
         told = {"device": device, "dtype": dtype, **how}
         pipe, name = load(source, Loading(**told)), Path(source).name
-        clip = {"fixed": True} if (Path(source) / "training.json").exists() else {"size": size, "frames": frames}
+        clip = (
+            {"fixed": True}
+            if (Path(source) / "training.json").exists()
+            else {"size": size, "frames": frames}
+        )
         model = cls(pipe, name, **clip, how=Loading(**told), kept=kept)
         place = Path(source).resolve() if Path(source).exists() else source
         model.origin = {"source": place, "size": size, "frames": frames, "kept": kept, **told}
@@ -176,7 +180,9 @@ class VideoModel:
         if self.kept is None:
             return self._encode(prompt, picture, frames)
         told = (self.fingerprint, prompt, frames, np.asarray(picture))
-        return conditions.kept(Path(self.kept), told, lambda: self._encode(prompt, picture, frames), self.device)
+        return conditions.kept(
+            Path(self.kept), told, lambda: self._encode(prompt, picture, frames), self.device
+        )
 
     def _encode(self, prompt: str, picture: Image.Image, frames: int) -> Condition:
         self._move_encoders(self.device)
@@ -207,7 +213,9 @@ class VideoModel:
         return self.family.beside(self.pipe, condition, generator).to(self.device)
 
     @torch.no_grad()
-    def predict(self, x: Tensor, timestep: Tensor, condition: Condition, schedule: Schedule) -> Tensor:
+    def predict(
+        self, x: Tensor, timestep: Tensor, condition: Condition, schedule: Schedule
+    ) -> Tensor:
         """The network's output at latents `x` (1, C, F, H, W), guided as the schedule says; the same shape.
 
         Args:
@@ -230,7 +238,9 @@ class VideoModel:
         """`predict` for the video (1, C, F, H, W) and for what is denoised beside it (1, T, D), at the same time."""
         return self._predict((x, beside), timestep, condition, schedule)
 
-    def _predict(self, streams: Streams, timestep: Tensor, condition: Condition, schedule: Schedule) -> Streams:
+    def _predict(
+        self, streams: Streams, timestep: Tensor, condition: Condition, schedule: Schedule
+    ) -> Streams:
         expert, guidance = self._expert(timestep, schedule)
         x, *beside = streams
         streams = (self.hold(x, condition), *beside)
@@ -242,7 +252,9 @@ class VideoModel:
 
         return self.family.guide(ask, guidance)
 
-    def clean_estimate(self, output: Tensor, x: Tensor, sigma: float, condition: Condition) -> Tensor:
+    def clean_estimate(
+        self, output: Tensor, x: Tensor, sigma: float, condition: Condition
+    ) -> Tensor:
         """`x0_hat` (1, C, F, H, W), float32, from the network's output at `x` (paper eq. 2)."""
         x0_hat = output.float() if self.prediction == "sample" else x - sigma * output.float()
         return self.hold(x0_hat, condition)
@@ -250,7 +262,11 @@ class VideoModel:
     @staticmethod
     def hold(x: Tensor, condition: Condition) -> Tensor:
         """Latents (1, C, F, H, W) with the given frame put in its place, in models that ask for it."""
-        return x if condition.free is None else (1 - condition.free) * condition.image + condition.free * x
+        return (
+            x
+            if condition.free is None
+            else (1 - condition.free) * condition.image + condition.free * x
+        )
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> np.ndarray:
@@ -266,7 +282,10 @@ class VideoModel:
         """Encodes a clip (pixel frames, H, W, 3), uint8, to latents (1, C, F, H, W), noise-free."""
         self.check_clip(clip.shape[2], clip.shape[1], len(clip))
         vae, (mean, std) = self.pipe.vae, self._statistics()
-        pixels = torch.from_numpy(clip).permute(3, 0, 1, 2)[None].to(self.device, vae.dtype) / 127.5 - 1.0
+        pixels = (
+            torch.from_numpy(clip).permute(3, 0, 1, 2)[None].to(self.device, vae.dtype) / 127.5
+            - 1.0
+        )
         return (vae.encode(pixels).latent_dist.mode() - mean.to(self.device)) / std.to(self.device)
 
     def _statistics(self) -> tuple[Tensor, ...]:
@@ -280,7 +299,9 @@ class VideoModel:
             raise ValueError(f"{told}; both sides must be multiples of {side}")
         if frames < 1 or frames % n != 1:  # the codec itself would silently drop the rest
             counts = ", ".join(str(k * n + 1) for k in (1, 2, 3))
-            raise ValueError(f"{frames} frames do not fit the video codec; it takes {n} k + 1 frames: {counts}, ...")
+            raise ValueError(
+                f"{frames} frames do not fit the video codec; it takes {n} k + 1 frames: {counts}, ..."
+            )
 
     def _attention(self) -> AbstractContextManager:
         return attention_backend(self.how.attention) if self.how.attention else nullcontext()
@@ -291,15 +312,23 @@ class VideoModel:
 
     def _expert(self, timestep: Tensor, schedule: Schedule) -> tuple[Any, float]:
         pipe = self.pipe
-        if self.experts == 1 or timestep >= (schedule.boundary or pipe.config.boundary_ratio) * 1000:
+        if (
+            self.experts == 1
+            or timestep >= (schedule.boundary or pipe.config.boundary_ratio) * 1000
+        ):
             return pipe.transformer, schedule.guidance
-        return pipe.transformer_2, schedule.guidance if schedule.guidance_2 is None else schedule.guidance_2
+        return (
+            pipe.transformer_2,
+            schedule.guidance if schedule.guidance_2 is None else schedule.guidance_2,
+        )
 
 
 def _load_again(origin: dict, fingerprint: str) -> VideoModel:
     model = VideoModel.load(**origin)
     if model.fingerprint != fingerprint:
-        raise ValueError(f"{origin['source']} holds other weights here than where the sweep was started; copy them")
+        raise ValueError(
+            f"{origin['source']} holds other weights here than where the sweep was started; copy them"
+        )
     return model
 
 

@@ -25,7 +25,14 @@ from .weights import refuse_missing
 BYTES = 2  # of a weight or hidden value in bfloat16
 UTILISATION = 0.41  # share of the peak that Wan2.2-A14B reaches on an H100: 40 steps at 480 x 832 x 81 in 327.8 s
 GPUS = {"A100": 312, "H100": 989, "H200": 989, "B200": 2250}  # peak TFLOP/s, dense bfloat16
-UMT5_XXL = {"vocab_size": 256384, "d_model": 4096, "d_kv": 64, "num_heads": 64, "d_ff": 10240, "num_layers": 24}
+UMT5_XXL = {
+    "vocab_size": 256384,
+    "d_model": 4096,
+    "d_kv": 64,
+    "num_heads": 64,
+    "d_ff": 10240,
+    "num_layers": 24,
+}
 WAN_14B = {
     "patch_size": (1, 2, 2),
     "num_attention_heads": 40,
@@ -38,7 +45,12 @@ WAN_14B = {
     "num_layers": 40,
     "cross_attn_norm": True,
 }
-PARTS = ("transformer", "transformer_2", "text_encoder", "vae")  # only their configurations are read
+PARTS = (
+    "transformer",
+    "transformer_2",
+    "text_encoder",
+    "vae",
+)  # only their configurations are read
 WAN_21 = WAN_14B | {"image_dim": 1280, "added_kv_proj_dim": 5120}
 NAMED = {
     "wan2.1-i2v-14b": ([WAN_21], None),
@@ -58,27 +70,43 @@ class Blueprint(VideoModel):
     @cached_property
     def weights(self) -> dict[str, int]:
         """Bytes of every component in bfloat16."""
-        parts = {name: part for name, part in self.pipe.components.items() if isinstance(part, nn.Module)}
-        return {name: BYTES * sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
+        parts = {
+            name: part for name, part in self.pipe.components.items() if isinstance(part, nn.Module)
+        }
+        return {
+            name: BYTES * sum(p.numel() for p in part.parameters()) for name, part in parts.items()
+        }
 
     def latent_shape(self, height: int, width: int, frames: int) -> tuple[int, int, int, int, int]:
         """(1, C, F, H, W) of a clip of `frames` pixel frames."""
         side = self.pipe.vae_scale_factor_spatial
-        return 1, self.pipe.vae.config.z_dim, 1 + (frames - 1) // self.stride, height // side, width // side
+        return (
+            1,
+            self.pipe.vae.config.z_dim,
+            1 + (frames - 1) // self.stride,
+            height // side,
+            width // side,
+        )
 
     def flop(self, height: int, width: int, frames: int) -> int:
         """Operations of one forward pass of one expert."""
         expert, (_, _, *shape) = self.transformers[0], self.latent_shape(height, width, frames)
         config = expert.config
         with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-            inputs, text = torch.empty(1, config.in_channels, *shape), torch.empty(1, 512, config.text_dim)
+            inputs, text = (
+                torch.empty(1, config.in_channels, *shape),
+                torch.empty(1, 512, config.text_dim),
+            )
             picture = None if config.image_dim is None else torch.empty(1, 257, config.image_dim)
             expert(inputs, torch.empty(1), text, picture, return_dict=False)
         return counter.get_total_flops()
 
     def state(self, height: int, width: int, frames: int) -> int:
         """Bytes of one hidden state: one layer, one pass."""
-        config, (_, _, f, h, w) = self.transformers[0].config, self.latent_shape(height, width, frames)
+        config, (_, _, f, h, w) = (
+            self.transformers[0].config,
+            self.latent_shape(height, width, frames),
+        )
         tokens = f * h * w // (config.patch_size[1] * config.patch_size[2])
         return BYTES * tokens * config.num_attention_heads * config.attention_head_dim
 
@@ -98,7 +126,9 @@ def blueprint(model: str) -> Blueprint:
         refuse_missing(Path(model), PARTS)
         experts, text, vae, boundary = _of_folder(Path(model))
     else:
-        raise ValueError(f"{model!r} is no model folder and no known name; expected a folder or {', '.join(NAMED)}")
+        raise ValueError(
+            f"{model!r} is no model folder and no known name; expected a folder or {', '.join(NAMED)}"
+        )
     second = experts[1] if len(experts) > 1 else None
     parts = {"text_encoder": text, "vae": vae, "transformer": experts[0], "transformer_2": second}
     pipe = WanImageToVideoPipeline(tokenizer=None, scheduler=None, boundary_ratio=boundary, **parts)
@@ -108,11 +138,14 @@ def blueprint(model: str) -> Blueprint:
 def _of_folder(folder: Path) -> tuple:
     index = WanImageToVideoPipeline.load_config(folder)
     if index["_class_name"] not in WAN.named:
-        raise ValueError(f"{folder} holds a {index['_class_name']}; plans are made for {' and '.join(WAN.named)}")
+        raise ValueError(
+            f"{folder} holds a {index['_class_name']}; plans are made for {' and '.join(WAN.named)}"
+        )
     names = [name for name in ("transformer", "transformer_2") if index.get(name, [None])[0]]
     with torch.device("meta"):
         experts = [
-            WanTransformer3DModel.from_config(WanTransformer3DModel.load_config(folder / name)) for name in names
+            WanTransformer3DModel.from_config(WanTransformer3DModel.load_config(folder / name))
+            for name in names
         ]
         text = UMT5EncoderModel(AutoConfig.from_pretrained(folder / "text_encoder"))
         vae = AutoencoderKLWan.from_config(AutoencoderKLWan.load_config(folder / "vae"))
@@ -143,7 +176,9 @@ class Cost:
 
     def hours(self, flop: int, gpu: str, shared: bool = True) -> float:
         """On a named GPU, decoding aside."""
-        return self.evaluations(shared) * self.passes * flop / (GPUS[gpu] * 1e12 * UTILISATION) / 3600
+        return (
+            self.evaluations(shared) * self.passes * flop / (GPUS[gpu] * 1e12 * UTILISATION) / 3600
+        )
 
 
 def cost(experiment: Experiment, runs: list, schedule: Schedule) -> Cost:
@@ -155,8 +190,12 @@ def cost(experiment: Experiment, runs: list, schedule: Schedule) -> Cost:
         sum(experiment.evaluations([run]) for run in runs),
         sum(map(experiment.evaluations, groups.values())),
     )
-    controls = experiment.control_evaluations(runs) if hasattr(experiment, "control_evaluations") else 0
-    return Cost(experiment.name, len(runs), naive, shared, controls, 2 if schedule.guidance > 1.0 else 1)
+    controls = (
+        experiment.control_evaluations(runs) if hasattr(experiment, "control_evaluations") else 0
+    )
+    return Cost(
+        experiment.name, len(runs), naive, shared, controls, 2 if schedule.guidance > 1.0 else 1
+    )
 
 
 def on_gpu(model: Blueprint, how: Loading) -> float:
@@ -181,7 +220,9 @@ def refuse_too_large(model: Blueprint, how: Loading, memory: int) -> None:
         "offload=group": {"offload": "group"},
     }
     less = {name: on_gpu(model, replace(how, **way)) for name, way in ways.items()}
-    fits = ", ".join(f"{name} {size / 1e9:.0f} GB" for name, size in less.items() if size < min(needed, memory))
+    fits = ", ".join(
+        f"{name} {size / 1e9:.0f} GB" for name, size in less.items() if size < min(needed, memory)
+    )
     raise ValueError(
         f"the weights of {model.name} take {needed / 1e9:.0f} GB on the GPU, which has {memory / 1e9:.0f} GB; "
         f"they would take with LOAD='...': {fits}"
@@ -204,7 +245,10 @@ def report(model: Blueprint, costs: list[Cost], height: int, width: int, frames:
         lines.append(f"{each.name}: {each.runs} runs, {each.passes} passes per evaluation")
         for word in ("naive", "shared"):
             shared = word == "shared"
-            evaluations, beside = each.evaluations(shared), f" ({each.controls} for controls)" if each.controls else ""
+            evaluations, beside = (
+                each.evaluations(shared),
+                f" ({each.controls} for controls)" if each.controls else "",
+            )
             hours = ", ".join(f"{each.hours(flop, gpu, shared):.1f} h on {gpu}" for gpu in GPUS)
             pflop = evaluations * each.passes * flop / 1e15
             lines.append(f"  {word}: {evaluations} evaluations{beside}, {pflop:.0f} PFLOP, {hours}")

@@ -21,8 +21,16 @@ from PIL import Image
 # The palette of Okabe and Ito, told apart with every kind of colour vision; yellow, faint on white, comes last.
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 
-SIDE = 4096  # longest side of a sprite sheet in pixels: phones refuse pictures of more than 16 million
-QUALITIES = (92, 85, 75, 60, 40)  # of JPEG: the first within the budget is taken; only noise needs the last
+SIDE = (
+    4096  # longest side of a sprite sheet in pixels: phones refuse pictures of more than 16 million
+)
+QUALITIES = (
+    92,
+    85,
+    75,
+    60,
+    40,
+)  # of JPEG: the first within the budget is taken; only noise needs the last
 BYTES_PER_PIXEL = 0.75  # the budget: 20 steps x 13 frames of 48 px weigh at most 0.6 MB on the page
 AXES = ("step", "frame", "layer")
 
@@ -37,7 +45,11 @@ class Curve:
 
     def data(self) -> dict:
         """Plain JSON data."""
-        return {"name": self.name, "values": [round(float(v), 4) for v in self.values], "dashed": self.dashed}
+        return {
+            "name": self.name,
+            "values": [round(float(v), 4) for v in self.values],
+            "dashed": self.dashed,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,16 +88,24 @@ class Player:
         for curve in self.series:
             values = np.asarray(curve.values, dtype=float)
             if values.shape != (steps,) or not ((values >= 0) & (values <= 1)).all():
-                raise ValueError(f"curve {curve.name!r} needs {steps} values in [0, 1], one per step")
+                raise ValueError(
+                    f"curve {curve.name!r} needs {steps} values in [0, 1], one per step"
+                )
 
     def labels(self) -> dict[str, list[str]]:
         """The labels of each axis, those not given counted from 0."""
         result = {}
         for axis, size in zip(AXES, stack(self.pictures).shape, strict=False):
             given = getattr(self, f"{axis}_labels")
-            result[axis] = [f"{axis} {i}" for i in range(size)] if given is None else [str(label) for label in given]
+            result[axis] = (
+                [f"{axis} {i}" for i in range(size)]
+                if given is None
+                else [str(label) for label in given]
+            )
             if len(result[axis]) != size:
-                raise ValueError(f"expected {size} {axis} labels, one per {axis}, not {len(result[axis])}")
+                raise ValueError(
+                    f"expected {size} {axis} labels, one per {axis}, not {len(result[axis])}"
+                )
         return result
 
     def sheets(self) -> tuple[list[str], dict[str, int]]:
@@ -97,11 +117,18 @@ class Player:
         pictures = stack(self.pictures).transpose(2, 0, 1, 3, 4, 5)  # (L, S, F, H, W, 3)
         frames, height, width = pictures.shape[2:5]
         pad = [(0, 0), (0, -height % 8), (0, -width % 8), (0, 0)]
-        pictures = np.pad(pictures.reshape(-1, height, width, 3), pad, mode="edge")  # (N, H', W', 3)
+        pictures = np.pad(
+            pictures.reshape(-1, height, width, 3), pad, mode="edge"
+        )  # (N, H', W', 3)
         columns = max(1, min(frames, SIDE // pictures.shape[2]))
         per_sheet = columns * max(1, SIDE // pictures.shape[1])
         groups = [pictures[i : i + per_sheet] for i in range(0, len(pictures), per_sheet)]
-        layout = {"columns": columns, "perSheet": per_sheet, "dx": pictures.shape[2], "dy": pictures.shape[1]}
+        layout = {
+            "columns": columns,
+            "perSheet": per_sheet,
+            "dx": pictures.shape[2],
+            "dy": pictures.shape[1],
+        }
         return _encode([_grid(group, columns) for group in groups], self.lossless), layout
 
     def html(self) -> str:
@@ -112,7 +139,11 @@ class Player:
             "size": stack(self.pictures).shape[4:2:-1],  # width, height
             "scale": self.scale,
             "layout": layout,
-            "chart": {"title": self.series_title, "colours": OKABE_ITO, "curves": [c.data() for c in self.series]},
+            "chart": {
+                "title": self.series_title,
+                "colours": OKABE_ITO,
+                "curves": [c.data() for c in self.series],
+            },
             "sheets": sheets,
         }
         template = Template(resources.files(__package__).joinpath("player.html").read_text("utf-8"))

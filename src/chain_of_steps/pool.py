@@ -93,7 +93,9 @@ class Pool:
         self.model, self.schedule, self.sample, self.stranger = model, schedule, sample, stranger
         self.seed, self.count = seed, count
         self.clean: dict[tuple[Member, int], list[State]] = {}  # by member and number of steps
-        self.used: set[tuple[Member, int, int]] = set()  # clean evaluations that the running strategy rests on
+        self.used: set[tuple[Member, int, int]] = (
+            set()
+        )  # clean evaluations that the running strategy rests on
         self.spent = 0  # its other evaluations
 
     @cached_property
@@ -159,12 +161,16 @@ class Pool:
 
     def noise(self, step: int, number: int) -> Tensor:
         """Noise (1, C, F, H, W) number `number` of a step, unlike any that a generation starts from."""
-        eps = torch.randn(self.condition.shape, generator=generator("pool", self.seed, step, number))
+        eps = torch.randn(
+            self.condition.shape, generator=generator("pool", self.seed, step, number)
+        )
         return eps.to(self.model.device)
 
     def merge(self, members: list[Member], states: list[State], merge: Merge, until: int) -> None:
         """See `merging.together`."""
-        self.spend(together(self.model, self.conditions(members), self.schedule, states, merge, until))
+        self.spend(
+            together(self.model, self.conditions(members), self.schedule, states, merge, until)
+        )
 
     def estimate(self, state: State) -> Tensor:
         """See `merging.estimate`."""

@@ -20,7 +20,12 @@ SHEET_FRAMES = 5  # pictures per row of the contact sheet
 
 
 def write_previews(
-    folder: str | Path, model: VideoModel, trajectory: Trajectory, schedule: Schedule, seed: int, fps: int = 16
+    folder: str | Path,
+    model: VideoModel,
+    trajectory: Trajectory,
+    schedule: Schedule,
+    seed: int,
+    fps: int = 16,
 ) -> dict:
     """Decodes every step's clean estimate and writes the clips, two overviews and manifest.json, which is returned.
 
@@ -66,7 +71,9 @@ def write_previews(
 def _check(trajectory: Trajectory, schedule: Schedule) -> None:
     same_length = len(trajectory.sigmas) == len(schedule.sigmas)
     if not same_length or not np.allclose(trajectory.sigmas, schedule.sigmas, atol=1e-5):
-        raise ValueError(f"the trajectory was not made with schedule {schedule.name!r}: their noise levels differ")
+        raise ValueError(
+            f"the trajectory was not made with schedule {schedule.name!r}: their noise levels differ"
+        )
     if not trajectory.x0_hats:
         raise ValueError("the trajectory took no step, so there is nothing to show")
 

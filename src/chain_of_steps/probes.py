@@ -12,7 +12,9 @@ VISIBLE = 0.05  # if there is at least so much of it: where the control shows no
 def nanmean(values: np.ndarray, axis: int) -> np.ndarray:
     """Mean over an axis that leaves out NaN; NaN where nothing is left, without a warning."""
     known = ~np.isnan(values)
-    return np.where(known, values, 0.0).sum(axis) / np.where(known.any(axis), known.sum(axis), np.nan)
+    return np.where(known, values, 0.0).sum(axis) / np.where(
+        known.any(axis), known.sum(axis), np.nan
+    )
 
 
 def net_evidence(raw: np.ndarray, control: np.ndarray) -> np.ndarray:
@@ -68,7 +70,9 @@ def posterior_mean(x: Tensor, sigma: float, candidates: Tensor, prior: np.ndarra
         prior: (K,) prior probabilities, summing to 1; zeros exclude a candidate.
     """
     distance = (x.double() - (1.0 - sigma) * candidates.double()).pow(2).flatten(1).sum(1)  # (K,)
-    weights = torch.softmax(torch.log(torch.tensor(prior).to(distance)) - distance / (2.0 * sigma**2), dim=0)
+    weights = torch.softmax(
+        torch.log(torch.tensor(prior).to(distance)) - distance / (2.0 * sigma**2), dim=0
+    )
     return torch.einsum("k,kcfhw->cfhw", weights, candidates.double()).float()[None]
 
 
@@ -80,7 +84,9 @@ def priors(kinds: list[str], answers: list[int | None]) -> dict[str, np.ndarray]
         answers: candidate index (or None) that the model ended with under at least 32 other seeds.
     """
     valid = np.array([kind == "valid" for kind in kinds], float)
-    counts = np.bincount([a for a in answers if a is not None], minlength=len(kinds)) + 0.5 / len(kinds)
+    counts = np.bincount([a for a in answers if a is not None], minlength=len(kinds)) + 0.5 / len(
+        kinds
+    )
     return {
         "bayes": valid / valid.sum(),
         "ignorant": np.full(len(kinds), 1.0 / len(kinds)),
@@ -118,7 +124,10 @@ def _hsic(a: Tensor, b: Tensor) -> Tensor:
     """Unbiased HSIC of linear kernels, from whichever is smaller: features or N x N kernels."""
     n = len(a)
     squares_a, squares_b = a.pow(2).sum(1), b.pow(2).sum(1)  # (N,) diagonals of the kernels K and L
-    rows_a, rows_b = a @ a.sum(0) - squares_a, b @ b.sum(0) - squares_b  # (N,) row sums without the diagonal
+    rows_a, rows_b = (
+        a @ a.sum(0) - squares_a,
+        b @ b.sum(0) - squares_b,
+    )  # (N,) row sums without the diagonal
     products = (a.T @ b).pow(2) if n > min(a.shape[1], b.shape[1]) else (a @ a.T) * (b @ b.T)
     trace = products.sum() - squares_a @ squares_b  # tr(K L)
     sums = rows_a.sum() * rows_b.sum() / ((n - 1) * (n - 2))

@@ -54,7 +54,9 @@ def find(name: str) -> Recorded:
     folder = name.split(BETWEEN)[0]
     tasks = _read(folder)
     if name not in tasks:
-        raise ValueError(f"{folder} does not hold {name!r}, or its samples have changed; it holds {', '.join(tasks)}")
+        raise ValueError(
+            f"{folder} does not hold {name!r}, or its samples have changed; it holds {', '.join(tasks)}"
+        )
     return tasks[name]
 
 
@@ -63,22 +65,33 @@ def _read(folder: str) -> dict[str, Recorded]:
     groups: dict[tuple[str, str], list[Case]] = {}
     for case in read_suite(folder):
         if case.ground_truth is None:
-            raise ValueError(f"{case.folder} has no ground_truth.mp4; without one there is nothing to compare with")
+            raise ValueError(
+                f"{case.folder} has no ground_truth.mp4; without one there is nothing to compare with"
+            )
         groups.setdefault((case.split, case.task), []).append(case)
     named = {}
     for (split, task), cases in groups.items():
         contents = [_content(case) for case in cases]
         name = f"{folder}{BETWEEN}{task}@{digest(contents)[:8]}"
-        samples = [sample_of(name, c.folder, c.prompt, content) for c, content in zip(cases, contents, strict=True)]
+        samples = [
+            sample_of(name, c.folder, c.prompt, content)
+            for c, content in zip(cases, contents, strict=True)
+        ]
         named[name] = (split, samples)
     return {
         name: Recorded(
-            name, split, "", tuple(own), tuple(s for other, (_, all_) in named.items() if other != name for s in all_)
+            name,
+            split,
+            "",
+            tuple(own),
+            tuple(s for other, (_, all_) in named.items() if other != name for s in all_),
         )
         for name, (split, own) in named.items()
     }
 
 
 def _content(case: Case) -> str:
-    files = [(case.folder / name).read_bytes().hex() for name in ("first_frame.png", "ground_truth.mp4")]
+    files = [
+        (case.folder / name).read_bytes().hex() for name in ("first_frame.png", "ground_truth.mp4")
+    ]
     return digest([case.prompt, *files])[:16]

@@ -22,10 +22,20 @@ EXPERIMENTS = {
     "1_step_visualization": StepVisualization,
     "2_perturbation_curves": Perturbation,
     # `Behaviors` has the rows of notebook 1 and one more picture: it takes that experiment's place.
-    "3_emergent_behaviors": {"steps": Behaviors, "memory": WorkingMemory, "probes": MemoryProbes, "onsets": Onsets},
+    "3_emergent_behaviors": {
+        "steps": Behaviors,
+        "memory": WorkingMemory,
+        "probes": MemoryProbes,
+        "onsets": Onsets,
+    },
     "4_layer_roles": {"swaps": LayerSwaps, "energy": LayerEnergy, "probes": LayerProbes},
     "5_ensemble_table": Ensemble,
-    "6_step_budget": {"grid": StepBudget, "few": FewSteps, "student": StudentSteps, "ensemble": StudentEnsemble},
+    "6_step_budget": {
+        "grid": StepBudget,
+        "few": FewSteps,
+        "student": StudentSteps,
+        "ensemble": StudentEnsemble,
+    },
 }
 
 
@@ -53,24 +63,40 @@ def sections(params: Path, scale: str) -> dict[str, dict]:
     """
     scales = read(params)
     if not isinstance(scales, dict) or not isinstance(scales.get(scale), dict):
-        known = ", ".join(str(name) for name in scales if name != "figures") if isinstance(scales, dict) else "none"
+        known = (
+            ", ".join(str(name) for name in scales if name != "figures")
+            if isinstance(scales, dict)
+            else "none"
+        )
         raise ValueError(f"unknown scale {scale!r}; expected one of {known}")
     for notebook, section in scales[scale].items():
         if notebook not in EXPERIMENTS or not isinstance(section, dict):
             expected = ", ".join(EXPERIMENTS)
-            raise ValueError(f"{params} has a section {notebook!r} that is not one of a notebook; expected {expected}")
+            raise ValueError(
+                f"{params} has a section {notebook!r} that is not one of a notebook; expected {expected}"
+            )
     return scales[scale]
 
 
-def of_sections(sections: dict[str, dict], load: Callable[[str], VideoModel], model: str) -> dict[str, tuple]:
+def of_sections(
+    sections: dict[str, dict], load: Callable[[str], VideoModel], model: str
+) -> dict[str, tuple]:
     """The same from the parameters of every notebook."""
     found = {}
     for notebook, section in sections.items():
         groups = {name: value for name, value in section.items() if name != "preset"}
         kinds = EXPERIMENTS[notebook]
-        if missing := [name for name in ("preset", *(kinds if isinstance(kinds, dict) else ())) if name not in section]:
+        if missing := [
+            name
+            for name in ("preset", *(kinds if isinstance(kinds, dict) else ()))
+            if name not in section
+        ]:
             raise ValueError(f"the parameters of {notebook} lack {missing[0]!r}")
-        plans = [(kinds, groups)] if isinstance(kinds, type) else [(kinds[part], groups[part]) for part in kinds]
+        plans = (
+            [(kinds, groups)]
+            if isinstance(kinds, type)
+            else [(kinds[part], groups[part]) for part in kinds]
+        )
         for kind, parameters in plans:
             experiment, runs = planned(kind, parameters, load, model, section["preset"])
             found[experiment.name] = (experiment, runs)

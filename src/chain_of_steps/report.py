@@ -22,7 +22,11 @@ class Report:
 
     def figure(self, figure: Figure, part: str) -> None:
         """Saves `<name>-<part>.png`; the same figure gives the same bytes."""
-        figure.savefig(self.folder / f"{self.name}-{part}.png", metadata={"Software": None}, bbox_inches="tight")
+        figure.savefig(
+            self.folder / f"{self.name}-{part}.png",
+            metadata={"Software": None},
+            bbox_inches="tight",
+        )
 
     def metrics(self, values: dict) -> None:
         """Saves `<name>.json`, atomically."""

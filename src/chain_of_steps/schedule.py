@@ -55,7 +55,9 @@ class Schedule:
             # The stock grid would be shifted twice; given sigmas are shifted once, as in the authors' code.
             scheduler.set_timesteps(sigmas=np.linspace(1.0, 0.0, self.steps + 1)[:-1])
         elif self.sampler == "unipc":
-            scheduler = UniPCMultistepScheduler(use_flow_sigmas=True, prediction_type=prediction, flow_shift=self.shift)
+            scheduler = UniPCMultistepScheduler(
+                use_flow_sigmas=True, prediction_type=prediction, flow_shift=self.shift
+            )
             scheduler.set_timesteps(self.steps)
         else:
             raise ValueError(f"unknown sampler {self.sampler!r}; expected euler or unipc")
@@ -77,7 +79,9 @@ PRESETS = {
         Schedule("mini", "euler", steps=20, shift=3.0),
         Schedule("student", "euler", steps=4, shift=3.0),
         Schedule("paper", "euler", steps=50, shift=5.0, guidance=5.0, boundary=0.875),
-        Schedule("official", "unipc", steps=40, shift=5.0, guidance=3.5, guidance_2=3.5, boundary=0.9),
+        Schedule(
+            "official", "unipc", steps=40, shift=5.0, guidance=3.5, guidance_2=3.5, boundary=0.9
+        ),
         Schedule("hub", "unipc", steps=50, shift=3.0, guidance=5.0, boundary=0.9),
     )
 }

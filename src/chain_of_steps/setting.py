@@ -12,7 +12,14 @@ from .interventions import MODES, Mode
 from .tasks import maze
 from .tasks.base import Sample
 
-BEHAVIOURS = ("multi-path", "superposition", "memory", "self-correction", "perception before action", "unknown")
+BEHAVIOURS = (
+    "multi-path",
+    "superposition",
+    "memory",
+    "self-correction",
+    "perception before action",
+    "unknown",
+)
 MOST_STEPS = 50
 APART = 1000  # between the seeds of a setting's runs
 
@@ -50,18 +57,36 @@ class Setting:
         if self.mode not in MODES:
             raise ValueError(f"unknown mode {self.mode!r}; expected one of {', '.join(MODES)}")
         if self.merge > 1 and (self.noise or self.swap):
-            raise ValueError("seeds are merged in a run of their own; take the noise and the swap away first")
+            raise ValueError(
+                "seeds are merged in a run of their own; take the noise and the swap away first"
+            )
 
     def _check_numbers(self) -> None:
         """What the widgets cannot say, but a text can."""
         changed = [*self.noise, *([self.swap] if self.swap else [])]  # each begins with its step
         pairs = [*changed, self.merge_layers or (0, 0)]
-        numbers = [self.index, self.seed, self.steps, self.merge, *(number for pair in pairs for number in pair)]
-        if any(type(number) is not int or number < 0 for number in numbers) or any(len(pair) != 2 for pair in pairs):
-            raise ValueError("a setting has whole numbers from 0 on, its cells, swap and layers are pairs of them")
+        numbers = [
+            self.index,
+            self.seed,
+            self.steps,
+            self.merge,
+            *(number for pair in pairs for number in pair),
+        ]
+        if any(type(number) is not int or number < 0 for number in numbers) or any(
+            len(pair) != 2 for pair in pairs
+        ):
+            raise ValueError(
+                "a setting has whole numbers from 0 on, its cells, swap and layers are pairs of them"
+            )
         first, last = pairs[-1]
-        if not 1 <= self.steps <= MOST_STEPS or any(step >= self.steps for step, _ in changed) or first > last:
-            raise ValueError(f"a setting has 1 to {MOST_STEPS} steps, changes none beyond, and its layers are in order")
+        if (
+            not 1 <= self.steps <= MOST_STEPS
+            or any(step >= self.steps for step, _ in changed)
+            or first > last
+        ):
+            raise ValueError(
+                f"a setting has 1 to {MOST_STEPS} steps, changes none beyond, and its layers are in order"
+            )
 
     @property
     def clean(self) -> "Setting":
@@ -75,12 +100,22 @@ class Setting:
 
     def sample(self) -> Sample:
         """What is to be solved."""
-        return maze.hand_drawn(*self.drawn) if self.drawn else suites.draw_one(self.task, self.index, 7)
+        return (
+            maze.hand_drawn(*self.drawn)
+            if self.drawn
+            else suites.draw_one(self.task, self.index, 7)
+        )
 
     def to_text(self) -> str:
         """A short text that `from_text` reads."""
-        changed = {name: value for name, value in asdict(self).items() if value != getattr(Setting(), name)}
-        return base64.urlsafe_b64encode(zlib.compress(json.dumps(changed).encode(), 9)).decode().rstrip("=")
+        changed = {
+            name: value for name, value in asdict(self).items() if value != getattr(Setting(), name)
+        }
+        return (
+            base64.urlsafe_b64encode(zlib.compress(json.dumps(changed).encode(), 9))
+            .decode()
+            .rstrip("=")
+        )
 
     @classmethod
     def from_text(cls, text: str) -> "Setting":
@@ -90,10 +125,22 @@ class Setting:
             ValueError: if it did not write this.
         """
         try:
-            data = json.loads(zlib.decompress(base64.urlsafe_b64decode(text.strip() + "=" * (-len(text.strip()) % 4))))
-            return cls(**{field.name: _tuples(data[field.name]) for field in fields(cls) if field.name in data})
+            data = json.loads(
+                zlib.decompress(
+                    base64.urlsafe_b64decode(text.strip() + "=" * (-len(text.strip()) % 4))
+                )
+            )
+            return cls(
+                **{
+                    field.name: _tuples(data[field.name])
+                    for field in fields(cls)
+                    if field.name in data
+                }
+            )
         except (ValueError, TypeError, zlib.error) as error:
-            raise ValueError("this text is no setting of the explorer; copy the whole of it") from error
+            raise ValueError(
+                "this text is no setting of the explorer; copy the whole of it"
+            ) from error
 
 
 def label(file: Path, setting: Setting, behaviours: list[str]) -> dict:
@@ -106,7 +153,9 @@ def label(file: Path, setting: Setting, behaviours: list[str]) -> dict:
         raise ValueError("choose what you see before you save it")
     unknown = set(behaviours) - set(BEHAVIOURS)
     if unknown:
-        raise ValueError(f"unknown behaviour {unknown.pop()!r}; expected some of {', '.join(BEHAVIOURS)}")
+        raise ValueError(
+            f"unknown behaviour {unknown.pop()!r}; expected some of {', '.join(BEHAVIOURS)}"
+        )
     labels = json.loads(file.read_text()) if file.exists() else {}
     labels[setting.to_text()] = {"setting": asdict(setting), "behaviours": sorted(behaviours)}
     with atomic(file) as temporary:

@@ -28,7 +28,9 @@ def decode_all(model: VideoModel, trajectory: Trajectory) -> np.ndarray:
     return np.stack([model.decode(x0_hat) for x0_hat in trajectory.x0_hats])
 
 
-def kept_clips(results: str | Path, key: str, steps: int, make: Callable[[], np.ndarray]) -> np.ndarray:
+def kept_clips(
+    results: str | Path, key: str, steps: int, make: Callable[[], np.ndarray]
+) -> np.ndarray:
     """The clips (S, P, H, W, 3) of the run of that key: found under `results`, or made and kept there."""
     file = Path(results) / "showcase" / f"{key}.png"
     return read_clips(file, steps) if file.exists() else write_clips(file, make())

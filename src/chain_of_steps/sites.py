@@ -58,7 +58,10 @@ class Captured(dict[Site, Tensor]):
 
     def save(self, file: Path) -> None:
         """Moves the states to disk, as safetensors, and forgets them."""
-        names = {f"{s.step}.{s.expert}.{int(s.guided)}.{s.layer}": state.contiguous() for s, state in self.items()}
+        names = {
+            f"{s.step}.{s.expert}.{int(s.guided)}.{s.layer}": state.contiguous()
+            for s, state in self.items()
+        }
         save_file(names, file)
         self.clear()
 
@@ -74,7 +77,10 @@ class Captured(dict[Site, Tensor]):
 
 @contextmanager
 def capture(
-    model: VideoModel, wanted: Callable[[Site], bool], tokens: Tensor | None = None, budget: int = BUDGET
+    model: VideoModel,
+    wanted: Callable[[Site], bool],
+    tokens: Tensor | None = None,
+    budget: int = BUDGET,
 ) -> Iterator[Captured]:
     """Captures the hidden states of all wanted sites while the context lasts; the model is left as it was.
 
@@ -122,7 +128,12 @@ def start_at(model: VideoModel, layer: int, states: dict[bool, Tensor]) -> Itera
         raise ValueError(f"there is no layer {layer}; expected -1 to {model.layers - 1}")
     if model.family.stream is not None or len(model.family.stacks) > 1:
         # What is denoised beside the video needs the blocks before too: they run, then the states take their place.
-        with edit(model, lambda site, hidden: states[site.guided][None].to(hidden) if site.layer == layer else None):
+        with edit(
+            model,
+            lambda site, hidden: (
+                states[site.guided][None].to(hidden) if site.layer == layer else None
+            ),
+        ):
             yield
         return
     (stack,) = model.family.stacks
@@ -161,7 +172,9 @@ def _hooked(model: VideoModel, visit: Callable[[Site, Tensor], Tensor | None]) -
                 if stream is None:
                     return _shown(model.place, visit, expert, layer, output)
                 changed = _shown(model.place, visit, expert, layer, output[stream])
-                return None if changed is None else (*output[:stream], changed, *output[stream + 1 :])
+                return (
+                    None if changed is None else (*output[:stream], changed, *output[stream + 1 :])
+                )
 
             handles.append(block.register_forward_hook(after))
 
@@ -170,7 +183,11 @@ def _hooked(model: VideoModel, visit: Callable[[Site, Tensor], Tensor | None]) -
             changed = _shown(model.place, visit, expert, -1, hidden)
             if changed is None:
                 return None
-            return ((changed, *arguments[1:]), named) if arguments else ((), named | {"hidden_states": changed})
+            return (
+                ((changed, *arguments[1:]), named)
+                if arguments
+                else ((), named | {"hidden_states": changed})
+            )
 
         handles.append(blocks[0].register_forward_pre_hook(before, with_kwargs=True))
     try:
@@ -184,7 +201,8 @@ def _shown(place: Place, visit: Callable, expert: int, layer: int, hidden: Tenso
     """Shows `visit` the states of each pass that a batch (passes, N, D) holds; the changed batch, or None."""
     parts = hidden.chunk(len(place.passes))
     changed = [
-        visit(Site(place.step, expert, guided, layer), part) for guided, part in zip(place.passes, parts, strict=True)
+        visit(Site(place.step, expert, guided, layer), part)
+        for guided, part in zip(place.passes, parts, strict=True)
     ]
     if all(new is None for new in changed):
         return None
@@ -194,7 +212,9 @@ def _shown(place: Place, visit: Callable, expert: int, layer: int, hidden: Tenso
 
 def _refuse_caches(model: VideoModel) -> None:
     if any(getattr(expert, "is_cache_enabled", False) for expert in model.transformers):
-        raise RuntimeError("a diffusers cache is on: blocks are skipped and their states would lie; disable it first")
+        raise RuntimeError(
+            "a diffusers cache is on: blocks are skipped and their states would lie; disable it first"
+        )
 
 
 def region(mask: Tensor, frames: Tensor | list[bool], patch: int) -> Tensor:

@@ -36,7 +36,9 @@ class Store:
         self.rows, bad = _read(self.file)
         self.damaged = sorted(bad)
         if bad:
-            warnings.warn(f"{self.file}: line {_listed(self.damaged)} damaged; computed again", stacklevel=2)
+            warnings.warn(
+                f"{self.file}: line {_listed(self.damaged)} damaged; computed again", stacklevel=2
+            )
 
     def get(self, identity: dict) -> dict | None:
         """The row of a run, or None if it was not computed yet."""
@@ -60,12 +62,18 @@ class Store:
         """
         with _locked(self.file.parent):
             found, bad = _read(self.file)
-            self.rows = {k: row for k, row in sorted((self.rows | found).items()) if keys is None or k in keys}
+            self.rows = {
+                k: row
+                for k, row in sorted((self.rows | found).items())
+                if keys is None or k in keys
+            }
             if bad:
                 with open(self.file.with_suffix(".damaged"), "a", encoding="utf-8") as aside:
                     aside.writelines(line + "\n" for line in bad.values())
             with atomic(self.file) as temporary:
-                temporary.write_text("".join(_line(row) + "\n" for row in self.rows.values()), encoding="utf-8")
+                temporary.write_text(
+                    "".join(_line(row) + "\n" for row in self.rows.values()), encoding="utf-8"
+                )
 
 
 def key_of(identity: dict) -> str:
@@ -133,5 +141,11 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _listed(numbers: list[int], most: int = 5) -> str:
-    more = f" and {len(numbers) - most} more are" if len(numbers) > most else " is" if len(numbers) == 1 else " are"
+    more = (
+        f" and {len(numbers) - most} more are"
+        if len(numbers) > most
+        else " is"
+        if len(numbers) == 1
+        else " are"
+    )
     return ", ".join(map(str, numbers[:most])) + more

@@ -25,11 +25,15 @@ def run(strategy: Strategy, pool: Pool) -> Outcome:
         ValueError: if there is no strategy of that name.
     """
     if strategy.name not in STRATEGIES:
-        raise ValueError(f"unknown strategy {strategy.name!r}; expected one of {', '.join(STRATEGIES)}")
+        raise ValueError(
+            f"unknown strategy {strategy.name!r}; expected one of {', '.join(STRATEGIES)}"
+        )
     pool.used, pool.spent = set(), 0
     with torch.inference_mode():
         outcome = STRATEGIES[strategy.name](pool, strategy)
-    runs = strategy.k if strategy.name == "single" else 1  # the mean over k single runs is worth one run
+    runs = (
+        strategy.k if strategy.name == "single" else 1
+    )  # the mean over k single runs is worth one run
     return replace(outcome, cost=(len(pool.used) + pool.spent) / runs)
 
 
@@ -155,7 +159,17 @@ def _merged(pool: Pool, how: Strategy) -> list[State]:
 STRATEGIES: dict[str, Callable[[Pool, Strategy], Outcome]] = {
     function.__name__: function
     for function in (
-        *(single, vote, best_agreed, early_plan, early_steady, merge, merge_all, merge_vote, merge_until_agreed),
+        *(
+            single,
+            vote,
+            best_agreed,
+            early_plan,
+            early_steady,
+            merge,
+            merge_all,
+            merge_vote,
+            merge_until_agreed,
+        ),
         *(branch_late, random_layers, short_runs.nearest, short_runs.recognised),
         *(accounts.noisy_mean, accounts.linger, accounts.vote_midway),
     )

@@ -63,7 +63,9 @@ def task_names(which: str | list[str] = "all") -> list[str]:
     if Path(which).is_dir():
         return recorded().names_of(which)
     if which not in (*SPLITS, "all"):
-        raise ValueError(f"unknown split {which!r}; expected in-domain, out-of-domain, all, or a VBVR-Bench folder")
+        raise ValueError(
+            f"unknown split {which!r}; expected in-domain, out-of-domain, all, or a VBVR-Bench folder"
+        )
     return [name for name, task in TASKS.items() if which in ("all", task.split)]
 
 

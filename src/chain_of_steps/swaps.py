@@ -37,9 +37,13 @@ class SwapLayer:
 
     def __post_init__(self):
         if self.variant not in VARIANTS:
-            raise ValueError(f"unknown variant {self.variant!r}; expected one of {', '.join(VARIANTS)}")
+            raise ValueError(
+                f"unknown variant {self.variant!r}; expected one of {', '.join(VARIANTS)}"
+            )
 
-    def apply(self, own: Mapping[int, Tensor], donor: Mapping[int, Tensor], tokens: Tensor | None = None) -> Tensor:
+    def apply(
+        self, own: Mapping[int, Tensor], donor: Mapping[int, Tensor], tokens: Tensor | None = None
+    ) -> Tensor:
         """The new state (N, D).
 
         Args:
@@ -55,6 +59,8 @@ class SwapLayer:
             new = here + self.amount * (donor[k] - here)
         else:
             direction = torch.randn(here.shape, generator=generator("swap", self.seed, k)).to(here)
-            length = (donor[k] - here).norm(dim=1, keepdim=True) / direction.norm(dim=1, keepdim=True)
+            length = (donor[k] - here).norm(dim=1, keepdim=True) / direction.norm(
+                dim=1, keepdim=True
+            )
             new = here + length * direction
         return new if tokens is None else torch.where(tokens.to(here.device)[:, None], new, here)

@@ -34,7 +34,9 @@ class Experiment(Protocol):
 
     def evaluations(self, runs: list) -> int: ...
 
-    def results(self, runs: list, count: Callable[[], None] | None = None) -> Iterator[tuple[Any, dict]]: ...
+    def results(
+        self, runs: list, count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Any, dict]]: ...
 
 
 def common(name: str, model: VideoModel, schedule: Schedule) -> dict:
@@ -92,9 +94,15 @@ def sweep(
     total = sum(map(experiment.evaluations, groups))
     bar = progress(total=total, unit="evaluation") if progress and groups else None
     if executor != "local":
-        results = (cluster.Ray() if executor == "ray" else executor).results(experiment, groups, bar)
+        results = (cluster.Ray() if executor == "ray" else executor).results(
+            experiment, groups, bar
+        )
     else:
-        results = _in_processes(experiment, groups, workers, bar) if workers > 1 else _here(experiment, groups, bar)
+        results = (
+            _in_processes(experiment, groups, workers, bar)
+            if workers > 1
+            else _here(experiment, groups, bar)
+        )
     for run, result in results:
         store.put(identities[run], result)
     return [store.get(identities[run]) for run in runs]
@@ -105,7 +113,9 @@ def _here(experiment: Experiment, groups: list[list], bar: Any) -> Iterator[tupl
         yield from experiment.results(group, bar.update if bar else None)
 
 
-def _in_processes(experiment: Experiment, groups: list[list], workers: int, bar: Any) -> Iterator[tuple[Any, dict]]:
+def _in_processes(
+    experiment: Experiment, groups: list[list], workers: int, bar: Any
+) -> Iterator[tuple[Any, dict]]:
     """Groups are shared out to forked processes, which inherit the model; results come back group by group."""
     global _forked
     _forked = experiment
@@ -188,7 +198,9 @@ class _Tree:
     budget: int
     count: Callable[[], None] | None
 
-    def descend(self, state: State, path: Trajectory, members: dict[int, Branch]) -> Iterator[tuple[int, Trajectory]]:
+    def descend(
+        self, state: State, path: Trajectory, members: dict[int, Branch]
+    ) -> Iterator[tuple[int, Trajectory]]:
         """Runs all members, which have agreed so far, from `state` on; `path` is what they have seen."""
         groups = _groups(state.step, members, self.schedule.steps, self.condition.shape[2])
         going_on = {index for group in groups.values() for index in group}
@@ -198,13 +210,21 @@ class _Tree:
             ends.cells, ends.energy = state.cells, state.energy
             yield index, ends
         for number, (edits, group) in enumerate(groups.items()):
-            here = state if number == len(groups) - 1 else state.copy()  # the last may use the state up
+            here = (
+                state if number == len(groups) - 1 else state.copy()
+            )  # the last may use the state up
             yield from self.descend(*self._step(here, path, edits), group)
 
-    def _step(self, state: State, path: Trajectory, edits: tuple[Edit, ...]) -> tuple[State, Trajectory]:
+    def _step(
+        self, state: State, path: Trajectory, edits: tuple[Edit, ...]
+    ) -> tuple[State, Trajectory]:
         x, x0_hat = advance(self.model, self.condition, self.schedule, state, edits)
-        seen = [*path.watched, self.watch(state.step - 1, x, x0_hat)] if self.watch else path.watched
-        longer = replace(path, latents=[*path.latents, x], x0_hats=[*path.x0_hats, x0_hat], watched=seen)
+        seen = (
+            [*path.watched, self.watch(state.step - 1, x, x0_hat)] if self.watch else path.watched
+        )
+        longer = replace(
+            path, latents=[*path.latents, x], x0_hats=[*path.x0_hats, x0_hat], watched=seen
+        )
         _check_budget(longer, self.budget)
         if self.count is not None:
             self.count()

@@ -13,7 +13,9 @@ FRAMES, SIZE = 13, 48
 
 def trust_table(per_task: int = 8, seed: int = 0) -> pd.DataFrame:
     """Mean score, in [0, 1], of each kind of video (columns) on `per_task` samples of each task (rows)."""
-    return pd.DataFrame({task: _mean_scores(task, per_task, seed) for task in suites.TASKS}).T.rename_axis("task")
+    return pd.DataFrame(
+        {task: _mean_scores(task, per_task, seed) for task in suites.TASKS}
+    ).T.rename_axis("task")
 
 
 def trial_videos(sample: Sample, other: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -27,7 +29,9 @@ def trial_videos(sample: Sample, other: Sample, rng: np.random.Generator) -> dic
     middle = FRAMES // 2
     videos = {
         "ground truth": truth,
-        "half done": np.concatenate([truth[:middle], np.repeat(truth[middle : middle + 1], FRAMES - middle, axis=0)]),
+        "half done": np.concatenate(
+            [truth[:middle], np.repeat(truth[middle : middle + 1], FRAMES - middle, axis=0)]
+        ),
         "frozen first frame": still,
         "noise": rng.integers(0, 256, truth.shape, dtype=np.uint8),
         "black": np.zeros_like(truth),
@@ -46,7 +50,9 @@ def wrong_answer(sample: Sample) -> Candidate | None:
         return next(c for c in sample.candidates if c.kind != "valid")
     start, goal = sample.state["start"], sample.state["goal"]
     straight = abs(start[0] - goal[0]) + abs(start[1] - goal[1])
-    if 0 in (start[0] - goal[0], start[1] - goal[1]) and any(len(c.answer) - 1 == straight for c in sample.valid):
+    if 0 in (start[0] - goal[0], start[1] - goal[1]) and any(
+        len(c.answer) - 1 == straight for c in sample.valid
+    ):
         return None
     return Candidate("straight line", "illegal", [start, goal])
 

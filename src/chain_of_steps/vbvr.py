@@ -63,10 +63,16 @@ class Case:
         return self._file("ground_truth.mp4")
 
     def _file(self, name: str) -> Path | None:
-        return self.folder / name if self.folder is not None and (self.folder / name).is_file() else None
+        return (
+            self.folder / name
+            if self.folder is not None and (self.folder / name).is_file()
+            else None
+        )
 
 
-def export_suite(samples_by_task: dict[str, list[Sample]], out: str | Path, size: int = 480, frames: int = 13) -> None:
+def export_suite(
+    samples_by_task: dict[str, list[Sample]], out: str | Path, size: int = 480, frames: int = 13
+) -> None:
     """Writes samples of the mini suite as a VBVR-Bench folder; `read_suite` gives the same samples back.
 
     An export that was interrupted is completed by calling it again; the files come out the same.
@@ -80,18 +86,26 @@ def export_suite(samples_by_task: dict[str, list[Sample]], out: str | Path, size
         ValueError: if a task is unknown, size or frames do not fit, or `out` already holds other samples.
     """
     if frames < 5 or frames % 4 != 1:
-        raise ValueError(f"{frames} frames do not fit a video model; expected 4 k + 1 of them: 5, 9, 13, ...")
+        raise ValueError(
+            f"{frames} frames do not fit a video model; expected 4 k + 1 of them: 5, 9, 13, ..."
+        )
     if size < 16 or size % 16:
-        raise ValueError(f"frames of {size} x {size} pixels do not fit a video model; expected a multiple of 16")
+        raise ValueError(
+            f"frames of {size} x {size} pixels do not fit a video model; expected a multiple of 16"
+        )
     records: dict[Path, tuple[Sample, str]] = {}
     for task, samples in samples_by_task.items():
         suites.find(task)
         for i, sample in enumerate(samples):
             if sample.task != task:
-                raise ValueError(f"sample {i} of {task} is a sample of {sample.task}; list it there")
+                raise ValueError(
+                    f"sample {i} of {task} is a sample of {sample.task}; list it there"
+                )
             folder = _task_folder(out, suites.TASKS[task].split, task) / f"{i:05d}"
             records[folder] = sample, json.dumps(_metadata(sample, size, frames), indent=1) + "\n"
-    _refuse_other_samples(Path(out), {folder: metadata for folder, (_, metadata) in records.items()})
+    _refuse_other_samples(
+        Path(out), {folder: metadata for folder, (_, metadata) in records.items()}
+    )
     for folder, (sample, metadata) in records.items():
         _write_sample(folder, sample, metadata, sample.render(size=size, frames=frames))
 
@@ -111,7 +125,9 @@ def read_suite(folder: str | Path) -> list[Case]:
     for split, name in SPLIT_FOLDERS.items():
         for task in _subfolders(folder / name):
             if not task.name.endswith(TASK_SUFFIX):
-                raise ValueError(f"{task} does not belong here; expected folders named <task>{TASK_SUFFIX}")
+                raise ValueError(
+                    f"{task} does not belong here; expected folders named <task>{TASK_SUFFIX}"
+                )
             cases += _read_task(task, split)
     if not cases:
         raise ValueError(f"{folder} has another layout; expected {LAYOUT}")
@@ -133,7 +149,9 @@ def write_model_video(out: str | Path, case: Case, frames: np.ndarray, fps: int 
         ValueError: if the proportions differ: borders and distortion cost most of EvalKit's score.
     """
     height, width = case.first_frame.shape[:2]
-    if abs(frames.shape[2] / frames.shape[1] * height / width - 1.0) > 0.02:  # sides are rounded to what a model takes
+    if (
+        abs(frames.shape[2] / frames.shape[1] * height / width - 1.0) > 0.02
+    ):  # sides are rounded to what a model takes
         raise ValueError(
             f"a video of {frames.shape[2]} x {frames.shape[1]} pixels does not have the proportions of the case's "
             f"first frame, {width} x {height}; generate it in those"
@@ -184,10 +202,16 @@ def _write_sample(folder: Path, sample: Sample, metadata: str, clip: np.ndarray)
 
 def _refuse_other_samples(out: Path, wanted: dict[Path, str]) -> None:
     """Raises if a sample folder under `out` is not among the wanted ones or holds other metadata."""
-    for folder in (path for name in SPLIT_FOLDERS.values() for path in out.glob(f"{name}/[!.]*/[!.]*")):
+    for folder in (
+        path for name in SPLIT_FOLDERS.values() for path in out.glob(f"{name}/[!.]*/[!.]*")
+    ):
         path = folder / "metadata.json"
-        if folder not in wanted or (path.is_file() and path.read_text(encoding="utf-8") != wanted[folder]):
-            raise ValueError(f"{out} already holds other samples, such as {folder}; give a new folder")
+        if folder not in wanted or (
+            path.is_file() and path.read_text(encoding="utf-8") != wanted[folder]
+        ):
+            raise ValueError(
+                f"{out} already holds other samples, such as {folder}; give a new folder"
+            )
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -204,13 +228,18 @@ def _read_task(folder: Path, split: str) -> list[Case]:
             f"{found}; expected folders 00000, 00001, ... in each task, with first_frame.png and prompt.txt"
         )
     task = folder.name.removesuffix(TASK_SUFFIX)
-    return [Case(split, task, path.name, _read_prompt(path), path, _read_sample(path)) for path in samples]
+    return [
+        Case(split, task, path.name, _read_prompt(path), path, _read_sample(path))
+        for path in samples
+    ]
 
 
 def _read_prompt(folder: Path) -> str:
     for name in ("first_frame.png", "prompt.txt"):
         if not (folder / name).is_file():
-            raise ValueError(f"sample {folder} has no {name}; a model needs the given frame and the prompt")
+            raise ValueError(
+                f"sample {folder} has no {name}; a model needs the given frame and the prompt"
+            )
     try:
         return (folder / "prompt.txt").read_text(encoding="utf-8").strip()
     except UnicodeDecodeError as error:
@@ -233,7 +262,9 @@ def _read_sample(folder: Path) -> Sample | None:
     except (ValueError, KeyError, TypeError):
         intact = False
     if not intact:
-        raise ValueError(f"{path} is damaged or was changed; export the suite again, or delete it to do without")
+        raise ValueError(
+            f"{path} is damaged or was changed; export the suite again, or delete it to do without"
+        )
     return sample
 
 

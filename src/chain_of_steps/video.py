@@ -29,7 +29,10 @@ def write_video(path: str | Path, frames: np.ndarray, fps: int = 16) -> None:
         ValueError: if the frames have another shape or type, or an odd side.
     """
     _check(frames)
-    with atomic(path) as temporary, av.open(str(temporary), "w", format="mp4", options=MUXER) as container:
+    with (
+        atomic(path) as temporary,
+        av.open(str(temporary), "w", format="mp4", options=MUXER) as container,
+    ):
         stream = container.add_stream("libx264", rate=fps, options=ENCODER)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
@@ -53,7 +56,9 @@ def read_video(path: str | Path) -> np.ndarray:
     with _opened(path) as (container, stream):
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
         if not frames or len(frames) < stream.frames:
-            raise ValueError(f"{path} ends after {len(frames)} of {stream.frames} frames; make or fetch it again")
+            raise ValueError(
+                f"{path} ends after {len(frames)} of {stream.frames} frames; make or fetch it again"
+            )
     return np.stack(frames)
 
 
@@ -86,12 +91,18 @@ def _opened(path: str | Path) -> Iterator[tuple]:
     except FileNotFoundError:
         raise
     except av.FFmpegError as error:
-        raise ValueError(f"{path} cannot be decoded as a video ({error.strerror}); make or fetch it again") from error
+        raise ValueError(
+            f"{path} cannot be decoded as a video ({error.strerror}); make or fetch it again"
+        ) from error
 
 
 def _check(frames: np.ndarray) -> None:
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not frames.size:
-        raise ValueError(f"frames must be uint8 of shape (F, H, W, 3), not {frames.dtype} of shape {frames.shape}")
+        raise ValueError(
+            f"frames must be uint8 of shape (F, H, W, 3), not {frames.dtype} of shape {frames.shape}"
+        )
     height, width = frames.shape[1:3]
     if height % 2 or width % 2:
-        raise ValueError(f"frames of {width} x {height} pixels cannot be written; H.264 needs even sides")
+        raise ValueError(
+            f"frames of {width} x {height} pixels cannot be written; H.264 needs even sides"
+        )

@@ -11,7 +11,10 @@ from .conditions import Condition
 
 def scales(pipe: Any) -> tuple[int, int]:
     """Pixel frames per latent frame, and pixels per side of a token."""
-    return pipe.vae.config.scale_factor_temporal, pipe.vae_scale_factor_spatial * pipe.transformer.config.patch_size[1]
+    return (
+        pipe.vae.config.scale_factor_temporal,
+        pipe.vae_scale_factor_spatial * pipe.transformer.config.patch_size[1],
+    )
 
 
 def statistics(vae: Any) -> tuple[Tensor, Tensor]:
@@ -19,9 +22,13 @@ def statistics(vae: Any) -> tuple[Tensor, Tensor]:
     return torch.tensor(vae.config.latents_mean), torch.tensor(vae.config.latents_std)
 
 
-def words(pipe: Any, prompt: str, picture: Image.Image, tokens: int, device: torch.device) -> dict[str, Any]:
+def words(
+    pipe: Any, prompt: str, picture: Image.Image, tokens: int, device: torch.device
+) -> dict[str, Any]:
     """Text states of the prompt and of the empty one, and what an image encoder sees where there is one."""
-    states, negative = pipe.encode_prompt(prompt, negative_prompt="", max_sequence_length=tokens, device=device)
+    states, negative = pipe.encode_prompt(
+        prompt, negative_prompt="", max_sequence_length=tokens, device=device
+    )
     dtype, seen = pipe.transformer.dtype, None
     if pipe.transformer.config.image_dim is not None:
         seen = pipe.encode_image(picture, device).to(dtype)
@@ -59,4 +66,6 @@ def ask(
         times = times.flatten().expand(x.shape[0], -1)  # (B, N)
     text = condition.prompt if guided else condition.negative
     with expert.cache_context("cond" if guided else "uncond"):
-        return expert(x.to(dtype), times.to(x.device), text, condition.image_tokens, return_dict=False)[:1]
+        return expert(
+            x.to(dtype), times.to(x.device), text, condition.image_tokens, return_dict=False
+        )[:1]

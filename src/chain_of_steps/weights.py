@@ -14,9 +14,13 @@ def check_device(device: str) -> None:
     try:
         kind = torch.device(device).type
     except RuntimeError:
-        raise ValueError(f"unknown device {device!r}; expected cpu, cuda, or cuda:1 and so on") from None
+        raise ValueError(
+            f"unknown device {device!r}; expected cpu, cuda, or cuda:1 and so on"
+        ) from None
     if kind == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"there is no GPU for device {device!r} that torch {torch.__version__} can use; take cpu")
+        raise ValueError(
+            f"there is no GPU for device {device!r} that torch {torch.__version__} can use; take cpu"
+        )
 
 
 def refuse_gaps(module: torch.nn.Module, folder: Path) -> None:
@@ -53,10 +57,16 @@ def refuse_missing(folder: Path, given: tuple[str, ...] = ()) -> None:
     try:
         index = dict(json.loads((folder / "model_index.json").read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{folder / 'model_index.json'} cannot be read ({error}); fetch the model again") from error
-    for name in (name for name, kind in index.items() if isinstance(kind, list) and kind[:1] != [None]):
+        raise ValueError(
+            f"{folder / 'model_index.json'} cannot be read ({error}); fetch the model again"
+        ) from error
+    for name in (
+        name for name, kind in index.items() if isinstance(kind, list) and kind[:1] != [None]
+    ):
         if not (folder / name).is_dir():
-            raise ValueError(f"{folder} lacks the folder {name!r}, which its model_index.json names; fetch it again")
+            raise ValueError(
+                f"{folder} lacks the folder {name!r}, which its model_index.json names; fetch it again"
+            )
         for file in (folder / name).glob("*.index.json") if name not in given else ():
             wanted = set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values())
             if gone := sorted(each for each in wanted if not (file.parent / each).is_file()):
@@ -77,11 +87,17 @@ def refuse_code_and_strays(folder: Path) -> None:
         ValueError: that names the file.
     """
     if code := sorted(folder.rglob("*.py")):
-        raise ValueError(f"{code[0]} is code, which a model folder must not bring: it is never run; remove it")
+        raise ValueError(
+            f"{code[0]} is code, which a model folder must not bring: it is never run; remove it"
+        )
     for index in sorted(folder.rglob("*.index.json")):
         try:
             files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{index} is no list of weight files; fetch the model again") from error
+            raise ValueError(
+                f"{index} is no list of weight files; fetch the model again"
+            ) from error
         if strays := sorted(str(name) for name in files if Path(str(name)).name != name):
-            raise ValueError(f"{index} names {strays[0]!r}, which lies outside of its folder; fetch the model again")
+            raise ValueError(
+                f"{index} names {strays[0]!r}, which lies outside of its folder; fetch the model again"
+            )

@@ -16,7 +16,11 @@ from .schedule import Schedule
 from .setting import BEHAVIOURS, MOST_STEPS, Setting, label
 
 WIDE = w.Layout(width="17rem")
-NAMES = {VIEWS[0]: "clean estimate x0_hat", VIEWS[1]: "latent energy (token norms)", VIEWS[2]: "PCA (token colours)"}
+NAMES = {
+    VIEWS[0]: "clean estimate x0_hat",
+    VIEWS[1]: "latent energy (token norms)",
+    VIEWS[2]: "PCA (token colours)",
+}
 MERGES = ("clean estimates", "hidden states of layers")
 
 
@@ -37,7 +41,12 @@ class Explorer:
         self._changes()
         self._looks()
         self.message = w.HTML()
-        above = [self.choice, self.maze.view, w.HBox([self.run_button, self.stop_button, self.progress]), self.message]
+        above = [
+            self.choice,
+            self.maze.view,
+            w.HBox([self.run_button, self.stop_button, self.progress]),
+            self.message,
+        ]
         below = w.HBox([self.text, self.load_button])
         self.view = w.VBox([*above, w.HBox([self.change, self.look]), below])
 
@@ -50,7 +59,9 @@ class Explorer:
         self.task = w.Dropdown(options=[*suites.TASKS, "a maze of my own"], description="puzzle")
         self.index = w.BoundedIntText(0, 0, 9999, description="sample")
         self.seed = w.BoundedIntText(0, 0, 10**6, description="seed")
-        self.steps = w.IntSlider(self.schedule.steps, 2, MOST_STEPS, description="steps", continuous_update=False)
+        self.steps = w.IntSlider(
+            self.schedule.steps, 2, MOST_STEPS, description="steps", continuous_update=False
+        )
         self.run_button = w.Button(description="run", button_style="primary")
         self.stop_button = w.Button(description="stop", disabled=True)
         self.progress = w.IntProgress(0, 0, 1, description="")
@@ -67,12 +78,20 @@ class Explorer:
         layers = self.model.layers
         self.mode = w.Dropdown(options=MODES, description="noise", layout=WIDE)
         self.swaps = w.Checkbox(False, description="swap in another seed's state", indent=False)
-        self.swap_step = w.BoundedIntText(0, 0, self.schedule.steps - 1, description="at step", layout=WIDE)
-        self.swap_layer = w.BoundedIntText(layers // 2, 0, layers - 1, description="after layer", layout=WIDE)
+        self.swap_step = w.BoundedIntText(
+            0, 0, self.schedule.steps - 1, description="at step", layout=WIDE
+        )
+        self.swap_layer = w.BoundedIntText(
+            layers // 2, 0, layers - 1, description="after layer", layout=WIDE
+        )
         self.merge = w.IntSlider(1, 1, 5, description="seeds", layout=WIDE)
         self.merge_what = w.Dropdown(options=MERGES, description="merge", layout=WIDE)
         self.merge_layers = w.IntRangeSlider(
-            value=(0, layers - 1), min=0, max=layers - 1, description="layers", layout=w.Layout(width="17rem")
+            value=(0, layers - 1),
+            min=0,
+            max=layers - 1,
+            description="layers",
+            layout=w.Layout(width="17rem"),
         )
         parts = [self.mode, self.cells.view, self.swaps, self.swap_step, self.swap_layer]
         merging = [self.merge_what, self.merge, self.merge_layers]
@@ -90,23 +109,33 @@ class Explorer:
     def _looks(self) -> None:
         layers = self.model.layers
         self.step = w.IntSlider(0, 0, self.schedule.steps - 1, description="step")
-        self.frame = w.IntSlider(self.model.latent_frames - 1, 0, self.model.latent_frames - 1, description="frame")
-        self.view_of = w.Dropdown(options=[(name, view) for view, name in NAMES.items()], description="view")
+        self.frame = w.IntSlider(
+            self.model.latent_frames - 1, 0, self.model.latent_frames - 1, description="frame"
+        )
+        self.view_of = w.Dropdown(
+            options=[(name, view) for view, name in NAMES.items()], description="view"
+        )
         self.layer = w.IntSlider(layers // 2, -1, layers - 1, description="layer")
-        self.left, self.right = (w.Image(width=288, height=288, layout=w.Layout(visibility="hidden")) for _ in range(2))
+        self.left, self.right = (
+            w.Image(width=288, height=288, layout=w.Layout(visibility="hidden")) for _ in range(2)
+        )
         self.question, self.chart = w.HTML(), w.HTML()
         for slider in (self.step, self.frame, self.view_of, self.layer):
             slider.observe(lambda _: self.draw(), "value")
         self.behaviours = w.SelectMultiple(options=BEHAVIOURS, description="I see", rows=6)
         self.label_button = w.Button(description="save label")
         self.label_button.on_click(lambda _: self._guarded(self._label))
-        pictures = w.HBox([w.VBox([w.HTML("clean"), self.left]), w.VBox([w.HTML("changed"), self.right])])
+        pictures = w.HBox(
+            [w.VBox([w.HTML("clean"), self.left]), w.VBox([w.HTML("changed"), self.right])]
+        )
         sliders = [w.HBox([self.step, self.frame]), w.HBox([self.view_of, self.layer])]
         seen = w.HBox([self.behaviours, self.label_button])
         self.look = w.VBox([*sliders, self.question, pictures, self.chart, seen])
         self.text = w.Text(description="share", layout=w.Layout(width="34rem"))
         self.load_button = w.Button(description="load")
-        self.load_button.on_click(lambda _: self._guarded(lambda: self.load(Setting.from_text(self.text.value))))
+        self.load_button.on_click(
+            lambda _: self._guarded(lambda: self.load(Setting.from_text(self.text.value)))
+        )
 
     @property
     def drawing(self) -> bool:
@@ -134,8 +163,16 @@ class Explorer:
         self.task.value = "a maze of my own" if setting.drawn else setting.task
         if setting.drawn:
             self.maze.load(setting.drawn)
-        self.index.value, self.seed.value, self.steps.value = setting.index, setting.seed, setting.steps
-        self.mode.value, self.merge.value, self.swaps.value = setting.mode, setting.merge, setting.swap is not None
+        self.index.value, self.seed.value, self.steps.value = (
+            setting.index,
+            setting.seed,
+            setting.steps,
+        )
+        self.mode.value, self.merge.value, self.swaps.value = (
+            setting.mode,
+            setting.merge,
+            setting.swap is not None,
+        )
         self.merge_what.value = MERGES[setting.merge_layers is not None]
         if setting.merge_layers:
             self.merge_layers.value = setting.merge_layers
@@ -160,11 +197,21 @@ class Explorer:
 
     def _run(self) -> None:
         setting = self.setting()
-        prompt = setting.sample().prompt  # says now what is wrong with it, before anything is stopped
+        prompt = (
+            setting.sample().prompt
+        )  # says now what is wrong with it, before anything is stopped
         self.stop()
-        if self.clean is None or self.clean.setting != setting.clean or self.clean.done < setting.steps:
+        if (
+            self.clean is None
+            or self.clean.setting != setting.clean
+            or self.clean.done < setting.steps
+        ):
             self.clean = Run(self.model, self.schedule, setting.clean, self._reported).start()
-        self.changed = Run(self.model, self.schedule, setting, self._reported).start() if setting.changes else None
+        self.changed = (
+            Run(self.model, self.schedule, setting, self._reported).start()
+            if setting.changes
+            else None
+        )
         self.question.value = f"The model is told: <i>{html.escape(prompt)}</i>"
         self.text.value, self.stop_button.disabled = setting.to_text(), False
         self.step.max, self.progress.max = setting.steps - 1, setting.steps * (1 + setting.changes)
@@ -196,7 +243,9 @@ class Explorer:
                 image.value = b""
             elif self.view_of.value == VIEWS[0] or not run.running or run.ended:
                 image.value = png(run.picture(*place))
-            image.layout.visibility = "visible" if image.value else "hidden"  # a browser marks what is no picture
+            image.layout.visibility = (
+                "visible" if image.value else "hidden"
+            )  # a browser marks what is no picture
         self.chart.value = chart(self.runs, self.step.value)
 
     def _label(self) -> None:

@@ -27,10 +27,15 @@ class Behaviors(StepVisualization):
         right one won; the first solved one where there is none."""
         shown = super().showcase(rows, results)
         indices = corrected_runs([row for row in rows if row["run"]["task"] == CORRECTION])
-        row = next((r for r in rows if r["run"]["task"] == CORRECTION and r["run"]["index"] in indices), None)
+        row = next(
+            (r for r in rows if r["run"]["task"] == CORRECTION and r["run"]["index"] in indices),
+            None,
+        )
         if CORRECTION in shown:
             run = row and self._run(row["run"])
-            shown["corrected"] = self._case(CORRECTION, run, Path(results)) if run else shown[CORRECTION]
+            shown["corrected"] = (
+                self._case(CORRECTION, run, Path(results)) if run else shown[CORRECTION]
+            )
         return shown
 
 
@@ -62,7 +67,11 @@ class WorkingMemory(Perturbation):
         for task in dict.fromkeys(row["run"]["task"] for row in clean):
             own = [row for row in clean if row["run"]["task"] == task]
             row = next((row for row in own if row["result"]["score"] == 1.0), own[0])
-            shown = [run for run in self._runs(self.run_of(row["run"])) if run.design == "clean" or _replaces(run)]
+            shown = [
+                run
+                for run in self._runs(self.run_of(row["run"]))
+                if run.design == "clean" or _replaces(run)
+            ]
             cases += [self._case(_label(run), run, results) for run in shown]
         return cases
 
@@ -74,7 +83,11 @@ class WorkingMemory(Perturbation):
         rng = np.random.default_rng([base.index, 3])
         visible = rng.choice(seen, min(len(hidden), len(seen)), replace=False)
         runs = [base]
-        for design, frames in (("hidden", hidden), ("visible", sorted(visible.tolist())), ("inner", tuple(inner))):
+        for design, frames in (
+            ("hidden", hidden),
+            ("visible", sorted(visible.tolist())),
+            ("inner", tuple(inner)),
+        ):
             for mode in NOISES:
                 noise = tuple(NoiseAtFrame(f, mode=mode, seed=base.seed) for f in frames)
                 runs.append(replace(base, design=design, interventions=noise))

@@ -24,7 +24,15 @@ from ..tasks.base import Sample
 
 OTHER_SEEDS = 500  # how far from its own seed a sample is run again
 LONG = 12  # steps of a maze's solution from which it counts as hard; arXiv 2603.30043 finds its threshold there
-CLEAN = ("single", "vote", "best_agreed", "early_plan", "early_steady", "vote_midway", "branch_late")
+CLEAN = (
+    "single",
+    "vote",
+    "best_agreed",
+    "early_plan",
+    "early_steady",
+    "vote_midway",
+    "branch_late",
+)
 SHORT = ("nearest", "recognised")  # clean generations too, of `steps` steps
 
 
@@ -106,7 +114,9 @@ class Ensemble:
         """
         groups = self.catalogue(window, early)
         if best not in groups["own"]:
-            raise ValueError(f"unknown strategy {best!r}; expected one of {', '.join(groups['own'])}")
+            raise ValueError(
+                f"unknown strategy {best!r}; expected one of {', '.join(groups['own'])}"
+            )
         table = [*groups["table"].values(), groups["own"][best]]
         closer = [s for name in ("control", "ablation", "account") for s in groups[name].values()]
         ours = [groups["table"]["single"], *groups["own"].values()]
@@ -114,14 +124,22 @@ class Ensemble:
         for task in names:
             runs += [Run(task, i, suite_seed, i, s) for i in range(samples_per_task) for s in table]
         for task in (task for task in deep if task in names):  # compared with the table's rows
-            runs += [Run(task, i, suite_seed, i, s) for i in range(min(deep[task], samples_per_task)) for s in closer]
+            runs += [
+                Run(task, i, suite_seed, i, s)
+                for i in range(min(deep[task], samples_per_task))
+                for s in closer
+            ]
         for task in (task for task in again if task in names):
             count = min(again[task], samples_per_task)
-            runs += [Run(task, i, suite_seed, i + OTHER_SEEDS, s) for i in range(count) for s in table]
+            runs += [
+                Run(task, i, suite_seed, i + OTHER_SEEDS, s) for i in range(count) for s in table
+            ]
         rivals = [*(groups["table"][name] for name in RIVALS), groups["own"][best]]
         for task, count in contest.items():
             runs += [
-                Run(task, i, suite_seed, i, s) for i in _hard(task, samples_per_task, count, suite_seed) for s in rivals
+                Run(task, i, suite_seed, i, s)
+                for i in _hard(task, samples_per_task, count, suite_seed)
+                for s in rivals
             ]
         for task, count in choosing.items():
             runs += [Run(task, i, suite_seed, i, s, "choosing") for i in range(count) for s in ours]
@@ -145,7 +163,9 @@ class Ensemble:
             clean[of] = max(clean.get(of, 0), s.k if s.name in (*CLEAN, *SHORT) else 0)
         return sum(of * k for of, k in clean.items()) + sum(at_most(s, steps) for s in strategies)
 
-    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+    def results(
+        self, runs: list[Run], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every run; all share a base.
 
         Fields: `scores`, `answers` (candidate index, -1 for none) and `shown` (its kind) of every final video that
@@ -168,13 +188,27 @@ class Ensemble:
     def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
         """The first maze that merged clean estimates solve and at most one of three single runs; else the first row."""
         tested = (
-            row for row in rows if row["run"]["partition"] == "test" and row["run"]["seed"] == row["run"]["index"]
+            row
+            for row in rows
+            if row["run"]["partition"] == "test" and row["run"]["seed"] == row["run"]["index"]
         )
         runs = {self.run_of(row["run"]): row["result"] for row in tested}
-        single = {run.base: result["score"] for run, result in runs.items() if run.strategy.name == "single"}
-        shown = next(s for s in (run.strategy for run in runs) if (s.name, s.merge, s.k) == ("merge", "x0_hat", 3))
+        single = {
+            run.base: result["score"]
+            for run, result in runs.items()
+            if run.strategy.name == "single"
+        }
+        shown = next(
+            s
+            for s in (run.strategy for run in runs)
+            if (s.name, s.merge, s.k) == ("merge", "x0_hat", 3)
+        )
         merged = [run for run in runs if run.strategy == shown]  # the table's: it comes first
-        wins = [run for run in merged if run.task == "maze" and runs[run]["score"] == 1.0 and single[run.base] < 0.5]
+        wins = [
+            run
+            for run in merged
+            if run.task == "maze" and runs[run]["score"] == 1.0 and single[run.base] < 0.5
+        ]
         return self._cases((wins or merged)[0], results)
 
     def _cases(self, run: Run, results: str | Path) -> list[Case]:
@@ -194,7 +228,9 @@ class Ensemble:
         if number < run.strategy.k:
             states = [pool.at(Member(number), s + 1) for s in range(self.schedule.steps)]
             return np.stack([self.model.decode(state.x0_hat) for state in states])
-        return np.stack([self.model.decode(x0_hat) for x0_hat in _merged_estimates(pool, run.strategy)])
+        return np.stack(
+            [self.model.decode(x0_hat) for x0_hat in _merged_estimates(pool, run.strategy)]
+        )
 
     def _sample(self, run: Run, away: int = 0) -> Sample:
         return suites.draw_one(run.task, run.index + away, run.suite_seed, run.partition)
@@ -247,6 +283,11 @@ def _merged_estimates(pool: Pool, strategy: Strategy) -> list[Tensor]:
     states, members, x0_hats = [pool.at(m, 0) for m in strategy.members], strategy.members, []
     for s in range(pool.schedule.steps):
         alone = s >= strategy.steps
-        pool.merge(members[:1] if alone else members, states[:1] if alone else states, merge_of(strategy), s + 1)
+        pool.merge(
+            members[:1] if alone else members,
+            states[:1] if alone else states,
+            merge_of(strategy),
+            s + 1,
+        )
         x0_hats.append(states[0].x0_hat)
     return x0_hats

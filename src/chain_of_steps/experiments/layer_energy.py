@@ -50,7 +50,11 @@ class LayerEnergy:
     @checked
     def plan(self, tasks: list[str], samples_per_task: int, suite_seed: int) -> list[Run]:
         """All runs."""
-        return [Run(task, i, suite_seed, i) for task in suites.task_names(tasks) for i in range(samples_per_task)]
+        return [
+            Run(task, i, suite_seed, i)
+            for task in suites.task_names(tasks)
+            for i in range(samples_per_task)
+        ]
 
     def identity(self, run: Run) -> dict:
         """Everything that determines a row, as plain JSON data."""
@@ -60,7 +64,9 @@ class LayerEnergy:
         """How many model evaluations `results` makes."""
         return self.schedule.steps * len(runs)
 
-    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+    def results(
+        self, runs: list[Run], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Run, dict]]:
         """Yields the curves of every run, each (S, 1 + L), the input of the first block first.
 
         Fields: `norm`, mean L2 norm over channels of all tokens (paper, figure 6a); `channel_variance`, variance over
@@ -116,10 +122,15 @@ class LayerEnergy:
 def maps_of(states: Tensor, side: int) -> dict[str, Tensor]:
     """Norms and principal components of hidden states (S, 1 + L, F, h w, D), as maps of `side` tokens a side, fp16."""
     flat = states.flatten(0, 3)
-    centred = flat / flat.norm(dim=1, keepdim=True).clamp_min(1e-6)  # direction only: norms have their own map
+    centred = flat / flat.norm(dim=1, keepdim=True).clamp_min(
+        1e-6
+    )  # direction only: norms have their own map
     centred = centred - centred.mean(0)
     _, vectors = torch.linalg.eigh((centred.T @ centred).double())
     axes = vectors[:, -3:].flip(1).float()  # (D, 3), the largest first
     axes = axes * axes.sum(0).sign()  # eigenvectors have no sign of their own
     colours = (centred @ axes).unflatten(0, (*states.shape[:3], side, side))
-    return {"norm": states.norm(dim=-1).unflatten(3, (side, side)).half(), "colours": colours.half().contiguous()}
+    return {
+        "norm": states.norm(dim=-1).unflatten(3, (side, side)).half(),
+        "colours": colours.half().contiguous(),
+    }

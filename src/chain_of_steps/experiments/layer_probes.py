@@ -79,28 +79,42 @@ class LayerProbes:
         """How many model evaluations `results` makes: with the trained network and, for one floor, a random one."""
         return (1 + needs_random(runs)) * runs[0].samples * self.schedule.steps
 
-    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+    def results(
+        self, runs: list[Run], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every probe; all share a base.
 
         Fields: `step` of the probes; by step and sample, read off a probe that never saw the sample, `hits` of
         `positives` and `rejections` of `negatives`; and `right`, whether the sample's run ended with the right answer.
         """
         run, steps = runs[0], range(0, self.schedule.steps, runs[0].step_stride)
-        samples = [suites.draw_one(run.task, i, run.suite_seed, run.partition) for i in range(run.samples)]
+        samples = [
+            suites.draw_one(run.task, i, run.suite_seed, run.partition) for i in range(run.samples)
+        ]
         watch = partial(look, self.model, self.schedule, steps=steps, count=count)
         seen = [watch(sample, i) for i, sample in enumerate(samples)]
         with shaken(self.model):
-            blind = [watch(sample, i) for i, sample in enumerate(samples)] if needs_random(runs) else seen
+            blind = (
+                [watch(sample, i) for i, sample in enumerate(samples)]
+                if needs_random(runs)
+                else seen
+            )
         finals = [self.model.decode(one["final"])[-1] for one in seen]
-        right = [sample.answer_index(final) == 0 for sample, final in zip(samples, finals, strict=True)]
+        right = [
+            sample.answer_index(final) == 0 for sample, final in zip(samples, finals, strict=True)
+        ]
         for r in runs:
-            labels = np.stack([self._labels(r.label, s, f) for s, f in zip(samples, finals, strict=True)])  # (n, h w)
+            labels = np.stack(
+                [self._labels(r.label, s, f) for s, f in zip(samples, finals, strict=True)]
+            )  # (n, h w)
             if r.source == "shuffled":
                 labels = labels[np.random.default_rng(0).permutation(len(labels))]
             counts = []
             for step in steps:
                 place = (step, r.source, self.layers // 2, self.layers - 1)
-                states = np.stack([features(one, other, *place) for one, other in zip(seen, blind, strict=True)])
+                states = np.stack(
+                    [features(one, other, *place) for one, other in zip(seen, blind, strict=True)]
+                )
                 counts.append(probe(states, labels))
             by_step = {name: [count[name] for count in counts] for name in counts[0]}
             yield r, {"step": list(steps), "right": right} | by_step

@@ -64,7 +64,15 @@ class Run:
     @property
     def base(self) -> tuple:
         """Runs of equal base share receiver, donors and their states."""
-        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.step, self.random
+        return (
+            self.task,
+            self.index,
+            self.suite_seed,
+            self.partition,
+            self.seed,
+            self.step,
+            self.random,
+        )
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,11 @@ class Party:
 
     def states(self, step: int, guided: bool = True) -> dict[int, Tensor]:
         """Those of one step and pass by layer, -1 to L - 1."""
-        return {s.layer: state for s, state in self.captured.items() if (s.step, s.guided) == (step, guided)}
+        return {
+            s.layer: state
+            for s, state in self.captured.items()
+            if (s.step, s.guided) == (step, guided)
+        }
 
 
 @dataclass(frozen=True)
@@ -129,7 +141,9 @@ class LayerSwaps:
             ValueError: if the schedule has no such step.
         """
         if beyond := [step for step in steps if not 0 <= step < self.schedule.steps]:
-            raise ValueError(f"there is no step {beyond[0]}; expected 0 to {self.schedule.steps - 1}")
+            raise ValueError(
+                f"there is no step {beyond[0]}; expected 0 to {self.schedule.steps - 1}"
+            )
         runs = []
         for task in suites.task_names(list(pairs)):
             for i in range(pairs[task]):
@@ -138,15 +152,26 @@ class LayerSwaps:
                     runs += [Run(*base, "state", where, final=True) for where in WHERE]
                     runs += [Run(*base, variant, "all") for variant in ("delta", "blend")]
                     runs += [Run(*base, "delta", "answer")]
-                    runs += [Run(*base, "state", "answer", "stranger", True), Run(*base, "noise", "answer", final=True)]
+                    runs += [
+                        Run(*base, "state", "answer", "stranger", True),
+                        Run(*base, "noise", "answer", final=True),
+                    ]
                     runs += [Run(*base, "held", where, final=True) for where in WHERE]
                     if suites.TASKS[task].module == "mark_object":
-                        runs += [Run(*base, v, where, "exchanged", True) for v in ("state", "held") for where in WHERE]
+                        runs += [
+                            Run(*base, v, where, "exchanged", True)
+                            for v in ("state", "held")
+                            for where in WHERE
+                        ]
                 runs += [Run(task, i, suite_seed, i, steps[0], random=True)]
             for i in range(map_pairs.get(task, 0)):
                 for step in range(0, self.schedule.steps, map_stride):
                     base = (task, i, suite_seed, i, step)
-                    runs += [Run(*base, v, where, final=True) for v in ("state", "held") for where in WHERE[1:]]
+                    runs += [
+                        Run(*base, v, where, final=True)
+                        for v in ("state", "held")
+                        for where in WHERE[1:]
+                    ]
         return list(dict.fromkeys(runs))
 
     def identity(self, run: Run) -> dict:
@@ -156,10 +181,16 @@ class LayerSwaps:
     def evaluations(self, runs: list[Run]) -> int:
         """How many model evaluations `results` makes if both clean runs are right; a patched one counts as half."""
         left = self.schedule.steps - runs[0].step - 1
-        patched = self.layers * sum(1 + 2 * left * run.final + (run.variant == "held") for run in runs) // 2
+        patched = (
+            self.layers
+            * sum(1 + 2 * left * run.final + (run.variant == "held") for run in runs)
+            // 2
+        )
         return patched + (1 + len({"twin", *(run.donor for run in runs)})) * self.schedule.steps
 
-    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+    def results(
+        self, runs: list[Run], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every run; all share a base.
 
         Fields: `answers` of the two clean runs, and the two `right` answers, as the receiver's candidates. Where these
@@ -202,7 +233,9 @@ class LayerSwaps:
     def target(self, sample: Sample) -> int:
         """Which of the receiver's candidates is the donor's answer: the first wrong one."""
         if sample.module not in MODULES:
-            raise ValueError(f"{sample.task} has no twin; expected a task of {' or '.join(MODULES)}")
+            raise ValueError(
+                f"{sample.task} has no twin; expected a task of {' or '.join(MODULES)}"
+            )
         return next(i for i, candidate in enumerate(sample.candidates) if candidate.kind == "wrong")
 
     def board(self, sample: Sample, donor: str, run: Run) -> Sample:
@@ -212,41 +245,61 @@ class LayerSwaps:
         return {"twin": counterfactual, "exchanged": exchanged}[donor](sample, self.target(sample))
 
     @torch.inference_mode()
-    def _party(self, board: Sample, reader: Sample, run: Run, later: bool = False) -> tuple[Party, State]:
+    def _party(
+        self, board: Sample, reader: Sample, run: Run, later: bool = False
+    ) -> tuple[Party, State]:
         """A clean run on `board`, its answer read as one of `reader`'s candidates; and where it stood at the step."""
-        condition, last = self.model.prepare_sample(board), self.schedule.steps if later else run.step
+        condition, last = (
+            self.model.prepare_sample(board),
+            self.schedule.steps if later else run.step,
+        )
         with capture(self.model, lambda site: run.step <= site.step <= last) as captured:
             clean = generate(self.model, condition, self.schedule, run.seed, keep_states=True)
         answer = _shown(self.model.decode(clean.latents[-1])[-1], (board,), reader)
         return Party(condition, captured, clean.x0_hats[run.step], answer), clean.states[run.step]
 
     @torch.inference_mode()
-    def _patched(self, layer: int, run: Run, own: Party, donor: Party, tokens: Tensor, state: State) -> Patched:
+    def _patched(
+        self, layer: int, run: Run, own: Party, donor: Party, tokens: Tensor, state: State
+    ) -> Patched:
         """The receiver's run, swapped at one layer of one step: the step begins at that layer."""
         here, states = state.copy(), own.states(run.step)
-        changed = SwapLayer(layer, run.variant, seed=run.seed).apply(states, donor.states(run.step), tokens)
-        with start_at(self.model, layer, {True: changed, False: own.states(run.step, guided=False).get(layer)}):
+        changed = SwapLayer(layer, run.variant, seed=run.seed).apply(
+            states, donor.states(run.step), tokens
+        )
+        with start_at(
+            self.model, layer, {True: changed, False: own.states(run.step, guided=False).get(layer)}
+        ):
             _, x0_hat = advance(self.model, own.condition, self.schedule, here)
         rest = denoise(self.model, own.condition, self.schedule, here) if run.final else None
         return Patched(x0_hat, rest and rest.latents[-1])
 
     @torch.inference_mode()
-    def _held(self, layer: int, run: Run, own: Party, donor: Party, tokens: Tensor, state: State) -> Patched:
+    def _held(
+        self, layer: int, run: Run, own: Party, donor: Party, tokens: Tensor, state: State
+    ) -> Patched:
         """The receiver's run with the donor's state put in after one layer at this and every later step."""
 
         def change(site: Site, hidden: Tensor) -> Tensor | None:
             if not site.guided or site.layer != layer:
                 return None
-            return torch.where(tokens.to(hidden.device)[:, None], donor.captured[site], hidden[0])[None]
+            return torch.where(tokens.to(hidden.device)[:, None], donor.captured[site], hidden[0])[
+                None
+            ]
 
         with edit(self.model, change):
-            return Patched(None, denoise(self.model, own.condition, self.schedule, state.copy()).latents[-1])
+            return Patched(
+                None, denoise(self.model, own.condition, self.schedule, state.copy()).latents[-1]
+            )
 
     def _tokens(self, sample: Sample, other: Sample, run: Run) -> Tensor:
         """Which tokens a run swaps, (N,) bool; `other` is the donor's board, of another answer."""
         later = torch.arange(self.model.latent_frames) > 0
         size = self.model.size
-        pictures = [sample.picture(sample.candidates[index], 1.0, size) for index in (0, self.target(sample))]
+        pictures = [
+            sample.picture(sample.candidates[index], 1.0, size)
+            for index in (0, self.target(sample))
+        ]
         answers = np.abs(pictures[0] - pictures[1]).max(2) > OWN_PIXEL
         given = np.abs(sample.first_frame(size) - other.first_frame(size)).max(2) > 0.05
         if run.where == "answer":
@@ -255,15 +308,21 @@ class LayerSwaps:
             return region(torch.from_numpy(given if given.any() else answers), ~later, self.patch)
         return torch.ones(len(later) * (size // self.patch) ** 2, dtype=torch.bool)
 
-    def _read(self, boards: tuple, target: int, own: Party, donor: Party, patched: list[Patched]) -> dict:
+    def _read(
+        self, boards: tuple, target: int, own: Party, donor: Party, patched: list[Patched]
+    ) -> dict:
         sample, result, way = boards[0], {}, (donor.x0_hat - own.x0_hat).norm()
         if patched[0].x0_hat is not None:
             evidence = [sample.evidence(self.model.decode(p.x0_hat)[-1]) for p in patched]
-            result["moved"] = rounded([float((p.x0_hat - own.x0_hat).norm() / way) for p in patched])
+            result["moved"] = rounded(
+                [float((p.x0_hat - own.x0_hat).norm() / way) for p in patched]
+            )
             result["own"] = rounded([float(e[0]) for e in evidence], 3)
             result["donor"] = rounded([float(e[target]) for e in evidence], 3)
         if patched[0].final is not None:
-            result["final"] = [_shown(self.model.decode(p.final)[-1], boards, sample) for p in patched]
+            result["final"] = [
+                _shown(self.model.decode(p.final)[-1], boards, sample) for p in patched
+            ]
         return result
 
 

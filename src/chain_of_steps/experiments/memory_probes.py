@@ -73,7 +73,9 @@ class MemoryProbes:
         """How many model evaluations `results` makes: with the trained network and, for one floor, a random one."""
         return (1 + needs_random(runs)) * runs[0].samples * self.schedule.steps
 
-    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+    def results(
+        self, runs: list[Run], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every probe; all share a base.
 
         Fields: `index` of the samples, `step` of the probes, and `read`, by step and sample: 1 where the start state
@@ -81,7 +83,9 @@ class MemoryProbes:
         """
         run, steps = runs[0], range(0, self.schedule.steps, runs[0].step_stride)
         model = self.model
-        chosen = with_hidden(run.task, run.samples, run.suite_seed, run.partition, model.frames, model.stride)
+        chosen = with_hidden(
+            run.task, run.samples, run.suite_seed, run.partition, model.frames, model.stride
+        )
         samples = [sample for _, sample, _ in chosen]
 
         def watch(index: int, sample: Sample, hidden: tuple[int, ...]) -> dict:
@@ -98,7 +102,9 @@ class MemoryProbes:
             hits = []
             for step in steps:
                 place = (step, r.source, self.layers // 2, self.layers - 1)
-                states = [features(one, other, *place) for one, other in zip(seen, blind, strict=True)]
+                states = [
+                    features(one, other, *place) for one, other in zip(seen, blind, strict=True)
+                ]
                 parts = [w @ state for w, state in zip(weights, states, strict=True)]  # (K, D) each
                 hits.append(read(samples, parts, r.source == "shuffled"))
             yield r, {"index": [index for index, *_ in chosen], "step": list(steps), "read": hits}

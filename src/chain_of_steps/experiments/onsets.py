@@ -10,10 +10,10 @@ from .. import suites
 from ..linear_probes import features, look, needs_random, pick, shaken, share
 from ..models import VideoModel
 from ..parameters import checked
+from ..puzzles.canvas import CELLS
 from ..schedule import Schedule
 from ..sweep import common
 from ..tasks.base import Sample
-from ..tasks.canvas import CELLS
 from ..tasks.maze import ROOM
 from ..tasks.reading import own_pixels
 
@@ -81,32 +81,53 @@ class Onsets:
         """How many model evaluations `results` makes: with the trained network and, for one floor, a random one."""
         return (1 + needs_random(runs)) * runs[0].samples * self.schedule.steps
 
-    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+    def results(
+        self, runs: list[Run], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every probe; all share a base.
 
         Field `picked`, by step and sample: 1 where the right place was picked by a probe that never saw the sample,
         0 where not, None where the run ends without an answer or there were too few samples.
         """
         run, steps = runs[0], range(self.schedule.steps)
-        samples = [suites.draw_one(run.task, i, run.suite_seed, run.partition) for i in range(run.samples)]
+        samples = [
+            suites.draw_one(run.task, i, run.suite_seed, run.partition) for i in range(run.samples)
+        ]
         layers = (-1, self.middle)
         watch = partial(look, self.model, self.schedule, steps=steps, layers=layers, count=count)
         seen = [watch(sample, i) for i, sample in enumerate(samples)]
         with shaken(self.model):
-            blind = [watch(sample, i) for i, sample in enumerate(samples)] if needs_random(runs) else seen
-        answers = [s.answer_index(self.model.decode(one["final"])[-1]) for s, one in zip(samples, seen, strict=True)]
-        weights = {what: [self._weights(masks(sample, what, self.model.size)) for sample in samples] for what in WHATS}
+            blind = (
+                [watch(sample, i) for i, sample in enumerate(samples)]
+                if needs_random(runs)
+                else seen
+            )
+        answers = [
+            s.answer_index(self.model.decode(one["final"])[-1])
+            for s, one in zip(samples, seen, strict=True)
+        ]
+        weights = {
+            what: [self._weights(masks(sample, what, self.model.size)) for sample in samples]
+            for what in WHATS
+        }
         for r in runs:
-            right = [0 if r.what == "named" else -1 if answer is None else answer for answer in answers]
+            right = [
+                0 if r.what == "named" else -1 if answer is None else answer for answer in answers
+            ]
             rng, picked = np.random.default_rng(0), []
             if r.source == "shuffled":
                 right = [
-                    int(rng.integers(len(w))) if i >= 0 else -1 for i, w in zip(right, weights[r.what], strict=True)
+                    int(rng.integers(len(w))) if i >= 0 else -1
+                    for i, w in zip(right, weights[r.what], strict=True)
                 ]
             for step in steps:
                 place = (step, r.source, self.middle, self.middle)
-                states = [features(one, other, *place) for one, other in zip(seen, blind, strict=True)]
-                parts = [w @ state for w, state in zip(weights[r.what], states, strict=True)]  # (K, D) each
+                states = [
+                    features(one, other, *place) for one, other in zip(seen, blind, strict=True)
+                ]
+                parts = [
+                    w @ state for w, state in zip(weights[r.what], states, strict=True)
+                ]  # (K, D) each
                 picked.append(pick(parts, right))
             yield r, {"picked": picked}
 
@@ -134,7 +155,11 @@ def masks(sample: Sample, what: str, size: int) -> list[np.ndarray]:
     if what == "answer":
         return own
     if sample.module == "mark_object":
-        return [mask for mask, candidate in zip(own, sample.candidates, strict=True) if candidate.kind != "illegal"]
+        return [
+            mask
+            for mask, candidate in zip(own, sample.candidates, strict=True)
+            if candidate.kind != "illegal"
+        ]
     ends = dict.fromkeys(tuple(candidate.answer[-1]) for candidate in sample.candidates)
     return [_room(sample.state, end, size) for end in ends]
 
@@ -142,5 +167,7 @@ def masks(sample: Sample, what: str, size: int) -> list[np.ndarray]:
 def _room(state: dict, room: tuple[int, int], size: int) -> np.ndarray:
     """The pixels of a maze's room."""
     at = (np.arange(size) + 0.5) * CELLS / size / ROOM  # in rooms
-    columns, rows = (np.floor(at - corner) == place for corner, place in zip(state["corner"], room, strict=True))
+    columns, rows = (
+        np.floor(at - corner) == place for corner, place in zip(state["corner"], room, strict=True)
+    )
     return rows[:, None] & columns[None]

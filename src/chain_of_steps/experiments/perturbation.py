@@ -11,7 +11,15 @@ import torch
 
 from .. import suites
 from ..denoise import Trajectory, generate
-from ..interventions import MODES, Intervention, NoiseAtCells, NoiseAtFrame, NoiseAtStep, from_record, record
+from ..interventions import (
+    MODES,
+    Intervention,
+    NoiseAtCells,
+    NoiseAtFrame,
+    NoiseAtStep,
+    from_record,
+    record,
+)
 from ..models import VideoModel
 from ..parameters import checked
 from ..probes import cka, tokens
@@ -102,7 +110,10 @@ class Perturbation:
             tasks: their names, or a split of the mini suite.
         """
         frames, steps = self.model.latent_frames, self.schedule.steps
-        coarse, columns = range(0, steps, step_stride), sorted({*range(0, frames, frame_stride), frames - 1})
+        coarse, columns = (
+            range(0, steps, step_stride),
+            sorted({*range(0, frames, frame_stride), frames - 1}),
+        )
         runs = []
         for task in suites.task_names(tasks):
             for i in range(samples_per_task):
@@ -122,12 +133,17 @@ class Perturbation:
 
     def identity(self, run: Run) -> dict:
         """Everything that determines a row, as plain JSON data."""
-        return self._common | asdict(run) | {"interventions": [record(i) for i in run.interventions]}
+        return (
+            self._common | asdict(run) | {"interventions": [record(i) for i in run.interventions]}
+        )
 
     def run_of(self, identity: dict) -> Run:
         """The run that an identity describes."""
         fields = {name: identity[name] for name in Run.__dataclass_fields__}
-        return Run(**fields | {"interventions": tuple(from_record(data) for data in fields["interventions"])})
+        return Run(
+            **fields
+            | {"interventions": tuple(from_record(data) for data in fields["interventions"])}
+        )
 
     def branches(self, runs: list[Run]) -> list[Branch]:
         """The tree of runs that share a base; branch 0 is the clean run, which every result is compared with."""
@@ -138,7 +154,9 @@ class Perturbation:
         tree = evaluations(self.branches(runs), self.schedule.steps, self.model.latent_frames)
         return tree + self.schedule.steps * _needs_stranger(runs)
 
-    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+    def results(
+        self, runs: list[Run], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every run as it ends; all share a base.
 
         Fields: `score` and `answer` (candidate index, -1 for none) of the decoded end; `cells` and `energy`, the dose;
@@ -148,7 +166,9 @@ class Perturbation:
         """
         sample, maps, clean = self._sample(runs[0]), runs[0].maps, None
         stranger = self._stranger(runs[0], sample, count) if _needs_stranger(runs) else None
-        for index, trajectory in self._grow(runs[0], self.branches(runs), sample if maps else None, count):
+        for index, trajectory in self._grow(
+            runs[0], self.branches(runs), sample if maps else None, count
+        ):
             clean = clean or trajectory
             if index == 0:
                 continue
@@ -163,7 +183,9 @@ class Perturbation:
     def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
         """The first maze that the clean run solves (else the first sample), clean and under four kinds of noise."""
         clean = [row for row in rows if row["run"]["design"] == "clean"]
-        solved = [row for row in clean if row["run"]["task"] == "maze" and row["result"]["score"] == 1.0]
+        solved = [
+            row for row in clean if row["run"]["task"] == "maze" and row["result"]["score"] == 1.0
+        ]
         first = self.run_of((solved or clean)[0]["run"])
         steps, frames = self.schedule.steps, self.model.latent_frames
         noises = {
@@ -173,12 +195,17 @@ class Perturbation:
             "late step,\nlevel-correct": (NoiseAtStep(3 * steps // 4, mode="level-correct"),),
             "one frame,\nreplace": (NoiseAtFrame(frames // 2),),
         }
-        return [self._case(label, _with(first, "showcase", *noise), results) for label, noise in noises.items()]
+        return [
+            self._case(label, _with(first, "showcase", *noise), results)
+            for label, noise in noises.items()
+        ]
 
     def _case(self, label: str, run: Run, results: str | Path) -> Case:
         def make() -> np.ndarray:
             condition = self.model.prepare_sample(self._sample(run))
-            trajectory = generate(self.model, condition, self.schedule, run.seed, interventions=run.interventions)
+            trajectory = generate(
+                self.model, condition, self.schedule, run.seed, interventions=run.interventions
+            )
             return decode_all(self.model, trajectory)
 
         key = key_of(self.identity(run))
@@ -188,7 +215,11 @@ class Perturbation:
         return suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
 
     def _grow(
-        self, run: Run, branches: list[Branch], watched: Sample | None, count: Callable[[], None] | None
+        self,
+        run: Run,
+        branches: list[Branch],
+        watched: Sample | None,
+        count: Callable[[], None] | None,
     ) -> Iterator[tuple[int, Trajectory]]:
         """The trajectories of a tree; they carry tokens, and evidence for the candidates of `watched`, if given."""
         condition = self.model.prepare_sample(self._sample(run))
@@ -249,7 +280,10 @@ def _ablations(base: Run, coarse: range, columns: list[int], frames: int, steps:
         frame = int(rng.integers(1, frames - 1))  # neither the given nor the scored one
         column = NoiseAtFrame(frame, steps=window(s, frames, steps), seed=i)
         scattered = NoiseAtCells(_scattered(rng, s, frames, steps), seed=i)
-        runs += [_with(base, "window", column, centre=s), _with(base, "scatter", scattered, centre=s)]
+        runs += [
+            _with(base, "window", column, centre=s),
+            _with(base, "scatter", scattered, centre=s),
+        ]
         inner = tuple(range(1, frames - 1))
         short = NoiseAtFrame(frame, steps=window(s, len(inner), steps), seed=i)
         runs.append(_with(base, "inner", NoiseAtStep(s, frames=inner, seed=i)))
@@ -263,11 +297,17 @@ def window(centre: int, count: int, steps: int) -> tuple[int, ...]:
     return tuple(range(first, min(first + count, steps)))
 
 
-def _scattered(rng: np.random.Generator, step: int, frames: int, steps: int) -> tuple[tuple[int, int], ...]:
+def _scattered(
+    rng: np.random.Generator, step: int, frames: int, steps: int
+) -> tuple[tuple[int, int], ...]:
     """As many random cells as there are frames, at a step and its neighbours; neither given nor scored frame."""
     near = range(max(0, step - SCATTER), min(steps, step + SCATTER + 1))
     cells = [(s, f) for s in near for f in range(1, frames - 1)]
-    return tuple(sorted(cells[k] for k in rng.choice(len(cells), size=min(frames, len(cells)), replace=False)))
+    return tuple(
+        sorted(
+            cells[k] for k in rng.choice(len(cells), size=min(frames, len(cells)), replace=False)
+        )
+    )
 
 
 def _with(base: Run, design: str, *interventions: Intervention, **more) -> Run:

@@ -77,12 +77,26 @@ class StepBudget:
         """
         own = self.model.frames
         usual = [(self.schedule.sampler, self.schedule.steps, each) for each in (own, *frames)]
-        ways = dict.fromkeys([*((sampler, count, own) for sampler in samplers for count in steps), *usual])
+        ways = dict.fromkeys(
+            [*((sampler, count, own) for sampler in samplers for count in steps), *usual]
+        )
         names = suites.task_names(tasks)
-        runs = [Run(t, i, suite_seed, i, *way) for t in names for i in range(samples_per_task) for way in ways]
+        runs = [
+            Run(t, i, suite_seed, i, *way)
+            for t in names
+            for i in range(samples_per_task)
+            for way in ways
+        ]
         for task in (task for task in deep if task in names):
-            more, counts = range(samples_per_task, deep[task]), dict.fromkeys([*steps, self.schedule.steps])
-            runs += [Run(task, i, suite_seed, i, self.schedule.sampler, c, own) for i in more for c in counts]
+            more, counts = (
+                range(samples_per_task, deep[task]),
+                dict.fromkeys([*steps, self.schedule.steps]),
+            )
+            runs += [
+                Run(task, i, suite_seed, i, self.schedule.sampler, c, own)
+                for i in more
+                for c in counts
+            ]
         return runs
 
     def identity(self, run: Run) -> dict:
@@ -93,16 +107,22 @@ class StepBudget:
         """How many model evaluations `results` makes."""
         return sum(run.steps for run in runs)
 
-    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+    def results(
+        self, runs: list[Run], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every run: `sigmas`, and read off the clean estimate of each step `score_at` and
         `answer_at` (candidate index, -1 for none)."""
         watch = (lambda *_: count()) if count else None
         for run in runs:
             name = f"{run.sampler}-{run.steps}"
-            grid = replace(self.schedule, name=name, sampler=run.sampler, steps=run.steps)  # guided as usual
+            grid = replace(
+                self.schedule, name=name, sampler=run.sampler, steps=run.steps
+            )  # guided as usual
             sample = suites.draw_one(run.task, run.index, run.suite_seed)
             condition = self.model.prepare_sample(sample, frames=run.frames)
-            clips = decode_all(self.model, generate(self.model, condition, grid, run.seed, watch=watch))
+            clips = decode_all(
+                self.model, generate(self.model, condition, grid, run.seed, watch=watch)
+            )
             answers = [sample.answer_index(clip[-1]) for clip in clips]
             yield (
                 run,
@@ -150,12 +170,19 @@ class StudentEnsemble(Ensemble):
 
     def catalogue(self, windows: list[int]) -> dict[str, dict[str, Strategy]]:
         """Single runs, a vote, clean estimates merged over the first steps by `windows`, and what is recognised."""
-        merges = {f"x0_merge_{n}_steps": Strategy("merge", steps=n, merge="x0_hat") for n in windows}
-        chosen = {"vote_k3": Strategy("vote"), "recognised_k3": Strategy("recognised", amount=LEVEL)}
+        merges = {
+            f"x0_merge_{n}_steps": Strategy("merge", steps=n, merge="x0_hat") for n in windows
+        }
+        chosen = {
+            "vote_k3": Strategy("vote"),
+            "recognised_k3": Strategy("recognised", amount=LEVEL),
+        }
         return {"table": {"single": Strategy("single"), **chosen, **merges}}
 
     @checked
-    def plan(self, tasks: str | list[str], samples_per_task: int, windows: list[int], suite_seed: int) -> list:
+    def plan(
+        self, tasks: str | list[str], samples_per_task: int, windows: list[int], suite_seed: int
+    ) -> list:
         """All runs."""
         strategies = self.catalogue(windows)["table"].values()
         return [

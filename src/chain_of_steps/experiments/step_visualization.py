@@ -59,12 +59,19 @@ class StepVisualization:
 
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
-        self._kept: dict[str, list[Control]] = {}  # a plain dict, so that an experiment can be sent to a Ray worker
+        self._kept: dict[
+            str, list[Control]
+        ] = {}  # a plain dict, so that an experiment can be sent to a Ray worker
         self._common = common(self.name, model, schedule)
 
     @checked
     def plan(
-        self, tasks: str | list[str], samples_per_task: int, null_per_task: int, null_seeds: int, suite_seed: int
+        self,
+        tasks: str | list[str],
+        samples_per_task: int,
+        null_per_task: int,
+        null_seeds: int,
+        suite_seed: int,
     ) -> list[Run]:
         """All runs; the first `null_per_task` samples of each task get the posterior-mean null.
 
@@ -89,7 +96,9 @@ class StepVisualization:
         """How many model evaluations the unrelated samples of all these runs' tasks take, once."""
         return CONTROLS * self.schedule.steps * len({run.task for run in runs})
 
-    def results(self, runs: list[Run], count: Callable[[], None] | None = None) -> Iterator[tuple[Run, dict]]:
+    def results(
+        self, runs: list[Run], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Run, dict]]:
         """Yields the result of every run; see `read` for its fields."""
         watch = (lambda *_: count()) if count else None
         for run in runs:
@@ -108,7 +117,9 @@ class StepVisualization:
     def clips(self, run: Run) -> tuple[Sample, np.ndarray]:
         """The sample and its decoded clean estimates (S, P, H, W, 3)."""
         sample, condition = self._begin(run)
-        return sample, decode_all(self.model, generate(self.model, condition, self.schedule, run.seed))
+        return sample, decode_all(
+            self.model, generate(self.model, condition, self.schedule, run.seed)
+        )
 
     def showcase(self, rows: list[dict], results: str | Path) -> dict[str, Case]:
         """One case per task, chosen by rule: its first sample that is solved in the end and not yet at step 0, else
@@ -122,7 +133,10 @@ class StepVisualization:
                 chosen[run.task] = (rank, run)
             if run.task == "maze" and rank == 0:
                 chosen.setdefault("failed", (rank, run))
-        return {suites.short(name): self._case(name, run, Path(results)) for name, (_, run) in chosen.items()}
+        return {
+            suites.short(name): self._case(name, run, Path(results))
+            for name, (_, run) in chosen.items()
+        }
 
     def several(self, rows: list[dict], results: str | Path, count: int = 5) -> list[Case]:
         """The clearest cases of several answers at once, chosen by rule: of each task the solved sample whose second
@@ -141,7 +155,9 @@ class StepVisualization:
         """The first mazes of these rows, whatever came of them; without mazes the first samples of any task."""
         runs = [self._run(row["run"]) for row in rows]
         mazes = [run for run in runs if suites.short(run.task) == "maze"] or runs
-        return [self._case(f"{self.schedule.steps} steps", run, Path(results)) for run in mazes[:count]]
+        return [
+            self._case(f"{self.schedule.steps} steps", run, Path(results)) for run in mazes[:count]
+        ]
 
     def beside_null(self, rows: list[dict], results: str | Path) -> list[Case]:
         """The model's clean estimates, and beside them the posterior mean of its own answers on the same trajectory:
@@ -151,7 +167,11 @@ class StepVisualization:
         def ghosts(row: dict) -> float:
             return float(np.sort(row["result"]["null"]["evidence"]["calibrated"][0])[-2:][0])
 
-        readable = [row for row in rows if "null" in row["result"] and None not in row["result"]["null"]["answers"]]
+        readable = [
+            row
+            for row in rows
+            if "null" in row["result"] and None not in row["result"]["null"]["answers"]
+        ]
         if not readable:
             return []
         row = max(readable, key=ghosts)
@@ -159,16 +179,23 @@ class StepVisualization:
         model = self._case(run.task, run, Path(results))
         key = key_of(self.identity(run) | {"showcase": "calibrated null"})
         null = kept_clips(results, key, self.schedule.steps, lambda: self._null_clips(run, answers))
-        return [replace(model, label="model"), Case("posterior mean\n(calibrated)", model.sample, null)]
+        return [
+            replace(model, label="model"),
+            Case("posterior mean\n(calibrated)", model.sample, null),
+        ]
 
     @torch.inference_mode()
     def _null_clips(self, run: Run, answers: list[int | None]) -> np.ndarray:
         sample, condition = self._begin(run)
         trajectory = generate(self.model, condition, self.schedule, run.seed)
         prior = priors([c.kind for c in sample.candidates], answers)["calibrated"]
-        return np.stack([self.model.decode(mean) for mean in self._null_means(sample, trajectory, prior)])
+        return np.stack(
+            [self.model.decode(mean) for mean in self._null_means(sample, trajectory, prior)]
+        )
 
-    def _null_means(self, sample: Sample, trajectory: Trajectory, prior: np.ndarray) -> list[torch.Tensor]:
+    def _null_means(
+        self, sample: Sample, trajectory: Trajectory, prior: np.ndarray
+    ) -> list[torch.Tensor]:
         """The null's clean estimate at every step of a trajectory."""
         clips = [sample.render(c, self.model.size, self.model.frames) for c in sample.candidates]
         latents = torch.cat([self.model.encode(clip) for clip in clips])
@@ -179,7 +206,11 @@ class StepVisualization:
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
         key, steps = key_of(self.identity(run)), self.schedule.steps
         clips = kept_clips(results, key, steps, lambda: self.clips(run)[1])
-        return Case("maze\n(failed)" if name == "failed" else suites.short(name).replace("_", "\n", 1), sample, clips)
+        return Case(
+            "maze\n(failed)" if name == "failed" else suites.short(name).replace("_", "\n", 1),
+            sample,
+            clips,
+        )
 
     def _begin(self, run: Run) -> tuple[Sample, Condition]:
         sample = suites.draw_one(run.task, run.index, run.suite_seed, run.partition)
@@ -195,23 +226,40 @@ class StepVisualization:
         return self._kept[task]
 
     def _controls(self, task: str) -> list[Control]:
-        runs = [Run(task, i, suite_seed=99, seed=1000 + i, partition="choosing") for i in range(CONTROLS)]
+        runs = [
+            Run(task, i, suite_seed=99, seed=1000 + i, partition="choosing")
+            for i in range(CONTROLS)
+        ]
         stories = [self.clips(run) for run in runs]
         size = self.model.size
         return [
-            Control(s.first_frame(size), s.picture(s.candidates[0], 1.0, size), c[:, :: self.model.stride])
+            Control(
+                s.first_frame(size),
+                s.picture(s.candidates[0], 1.0, size),
+                c[:, :: self.model.stride],
+            )
             for s, c in stories
         ]
 
     def _null(
-        self, sample: Sample, condition: Condition, trajectory: Trajectory, run: Run, watch: Watch | None
+        self,
+        sample: Sample,
+        condition: Condition,
+        trajectory: Trajectory,
+        run: Run,
+        watch: Watch | None,
     ) -> dict:
         """Evidence in the posterior mean of a candidate mixture on the same trajectory, under the three priors."""
         seeds = range(10_000, 10_000 + run.null_seeds)
-        others = [generate(self.model, condition, self.schedule, seed, watch=watch).latents[-1] for seed in seeds]
+        others = [
+            generate(self.model, condition, self.schedule, seed, watch=watch).latents[-1]
+            for seed in seeds
+        ]
         answers = [sample.answer_index(self.model.decode(latents)[-1]) for latents in others]
         evidence = {}
         for name, prior in priors([c.kind for c in sample.candidates], answers).items():
             means = self._null_means(sample, trajectory, prior)
-            evidence[name] = rounded([sample.evidence(self.model.decode(mean)[-1]) for mean in means], 3)
+            evidence[name] = rounded(
+                [sample.evidence(self.model.decode(mean)[-1]) for mean in means], 3
+            )
         return {"answers": answers, "evidence": evidence}

@@ -47,12 +47,27 @@ def memory(readable: dict, noise: dict, sigmas: list[float]) -> Figure:
             band(axes[0], range(len(entry["at"])), entry["at"], colour, task)
             null = [value["mean"] for value in entry["null_at"]]
             axes[0].plot(null, color=colour, lw=1.2, ls="--", label=f"{task}, calibrated null")
-        axes[0].set(ylabel="right start state leads", ylim=(-0.02, 1.02), title=r"read off $\hat{x}_0$, last frame")
+        axes[0].set(
+            ylabel="right start state leads",
+            ylim=(-0.02, 1.02),
+            title=r"read off $\hat{x}_0$, last frame",
+        )
         axes[0].legend(frameon=False, fontsize="small")
         step_axis(axes[0], sigmas[:-1])
-        order = ["clean", *(f"{d}-{m}" for m in ("replace", "level-correct") for d in ("hidden", "visible", "inner"))]
-        intervals(axes[1], {name.replace("-", ", ", 1): noise["all"]["right"][name] for name in order})
-        axes[1].set(xlabel="right answers", xlim=(-0.02, 1.02), title="noise at all steps, by frames")
+        order = [
+            "clean",
+            *(
+                f"{d}-{m}"
+                for m in ("replace", "level-correct")
+                for d in ("hidden", "visible", "inner")
+            ),
+        ]
+        intervals(
+            axes[1], {name.replace("-", ", ", 1): noise["all"]["right"][name] for name in order}
+        )
+        axes[1].set(
+            xlabel="right answers", xlim=(-0.02, 1.02), title="noise at all steps, by frames"
+        )
         figure.tight_layout()
     return figure
 
@@ -68,13 +83,23 @@ def memory_probes(probes: dict, sigmas: list[float]) -> Figure:
                 axis.plot(*_curve(sources[name]), color=PALETTE[0], lw=0.7, alpha=0.4)
             chosen = sources[str(probes[task]["layer"])]
             places, values = sorted(map(int, chosen)), [chosen[s] for s in sorted(chosen, key=int)]
-            band(axis, places, values, PALETTE[0], f"layer {probes[task]['layer']} (chosen on even samples)")
+            band(
+                axis,
+                places,
+                values,
+                PALETTE[0],
+                f"layer {probes[task]['layer']} (chosen on even samples)",
+            )
             for grey, name in zip(GREYS, FLOORS, strict=True):
-                axis.plot(*_curve(sources[name]), color=grey, lw=1.2, ls="--", label=f"floor: {name}")
+                axis.plot(
+                    *_curve(sources[name]), color=grey, lw=1.2, ls="--", label=f"floor: {name}"
+                )
             axis.set(title=task, ylim=(-0.02, 1.02))
             step_axis(axis, sigmas[:-1])
         axes[0, 0].set_ylabel("start state read off")
-        axes[0, -1].legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axes[0, -1].legend(
+            frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0)
+        )
         figure.tight_layout()
     return figure
 
@@ -85,13 +110,23 @@ def self_correction(corrections: dict) -> Figure:
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.8 + 0.32 * max(len(tasks), 5)))
         paper = corrections["paper"]
-        _pairs(axes[0], {label: (paper[name], paper["null"].get(name)) for name, label in NAMES.items()})
-        axes[0].set(title=f"bounce and maze (null: n = {paper['null']['n']})", xlabel="share of samples")
+        _pairs(
+            axes[0],
+            {label: (paper[name], paper["null"].get(name)) for name, label in NAMES.items()},
+        )
+        axes[0].set(
+            title=f"bounce and maze (null: n = {paper['null']['n']})", xlabel="share of samples"
+        )
         labelled = {f"{task} ({corrections[task]['n']})": corrections[task] for task in tasks}
         _pairs(
-            axes[1], {label: (entry["corrected"], entry["spoiled"]) for label, entry in labelled.items()}, PALETTE[1]
+            axes[1],
+            {label: (entry["corrected"], entry["spoiled"]) for label, entry in labelled.items()},
+            PALETTE[1],
         )
-        axes[1].set(title="by task: wrong to right (blue), right to wrong (orange)", xlabel="share of samples")
+        axes[1].set(
+            title="by task: wrong to right (blue), right to wrong (orange)",
+            xlabel="share of samples",
+        )
         figure.tight_layout()
     return figure
 
@@ -101,16 +136,29 @@ def onsets(table: pd.DataFrame, summary: dict) -> Figure:
     tasks = _measured(summary)
     jitter = np.random.default_rng(0)
     with style():
-        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.8), gridspec_kw={"width_ratios": [1, 1.2]})
+        figure, axes = plt.subplots(
+            1, 2, figsize=(WIDTH, 3.8), gridspec_kw={"width_ratios": [1, 1.2]}
+        )
         for colour, task in zip(PALETTE, tasks, strict=False):
             own = table[table["task"] == task].dropna(subset=["action", "named:layer"])
-            x, y = (own[name] + jitter.uniform(-0.2, 0.2, len(own)) for name in ("named:layer", "action"))
+            x, y = (
+                own[name] + jitter.uniform(-0.2, 0.2, len(own))
+                for name in ("named:layer", "action")
+            )
             axes[0].plot(x, y, "o", ms=4, alpha=0.6, color=colour, label=task)
         end = np.nanmax(table[["action", "named:layer"]].to_numpy(float), initial=1.0)
         axes[0].plot([0, end], [0, end], color="0.6", lw=1, ls="--")
-        axes[0].set(xlabel="perception onset (step)", ylabel="action onset (step)", title="one dot per sample")
+        axes[0].set(
+            xlabel="perception onset (step)",
+            ylabel="action onset (step)",
+            title="one dot per sample",
+        )
         axes[0].legend(frameon=False)
-        names = {"action": "commit step", "fine_action": "answer, by probe", "seen": r"named thing in $\hat{x}_0$"}
+        names = {
+            "action": "commit step",
+            "fine_action": "answer, by probe",
+            "seen": r"named thing in $\hat{x}_0$",
+        }
         differences = {
             f"{task}: {label}": summary[task][f"{name}_minus_perception"]
             for task in tasks
@@ -118,7 +166,9 @@ def onsets(table: pd.DataFrame, summary: dict) -> Figure:
         }
         intervals(axes[1], differences)
         axes[1].axvline(0, color="0.6", lw=1)
-        axes[1].set(xlabel="steps after perception (middle layer)", title="what comes later, by how much")
+        axes[1].set(
+            xlabel="steps after perception (middle layer)", title="what comes later, by how much"
+        )
         figure.tight_layout()
     return figure
 
@@ -130,7 +180,9 @@ def _measured(summary: dict) -> list[str]:
 
 def _curve(steps: dict[str, dict]) -> tuple[list[int], list[float]]:
     order = sorted(steps, key=int)
-    return [int(s) for s in order], [np.nan if steps[s]["mean"] is None else steps[s]["mean"] for s in order]
+    return [int(s) for s in order], [
+        np.nan if steps[s]["mean"] is None else steps[s]["mean"] for s in order
+    ]
 
 
 def _pairs(axis: Axes, pairs: dict[str, tuple[dict, dict | None]], second: str = "0.55") -> None:

@@ -18,7 +18,9 @@ def scores(summary: dict) -> Figure:
     table, groups = summary["table"], summary["groups"]
     blind = list(dict.fromkeys([*groups["table"], summary["best"]["name"]]))
     names = [*blind, *groups[CHECKER]]
-    columns = {"overall": lambda row: row["overall"]} | {s: lambda row, s=s: row[s]["all"] for s in SPLITS}
+    columns = {"overall": lambda row: row["overall"]} | {
+        s: lambda row, s=s: row[s]["all"] for s in SPLITS
+    }
     with style():
         figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 0.9 + 0.34 * len(names)), sharey=True)
         for axis, (title, pick) in zip(axes, columns.items(), strict=True):
@@ -35,9 +37,14 @@ def scores(summary: dict) -> Figure:
 def categories(summary: dict) -> Figure:
     """Gains of the blind strategies over single runs by split and category, in points."""
     table, groups = summary["table"], summary["groups"]
-    names = list(dict.fromkeys([*[n for n in groups["table"] if n != "single"], summary["best"]["name"]]))
+    names = list(
+        dict.fromkeys([*[n for n in groups["table"] if n != "single"], summary["best"]["name"]])
+    )
     places = [(split, category) for split in SPLITS for category in CATEGORIES]
-    means = [[table[name][split][category]["gain"]["mean"] for split, category in places] for name in names]
+    means = [
+        [table[name][split][category]["gain"]["mean"] for split, category in places]
+        for name in names
+    ]
     gains = POINTS * np.array(means, float)
     reach = max(1.0, np.nanmax(np.abs(gains), initial=1.0))
     with style():
@@ -47,9 +54,15 @@ def categories(summary: dict) -> Figure:
         for (y, x), value in np.ndenumerate(gains):
             if np.isfinite(value):
                 colour = "white" if abs(value) > 0.6 * reach else "black"
-                axis.text(x, y, f"{round(value):+d}", ha="center", va="center", fontsize=9, color=colour)
+                axis.text(
+                    x, y, f"{round(value):+d}", ha="center", va="center", fontsize=9, color=colour
+                )
         axis.axvline(len(CATEGORIES) - 0.5, color="black", lw=1)
-        axis.set_xticks(range(len(places)), [f"{category}\n{SHORT[split]}" for split, category in places], fontsize=8)
+        axis.set_xticks(
+            range(len(places)),
+            [f"{category}\n{SHORT[split]}" for split, category in places],
+            fontsize=8,
+        )
         axis.set_yticks(range(len(names)), names)
         figure.colorbar(picture, ax=axis, label="gain, points", shrink=0.85)
     return figure
@@ -64,12 +77,25 @@ def costs(summary: dict) -> Figure:
             value, colour = summary["hard"][entry["name"]], PALETTE[number % len(PALETTE)]
             place = entry["cost"] + 0.03 * (number - len(entries) / 2)  # equal costs side by side
             axis.plot([place] * 2, [value["low"], value["high"]], color=colour, lw=1.6, alpha=0.6)
-            axis.plot(place, value["mean"], "D" if entry is summary["best"] else "o", color=colour, label=entry["name"])
+            axis.plot(
+                place,
+                value["mean"],
+                "D" if entry is summary["best"] else "o",
+                color=colour,
+                label=entry["name"],
+            )
         for name, dash in (("pass_k3", "-"), ("legal_k3", ":")):
             if summary["hard"][name]["n"]:
                 label = f"{name} (with checker)"
-                axis.axhline(summary["hard"][name]["mean"], color="0.45", lw=1.2, ls=dash, label=label)
-        axis.set(xlabel="cost, in single runs", ylabel="score on the decision set", xlim=(0.8, 3.8), ylim=(0, 1))
+                axis.axhline(
+                    summary["hard"][name]["mean"], color="0.45", lw=1.2, ls=dash, label=label
+                )
+        axis.set(
+            xlabel="cost, in single runs",
+            ylabel="score on the decision set",
+            xlim=(0.8, 3.8),
+            ylim=(0, 1),
+        )
         if summary["n_hard"]:
             axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
         figure.tight_layout()
@@ -80,7 +106,10 @@ def ablations(summary: dict) -> Figure:
     """Gain of merged clean estimates along the number of generations and of merged steps."""
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), sharey=True)
-        labels = {"by_k": ("k", "generations k"), "by_steps": ("steps", "merged steps, from the first on")}
+        labels = {
+            "by_k": ("k", "generations k"),
+            "by_steps": ("steps", "merged steps, from the first on"),
+        }
         for axis, (part, (name, label)) in zip(axes, labels.items(), strict=True):
             curve = summary[part]
             if curve["n"]:
@@ -107,7 +136,9 @@ def controls(summary: dict) -> Figure:
         _rows(axes[2], {label: rows[name]["moved_final"] for name, label in labels.items()})
         axes[0].axvline(0, color="0.45", lw=1.2, ls="--")
         axes[0].set(xlabel="gain in score", title="what it gains")
-        axes[1].set(xlabel=r"$\|\Delta\| / \|\cdot\|$", title=r"moved $\hat x_0$ of the last merged step")
+        axes[1].set(
+            xlabel=r"$\|\Delta\| / \|\cdot\|$", title=r"moved $\hat x_0$ of the last merged step"
+        )
         axes[2].set(xlabel=r"$\|\Delta\| / \|\cdot\|$", title="moved the final latents")
         figure.tight_layout()
     return figure
@@ -123,7 +154,10 @@ def accounts(summary: dict) -> Figure:
         _rows(axes[1], {label: arms[name]["contrast"] for name, label in labels.items()})
         axes[0].axvline(0, color="0.45", lw=1.2, ls="--")
         axes[0].set(xlabel="gain in score", title="what each arm gains")
-        axes[1].set(xlabel="contrast, as a share of the final clip's", title="how decided it is at the window's end")
+        axes[1].set(
+            xlabel="contrast, as a share of the final clip's",
+            title="how decided it is at the window's end",
+        )
         figure.tight_layout()
     return figure
 

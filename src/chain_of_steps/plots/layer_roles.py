@@ -43,7 +43,9 @@ def energy_maps(norm: Tensor, step: int) -> Figure:
     layers, frames = spread(len(values), 6), spread(values.shape[1], 6)
     with style():
         figure = plt.figure(figsize=(WIDTH, 5.2), layout="constrained")
-        for half, title in zip(figure.subfigures(1, 2), ("one scale for all", "each layer on its own"), strict=True):
+        for half, title in zip(
+            figure.subfigures(1, 2), ("one scale for all", "each layer on its own"), strict=True
+        ):
             half.suptitle(title)
             axes = half.subplots(len(layers), len(frames))
             for row, k in zip(axes, layers, strict=True):
@@ -51,7 +53,9 @@ def energy_maps(norm: Tensor, step: int) -> Figure:
                 for axis, f in zip(row, frames, strict=True):
                     axis.imshow(values[k, f], vmin=scale.min(), vmax=scale.max(), cmap="viridis")
                     axis.set(xticks=[], yticks=[])
-                row[0].set_ylabel("input" if k == 0 else f"layer {k - 1}", rotation=0, ha="right", va="center")
+                row[0].set_ylabel(
+                    "input" if k == 0 else f"layer {k - 1}", rotation=0, ha="right", va="center"
+                )
             for axis, f in zip(axes[-1], frames, strict=True):
                 axis.set_xlabel("given" if f == 0 else f"frame {f}")
     return figure
@@ -68,11 +72,15 @@ def colours(values: Tensor, sigmas: list[float]) -> Figure:
     shown = np.clip((shown - low) / (high - low), 0.0, 1.0)
     layers, steps = spread(shown.shape[1], 6), spread(len(shown), 8)
     with style():
-        figure, axes = plt.subplots(len(layers), len(steps), figsize=(WIDTH, WIDTH * len(layers) / len(steps)))
+        figure, axes = plt.subplots(
+            len(layers), len(steps), figsize=(WIDTH, WIDTH * len(layers) / len(steps))
+        )
         for row, k in zip(axes, layers, strict=True):
             for axis, s in zip(row, steps, strict=True):
                 picture(axis, shown[s, k])
-            row[0].set_ylabel("input" if k == 0 else f"layer {k - 1}", rotation=0, ha="right", va="center")
+            row[0].set_ylabel(
+                "input" if k == 0 else f"layer {k - 1}", rotation=0, ha="right", va="center"
+            )
         for axis, s in zip(axes[0], steps, strict=True):
             axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")
         figure.tight_layout(pad=0.3)
@@ -98,13 +106,24 @@ def player_of(norm: Tensor, sigmas: list[float]) -> dict:
 
 def energy_curves(energy: dict, sigmas: list[float]) -> Figure:
     """Norm, channel variance and change between frames, against the layer, at several steps."""
-    titles = {"norm": "norm", "channel_variance": "variance over tokens", "temporal": "change between frames"}
+    titles = {
+        "norm": "norm",
+        "channel_variance": "variance over tokens",
+        "temporal": "change between frames",
+    }
     steps = spread(len(energy["norm"]), 5)
     with style():
         figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.4))
         for axis, (name, title) in zip(axes, titles.items(), strict=True):
-            for shade, s in zip(plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(steps))), steps, strict=True):
-                axis.plot(range(-1, len(energy[name][s]) - 1), energy[name][s], color=shade, label=_step(s, sigmas))
+            for shade, s in zip(
+                plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(steps))), steps, strict=True
+            ):
+                axis.plot(
+                    range(-1, len(energy[name][s]) - 1),
+                    energy[name][s],
+                    color=shade,
+                    label=_step(s, sigmas),
+                )
             axis.set(title=title, xlabel="layer (-1 is the input)")
         axes[0].legend(frameon=False)
         figure.tight_layout()
@@ -115,12 +134,16 @@ def probe_curves(probes: dict, layers: int, sigmas: list[float]) -> Figure:
     """What a linear probe reads off each layer, at several steps, with its floors at the last of them."""
     panels = [(task, label) for task, labels in probes.items() for label in labels]
     with style():
-        figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
+        figure, axes = plt.subplots(
+            1, len(panels), figsize=(WIDTH, 3.6), sharey=True, squeeze=False
+        )
         for axis, (task, label) in zip(axes[0], panels, strict=True):
             sources = probes[task][label]
             steps = sorted(sources["0"], key=int)
             chosen = [steps[i] for i in spread(len(steps), 4)]
-            for shade, s in zip(plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(chosen))), chosen, strict=True):
+            for shade, s in zip(
+                plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(chosen))), chosen, strict=True
+            ):
                 curve = [sources[str(k)][s] for k in range(layers)]
                 band(axis, range(layers), curve, shade, _step(int(s), sigmas))
             for line, floor in zip(("-", "--", ":", "-.", (0, (1, 3))), FLOORS, strict=True):
@@ -128,7 +151,9 @@ def probe_curves(probes: dict, layers: int, sigmas: list[float]) -> Figure:
                 axis.axhline(best, color="0.55", lw=1, ls=line, label=f"floor: {floor}")
             axis.set(title=f"{task}: {label}", xlabel="layer", ylim=(0.45, 1.0))
         axes[0, 0].set_ylabel("balanced accuracy")
-        axes[0, -1].legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axes[0, -1].legend(
+            frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0)
+        )
         figure.tight_layout()
     return figure
 
@@ -142,7 +167,12 @@ def probe_gains(gains: dict) -> Figure:
             for colour, (label, runs) in zip(PALETTE, labels.items(), strict=False):
                 band(axis, range(len(runs["all"])), runs["all"], colour, label)
                 for name, dashes in (("right", ":"), ("wrong", "--")):
-                    axis.plot([v["mean"] if v["n"] else np.nan for v in runs[name]], color=colour, ls=dashes, lw=1.2)
+                    axis.plot(
+                        [v["mean"] if v["n"] else np.nan for v in runs[name]],
+                        color=colour,
+                        ls=dashes,
+                        lw=1.2,
+                    )
             axis.axhline(0.0, color="0.6", lw=1)
             axis.set(title=task, xlabel="layer")
             axis.legend(frameon=False)
@@ -157,17 +187,23 @@ def swap_curves(swaps: dict, tasks: list[str], steps: list[int]) -> Figure:
     columns = [(step, place) for step in steps for place in ("flip", "final_flip")]
     with style():
         size = (WIDTH, 2.3 * len(tasks) + 1.2)
-        figure, axes = plt.subplots(len(tasks), len(columns), figsize=size, sharex=True, sharey=True, squeeze=False)
+        figure, axes = plt.subplots(
+            len(tasks), len(columns), figsize=size, sharex=True, sharey=True, squeeze=False
+        )
         for row, task in zip(axes, tasks, strict=True):
             for axis, (step, column) in zip(row, columns, strict=True):
                 _kinds(axis, swaps.get(task, {}).get(f"step{step}", {}), column)
             row[0].set_ylabel(f"{_pair(task)}\nflips to the donor's answer")
         for axis, (step, column) in zip(axes[0], columns, strict=True):
-            axis.set_title(f"step {step}: {'final video' if column == 'final_flip' else 'its clean estimate'}")
+            axis.set_title(
+                f"step {step}: {'final video' if column == 'final_flip' else 'its clean estimate'}"
+            )
         for axis in axes[-1]:
             axis.set_xlabel("layer")
         lines = {
-            label: line for axis in axes.flat for line, label in zip(*axis.get_legend_handles_labels(), strict=True)
+            label: line
+            for axis in axes.flat
+            for line, label in zip(*axis.get_legend_handles_labels(), strict=True)
         }
         figure.tight_layout(rect=(0, 0.9 / size[1], 1, 1))
         figure.legend(lines.values(), lines, frameon=False, ncol=4, loc="lower center")
@@ -179,23 +215,33 @@ def swap_outcomes(swaps: dict, tasks: list[str], steps: list[int]) -> Figure:
     columns = [(step, where) for step in steps for where in ("cause", "answer")]
     with style():
         size = (WIDTH, 2.3 * len(tasks) + 0.5)
-        figure, axes = plt.subplots(len(tasks), len(columns), figsize=size, sharex=True, sharey=True, squeeze=False)
+        figure, axes = plt.subplots(
+            len(tasks), len(columns), figsize=size, sharex=True, sharey=True, squeeze=False
+        )
         for row, task in zip(axes, tasks, strict=True):
             for axis, (step, where) in zip(row, columns, strict=True):
                 kind = swaps.get(task, {}).get(f"step{step}", {}).get(f"state-{where}-twin")
                 if kind:
-                    flip, kept = ([v["mean"] for v in kind[name]] for name in ("final_flip", "final_kept"))
+                    flip, kept = (
+                        [v["mean"] for v in kind[name]] for name in ("final_flip", "final_kept")
+                    )
                     neither = [1.0 - a - b for a, b in zip(flip, kept, strict=True)]
                     shades = (PALETTE[1], "0.85", PALETTE[0])
                     labels = ("the donor's", "neither", "its own")
-                    axis.stackplot(range(len(flip)), flip, neither, kept, colors=shades, labels=labels, lw=0)
-                    axis.set_title(f"step {step}, {where}, n = {kind['final_flip'][0]['n']}", fontsize="medium")
+                    axis.stackplot(
+                        range(len(flip)), flip, neither, kept, colors=shades, labels=labels, lw=0
+                    )
+                    axis.set_title(
+                        f"step {step}, {where}, n = {kind['final_flip'][0]['n']}", fontsize="medium"
+                    )
                 axis.set(ylim=(0.0, 1.0), xlim=(0, None))
                 axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             row[0].set_ylabel(_pair(task))
         for axis in axes[-1]:
             axis.set_xlabel("layer")
-        axes[0, -1].legend(frameon=False, title="answer", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axes[0, -1].legend(
+            frameon=False, title="answer", loc="upper left", bbox_to_anchor=(1.0, 1.0)
+        )
         figure.tight_layout()
     return figure
 
@@ -211,12 +257,16 @@ def swap_ramps(ramps: dict) -> Figure:
                     band(axis, range(len(kinds[kind])), kinds[kind], colour, label)
             axis.set(title=task, xlabel="layer", ylim=(-0.02, None))
         axes[0, 0].set_ylabel("way to the donor's estimate")
-        axes[0, -1].legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axes[0, -1].legend(
+            frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0)
+        )
         figure.tight_layout()
     return figure
 
 
-def swap_maps(maps: dict[tuple[str, str], tuple[np.ndarray, list[int], int]], sigmas: list[float]) -> Figure:
+def swap_maps(
+    maps: dict[tuple[str, str], tuple[np.ndarray, list[int], int]], sigmas: list[float]
+) -> Figure:
     """Where and when is the answer decided? Flip rate by layer and step.
 
     Args:
@@ -225,7 +275,9 @@ def swap_maps(maps: dict[tuple[str, str], tuple[np.ndarray, list[int], int]], si
     rows, columns = (list(dict.fromkeys(names)) for names in zip(*maps, strict=True))
     with style():
         size = (WIDTH, 2.9 * len(rows) + 0.5)
-        figure, axes = plt.subplots(len(rows), len(columns), figsize=size, layout="constrained", squeeze=False)
+        figure, axes = plt.subplots(
+            len(rows), len(columns), figsize=size, layout="constrained", squeeze=False
+        )
         for (row, column), (values, steps, pairs) in maps.items():
             axis = axes[rows.index(row), columns.index(column)]
             image = heat(axis, values, 0.0, 1.0)

@@ -6,7 +6,11 @@ from matplotlib.figure import Figure
 
 from .style import MODE_COLOURS, PALETTE, WIDTH, band, heat, step_axis, style
 
-LABELS = {"x": r"latents $x_s$", "x0_hat": r"clean estimate $\hat x_0$", "tokens": "tokens of the middle block"}
+LABELS = {
+    "x": r"latents $x_s$",
+    "x0_hat": r"clean estimate $\hat x_0$",
+    "tokens": "tokens of the middle block",
+}
 
 
 def curves(summary: dict) -> Figure:
@@ -36,7 +40,10 @@ def doses(summary: dict) -> Figure:
     """Equal doses: one step of all frames, one frame of as many steps, as many cells scattered."""
     sigmas = summary["sigmas"][:-1]
     designs = {"one step, all frames": summary["step"]["replace"]}
-    designs |= {"one frame, as many steps": summary["window"], "as many cells, scattered": summary["scatter"]}
+    designs |= {
+        "one frame, as many steps": summary["window"],
+        "as many cells, scattered": summary["scatter"],
+    }
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.7), sharex=True)
         for colour, (label, curve) in zip(PALETTE, designs.items(), strict=False):
@@ -44,7 +51,9 @@ def doses(summary: dict) -> Figure:
             axes[1].plot(curve["step"], curve["energy"], color=colour, label=label)
         axes[0].axhline(summary["clean"]["mean"], color="0.45", lw=1.2, ls="--", label="clean run")
         axes[0].set(ylabel="score", ylim=(0, 1), title="the same number of cells")
-        axes[1].set(ylabel=r"energy $\sum \|\delta x\|^2 / D$", ylim=(0, None), title="how much they change")
+        axes[1].set(
+            ylabel=r"energy $\sum \|\delta x\|^2 / D$", ylim=(0, None), title="how much they change"
+        )
         axes[0].legend(frameon=False)
         for axis in axes:
             step_axis(axis, sigmas)
@@ -56,7 +65,9 @@ def decision(summary: dict) -> Figure:
     """When is the answer decided? Unchanged answers under fresh noise of the right level, by task."""
     sigmas, tasks = summary["sigmas"][:-1], summary["decision"]
     with style():
-        figure, axes = plt.subplots(1, max(1, len(tasks)), figsize=(WIDTH, 3.5), sharey=True, squeeze=False)
+        figure, axes = plt.subplots(
+            1, max(1, len(tasks)), figsize=(WIDTH, 3.5), sharey=True, squeeze=False
+        )
         for axis, (task, modes) in zip(axes[0], tasks.items(), strict=False):
             for mode, curve in modes.items():
                 band(axis, curve["step"], curve["unchanged"], MODE_COLOURS[mode], mode)
@@ -78,8 +89,16 @@ def by_task(summary: dict) -> Figure:
                 drop, y = task[name], place + 0.15 * (2 * number - 1)
                 if drop["n"]:
                     axis.plot([drop["low"], drop["high"]], [y, y], color=PALETTE[number], lw=2)
-                    axis.plot(drop["mean"], y, "o", color=PALETTE[number], label=label if place == 0 else None)
-        names = [f"{name} ({task['clean']['mean']:.2f})" for name, task in summary["by_task"].items()]
+                    axis.plot(
+                        drop["mean"],
+                        y,
+                        "o",
+                        color=PALETTE[number],
+                        label=label if place == 0 else None,
+                    )
+        names = [
+            f"{name} ({task['clean']['mean']:.2f})" for name, task in summary["by_task"].items()
+        ]
         axis.set_yticks(range(len(names)), names)
         axis.axvline(0.0, color="0.6", lw=1)
         axis.set(xlabel="drop of the score (clean score in brackets)")
@@ -94,7 +113,9 @@ def maps(summary: dict) -> Figure:
     of an unrelated run, the ceiling."""
     sigmas, labels = summary["sigmas"][:-1], LABELS | {"evidence": "evidence for candidates"}
     with style():
-        figure, axes = plt.subplots(1, len(labels), figsize=(WIDTH, 3.7), sharey=True, layout="constrained")
+        figure, axes = plt.subplots(
+            1, len(labels), figsize=(WIDTH, 3.7), sharey=True, layout="constrained"
+        )
         for axis, (name, label) in zip(axes, labels.items(), strict=True):
             entry = summary["maps"][name]
             image = heat(axis, np.array(entry["map"], float), 0.0, None)
@@ -102,7 +123,11 @@ def maps(summary: dict) -> Figure:
             axis.set_title(f"{label}\nunrelated run: {ceiling:.2f}", fontsize="medium")
             step_axis(axis, sigmas, "later step / $\\sigma$", ticks=3)
             figure.colorbar(
-                image, ax=axis, location="bottom", shrink=0.9, label="change" if name == "evidence" else "1 - CKA"
+                image,
+                ax=axis,
+                location="bottom",
+                shrink=0.9,
+                label="change" if name == "evidence" else "1 - CKA",
             )
         axes[0].set_ylabel("noise put in at step")
     return figure
@@ -133,14 +158,21 @@ def cells(summary: dict) -> Figure:
     names = {"drop": "drop of the score", "changed": "changed answers"}
     with style():
         size = (WIDTH, 3.4 * len(tasks))
-        figure, axes = plt.subplots(len(tasks), 2, figsize=size, layout="constrained", squeeze=False)
+        figure, axes = plt.subplots(
+            len(tasks), 2, figsize=size, layout="constrained", squeeze=False
+        )
         for row, (task, grid) in zip(axes, tasks.items(), strict=True):
             for axis, (name, label) in zip(row, names.items(), strict=True):
                 values = np.array(grid[name], float)
                 image = heat(axis, values, 0.0, max(0.05, np.nanmax(values)))
-                axis.set_yticks(range(len(grid["step"])), [f"{s} / {summary['sigmas'][s]:.2f}" for s in grid["step"]])
+                axis.set_yticks(
+                    range(len(grid["step"])),
+                    [f"{s} / {summary['sigmas'][s]:.2f}" for s in grid["step"]],
+                )
                 axis.set_xticks(range(values.shape[1]))
-                axis.set(title=f"{task}: {label}", ylabel=r"step / $\sigma$" if name == "drop" else "")
+                axis.set(
+                    title=f"{task}: {label}", ylabel=r"step / $\sigma$" if name == "drop" else ""
+                )
                 figure.colorbar(image, ax=axis, shrink=0.85)
         for axis in axes[-1]:
             axis.set_xlabel("latent frame")

@@ -29,13 +29,19 @@ def scores(summaries: dict[str, dict], compared: dict[str, dict]) -> Figure:
         for mark, (title, part) in zip("Ds", compared.items(), strict=False):
             point, few = part["student"]["score"], len(part["student"]["solved_at"])
             reach = [[point["mean"] - point["low"]], [point["high"] - point["mean"]]]
-            axes[0].errorbar([few], [point["mean"]], reach, fmt=mark, color=STUDENT, label=f"student, {title}")
-        counts = sorted({count for curve in summary["by_steps"].values() for count in curve["steps"]})
+            axes[0].errorbar(
+                [few], [point["mean"]], reach, fmt=mark, color=STUDENT, label=f"student, {title}"
+            )
+        counts = sorted(
+            {count for curve in summary["by_steps"].values() for count in curve["steps"]}
+        )
         axes[0].set_xscale("log", base=2)
         axes[0].set_xticks(counts, [str(count) for count in counts])
         axes[0].minorticks_off()
         axes[0].set(xlabel="denoising steps", ylabel="score", ylim=(0, 1.02))
-        axes[0].legend(frameon=False, loc="upper left", bbox_to_anchor=(0.0, 0.62), fontsize=8, ncols=2)
+        axes[0].legend(
+            frameon=False, loc="upper left", bbox_to_anchor=(0.0, 0.62), fontsize=8, ncols=2
+        )
         by_frames = summary["by_frames"]
         band(axes[1], by_frames["frames"], by_frames["score"], PALETTE[0], "")
         axes[1].set_xticks(by_frames["frames"])
@@ -52,13 +58,28 @@ def by_sigma(summaries: dict[str, dict], compared: dict, levels: list[float]) ->
         levels: noise levels of the student.
     """
     with style():
-        figure, axes = plt.subplots(1, len(summaries), figsize=(WIDTH, 4.0), sharey=True, squeeze=False)
+        figure, axes = plt.subplots(
+            1, len(summaries), figsize=(WIDTH, 4.0), sharey=True, squeeze=False
+        )
         for axis, (title, summary) in zip(axes[0], summaries.items(), strict=True):
             colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, max(1, len(summary["by_sigma"]))))
             for colour, (count, curve) in zip(colours, summary["by_sigma"].items(), strict=True):
-                axis.plot(curve["sigmas"], curve["solved"], "o-", ms=3, color=colour, label=f"{count} steps")
+                axis.plot(
+                    curve["sigmas"],
+                    curve["solved"],
+                    "o-",
+                    ms=3,
+                    color=colour,
+                    label=f"{count} steps",
+                )
             pupil = compared[title]["student"]
-            axis.plot(levels, pupil["solved_at"], "D--", color=STUDENT, label=f"student (n = {pupil['score']['n']})")
+            axis.plot(
+                levels,
+                pupil["solved_at"],
+                "D--",
+                color=STUDENT,
+                label=f"student (n = {pupil['score']['n']})",
+            )
             axis.invert_xaxis()
             axis.set(xlabel=r"noise level $\sigma$ (noisiest on the left)", ylim=(0, 1.02))
             axis.set_title(f"{title}, n = {summary['n']}")
@@ -75,15 +96,24 @@ def mazes(cases: list[Case], levels: list[float]) -> Figure:
         cases: their numbers of steps are multiples of the number of levels.
     """
     places = [[s * (len(case.clips) // len(levels)) for s in range(len(levels))] for case in cases]
-    thinned = [replace(case, clips=case.clips[[*chosen, -1]]) for case, chosen in zip(cases, places, strict=True)]
+    thinned = [
+        replace(case, clips=case.clips[[*chosen, -1]])
+        for case, chosen in zip(cases, places, strict=True)
+    ]
     titles = [*(f"$\\sigma$ {sigma:.2f}" for sigma in levels), "final"]
     return last_frames(thinned, [*levels, 0.0], list(range(len(titles))), titles)
 
 
 def student(compared: dict, gains: dict) -> Figure:
     """Many steps, few steps, few distilled steps: score, several candidates at once, decided at once; and merging."""
-    names = {name: f"{len(compared[name]['solved_at'])} steps" for name in ("usual", "few")} | {"student": "student"}
-    titles = {"score": "score", "several": "several candidates at once", "decided": "decided at the first step"}
+    names = {name: f"{len(compared[name]['solved_at'])} steps" for name in ("usual", "few")} | {
+        "student": "student"
+    }
+    titles = {
+        "score": "score",
+        "several": "several candidates at once",
+        "decided": "decided at the first step",
+    }
     with style():
         figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 4.4))
         for axis, (what, title) in zip(axes.flat, titles.items(), strict=False):

@@ -21,7 +21,9 @@ def learning(record: dict) -> Figure:
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
         axes[0].plot(losses[:, 0] * per_step / 1000, losses[:, 1], lw=1.4)
-        axes[0].set(xscale="log", yscale="log", ylabel=r"loss (squared error of $\hat{x}_0$)", title="loss")
+        axes[0].set(
+            xscale="log", yscale="log", ylabel=r"loss (squared error of $\hat{x}_0$)", title="loss"
+        )
         for number, task in enumerate(_hardest(scored)):
             n = scored[-1]["scores"]["n"]
             shares = [s["scores"]["solved"][task] for s in scored]
@@ -29,8 +31,14 @@ def learning(record: dict) -> Figure:
             x = np.array([s["clips"] for s in scored]) / 1000 + 6 * number  # beside one another
             bars = [[share - i["low"] for share, i in zip(shares, found, strict=True)]]
             bars += [[i["high"] - share for share, i in zip(shares, found, strict=True)]]
-            axes[1].errorbar(x, shares, bars, color=PALETTE[number], label=task, marker="o", capsize=2)
-        axes[1].set(ylim=(-0.02, 1.05), ylabel="solved (choosing partition)", title="what more training bought")
+            axes[1].errorbar(
+                x, shares, bars, color=PALETTE[number], label=task, marker="o", capsize=2
+            )
+        axes[1].set(
+            ylim=(-0.02, 1.05),
+            ylabel="solved (choosing partition)",
+            title="what more training bought",
+        )
         axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
         for axis in axes:
             axis.set_xlabel("clips seen (thousands)")
@@ -41,7 +49,9 @@ def learning(record: dict) -> Figure:
 def _hardest(scored: list[dict], count: int = 4) -> list[str]:
     """The tasks that were solved least over all sessions together, hardest first."""
     tasks = scored[-1]["scores"]["solved"]
-    return sorted(tasks, key=lambda task: sum(session["scores"]["solved"][task] for session in scored))[:count]
+    return sorted(
+        tasks, key=lambda task: sum(session["scores"]["solved"][task] for session in scored)
+    )[:count]
 
 
 def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: str) -> Figure:
@@ -59,7 +69,9 @@ def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: s
         for row, s in zip(axes, steps, strict=True):
             for axis, f in zip(row, frames, strict=True):
                 picture(axis, clips[s, f])
-            row[0].set_ylabel(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}", rotation=0, ha="right", va="center")
+            row[0].set_ylabel(
+                f"step {s}\n$\\sigma$ {sigmas[s]:.2f}", rotation=0, ha="right", va="center"
+            )
         for f, axis in zip(frames, axes[0], strict=True):
             axis.set_title("given" if f == 0 else f"frame {f}")
         figure.suptitle(title, y=1.0)
@@ -74,7 +86,9 @@ def exploration(summary: dict) -> Figure:
     with style():
         figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.6), layout="constrained")
         nulls = everything.get("null", {})
-        axes[0].plot(nulls.get("model", everything["present"]), label="model", lw=2.2)  # the null's own runs
+        axes[0].plot(
+            nulls.get("model", everything["present"]), label="model", lw=2.2
+        )  # the null's own runs
         for prior, null in nulls.items():
             if prior not in ("n", "model"):
                 axes[0].plot(null["present"], label=f"null, {prior}", lw=1.4, ls="--")
@@ -83,11 +97,15 @@ def exploration(summary: dict) -> Figure:
         for name in tasks:
             axes[1].plot(summary[name]["solved_at"], color="#C8C8CC", lw=1)
         axes[1].plot(everything["solved_at"], lw=2.2, label="all tasks")
-        gains = {name: summary[name]["solved_at"][-1] - summary[name]["solved_at"][0] for name in tasks}
+        gains = {
+            name: summary[name]["solved_at"][-1] - summary[name]["solved_at"][0] for name in tasks
+        }
         for number, name in enumerate(sorted(gains, key=gains.get, reverse=True)[:2], 1):
             axes[1].plot(summary[name]["solved_at"], color=PALETTE[number], lw=1.8, label=name)
         axes[1].legend(frameon=False)
-        axes[1].set(ylabel=r"solved, read off $\hat{x}_0$", ylim=(0, 1.02), title="accuracy by step")
+        axes[1].set(
+            ylabel=r"solved, read off $\hat{x}_0$", ylim=(0, 1.02), title="accuracy by step"
+        )
         for axis in axes[:2]:
             step_axis(axis, sigmas)
         intervals(axes[2], {name: summary[name]["commit"] for name in tasks})
@@ -105,16 +123,24 @@ def pruning(summary: dict) -> Figure:
         axes[0].set(ylabel="share of samples", ylim=(0, 1.02), title="none, one or several")
         for kind, values in everything["by_kind"].items():
             axes[1].plot(values, color=KIND_COLOURS[kind], label=kind, lw=1.8)
-        axes[1].set(ylabel="evidence of the strongest", ylim=(0, 1.02), title="by kind of candidate")
+        axes[1].set(
+            ylabel="evidence of the strongest", ylim=(0, 1.02), title="by kind of candidate"
+        )
         for axis in axes[:2]:
             step_axis(axis, sigmas, ticks=3)
             axis.legend(frameon=False, fontsize="small")
-        for axis, name, title in ((axes[2], "on_path", "rooms on the path"), (axes[3], "off_path", "rooms off it")):
+        for axis, name, title in (
+            (axes[2], "on_path", "rooms on the path"),
+            (axes[3], "off_path", "rooms off it"),
+        ):
             if "ink" in summary:
                 image = heat(axis, np.array(summary["ink"][name], float).T, 0.0, 1.0)
                 axis.invert_yaxis()
                 step_axis(axis, sigmas, ticks=3)
-                axis.set(title=title, ylabel="distance from the start (rooms)" if name == "on_path" else "")
+                axis.set(
+                    title=title,
+                    ylabel="distance from the start (rooms)" if name == "on_path" else "",
+                )
                 if name == "off_path":
                     figure.colorbar(image, ax=axis, label="ink", shrink=0.85)
     return figure
@@ -127,11 +153,16 @@ def steps_or_frames(summary: dict) -> Figure:
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
         intervals(axes[0], {name: summary[name]["frame_slope"] for name in tasks})
         axes[0].axvline(0, color="0.6", lw=1)
-        axes[0].set(xlabel="commit step per latent frame (slope)", title="steps (0) or frames (> 0)?")
+        axes[0].set(
+            xlabel="commit step per latent frame (slope)", title="steps (0) or frames (> 0)?"
+        )
         mazes = {name: summary[name]["onset_slope"] for name in tasks if name.startswith("maze")}
         intervals(axes[1], mazes)
         axes[1].axvline(0, color="0.6", lw=1)
         axes[1].margins(y=1.0)
-        axes[1].set(xlabel="onset step per room of distance (slope)", title="all at once (0) or breadth first (> 0)?")
+        axes[1].set(
+            xlabel="onset step per room of distance (slope)",
+            title="all at once (0) or breadth first (> 0)?",
+        )
         figure.tight_layout()
     return figure

@@ -22,7 +22,14 @@ WIDTH = 10.0  # inches: legible at the width of a README
 def style() -> Iterator[None]:
     """The one style of all figures."""
     sns.set_theme(context="paper", style="ticks", palette=PALETTE, font_scale=1.15)
-    with plt.rc_context({"figure.dpi": 110, "savefig.dpi": 160, "axes.spines.top": False, "axes.spines.right": False}):
+    with plt.rc_context(
+        {
+            "figure.dpi": 110,
+            "savefig.dpi": 160,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    ):
         yield
 
 
@@ -48,7 +55,11 @@ def intervals(axis: Axes, values: dict[str, dict]) -> None:
 
 def band(axis: Axes, places: Iterable[int], values: list[dict], colour: str, label: str) -> None:
     """A curve of means with its band of 95 % intervals."""
-    known = [(place, v["mean"], v["low"], v["high"]) for place, v in zip(places, values, strict=True) if v["n"]]
+    known = [
+        (place, v["mean"], v["low"], v["high"])
+        for place, v in zip(places, values, strict=True)
+        if v["n"]
+    ]
     x, mean, low, high = np.array(known, float).reshape(-1, 4).T
     axis.plot(x, mean, color=colour, label=label, lw=1.8)
     axis.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
@@ -56,10 +67,14 @@ def band(axis: Axes, places: Iterable[int], values: list[dict], colour: str, lab
 
 def heat(axis: Axes, values: np.ndarray, low: float | None, high: float | None) -> AxesImage:
     """A map of numbers, NaN left white."""
-    return axis.imshow(values, cmap="viridis", vmin=low, vmax=high, aspect="auto", interpolation="nearest")
+    return axis.imshow(
+        values, cmap="viridis", vmin=low, vmax=high, aspect="auto", interpolation="nearest"
+    )
 
 
-def step_axis(axis: Axes, sigmas: list[float], label: str = r"step / $\sigma$", ticks: int = 5) -> None:
+def step_axis(
+    axis: Axes, sigmas: list[float], label: str = r"step / $\sigma$", ticks: int = 5
+) -> None:
     """Labels about so many steps with their noise level below."""
     places = list(range(0, len(sigmas), max(1, len(sigmas) // ticks)))
     axis.set_xticks(places, [f"{s}\n{sigmas[s]:.2f}" for s in places])
@@ -82,7 +97,9 @@ def nothing(why: str) -> Figure:
     return figure
 
 
-def last_frames(cases: list, sigmas: list[float], steps: list[int], titles: list[str] | None = None) -> Figure:
+def last_frames(
+    cases: list, sigmas: list[float], steps: list[int], titles: list[str] | None = None
+) -> Figure:
     """One row per case: the given frame, then the last frame of the clean estimate at chosen steps (figure 2).
 
     Args:

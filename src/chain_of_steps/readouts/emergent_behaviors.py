@@ -48,7 +48,11 @@ def outcome(leaders: np.ndarray, valid: np.ndarray) -> dict[str, float]:
         leaders: (S,) index of the leading candidate, -1 for none.
         valid: (K,) bool.
     """
-    held = {int(leaders[s]) for s in range(len(leaders) - HOLD + 1) if len(set(leaders[s : s + HOLD])) == 1} - {-1}
+    held = {
+        int(leaders[s])
+        for s in range(len(leaders) - HOLD + 1)
+        if len(set(leaders[s : s + HOLD])) == 1
+    } - {-1}
     wrong_held, right_held = any(not valid[k] for k in held), any(valid[k] for k in held)
     none, right = leaders[-1] < 0, leaders[-1] >= 0 and valid[leaders[-1]]
     found = {
@@ -69,7 +73,11 @@ def corrected_runs(rows: list[dict]) -> list[int]:
 
 def self_correction(lines: pd.DataFrame) -> dict:
     """Shares of samples by task, of all, and of the paper's tasks together; with the null on the same trajectories."""
-    groups = {"all": lines, "paper": lines[lines["task"].isin(PAPER)], **dict(tuple(lines.groupby("task", sort=False)))}
+    groups = {
+        "all": lines,
+        "paper": lines[lines["task"].isin(PAPER)],
+        **dict(tuple(lines.groupby("task", sort=False))),
+    }
     return {name: _corrections(group) for name, group in groups.items()}
 
 
@@ -121,14 +129,22 @@ def _corrections(lines: pd.DataFrame) -> dict:
         "null": null
         | {
             "n": len(judged),
-            "excess": interval(judged["corrected"] - judged["null_corrected"]) if len(judged) else dict(NOTHING),
+            "excess": interval(judged["corrected"] - judged["null_corrected"])
+            if len(judged)
+            else dict(NOTHING),
         },
     }
 
 
 def _readable(lines: pd.DataFrame) -> dict:
     if lines.empty:
-        return {"n": 0, "at": [], "null_at": [], "always": dict(NOTHING), "never_wrong": dict(NOTHING)}
+        return {
+            "n": 0,
+            "at": [],
+            "null_at": [],
+            "always": dict(NOTHING),
+            "never_wrong": dict(NOTHING),
+        }
     leads, judged = np.stack(lines["leads"]), _judged(lines)  # (n, S)
     null = np.stack(judged["null_leads"]) if len(judged) else np.zeros((0, leads.shape[1]))
     return {
@@ -155,11 +171,18 @@ def onset_table(rows: list[dict], commits: pd.DataFrame) -> pd.DataFrame:
     """
     lines: dict = defaultdict(dict)
     for row in rows:
-        run, picked = row["run"], np.array(row["result"]["picked"], float)  # (S, n), NaN where there is none
+        run, picked = (
+            row["run"],
+            np.array(row["result"]["picked"], float),
+        )  # (S, n), NaN where there is none
         name = f"{run['what']}:{'layer' if run['source'].isdigit() else run['source']}"
         for index, course in enumerate(picked.T):
-            lines[run["task"], index][name] = _for_good(course, len(course) if run["what"] == "named" else np.nan)
-    table = pd.DataFrame([{"task": task, "index": index} | line for (task, index), line in lines.items()])
+            lines[run["task"], index][name] = _for_good(
+                course, len(course) if run["what"] == "named" else np.nan
+            )
+    table = pd.DataFrame(
+        [{"task": task, "index": index} | line for (task, index), line in lines.items()]
+    )
     action = commits[[*SAMPLE, "commit"]].rename(columns={"commit": "action"})
     return table.merge(action, on=SAMPLE)
 

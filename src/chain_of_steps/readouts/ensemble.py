@@ -40,7 +40,8 @@ def table(rows: list[dict], catalogue: dict[str, dict[str, Strategy]], steps: in
     for row in rows:
         strategy = strategy_of(row["run"]["strategy"])
         lines += [
-            _line(row, strategy, steps) | {"group": group, "name": name} for name, group in names[strategy].items()
+            _line(row, strategy, steps) | {"group": group, "name": name}
+            for name, group in names[strategy].items()
         ]
         if strategy.name == "single":
             lines += [_checked(row, strategy, steps, name) for name in CHECKED]
@@ -65,7 +66,10 @@ def summary(lines: pd.DataFrame, best: str, size: int) -> dict:
         "n_hard": len(hard),
         "n_deep": len(scores.dropna()),
         "table": {name: _row(test[test["name"] == name], scores) for name in scores},
-        "groups": {group: list(dict.fromkeys(part["name"])) for group, part in test.groupby("group", sort=False)},
+        "groups": {
+            group: list(dict.fromkeys(part["name"]))
+            for group, part in test.groupby("group", sort=False)
+        },
         "best": _entry(contest, hard, best),
         "rivals": [_entry(contest, hard, name) for name in RIVALS],
         "difference_to_best_rival": {"name": rival} | interval(hard[best] - hard[rival]),
@@ -76,7 +80,8 @@ def summary(lines: pd.DataFrame, best: str, size: int) -> dict:
         "by_k": _curve(test, scores, "k"),
         "by_steps": _curve(test, scores, "steps"),
         "accounts": _accounts(test, scores),
-        "contrasts": _contrasts(test, scores) | {"best_minus_rival": interval(hard[best] - hard[rival])},
+        "contrasts": _contrasts(test, scores)
+        | {"best_minus_rival": interval(hard[best] - hard[rival])},
     }
 
 
@@ -84,12 +89,19 @@ def markdown(summary: dict, names: Sequence[str]) -> str:
     """The table in VBVR-Bench's columns, in points: overall, in and out of domain, each by category; gains behind."""
     head = [
         "overall",
-        *(f"{split} {part}" for split in ("ID", "OOD") for part in ("all", *(c[:5] for c in CATEGORIES))),
+        *(
+            f"{split} {part}"
+            for split in ("ID", "OOD")
+            for part in ("all", *(c[:5] for c in CATEGORIES))
+        ),
     ]
     lines = [f"| | cost | {' | '.join(head)} |", "|---" * (len(head) + 2) + "|"]
     for name in names:
         row = summary["table"][name]
-        cells = [row["overall"], *(row[split][part] for split in SPLITS for part in ("all", *CATEGORIES))]
+        cells = [
+            row["overall"],
+            *(row[split][part] for split in SPLITS for part in ("all", *CATEGORIES)),
+        ]
         lines.append(f"| {name} | {row['cost']:.2f} | {' | '.join(map(_cell, cells))} |")
     return "\n".join(lines) + "\n"
 
@@ -100,14 +112,22 @@ def again_markdown(again: dict) -> str:
         return "No sample was run again.\n"
     out = [f"| n = {again['n']} | score | from other seeds | within |", "|---|---|---|---|"]
     for name, both in again["names"].items():
-        first, anew = ("{mean:.0%} ({low:.0%} to {high:.0%})".format(**both[part]) for part in ("first", "again"))
+        first, anew = (
+            "{mean:.0%} ({low:.0%} to {high:.0%})".format(**both[part])
+            for part in ("first", "again")
+        )
         out.append(f"| {name} | {first} | {anew} | {'yes' if both['within'] else 'no'} |")
-    return "\n".join([*out, "", f"{again['within']} of {len(again['names'])} rows come out again."]) + "\n"
+    return (
+        "\n".join([*out, "", f"{again['within']} of {len(again['names'])} rows come out again."])
+        + "\n"
+    )
 
 
 def _cell(value: dict) -> str:
     gain = value["gain"]
-    return f"{100 * value['mean']:.0f} ({100 * gain['mean']:+.1f})" if value["n"] and gain["n"] else ""
+    return (
+        f"{100 * value['mean']:.0f} ({100 * gain['mean']:+.1f})" if value["n"] and gain["n"] else ""
+    )
 
 
 def _line(row: dict, strategy: Strategy, steps: int) -> dict:
@@ -132,7 +152,10 @@ def _line(row: dict, strategy: Strategy, steps: int) -> dict:
 def _checked(row: dict, strategy: Strategy, steps: int, name: str) -> dict:
     """The line of a checker's choice among single runs: the best score, or the first answer that breaks no rule."""
     scores, shown = row["result"]["scores"], row["result"]["shown"]
-    legal = next((score for score, kind in zip(scores, shown, strict=True) if kind in ("valid", "wrong")), scores[0])
+    legal = next(
+        (score for score, kind in zip(scores, shown, strict=True) if kind in ("valid", "wrong")),
+        scores[0],
+    )
     score = max(scores) if name == "pass_k3" else legal
     line = _line(row, strategy, steps) | {"group": "with checker", "name": name}
     return line | {"score": score, "cost": float(len(scores))}
@@ -146,7 +169,10 @@ def _scores(lines: pd.DataFrame) -> pd.DataFrame:
 
 def _row(own: pd.DataFrame, scores: pd.DataFrame) -> dict:
     """One row of the table: scores and gains by split and category, cost, and what the strategy did to the run."""
-    own = own.assign(gain=own["score"].to_numpy() - scores["single"].reindex(own.set_index(SAMPLE).index).to_numpy())
+    own = own.assign(
+        gain=own["score"].to_numpy()
+        - scores["single"].reindex(own.set_index(SAMPLE).index).to_numpy()
+    )
 
     def both(lines: pd.DataFrame) -> dict:
         return interval(lines["score"]) | {"gain": interval(lines["gain"])}
@@ -154,7 +180,9 @@ def _row(own: pd.DataFrame, scores: pd.DataFrame) -> dict:
     row: dict = {"cost": round(float(own["cost"].mean()), 4), "overall": both(own)}
     for split in SPLITS:
         part = own[own["split"] == split]
-        row[split] = {"all": both(part)} | {c: both(part[part["category"] == c]) for c in CATEGORIES}
+        row[split] = {"all": both(part)} | {
+            c: both(part[part["category"] == c]) for c in CATEGORIES
+        }
     return row | {what: interval(own[what]) for what in ("moved", "moved_final", "contrast")}
 
 
@@ -162,14 +190,21 @@ def _entry(lines: pd.DataFrame, hard: pd.DataFrame, name: str) -> dict:
     """A strategy on the decision set; gain and its interval in points, also as a share of what pass@3 would gain."""
     gain = interval(hard[name] - hard["single"])
     room = (hard["pass_k3"] - hard["single"]).mean()
-    points = {key: None if gain[part] is None else round(100 * gain[part], 2) for key, part in ENDS.items()}
+    points = {
+        key: None if gain[part] is None else round(100 * gain[part], 2)
+        for key, part in ENDS.items()
+    }
     return {
         "name": name,
         "score": round(float(hard[name].mean()), 4) if len(hard) else None,
         **points,
-        "headroom_share": round(float((hard[name] - hard["single"]).mean() / room), 4) if room > 0 else None,
+        "headroom_share": round(float((hard[name] - hard["single"]).mean() / room), 4)
+        if room > 0
+        else None,
         "n": gain["n"],
-        "cost": round(float(lines[(lines["name"] == name) & lines["hard"]]["cost"].mean()), 4) if len(hard) else None,
+        "cost": round(float(lines[(lines["name"] == name) & lines["hard"]]["cost"].mean()), 4)
+        if len(hard)
+        else None,
     }
 
 
@@ -208,12 +243,18 @@ def _again(scores: pd.DataFrame, lines: pd.DataFrame) -> dict:
         first, anew = interval(scores[name].reindex(second.index)), interval(second[name])
         within = first["low"] <= anew["mean"] <= first["high"]
         found[name] = {"first": first, "again": anew, "within": within}
-    return {"n": len(second), "within": sum(each["within"] for each in found.values()), "names": found}
+    return {
+        "n": len(second),
+        "within": sum(each["within"] for each in found.values()),
+        "names": found,
+    }
 
 
 def _curve(test: pd.DataFrame, scores: pd.DataFrame, axis: str) -> dict:
     """Gain of merged clean estimates along k or the number of merged steps, on the samples that have all of them."""
-    usual = next(s for s, name in zip(test["strategy"], test["name"], strict=True) if name == MERGED)
+    usual = next(
+        s for s, name in zip(test["strategy"], test["name"], strict=True) if name == MERGED
+    )
     others = [part for part in ("name", "merge", "company", "k", "steps") if part != axis]
     along = {
         getattr(s, axis): name
@@ -222,7 +263,11 @@ def _curve(test: pd.DataFrame, scores: pd.DataFrame, axis: str) -> dict:
     }
     shared = scores[["single", *along.values()]].dropna()
     places = sorted(along)
-    return {axis: places, "gain": [interval(shared[along[p]] - shared["single"]) for p in places], "n": len(shared)}
+    return {
+        axis: places,
+        "gain": [interval(shared[along[p]] - shared["single"]) for p in places],
+        "n": len(shared),
+    }
 
 
 def _accounts(test: pd.DataFrame, scores: pd.DataFrame) -> dict:
@@ -251,7 +296,10 @@ def _contrasts(test: pd.DataFrame, scores: pd.DataFrame) -> dict:
             return interval([])
         return interval(scores[ours] - scores[list(theirs)].mean(axis=1, skipna=False))
 
-    pairs = {arm: (MERGED, arm) for arm in ("nearby_mean", "fresh_mean", "linger", "medoid_each_step", "vote_midway")}
+    pairs = {
+        arm: (MERGED, arm)
+        for arm in ("nearby_mean", "fresh_mean", "linger", "medoid_each_step", "vote_midway")
+    }
     return {
         "recipe": minus("paper_recipe", "single"),
         "recipe_window": minus("recipe_window", "single"),

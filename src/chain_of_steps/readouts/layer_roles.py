@@ -8,7 +8,10 @@ from ..linear_probes import FLOORS
 
 CLEAR = 0.1  # evidence by which one answer must lead the other
 CURVES = ("norm", "channel_variance", "temporal")
-CHANCE, RISE = 0.5, 0.9  # balanced accuracy of a guess; share of a probe's rise above it that counts as all of it
+CHANCE, RISE = (
+    0.5,
+    0.9,
+)  # balanced accuracy of a guess; share of a probe's rise above it that counts as all of it
 PLACE = ["task", "index", "step", "variant", "where", "donor"]
 FOUND = ["layer", "moved", "flip", "kept", "final_flip", "final_kept"]
 COUNTS = ("hits", "positives", "rejections", "negatives")
@@ -58,16 +61,26 @@ def ramps(rows: list[dict], step: int) -> dict:
     task and kind (`variant-where`), lists over layers; swaps of all tokens in a random network are `random network`."""
     moved: dict = {}
     for run, result in ((row["run"], row["result"]) for row in rows):
-        if run["step"] == step and run["donor"] == "twin" and run["variant"] != "noise" and "moved" in result:
+        if (
+            run["step"] == step
+            and run["donor"] == "twin"
+            and run["variant"] != "noise"
+            and "moved" in result
+        ):
             kind = "random network" if run["random"] else f"{run['variant']}-{run['where']}"
             moved.setdefault(run["task"], {}).setdefault(kind, []).append(result["moved"])
     return {
-        task: {kind: [interval(column) for column in zip(*values, strict=True)] for kind, values in kinds.items()}
+        task: {
+            kind: [interval(column) for column in zip(*values, strict=True)]
+            for kind, values in kinds.items()
+        }
         for task, kinds in moved.items()
     }
 
 
-def map_of(lines: pd.DataFrame, task: str, where: str, held: bool) -> tuple[np.ndarray, list[int], int]:
+def map_of(
+    lines: pd.DataFrame, task: str, where: str, held: bool
+) -> tuple[np.ndarray, list[int], int]:
     """Flip rates of swaps in a region, (steps, L), the steps, and the number of pairs, the same at every step.
 
     Args:
@@ -102,7 +115,11 @@ def probes(rows: list[dict]) -> dict:
     result: dict = {}
     for row in rows:
         run, found = row["run"], row["result"]
-        place = result.setdefault(run["task"], {}).setdefault(run["label"], {}).setdefault(run["source"], {})
+        place = (
+            result.setdefault(run["task"], {})
+            .setdefault(run["label"], {})
+            .setdefault(run["source"], {})
+        )
         right = np.array(found["right"], bool)
         for number, step in enumerate(found["step"]):
             counts = {name: found[name][number] for name in COUNTS}
@@ -125,7 +142,9 @@ def gains(rows: list[dict]) -> dict:
         found = {row["run"]["source"]: row["result"] for row in own}
         right = np.array(own[0]["result"]["right"], bool)
         runs = {"all": np.ones_like(right), "right": right, "wrong": ~right}
-        curves = {name: _gain_by_layer(found, np.flatnonzero(chosen)) for name, chosen in runs.items()}
+        curves = {
+            name: _gain_by_layer(found, np.flatnonzero(chosen)) for name, chosen in runs.items()
+        }
         result.setdefault(task, {})[label] = curves
     return result
 
@@ -134,14 +153,19 @@ def _gain_by_layer(found: dict[str, dict], indices: np.ndarray) -> list[dict]:
     layers = sorted((source for source in found if source.isdigit()), key=int)
 
     def by_step(source: str, drawn: np.ndarray) -> np.ndarray:  # (steps, ...)
-        counts = ({name: found[source][name][s] for name in COUNTS} for s in range(len(found[source]["step"])))
+        counts = (
+            {name: found[source][name][s] for name in COUNTS}
+            for s in range(len(found[source]["step"]))
+        )
         return np.stack([accuracy(each, indices[drawn]) for each in counts])
 
     def gain(layer: str, drawn: np.ndarray) -> np.ndarray:
         floor = np.max([by_step(source, drawn) for source in FLOORS], axis=0)
         return (by_step(layer, drawn) - floor).mean(0)
 
-    return [interval_of(lambda drawn, layer=layer: gain(layer, drawn), len(indices)) for layer in layers]
+    return [
+        interval_of(lambda drawn, layer=layer: gain(layer, drawn), len(indices)) for layer in layers
+    ]
 
 
 def order(rows: list[dict], task: str, seen: str, decided: str) -> dict:
@@ -167,7 +191,9 @@ def accuracy(counts: dict, drawn: np.ndarray) -> np.ndarray:
     Args:
         counts: `hits` of `positives` and `rejections` of `negatives`, each (samples,).
     """
-    hits, positives, rejections, negatives = (np.array(counts[name], float)[drawn].sum(-1) for name in COUNTS)
+    hits, positives, rejections, negatives = (
+        np.array(counts[name], float)[drawn].sum(-1) for name in COUNTS
+    )
     return 0.5 * (hits / np.maximum(positives, 1.0) + rejections / np.maximum(negatives, 1.0))
 
 
@@ -180,7 +206,9 @@ def balanced_accuracy(counts: dict, chosen: np.ndarray) -> dict:
 def _by_layer(rows: list[dict], task: str, label: str) -> list[dict]:
     """The counts of a label's probes at step 0, the input of the first block before all layers."""
     wanted = [row for row in rows if row["run"]["task"] == task and row["run"]["label"] == label]
-    found = {row["run"]["source"]: {name: row["result"][name][0] for name in COUNTS} for row in wanted}
+    found = {
+        row["run"]["source"]: {name: row["result"][name][0] for name in COUNTS} for row in wanted
+    }
     layers = sorted((source for source in found if source.isdigit()), key=int)
     return [found[source] for source in ("input", *layers)] if found else []
 
@@ -190,7 +218,11 @@ def _estimate(result: dict, layer: int) -> dict:
     if "moved" not in result:  # a held swap
         return {}
     lead = result["donor"][layer] - result["own"][layer]
-    return {"moved": result["moved"][layer], "flip": float(lead > CLEAR), "kept": float(lead < -CLEAR)}
+    return {
+        "moved": result["moved"][layer],
+        "flip": float(lead > CLEAR),
+        "kept": float(lead < -CLEAR),
+    }
 
 
 def _final(result: dict, layer: int) -> dict:
@@ -204,9 +236,14 @@ def _final(result: dict, layer: int) -> dict:
 
 def _kind(lines: pd.DataFrame) -> dict:
     layers, result = [group for _, group in lines.groupby("layer")], {}
-    for best, flip, others in (("best", "flip", ("moved",)), ("final_best", "final_flip", ("final_kept",))):
+    for best, flip, others in (
+        ("best", "flip", ("moved",)),
+        ("final_best", "final_flip", ("final_kept",)),
+    ):
         if lines[flip].notna().any():
-            result |= {name: [interval(group[name]) for group in layers] for name in (flip, *others)}
+            result |= {
+                name: [interval(group[name]) for group in layers] for name in (flip, *others)
+            }
             result[best] = _best(lines, flip)
     return result
 

@@ -19,8 +19,12 @@ def summary(lines: pd.DataFrame, steps: int, sigmas: list[float]) -> dict:
     samples = [group for _, group in noised.groupby(["task", "index"])]
     result: dict = {"n": len(samples)}
     for name in TENSORS if samples else ():
-        stack = np.stack([_map(group, name, steps) for group in samples])  # (n, S injected, S later)
-        unrelated = np.array([maps[name] for maps in lines[lines["design"] == "clean"]["maps"]], float)  # (n, S)
+        stack = np.stack(
+            [_map(group, name, steps) for group in samples]
+        )  # (n, S injected, S later)
+        unrelated = np.array(
+            [maps[name] for maps in lines[lines["design"] == "clean"]["maps"]], float
+        )  # (n, S)
         sensitivity = at_the_end(name, stack)
         result[name] = {
             "map": np.round(nanmean(stack, 0), 4).tolist(),
@@ -70,4 +74,6 @@ def persistence(sensitivity: np.ndarray, unrelated: np.ndarray) -> dict:
         unrelated: (n, S), dissimilarity to an unrelated run at every step.
     """
     left, whole = sensitivity[:, : max(1, sensitivity.shape[1] // 4)].mean(1), unrelated[:, -1]
-    return interval_of(lambda chosen: left[chosen].sum(-1) / np.maximum(whole[chosen].sum(-1), 1e-9), len(left))
+    return interval_of(
+        lambda chosen: left[chosen].sum(-1) / np.maximum(whole[chosen].sum(-1), 1e-9), len(left)
+    )

@@ -48,7 +48,10 @@ def summary(lines: pd.DataFrame, sigmas: list[float], frames: int) -> dict:
         "contrasts": _contrasts(lines, steps),
         "decision": _decision(lines),
         "by_task": _by_task(lines),
-        "cells": {task: _cells(group, frames) for task, group in _of(lines, "cell").groupby("task", sort=False)},
+        "cells": {
+            task: _cells(group, frames)
+            for task, group in _of(lines, "cell").groupby("task", sort=False)
+        },
         "maps": noise_maps.summary(lines[lines["maps"].notna()], steps, sigmas),
     }
 
@@ -88,7 +91,11 @@ def _place(run: dict) -> tuple[int, int, str]:
     if noise["kind"] == "NoiseAtFrame":
         return -1 if noise["steps"] is None else run["centre"], noise["frame"], noise["mode"]
     step, frame = noise["cells"][0]
-    return (run["centre"], -1, noise["mode"]) if run["design"] == "scatter" else (step, frame, noise["mode"])
+    return (
+        (run["centre"], -1, noise["mode"])
+        if run["design"] == "scatter"
+        else (step, frame, noise["mode"])
+    )
 
 
 def _of(lines: pd.DataFrame, design: str) -> pd.DataFrame:
@@ -117,9 +124,15 @@ def _contrasts(lines: pd.DataFrame, steps: int) -> dict:
     replaced = lines["mode"] == "replace"
     step, frame = (lines[(lines["design"] == design) & replaced] for design in ("step", "frame"))
     step = _shared_by_all(step)
-    inner, window, scatter = frame[frame["inner"]], *(lines[lines["design"] == d] for d in ("window", "scatter"))
+    inner, window, scatter = (
+        frame[frame["inner"]],
+        *(lines[lines["design"] == d] for d in ("window", "scatter")),
+    )
     inside, short = (lines[lines["design"] == design] for design in ("inner", "inner-window"))
-    fresh = {d: lines[(lines["design"] == d) & (lines["mode"] == "level-correct")] for d in ("step", "frame")}
+    fresh = {
+        d: lines[(lines["design"] == d) & (lines["mode"] == "level-correct")]
+        for d in ("step", "frame")
+    }
     fresh["frame"] = fresh["frame"][fresh["frame"]["inner"]]
     late = lines[(lines["design"] == "step") & (lines["step"] >= LATE * (steps - 1))]
     repaired, left = (late[late["mode"] == mode] for mode in ("level-correct", "replace"))
@@ -159,8 +172,12 @@ def _paired(lines: pd.DataFrame, column: str, rival: pd.DataFrame | None = None)
 def _relative_drop(step: pd.DataFrame) -> dict:
     """The drop under noise at a step as a share of the clean score, both averaged over samples first."""
     drop = step.groupby(SAMPLE)["drop"].mean().to_numpy()
-    clean = (step["score"] + step["drop"]).groupby([step[name] for name in SAMPLE]).mean().to_numpy()
-    return interval_of(lambda chosen: drop[chosen].sum(-1) / np.maximum(clean[chosen].sum(-1), 1e-9), len(drop))
+    clean = (
+        (step["score"] + step["drop"]).groupby([step[name] for name in SAMPLE]).mean().to_numpy()
+    )
+    return interval_of(
+        lambda chosen: drop[chosen].sum(-1) / np.maximum(clean[chosen].sum(-1), 1e-9), len(drop)
+    )
 
 
 def _decision(lines: pd.DataFrame) -> dict:
@@ -169,7 +186,9 @@ def _decision(lines: pd.DataFrame) -> dict:
     result = {}
     for task, group in fresh.groupby("task", sort=False):
         here = (lines["design"] == "step") & (lines["mode"] == "replace") & (lines["task"] == task)
-        replaced = lines[here & lines["index"].isin(group["index"]) & lines["step"].isin(group["step"])]
+        replaced = lines[
+            here & lines["index"].isin(group["index"]) & lines["step"].isin(group["step"])
+        ]
         result[task] = {"level-correct": _curve(group, "step"), "replace": _curve(replaced, "step")}
     return result
 
@@ -177,7 +196,10 @@ def _decision(lines: pd.DataFrame) -> dict:
 def _by_task(lines: pd.DataFrame) -> dict:
     """What noise at a step and in an inner frame costs each task."""
     replaced = lines[lines["mode"] == "replace"]
-    step, frame = _shared_by_all(replaced[replaced["design"] == "step"]), replaced[replaced["design"] == "frame"]
+    step, frame = (
+        _shared_by_all(replaced[replaced["design"] == "step"]),
+        replaced[replaced["design"] == "frame"],
+    )
     return {
         task: {
             "clean": interval(group[group["design"] == "clean"]["score"]),
@@ -194,9 +216,15 @@ def _cells(lines: pd.DataFrame, frames: int) -> dict:
     The last says along which axis of the map the changed answers differ, given and scored frame left out: the variance
     between steps as a share of that between steps and that between frames; 1 is steps alone, 0 frames alone.
     """
-    grids = {name: lines.groupby(["step", "frame"])[name].mean().unstack() for name in ("drop", "changed")}
+    grids = {
+        name: lines.groupby(["step", "frame"])[name].mean().unstack()
+        for name in ("drop", "changed")
+    }
     inner = lines[lines["frame"].between(1, frames - 2) & lines["changed"].notna()]
-    maps = [group.pivot(index="step", columns="frame", values="changed") for _, group in inner.groupby(SAMPLE)]
+    maps = [
+        group.pivot(index="step", columns="frame", values="changed")
+        for _, group in inner.groupby(SAMPLE)
+    ]
     stack = np.stack(maps) if maps else np.zeros((0, 1, 1))  # none where no clean run answers
 
     def step_share(chosen: np.ndarray) -> np.ndarray:

@@ -36,8 +36,15 @@ def summary(lines: pd.DataFrame, steps: int, sampler: str, length: int) -> dict:
     by_steps, counts = {}, sorted(lines["steps"].unique())
     for name in dict.fromkeys(lines["sampler"]):
         tried = [int(count) for count in counts if (name, count, length) in scores]
-        by_steps[name] = {"steps": tried, "score": [interval(scores[name, count, length]) for count in tried]}
-    frames = sorted(int(f) for way_sampler, way_steps, f in scores if (way_sampler, way_steps) == (sampler, steps))
+        by_steps[name] = {
+            "steps": tried,
+            "score": [interval(scores[name, count, length]) for count in tried],
+        }
+    frames = sorted(
+        int(f)
+        for way_sampler, way_steps, f in scores
+        if (way_sampler, way_steps) == (sampler, steps)
+    )
     at = {f: scores[sampler, steps, f] for f in frames}
     most, few = max(counts), (sampler, 4, length)
     return {
@@ -48,11 +55,16 @@ def summary(lines: pd.DataFrame, steps: int, sampler: str, length: int) -> dict:
             "score": [interval(at[f]) for f in frames],
             "minus_usual": [interval(at[f] - usual) for f in frames],
         },
-        "by_sigma": {int(c): _by_sigma(part) for c, part in lines[_is(lines, sampler, length)].groupby("steps")},
+        "by_sigma": {
+            int(c): _by_sigma(part)
+            for c, part in lines[_is(lines, sampler, length)].groupby("steps")
+        },
         "contrasts": {
             "few_steps_cost": interval(usual - scores[few]) if few in scores else interval([]),
             "most_minus_usual": interval(scores[sampler, most, length] - usual),
-            "fewest_frames_cost": interval(usual - at[frames[0]]) if len(frames) > 1 else interval([]),
+            "fewest_frames_cost": interval(usual - at[frames[0]])
+            if len(frames) > 1
+            else interval([]),
         },
     }
 
@@ -118,4 +130,7 @@ def _is(lines: pd.DataFrame, sampler: str, length: int) -> pd.Series:
 
 def _by_sigma(lines: pd.DataFrame) -> dict:
     """Share of samples solved in the clean estimate of each step, with the noise levels."""
-    return {"sigmas": lines["sigmas"].iloc[0], "solved": np.stack(lines["solved_at"]).mean(0).round(4).tolist()}
+    return {
+        "sigmas": lines["sigmas"].iloc[0],
+        "solved": np.stack(lines["solved_at"]).mean(0).round(4).tolist(),
+    }

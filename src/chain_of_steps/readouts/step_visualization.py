@@ -11,7 +11,12 @@ from ..store import rounded
 from ..suites import short
 
 READABLE = 16  # answers by which a run's null must be calibrated: where the model hardly answers, nothing is known
-FLOORS = (0.0, 0.02, 0.05, 0.1)  # evidence below which nothing counts as present: how much hangs on it?
+FLOORS = (
+    0.0,
+    0.02,
+    0.05,
+    0.1,
+)  # evidence below which nothing counts as present: how much hangs on it?
 ONSET = 0.25  # ink above which a room of a maze counts as drawn
 
 
@@ -37,7 +42,11 @@ def summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
     groups = {"all": lines, **dict(tuple(lines.groupby("task", sort=False)))}
     result = {name: _summary(group, sigmas) for name, group in groups.items()}
     mazes = lines["rooms"][lines["rooms"].notna()]
-    return result | {"sigmas": [round(s, 4) for s in sigmas]} | ({"ink": _ink(mazes)} if len(mazes) else {})
+    return (
+        result
+        | {"sigmas": [round(s, 4) for s in sigmas]}
+        | ({"ink": _ink(mazes)} if len(mazes) else {})
+    )
 
 
 def explored(count: np.ndarray) -> np.ndarray:
@@ -83,7 +92,10 @@ def _by_task(rows: list[dict]) -> dict[str, list[dict]]:
 
 def _line(row: dict, threshold: np.ndarray) -> dict:
     result = row["result"]
-    evidence, control = np.array(result["evidence"]), np.array(result["control"], float)  # (S, F, K), (S, U, K)
+    evidence, control = (
+        np.array(result["evidence"]),
+        np.array(result["control"], float),
+    )  # (S, F, K), (S, U, K)
     net = net_evidence(evidence[:, -1], control)
     is_present = present(net, threshold)
     count = is_present.sum(1)
@@ -95,20 +107,26 @@ def _line(row: dict, threshold: np.ndarray) -> dict:
         "present": count,
         "explores": bool(explored(count)),
         "unpruned": bool(count[-1] > 1),
-        "explores_by_floor": [bool(explored(present(net, threshold, floor).sum(1))) for floor in FLOORS],
+        "explores_by_floor": [
+            bool(explored(present(net, threshold, floor).sum(1))) for floor in FLOORS
+        ],
         "chance": _chance(control, threshold),
         "pruned": float(many[-1]) if len(many) else np.nan,
         "commit": _commit(net, is_present, result["answer_at"][-1]),
         "commit_by_frame": _commit_by_frame(result, threshold),
         "solved_at": np.array(result["score_at"]) == 1.0,
-        "by_kind": {kind: net[:, np.array(result["kinds"]) == kind].max(1) for kind in set(result["kinds"])},
+        "by_kind": {
+            kind: net[:, np.array(result["kinds"]) == kind].max(1) for kind in set(result["kinds"])
+        },
         "rooms": result.get("rooms"),
     }
     line["frame_slope"] = frame_slope(line["commit_by_frame"])
     line["onset_slope"] = onset_slope(result["rooms"]) if "rooms" in result else np.nan
     if "null" in result:
         line["readable"] = sum(answer is not None for answer in result["null"]["answers"])
-        null = {p: net_evidence(np.array(e), control) for p, e in result["null"]["evidence"].items()}
+        null = {
+            p: net_evidence(np.array(e), control) for p, e in result["null"]["evidence"].items()
+        }
         line["null_present"] = {p: present(n, threshold).sum(1) for p, n in null.items()}
         line["departure"] = {p: np.abs(n - net).mean(1) for p, n in null.items()}
     return line
@@ -117,7 +135,9 @@ def _line(row: dict, threshold: np.ndarray) -> dict:
 def _chance(control: np.ndarray, threshold: np.ndarray) -> float:
     """How often an unrelated clip would count as exploring here: one that shows anything beside its own answer, which
     is no control (NaN)."""
-    net = np.clip(control - nanmean(control, 1)[:, None], 0.0, 1.0)  # (S, U, K), NaN where it is no control
+    net = np.clip(
+        control - nanmean(control, 1)[:, None], 0.0, 1.0
+    )  # (S, U, K), NaN where it is no control
     beside = present(np.nan_to_num(net), threshold).sum(2)  # (S, U)
     return float(explored(1 + beside.T).mean())
 
@@ -129,7 +149,10 @@ def _commit(net: np.ndarray, is_present: np.ndarray, answer: int) -> float:
 
 def _commit_by_frame(result: dict, threshold: np.ndarray) -> np.ndarray:
     """Commit step of every latent frame, (F,); NaN for the given frame, and where candidates do not differ yet."""
-    evidence, control = np.array(result["evidence"]), np.array(result["control_mean"])  # (S, F, K) both
+    evidence, control = (
+        np.array(result["evidence"]),
+        np.array(result["control_mean"]),
+    )  # (S, F, K) both
     steps = np.full(evidence.shape[1], np.nan)
     for f in range(1, evidence.shape[1]):
         net = np.clip(evidence[:, f] - control[:, f], 0.0, 1.0)
@@ -145,7 +168,9 @@ def _summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
         "solved": interval(lines["solved"]),
         "gain": interval([at[-1] - float(at[0]) for at in lines["solved_at"]]),
         "explores": interval(lines["explores"]),
-        "explores_by_floor": {str(floor): interval(share) for floor, share in zip(FLOORS, by_floor, strict=True)},
+        "explores_by_floor": {
+            str(floor): interval(share) for floor, share in zip(FLOORS, by_floor, strict=True)
+        },
         "explores_by_chance": interval(lines["chance"]),
         "explores_above_chance": interval(lines["explores"] - lines["chance"]),
         "unpruned": interval(lines["unpruned"]),
@@ -156,7 +181,10 @@ def _summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
         "frame_slope": interval(lines["frame_slope"]),
         "onset_slope": interval(lines["onset_slope"]),
         "present": np.stack(lines["present"]).mean(0).round(3).tolist(),
-        "shares": {name: share.mean(0).round(3).tolist() for name, share in _shares(lines["present"]).items()},
+        "shares": {
+            name: share.mean(0).round(3).tolist()
+            for name, share in _shares(lines["present"]).items()
+        },
         "by_kind": _by_kind(lines["by_kind"]),
         "solved_at": np.stack(lines["solved_at"]).mean(0).round(3).tolist(),
     }
@@ -172,7 +200,9 @@ def _null(judged: pd.DataFrame) -> dict:
         return {"n": 0}
     ours = np.stack(judged["present"])  # (n, S)
     result = {"n": len(judged), "model": ours.mean(0).round(3).tolist()}
-    return result | {p: _against_null(judged, p, explored(ours)) for p in judged["null_present"].iloc[0]}
+    return result | {
+        p: _against_null(judged, p, explored(ours)) for p in judged["null_present"].iloc[0]
+    }
 
 
 def _against_null(judged: pd.DataFrame, prior: str, ours: np.ndarray) -> dict:
@@ -206,11 +236,14 @@ def _ink(rooms: pd.Series) -> dict:
     """How much of the path's colour the rooms of all mazes show, by step and distance from the start (S, D), on the
     right path and off it; None where there is no such room."""
     ink, distance, on_path = (
-        np.concatenate([np.array(room[name]).T for room in rooms]) for name in ("ink", "distance", "on_path")
+        np.concatenate([np.array(room[name]).T for room in rooms])
+        for name in ("ink", "distance", "on_path")
     )  # (R, S), (R,), (R,)
     places = range(1, int(distance.max()) + 1)
     result: dict = {"distance": list(places), "mazes": len(rooms)}
     for name, here in (("on_path", on_path.astype(bool)), ("off_path", ~on_path.astype(bool))):
-        means = [nanmean(np.where((here & (distance == d))[:, None], ink, np.nan), 0) for d in places]
+        means = [
+            nanmean(np.where((here & (distance == d))[:, None], ink, np.nan), 0) for d in places
+        ]
         result[name] = rounded(np.array(means).T, 3)
     return result

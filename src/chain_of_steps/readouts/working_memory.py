@@ -39,7 +39,10 @@ def probes(rows: list[dict]) -> dict:
         layer, gain = _gain({name: values.mean(0) for name, values in hits.items()})
         gains.append(gain)
         steps = [str(step) for step in own[0]["step"]]
-        read = {name: dict(zip(steps, map(interval, values), strict=True)) for name, values in hits.items()}
+        read = {
+            name: dict(zip(steps, map(interval, values), strict=True))
+            for name, values in hits.items()
+        }
         result[task] = {"sources": read, "layer": layer, "gain": interval(gain)}
     return result | {"all": {"gain": interval(np.concatenate(gains))}}
 
@@ -49,11 +52,19 @@ def _noised(row: dict) -> dict:
     noises = run["interventions"]
     name = f"{run['design']}-{noises[0]['mode']}" if noises else "clean"
     right = float(result["answer"] == 0)  # these tasks have one valid candidate, the first
-    return {"task": run["task"], "index": run["index"], "name": name, "right": right, "score": result["score"]}
+    return {
+        "task": run["task"],
+        "index": run["index"],
+        "name": name,
+        "right": right,
+        "score": result["score"],
+    }
 
 
 def _costs(lines: pd.DataFrame) -> dict:
-    right, score = (lines.pivot(index=SAMPLE, columns="name", values=value) for value in ("right", "score"))
+    right, score = (
+        lines.pivot(index=SAMPLE, columns="name", values=value) for value in ("right", "score")
+    )
     clean, noises = right["clean"].to_numpy(), [name for name in right if name != "clean"]
     costs = {name: clean - right[name].to_numpy() for name in noises}
     modes = sorted({name.split("-", 1)[1] for name in noises})
@@ -63,7 +74,9 @@ def _costs(lines: pd.DataFrame) -> dict:
         "score": {name: interval(score[name]) for name in score},
         "cost": {name: interval(cost) for name, cost in costs.items()},
         "relative_cost": {name: _ratio(cost, clean) for name, cost in costs.items()},
-        "hidden_minus_visible": {m: interval(right[f"visible-{m}"] - right[f"hidden-{m}"]) for m in modes},
+        "hidden_minus_visible": {
+            m: interval(right[f"visible-{m}"] - right[f"hidden-{m}"]) for m in modes
+        },
     }
 
 
@@ -71,7 +84,9 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> dict:
     """Mean of a part as a share of the mean of the whole, both over the same samples."""
     if not whole.sum():
         return dict(NOTHING)
-    return interval_of(lambda chosen: part[chosen].sum(-1) / np.maximum(whole[chosen].sum(-1), 1e-9), len(whole))
+    return interval_of(
+        lambda chosen: part[chosen].sum(-1) / np.maximum(whole[chosen].sum(-1), 1e-9), len(whole)
+    )
 
 
 def _gain(means: dict[str, np.ndarray]) -> tuple[int, np.ndarray]:

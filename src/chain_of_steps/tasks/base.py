@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..puzzles.canvas import Canvas
 from . import reading
-from .canvas import Canvas
 from .reading import timeline
 
 Partition = Literal["test", "choosing", "training"]
@@ -80,7 +80,9 @@ class Sample:
         """The given frame, (size, size, 3), float32 in [0, 1]."""
         return self.picture(self.candidates[0], 0.0, size)
 
-    def render(self, candidate: Candidate | None = None, size: int = 48, frames: int = 13) -> np.ndarray:
+    def render(
+        self, candidate: Candidate | None = None, size: int = 48, frames: int = 13
+    ) -> np.ndarray:
         """A candidate's clip, (frames, size, size, 3), uint8; by default of the first valid candidate."""
         candidate = candidate or self.candidates[0]
         clip = np.stack([self.picture(candidate, p, size) for p in timeline(frames)])
@@ -113,7 +115,9 @@ class Sample:
 
 def digest(data: Any) -> str:
     """sha256 of plain JSON data, in hex."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(data, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
 
 
 def partition_of(canonical: Any) -> Partition:
@@ -125,7 +129,9 @@ def partition_of(canonical: Any) -> Partition:
 def draw_until(rng: np.random.Generator, partition: Partition, propose, canonical):
     """Calls `propose(rng)` until it gives a state (not None) whose canonical form lies in `partition`."""
     if partition not in PARTITIONS:
-        raise ValueError(f"unknown partition {partition!r}; expected one of {', '.join(PARTITIONS)}")
+        raise ValueError(
+            f"unknown partition {partition!r}; expected one of {', '.join(PARTITIONS)}"
+        )
     while True:
         state = propose(rng)
         if state is not None and partition_of(canonical(state)) == partition:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..puzzles.canvas import CELLS, COLOURS, INK, Canvas
 from .base import Candidate, Partition, Sample, draw_until
-from .canvas import CELLS, COLOURS, INK, Canvas
 
 PROMPT = "the ball falls along the arrow"
 TOP, FLOOR = 0.5, 5.5  # heights of the ball's centre, cells
@@ -16,7 +16,9 @@ def sample(rng: np.random.Generator, partition: Partition) -> Sample:
     state["colour"] = str(rng.choice(list(COLOURS)))
     landing = round(path(state)[-1] - 0.5)
     candidates = [Candidate(f"place {landing}", "valid", landing)]
-    candidates += [Candidate(f"place {place}", "wrong", place) for place in range(CELLS) if place != landing]
+    candidates += [
+        Candidate(f"place {place}", "wrong", place) for place in range(CELLS) if place != landing
+    ]
     return Sample("bounce", "bounce", state, PROMPT, tuple(candidates))
 
 
@@ -35,7 +37,11 @@ def path(state: dict, pieces: int = 100) -> np.ndarray:
         height = TOP + (FLOOR - TOP) * (piece - 0.5) / pieces
         low, high = 0.5, CELLS - 0.5
         if state["wall"] and state["wall"][1] <= height <= state["wall"][2]:
-            low, high = (low, state["wall"][0] - 0.5) if x < state["wall"][0] else (state["wall"][0] + 0.5, high)
+            low, high = (
+                (low, state["wall"][0] - 0.5)
+                if x < state["wall"][0]
+                else (state["wall"][0] + 0.5, high)
+            )
         x += speed
         # Only a ball that moves towards a wall is turned back by it.
         if x > high + 1e-6 and speed > 0:
@@ -64,7 +70,9 @@ def act(canvas: Canvas, state: dict, answer: int, progress: float) -> None:
         x = np.interp(progress, np.linspace(0, 1, len(positions)), positions)
     else:
         x = positions[0] + progress * (answer + 0.5 - positions[0])
-    canvas.shape("circle", (float(x), TOP + (FLOOR - TOP) * progress), RADIUS, COLOURS[state["colour"]])
+    canvas.shape(
+        "circle", (float(x), TOP + (FLOOR - TOP) * progress), RADIUS, COLOURS[state["colour"]]
+    )
 
 
 def _propose(rng: np.random.Generator) -> dict | None:
@@ -74,7 +82,11 @@ def _propose(rng: np.random.Generator) -> dict | None:
         wall = [int(rng.integers(1, CELLS)), top, top + 1.0 + 0.5 * int(rng.integers(3))]
     state = {"x": int(rng.integers(CELLS)), "drift": int(rng.integers(-8, 9)), "wall": wall}
     positions = path(state)
-    if wall and abs(np.interp(wall[1], np.linspace(TOP, FLOOR, len(positions)), positions) - wall[0]) < 0.5:
+    if (
+        wall
+        and abs(np.interp(wall[1], np.linspace(TOP, FLOOR, len(positions)), positions) - wall[0])
+        < 0.5
+    ):
         return None  # it would fall onto the wall's upper end
     landing = positions[-1]
     return state if abs(landing - round(landing - 0.5) - 0.5) < 0.05 else None

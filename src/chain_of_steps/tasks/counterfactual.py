@@ -18,12 +18,15 @@ def exchanged(sample: Sample, wrong: int) -> Sample:
         raise ValueError(f"{sample.task} has no board on which the named thing and {chosen.name!r} change places; "
                          "expected a task of mark_object and one of its other things")  # fmt: skip
     named, other = (
-        next(t for t in sample.state["things"] if t[2:] == c.answer) for c in (sample.candidates[0], chosen)
+        next(t for t in sample.state["things"] if t[2:] == c.answer)
+        for c in (sample.candidates[0], chosen)
     )
     moved = {tuple(named): [*named[:2], *other[2:]], tuple(other): [*other[:2], *named[2:]]}
     things = [moved.get(tuple(thing), thing) for thing in sample.state["things"]]
     places = {sample.candidates[0].name: chosen.answer, chosen.name: sample.candidates[0].answer}
-    candidates = tuple(Candidate(c.name, c.kind, places.get(c.name, c.answer)) for c in sample.candidates)
+    candidates = tuple(
+        Candidate(c.name, c.kind, places.get(c.name, c.answer)) for c in sample.candidates
+    )
     return replace(sample, state=sample.state | {"things": things}, candidates=candidates)
 
 
@@ -39,7 +42,10 @@ def counterfactual(sample: Sample, wrong: int) -> Sample:
     if sample.module not in MODULES or chosen.kind != "wrong" or len(sample.valid) > 1:
         raise ValueError(f"{sample.task} has no twin in which {chosen.name!r} is right; expected a wrong candidate of "
                          f"{' or '.join(MODULES)} with one valid answer")  # fmt: skip
-    rest = [Candidate(c.name, "illegal" if c.kind == "illegal" else "wrong", c.answer) for c in sample.candidates]
+    rest = [
+        Candidate(c.name, "illegal" if c.kind == "illegal" else "wrong", c.answer)
+        for c in sample.candidates
+    ]
     others = tuple(c for i, c in enumerate(rest) if i != wrong)
     candidates = (Candidate(chosen.name, "valid", chosen.answer), *others)
     if sample.module == "maze":
@@ -47,6 +53,8 @@ def counterfactual(sample: Sample, wrong: int) -> Sample:
     else:
         things = sample.state["things"]
         named = next(thing for thing in things if thing[2:] == chosen.answer)
-        state = sample.state | {"things": [named, *(thing for thing in things if thing is not named)]}
+        state = sample.state | {
+            "things": [named, *(thing for thing in things if thing is not named)]
+        }
         prompt = f"mark the {chosen.name}"
     return replace(sample, state=state, prompt=prompt, candidates=candidates)

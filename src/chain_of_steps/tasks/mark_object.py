@@ -5,9 +5,9 @@ The twist `mark_new_pair` names a colour and shape that training shows apart but
 
 import numpy as np
 
+from ..puzzles.canvas import INK, Canvas
+from ..puzzles.objects import HELD_OUT, Thing, different_pairs
 from .base import Candidate, Partition, Sample, draw_until
-from .canvas import INK, Canvas
-from .objects import HELD_OUT, Thing, different_pairs
 
 RADIUS = 0.58
 
@@ -16,7 +16,9 @@ def sample(rng: np.random.Generator, partition: Partition, twist: bool = False) 
     """Draws four to six things on nine places, of which the first is named; with `twist` it is a held-out pair."""
     state = draw_until(rng, partition, lambda r: _propose(r, twist), canonical)
     things = [Thing(*t) for t in state["things"]]
-    candidates = [Candidate(t.name, "wrong" if i else "valid", [t.x, t.y]) for i, t in enumerate(things)]
+    candidates = [
+        Candidate(t.name, "wrong" if i else "valid", [t.x, t.y]) for i, t in enumerate(things)
+    ]
     candidates += [Candidate("empty place", "illegal", state["empty"])]
     task = "mark_new_pair" if twist else "mark_object"
     return Sample(task, "mark_object", state, f"mark the {things[0].name}", tuple(candidates))

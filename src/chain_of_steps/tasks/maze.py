@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..puzzles.canvas import CELLS, COLOURS, INK, PAPER, Canvas
 from .base import Candidate, Partition, Sample, draw_until, partition_of
-from .canvas import CELLS, COLOURS, INK, PAPER, Canvas
 
 SIZES, SIZE_WEIGHTS = (5, 6, 7, 8), (0.30, 0.30, 0.25, 0.15)
 ROOM = 0.75  # side of a room, cells
@@ -38,16 +38,27 @@ def hand_drawn(rooms: int, doors: list[tuple[Room, Room]], start: Room, goal: Ro
         ValueError: if it has no solution, no dead end, or so few walls that its paths cannot be told apart.
     """
     outside = [
-        room for room in (start, goal, *(room for door in doors for room in door)) if room not in _lattice(rooms)
+        room
+        for room in (start, goal, *(room for door in doors for room in door))
+        if room not in _lattice(rooms)
     ]
     if rooms not in range(2, ACROSS + 1) or outside or start == goal:
-        raise ValueError(f"a maze has 2 to {ACROSS} rooms a side, its start and goal are two different ones of them")
+        raise ValueError(
+            f"a maze has 2 to {ACROSS} rooms a side, its start and goal are two different ones of them"
+        )
     corner = [(ACROSS - rooms) // 2] * 2
-    state = {"rooms": rooms, "doors": [[list(a), list(b)] for a, b in doors], "start": list(start), "goal": list(goal)}
+    state = {
+        "rooms": rooms,
+        "doors": [[list(a), list(b)] for a, b in doors],
+        "start": list(start),
+        "goal": list(goal),
+    }
     if goal not in distances(state):
         raise ValueError("no path leads from green to red; open a wall between them")
     if len(doors) > rooms**2 + MOST_LOOPS - 1:
-        raise ValueError("too many walls are open, so that there are too many paths to tell apart; close some")
+        raise ValueError(
+            "too many walls are open, so that there are too many paths to tell apart; close some"
+        )
     drawn = _sample_of(state | {"corner": corner}, "maze")
     if len(drawn.candidates) < 2:
         raise ValueError("there is one way to go and nothing to choose; open a wall to a dead end")
@@ -65,7 +76,11 @@ def _sample_of(state: dict, task: str) -> Sample:
 
 def canonical(state: dict) -> list:
     """The least of the eight mirrored and rotated versions; the place on the board does not count."""
-    (start_x, start_y), (goal_x, goal_y), side = state["start"], state["goal"], 2 * state["rooms"] - 1
+    (start_x, start_y), (goal_x, goal_y), side = (
+        state["start"],
+        state["goal"],
+        2 * state["rooms"] - 1,
+    )
     plan = np.full((side, side), ord("."), np.uint8)  # rooms at even places, doors between them
     for (ax, ay), (bx, by) in state["doors"]:
         plan[ay + by, ax + bx] = ord("+")
@@ -95,7 +110,12 @@ def act(canvas: Canvas, state: dict, answer: list, progress: float) -> None:
         if rest <= 0:
             break
         part, (x, y) = min(rest, 1.0), _middle(state, room)
-        canvas.line((x, y), (x + part * (bx - room[0]) * ROOM, y + part * (by - room[1]) * ROOM), 0.28, COLOURS["blue"])
+        canvas.line(
+            (x, y),
+            (x + part * (bx - room[0]) * ROOM, y + part * (by - room[1]) * ROOM),
+            0.28,
+            COLOURS["blue"],
+        )
         rest -= 1.0
     _ends(canvas, state)
 
@@ -121,7 +141,12 @@ def ink(state: dict, frame: np.ndarray, room: Room) -> float:
     cell = frame.shape[0] / CELLS
     x, y = (at * cell for at in _middle(state, room))
     reach = max(1, round(cell / 8))
-    middle = frame[round(y) - reach : round(y) + reach, round(x) - reach : round(x) + reach].reshape(-1, 3) / 255.0
+    middle = (
+        frame[round(y) - reach : round(y) + reach, round(x) - reach : round(x) + reach].reshape(
+            -1, 3
+        )
+        / 255.0
+    )
     towards = np.array(COLOURS["blue"]) - np.array(PAPER)
     return float(np.clip((middle.mean(0) - PAPER) @ towards / (towards @ towards), 0.0, 1.0))
 
@@ -164,7 +189,9 @@ def _propose_loops(rng: np.random.Generator, partition: Partition) -> dict | Non
             continue
         paths = _paths(looped)
         solutions = [p for p in paths if p[-1] == tuple(state["goal"])]
-        own = [set(p) - set().union(*(q for q in paths if q is not p)) for p in paths]  # else two share their ink
+        own = [
+            set(p) - set().union(*(q for q in paths if q is not p)) for p in paths
+        ]  # else two share their ink
         if len(solutions) in (2, 3) and all(own):
             return looped
     return None
@@ -172,7 +199,9 @@ def _propose_loops(rng: np.random.Generator, partition: Partition) -> dict | Non
 
 def _carve(rng: np.random.Generator, n: int) -> list:
     """A spanning tree of the n x n rooms by the growing-tree method: mostly depth first, sometimes from elsewhere."""
-    dice = iter(rng.random(6 * n * n).tolist())  # drawn at once: a room is looked at twice, with three dice at most
+    dice = iter(
+        rng.random(6 * n * n).tolist()
+    )  # drawn at once: a room is looked at twice, with three dice at most
     near, first = _lattice(n), (int(next(dice) * n), int(next(dice) * n))
     active, seen, doors = [first], {first}, []
     while active:
@@ -191,7 +220,10 @@ def _carve(rng: np.random.Generator, n: int) -> list:
 @functools.cache
 def _lattice(n: int) -> dict[Room, list[Room]]:
     rooms = [(x, y) for x in range(n) for y in range(n)]
-    return {(x, y): [(x + dx, y + dy) for dx, dy in STEPS if (x + dx, y + dy) in rooms] for x, y in rooms}
+    return {
+        (x, y): [(x + dx, y + dy) for dx, dy in STEPS if (x + dx, y + dy) in rooms]
+        for x, y in rooms
+    }
 
 
 def _paths(state: dict) -> list[list[Room]]:

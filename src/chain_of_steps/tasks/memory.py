@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from .. import suites
+from ..puzzles.canvas import CELLS
 from .base import Candidate, Partition, Sample
-from .canvas import CELLS
 from .reading import timeline
 
 MODULES = ("out_and_back", "occlusion")
@@ -23,14 +23,20 @@ def begun_as(sample: Sample, candidate: Candidate) -> Sample:
         ValueError: for a task in which nothing is hidden.
     """
     if sample.module not in MODULES:
-        raise ValueError(f"nothing is hidden in {sample.task}; expected a task of {' or '.join(MODULES)}")
+        raise ValueError(
+            f"nothing is hidden in {sample.task}; expected a task of {' or '.join(MODULES)}"
+        )
     if sample.module == "occlusion":
         return replace(sample, state=sample.state | {"thing": candidate.answer})
     named, *others = sample.state["things"]
-    return replace(sample, state=sample.state | {"things": [[*named[:3], candidate.answer + 0.5], *others]})
+    return replace(
+        sample, state=sample.state | {"things": [[*named[:3], candidate.answer + 0.5], *others]}
+    )
 
 
-def hidden_frames(sample: Sample, frames: int, stride: int, size: int = suites.SIZE) -> tuple[int, ...]:
+def hidden_frames(
+    sample: Sample, frames: int, stride: int, size: int = suites.SIZE
+) -> tuple[int, ...]:
     """Latent frames in which the start state is out of sight in every pixel frame.
 
     Args:
@@ -40,9 +46,14 @@ def hidden_frames(sample: Sample, frames: int, stride: int, size: int = suites.S
     starts = [(begun_as(sample, candidate), candidate) for candidate in sample.candidates]
     hides = []
     for progress in timeline(frames):
-        pictures = np.stack([start.picture(candidate, progress, size) for start, candidate in starts])
+        pictures = np.stack(
+            [start.picture(candidate, progress, size) for start, candidate in starts]
+        )
         hides.append(bool(np.abs(pictures - pictures[0]).max() < VISIBLE))
-    latent = [hides[max(0, stride * (f - 1) + 1) : stride * f + 1] for f in range(1 + (frames - 1) // stride)]
+    latent = [
+        hides[max(0, stride * (f - 1) + 1) : stride * f + 1]
+        for f in range(1 + (frames - 1) // stride)
+    ]
     return tuple(f for f, pixel_frames in enumerate(latent) if all(pixel_frames))
 
 
@@ -76,6 +87,13 @@ def places(sample: Sample, size: int = suites.SIZE) -> list[np.ndarray]:
     """
     if sample.module == "occlusion":
         gone = next(candidate for candidate in sample.candidates if candidate.answer is None)
-        return [np.abs(sample.picture(sample.candidates[0], 1.0, size) - sample.picture(gone, 1.0, size)).max(2) > 0.05]
+        return [
+            np.abs(
+                sample.picture(sample.candidates[0], 1.0, size) - sample.picture(gone, 1.0, size)
+            ).max(2)
+            > 0.05
+        ]
     rows = np.arange(size)[:, None] * CELLS // size
-    return [np.broadcast_to(rows == candidate.answer, (size, size)) for candidate in sample.candidates]
+    return [
+        np.broadcast_to(rows == candidate.answer, (size, size)) for candidate in sample.candidates
+    ]

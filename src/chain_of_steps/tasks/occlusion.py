@@ -5,9 +5,9 @@ There are 1,900 states, a little below 2,000: 20 kinds of things at 95 places.
 
 import numpy as np
 
+from ..puzzles.canvas import COLOURS, GREY, INK, Canvas
+from ..puzzles.objects import KINDS, Thing, different_pairs
 from .base import Candidate, Partition, Sample, draw_until
-from .canvas import COLOURS, GREY, INK, Canvas
-from .objects import KINDS, Thing, different_pairs
 
 RADIUS = 0.48
 PROMPT = "the wall slides to the right"
@@ -50,4 +50,7 @@ def _propose(rng: np.random.Generator) -> dict:
     x, y = 2.5 + 0.25 * int(rng.integers(5)), 0.75 + 0.25 * int(rng.integers(19))
     others = rng.permutation([c for c in COLOURS if c != colour])[:2]
     other_shape = rng.choice([k for k in KINDS if k != shape])
-    return {"thing": [colour, shape, x, y], "rival": [str(others[0]), str(others[1]), str(other_shape)]}
+    return {
+        "thing": [colour, shape, x, y],
+        "rival": [str(others[0]), str(others[1]), str(other_shape)],
+    }

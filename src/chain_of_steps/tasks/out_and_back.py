@@ -5,9 +5,9 @@ While it is away nothing in the picture says which of the free rows it came from
 
 import numpy as np
 
+from ..puzzles.canvas import CELLS, Canvas
+from ..puzzles.objects import Thing, different_pairs
 from .base import Candidate, Partition, Sample, draw_until
-from .canvas import CELLS, Canvas
-from .objects import Thing, different_pairs
 
 RADIUS = 0.44
 OUTSIDE = 6.8  # where it turns round, out of sight
@@ -19,7 +19,9 @@ def sample(rng: np.random.Generator, partition: Partition) -> Sample:
     home = int(state["things"][0][3])
     taken = {int(thing[3]) for thing in state["things"]}
     candidates = [Candidate(f"row {home}", "valid", home)]
-    candidates += [Candidate(f"row {row}", "wrong", row) for row in range(CELLS) if row not in taken]
+    candidates += [
+        Candidate(f"row {row}", "wrong", row) for row in range(CELLS) if row not in taken
+    ]
     prompt = f"the {Thing(*state['things'][0]).name} leaves and comes back"
     return Sample("out_and_back", "out_and_back", state, prompt, tuple(candidates))
 
@@ -46,5 +48,8 @@ def _propose(rng: np.random.Generator) -> dict:
     rows, columns = rng.choice(CELLS, 3, replace=False), rng.integers(0, 3, 3)
     pairs = different_pairs(rng, 3)
     return {
-        "things": [[*pair, c + 0.5, r + 0.5] for pair, r, c in zip(pairs, rows.tolist(), columns.tolist(), strict=True)]
+        "things": [
+            [*pair, c + 0.5, r + 0.5]
+            for pair, r, c in zip(pairs, rows.tolist(), columns.tolist(), strict=True)
+        ]
     }

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .canvas import CELLS
+from ..puzzles.canvas import CELLS
 
 if TYPE_CHECKING:
     from .base import Candidate, Sample
 
 HOLD = 0.2  # the last fifth of a clip rests on the answer
-TOLERANCE = 0.12  # RMS difference of one cell, pixel values in [0, 1]: a missing stretch of path makes 0.25
-MOVING_TOLERANCE = 0.20  # the same while things still move, where half a pixel of displacement costs 0.1
+TOLERANCE = (
+    0.12  # RMS difference of one cell, pixel values in [0, 1]: a missing stretch of path makes 0.25
+)
+MOVING_TOLERANCE = (
+    0.20  # the same while things still move, where half a pixel of displacement costs 0.1
+)
 LONGEST_JUMP = 0.4  # progress that may pass unread between two legible frames; more is a teleport
 NEARLY_DONE = 0.8  # from here on a last frame that shows the final picture counts as done
 OWN_PIXEL = 0.2  # two pictures differ at a pixel if a channel differs by more than this
@@ -47,7 +51,9 @@ def timeline(frames: int) -> np.ndarray:
 
 def to_float(pixels: np.ndarray) -> np.ndarray:
     """uint8 in [0, 255] or float in [0, 1] to float32 in [0, 1]."""
-    return pixels.astype(np.float32) / 255.0 if pixels.dtype == np.uint8 else pixels.astype(np.float32)
+    return (
+        pixels.astype(np.float32) / 255.0 if pixels.dtype == np.uint8 else pixels.astype(np.float32)
+    )
 
 
 def cell_error(frame: np.ndarray, picture: np.ndarray) -> float:
@@ -69,12 +75,16 @@ def evidence(sample: "Sample", frame: np.ndarray, progress: float = 1.0) -> np.n
         progress: of the clip at this frame; 1 is the final picture.
     """
     frame = to_float(frame)
-    return np.array([_presence(frame, own) for own in own_pixels(sample, len(frame), round(float(progress), 4))])
+    return np.array(
+        [_presence(frame, own) for own in own_pixels(sample, len(frame), round(float(progress), 4))]
+    )
 
 
 def answer_index(sample: "Sample", frame: np.ndarray) -> int | None:
     """Index of the candidate whose final picture this frame shows in every cell, or None."""
-    best, shown = _best_fit(to_float(frame), [sample.picture(c, 1.0, len(frame)) for c in sample.candidates], TOLERANCE)
+    best, shown = _best_fit(
+        to_float(frame), [sample.picture(c, 1.0, len(frame)) for c in sample.candidates], TOLERANCE
+    )
     return best if shown else None
 
 
@@ -137,13 +147,17 @@ def _carried_out(sample: "Sample", video: np.ndarray, candidate: "Candidate") ->
 
 
 @functools.lru_cache(maxsize=2)  # many videos of one sample are scored in a row
-def _course(sample: "Sample", candidate: "Candidate", frames: int, size: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def _course(
+    sample: "Sample", candidate: "Candidate", frames: int, size: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Progresses at which a clip of so many frames is compared, (P,), and the candidate's picture at each."""
     grid = np.union1d(np.linspace(0.0, 1.0, 49), timeline(frames))
     return grid, [sample.picture(candidate, p, size) for p in grid]
 
 
-def _advance(frame: np.ndarray, grid: np.ndarray, pictures: list, reached: int, tolerance: float) -> int:
+def _advance(
+    frame: np.ndarray, grid: np.ndarray, pictures: list, reached: int, tolerance: float
+) -> int:
     """The best-fitting progress that this frame shows within reach, or the old one if it shows none."""
     within = np.flatnonzero((grid >= grid[reached]) & (grid <= grid[reached] + LONGEST_JUMP))
     best, shown = _best_fit(frame, [pictures[i] for i in within], tolerance)

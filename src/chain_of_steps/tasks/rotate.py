@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..puzzles.canvas import COLOURS, INK, PAPER, Canvas
 from .base import Candidate, Partition, Sample, draw_until
-from .canvas import COLOURS, INK, PAPER, Canvas
 
 TURNS = {"right": 90, "left": -90, "around": 180}  # degrees clockwise, as seen on the screen
 SIDE = 0.84  # of one square, cells
@@ -28,7 +28,9 @@ def shapes(new: bool) -> list[Shape]:
         grown = {squares | {near} for squares in grown for near in _beside(squares)}
         if count >= 4:
             found |= {min(_images(squares)) for squares in grown if _fits(squares)}
-    ordered = sorted((shape for shape in found if _tells_apart(shape)), key=lambda shape: (len(shape), shape))
+    ordered = sorted(
+        (shape for shape in found if _tells_apart(shape)), key=lambda shape: (len(shape), shape)
+    )
     return [shape for i, shape in enumerate(ordered) if (i % 5 == 4) == new]
 
 
@@ -46,7 +48,14 @@ def sample(rng: np.random.Generator, partition: Partition, twist: bool = False) 
 
 def canonical(state: dict) -> list:
     """Everything but the colour."""
-    return ["rotate", state["shape"], state["mirrored"], state["angle"], state["turn"], state["place"]]
+    return [
+        "rotate",
+        state["shape"],
+        state["mirrored"],
+        state["angle"],
+        state["turn"],
+        state["place"],
+    ]
 
 
 def scene(canvas: Canvas, state: dict) -> None:
@@ -57,7 +66,9 @@ def act(canvas: Canvas, state: dict, answer: str, progress: float) -> None:
     """The shape turns about its dot, or flips over for the mirror image."""
     squares = np.array(state["shape"], np.float32) * SIDE
     angle = np.deg2rad(state["angle"] + TURNS.get(answer, 0) * progress)
-    flip = (-1.0 if state["mirrored"] else 1.0) * (np.cos(np.pi * progress) if answer == "mirror" else 1.0)
+    flip = (-1.0 if state["mirrored"] else 1.0) * (
+        np.cos(np.pi * progress) if answer == "mirror" else 1.0
+    )
     flip = flip if abs(flip) > 0.05 else 0.05
     cos, sin = np.cos(angle), np.sin(angle)
 
@@ -82,7 +93,9 @@ def _propose(rng: np.random.Generator, known: list[Shape]) -> dict:
 
 
 def _beside(squares: frozenset) -> set:
-    return {(x + dx, y + dy) for x, y in squares for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1))} - squares
+    return {
+        (x + dx, y + dy) for x, y in squares for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1))
+    } - squares
 
 
 def _fits(squares: frozenset) -> bool:
@@ -102,4 +115,6 @@ def _images(squares: Iterable) -> list[Shape]:
 def _tells_apart(shape: Shape) -> bool:
     """Whether each turn, and the flip, covers a square that none of the others does."""
     pictures = [set(image) for image in _images(shape)[:5]]
-    return all(one - set().union(*(other for other in pictures if other is not one)) for one in pictures)
+    return all(
+        one - set().union(*(other for other in pictures if other is not one)) for one in pictures
+    )

@@ -6,9 +6,9 @@ one size each.
 
 import numpy as np
 
+from ..puzzles.canvas import COLOURS, GREY, Canvas
+from ..puzzles.objects import HELD_OUT, KINDS
 from .base import Candidate, Partition, Sample, draw_until
-from .canvas import COLOURS, GREY, Canvas
-from .objects import HELD_OUT, KINDS
 
 RADII = {"small": 0.40, "medium": 0.60, "large": 0.84}
 PROMPT = "fill the empty place"
@@ -16,13 +16,20 @@ PROMPT = "fill the empty place"
 
 def sample(rng: np.random.Generator, partition: Partition, twist: bool = False) -> Sample:
     """Draws a pattern under a training rule, or under the held-out rule with `twist`."""
-    state = draw_until(rng, partition, lambda r: _propose(r, ("rows",) if twist else ("repeat", "shift")), canonical)
+    state = draw_until(
+        rng,
+        partition,
+        lambda r: _propose(r, ("rows",) if twist else ("repeat", "shift")),
+        canonical,
+    )
     right = _size_at(state, 2, state["empty"])
     own, above = state["looks"][2], state["looks"][1]
     candidates = [Candidate(right, "valid", [right, *own])]
     candidates += [Candidate(size, "wrong", [size, *own]) for size in RADII if size != right]
     candidates += [Candidate("other shape", "illegal", [right, *above])]
-    return Sample("size_rule" if twist else "size_pattern", "size_pattern", state, PROMPT, tuple(candidates))
+    return Sample(
+        "size_rule" if twist else "size_pattern", "size_pattern", state, PROMPT, tuple(candidates)
+    )
 
 
 def canonical(state: dict) -> list:
@@ -34,7 +41,9 @@ def scene(canvas: Canvas, state: dict) -> None:
     for row in range(3):
         for column in range(3):
             if (row, column) != (2, state["empty"]):
-                _draw(canvas, row, column, [_size_at(state, row, column), *state["looks"][row]], 1.0)
+                _draw(
+                    canvas, row, column, [_size_at(state, row, column), *state["looks"][row]], 1.0
+                )
     x, y = 2 * state["empty"] + 1, 5
     for sx in (-1, 1):
         for sy in (-1, 1):  # corner marks around the empty place
@@ -58,7 +67,10 @@ def _size_at(state: dict, row: int, column: int) -> str:
 
 
 def _propose(rng: np.random.Generator, rules: tuple[str, ...]) -> dict | None:
-    colours, shapes = rng.permutation(list(COLOURS))[:3].tolist(), rng.permutation(KINDS)[:3].tolist()
+    colours, shapes = (
+        rng.permutation(list(COLOURS))[:3].tolist(),
+        rng.permutation(KINDS)[:3].tolist(),
+    )
     if not set(HELD_OUT).isdisjoint(zip(colours, shapes, strict=True)):
         return None
     return {

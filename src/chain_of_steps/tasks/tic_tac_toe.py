@@ -6,8 +6,8 @@ lets O move, which training never does.
 
 import numpy as np
 
+from ..puzzles.canvas import COLOURS, INK, Canvas
 from .base import Candidate, Partition, Sample, draw_until
-from .canvas import COLOURS, INK, Canvas
 
 LINES = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6))
 STROKE = 0.34

@@ -25,7 +25,9 @@ def use_common_kernels() -> None:
     if abilities().get("avx512_f"):
         os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
         # Kernels that torch.compile kept from a time without this setting are of the other width and corrupt memory.
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torchinductor_avx2_{os.getuid()}")
+        os.environ.setdefault(
+            "TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torchinductor_avx2_{os.getuid()}"
+        )
 
 
 def mixed_precision() -> torch.autocast:

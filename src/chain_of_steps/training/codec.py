@@ -1,9 +1,10 @@
-"""Fits the mini model's codec: the principal components of the world's 8 x 8 pixel cells, inside a Wan autoencoder.
+"""Fits the mini model's codec: the principal components of the world's 8 x 8 pixel cells, inside a
+Wan autoencoder.
 
-The autoencoder's branches start at zero, which leaves convolution, norm, SiLU, convolution. On a cell's components,
-lifted by a constant, beside one large constant channel, norm and SiLU are the identity to one part in a thousand. So
-the best linear code of a cell can be written down; latents keep the scale of pixels, so that noise levels mean for
-them what they mean for pixels.
+The autoencoder's branches start at zero, which leaves convolution, norm, SiLU, convolution. On a
+cell's components, lifted by a constant, beside one large constant channel, norm and SiLU are the
+identity to one part in a thousand. So the best linear code of a cell can be written down; latents
+keep the scale of pixels, so that noise levels mean for them what they mean for pixels.
 """
 
 import numpy as np
@@ -22,7 +23,9 @@ def fit_codec(codec: AutoencoderKLWan, clips: list[np.ndarray]) -> None:
     paper = cells.median(0).values
     drawn = (cells[(cells - paper).abs().amax(1) > 0.05] - paper).double()
     _, vectors = torch.linalg.eigh(drawn.T @ drawn)
-    components = vectors.flip(1)[:, : codec.config.z_dim].T.float()  # (z, 192), most important first
+    components = vectors.flip(1)[
+        :, : codec.config.z_dim
+    ].T.float()  # (z, 192), most important first
     z = codec.config.z_dim
     _set(codec.encoder.conv_in, components, LIFT - components @ paper)
     _set(codec.encoder.conv_out, torch.eye(z), torch.full((z,), -LIFT))
@@ -44,12 +47,19 @@ def to_pixels(clips: np.ndarray) -> Tensor:
 
 @torch.no_grad()
 def encode(codec: AutoencoderKLWan, clips: np.ndarray, only_first: bool = False) -> Tensor:
-    """Latents (B, z, F, 6, 6) of uint8 clips (B, F, 48, 48, 3); with `only_first` all later frames are grey, as the
-    image-to-video pipeline feeds the given frame."""
+    """Latents (B, z, F, h, w) of uint8 clips (B, F, 8 h, 8 w, 3); with `only_first` all later
+    frames are grey, as the image-to-video pipeline feeds the given frame."""
     pixels = to_pixels(clips)
     if only_first:
         pixels[:, :, 1:] = 0.0
     return codec.encode(pixels).latent_dist.mode()
+
+
+@torch.no_grad()
+def encode_blank(codec: AutoencoderKLWan, frames: int, side: int = 48) -> Tensor:
+    """Latents (1, z, F, h, w) of a grey clip: what stands for a given frame that is dropped."""
+    grey = torch.zeros(1, 3, frames, side, side)
+    return codec.encode(grey).latent_dist.mode()
 
 
 def _cells(clip: np.ndarray) -> Tensor:
@@ -58,7 +68,8 @@ def _cells(clip: np.ndarray) -> Tensor:
 
 
 def _set(layer: nn.Module, matrix: Tensor, bias: Tensor) -> None:
-    """Makes a causal convolution act on each cell alone: `matrix` at its middle tap of the present frame."""
+    """Makes a causal convolution act on each cell alone: `matrix` at its middle tap of the present
+    frame."""
     rows, columns = matrix.shape
     middle = layer.kernel_size[1] // 2
     nn.init.zeros_(layer.weight)

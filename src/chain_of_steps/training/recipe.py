@@ -1,4 +1,5 @@
-"""The mini model's parts, untrained: small instances of the very classes that the Wan models are made of."""
+"""The mini model's parts, untrained: small instances of the very classes that the Wan models are
+made of."""
 
 import copy
 from dataclasses import dataclass
@@ -10,14 +11,15 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import nn
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
-from .schedule import Schedule
-from .tasks.canvas import COLOURS
-from .tasks.objects import KINDS
+from ..puzzles.canvas import COLOURS
+from ..puzzles.objects import KINDS
+from ..schedule import Schedule
 
 TEXT_LENGTH = 16
 VOCABULARY = """
-    <pad> </s> <unk> draw the path from to x o plays and wins fill empty place turn shape right left around leaves
-    comes back mark wall slides ball falls along arrow
+    <pad> </s> <unk> draw the path from to x o plays and wins fill empty place turn shape right
+    left around leaves comes back mark wall slides ball falls along arrow square in rounds follow
+    arrows way end a one places
 """
 
 
@@ -40,7 +42,8 @@ class Recipe:
 
 
 def build_codec(recipe: Recipe) -> AutoencoderKLWan:
-    """A video autoencoder with one latent cell per 8 x 8 pixels of a frame; no branch mixes cells at the start."""
+    """A video autoencoder with one latent cell per 8 x 8 pixels of a frame; no branch mixes cells
+    at the start."""
     z, width = recipe.latent_channels, recipe.latent_channels + 8
     codec = AutoencoderKLWan(
         base_dim=width,
@@ -70,7 +73,8 @@ def _zero(layer: nn.Module) -> None:
 
 
 def build_transformer(recipe: Recipe) -> WanTransformer3DModel:
-    """The video transformer, one token per latent cell; every branch starts at zero, so it begins as the identity."""
+    """The video transformer, one token per latent cell; every branch starts at zero, so it begins
+    as the identity."""
     z, width = recipe.latent_channels, recipe.width
     transformer = WanTransformer3DModel(
         patch_size=(1, 1, 1),
@@ -97,10 +101,14 @@ def build_transformer(recipe: Recipe) -> WanTransformer3DModel:
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """A word-level tokenizer of the mini world's few words; unknown words share one token."""
-    words = [*VOCABULARY.split(), *COLOURS, *KINDS]
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    words = dict.fromkeys([*VOCABULARY.split(), *COLOURS, *KINDS])  # each once, in this order
+    tokenizer = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>")
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",
@@ -133,7 +141,8 @@ def save_pipeline(
     transformer: WanTransformer3DModel,
     schedule: Schedule,
 ) -> None:
-    """Writes a stock `WanImageToVideoPipeline` that predicts the clean estimate; fp16 safetensors."""
+    """Writes a stock `WanImageToVideoPipeline` that predicts the clean estimate, as fp16
+    safetensors."""
     pipe = WanImageToVideoPipeline(
         tokenizer=build_tokenizer(),
         text_encoder=text_encoder,

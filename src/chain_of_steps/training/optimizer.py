@@ -7,7 +7,8 @@ from torch import Tensor, nn
 class Optimizer:
     """Muon for all hidden matrices and convolutions, AdamW for everything else.
 
-    Muon learns more than twice as fast per clip here. A convolution's kernel counts as a matrix (out, in x taps).
+    Muon learns more than twice as fast per clip here. A convolution's kernel counts as a matrix
+    (out, in x taps).
 
     Args:
         rates: full learning rates of Muon and AdamW.
@@ -16,11 +17,15 @@ class Optimizer:
     def __init__(self, module: nn.Module, rates: tuple[float, float]):
         self.module, self.rates = module, rates
         self.hidden = [p for name, p in module.named_parameters() if self._is_hidden(name, p)]
-        self.matrices = [nn.Parameter(p.detach().view(len(p), -1)) for p in self.hidden]  # views: they share memory
+        self.matrices = [
+            nn.Parameter(p.detach().view(len(p), -1)) for p in self.hidden
+        ]  # views: they share memory
         hidden = set(map(id, self.hidden))
         others = [p for p in module.parameters() if id(p) not in hidden]
         self.parts = (
-            torch.optim.Muon(self.matrices, lr=1.0, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.Muon(
+                self.matrices, lr=1.0, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
+            ),
             torch.optim.AdamW(others, lr=1.0, betas=(0.9, 0.98), weight_decay=0.0),
         )
 

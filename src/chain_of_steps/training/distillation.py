@@ -1,11 +1,14 @@
 """A student of the mini model that takes four steps: does the chain of steps survive?
 
-Progressive distillation (Salimans & Ho 2022, arXiv 2202.00512, section 3) in one stage of five to one. Where five Euler
-steps of the teacher go from x at sigma to x' at sigma', the student learns the clean estimate that goes there in one:
+Progressive distillation (Salimans & Ho 2022, arXiv 2202.00512, section 3) in one stage of five to
+one. Where five Euler steps of the teacher go from x at sigma to x' at sigma', the student learns
+the clean estimate that goes there in one:
 
-    x' = x0_hat + (sigma' / sigma) (x - x0_hat)   <=>   x0_hat = (x' - (sigma' / sigma) x) / (1 - sigma' / sigma)
+    x' = x0_hat + (sigma' / sigma) (x - x0_hat)
+    <=>  x0_hat = (x' - (sigma' / sigma) x) / (1 - sigma' / sigma)
 
-Trajectories of the teacher are made once, on samples of the training partition, and stored; the text encoder stays.
+Trajectories of the teacher are made once, on samples of the training split, and stored; the text
+encoder stays.
 """
 
 import json
@@ -18,17 +21,17 @@ import torch
 from diffusers.models.attention_dispatch import attention_backend
 from torch import Tensor
 
+from .. import cpu
+from ..models import VideoModel
+from ..schedule import preset
+from ..suites import FRAMES
 from .checkpoints import load_tensors, save_tensors
-from .clips import LATER_SHARES, clip
 from .codec import encode
-from .examples import BATCH
-from .mini import save_pipeline
-from .models import VideoModel
+from .data import BATCH, clip
+from .mini import RATES, Denoiser, Say
 from .optimizer import Optimizer
-from .processor import mixed_precision
-from .schedule import preset
-from .suites import FRAMES
-from .training import RATES, Denoiser, Progress, Say, warm_up
+from .progress import Progress, compile_blocks
+from .recipe import save_pipeline
 
 CARD = """---
 license: apache-2.0
@@ -37,10 +40,11 @@ pipeline_tag: image-to-video
 ---
 # A student of the mini model
 
-It takes four steps where its teacher takes twenty: same layout, codec and text encoder, 48 x 48 pixels, 9 frames.
-Progressive distillation (Salimans & Ho 2022, arXiv 2202.00512) in one stage of five to one, from {trajectories}
-trajectories of the teacher on training samples, {steps} steps of {batch}. What is left of the chain of steps in it:
-notebook 6_step_budget. Made by `chain-of-steps distill`; `training.json` holds its record.
+It takes four steps where its teacher takes twenty: same layout, codec and text encoder, 48 x 48
+pixels, 9 frames. Progressive distillation (Salimans & Ho 2022, arXiv 2202.00512) in one stage of
+five to one, from {trajectories} trajectories of the teacher on training samples, {steps} steps of
+{batch}. What is left of the chain of steps in it: notebook 6_step_budget. Made by
+`chain-of-steps distill`; `training.json` holds its record.
 """
 MOST = 10_000  # trajectories
 CHUNK = 250  # of them in a file
@@ -48,8 +52,11 @@ CLIP_SEED = 2  # of the stream that they are drawn from
 SHARE = 0.05  # of the full learning rates of training: the student starts where its teacher is
 
 
-def distill(teacher: Path, folder: Path, work: Path, trajectories: int, budget: float, say: Say) -> None:
-    """Makes the teacher's trajectories that `work` lacks, fits the student for `budget` seconds, writes it to `folder`.
+def distill(
+    teacher: Path, folder: Path, work: Path, trajectories: int, budget: float, say: Say
+) -> None:
+    """Makes the teacher's trajectories that `work` lacks, fits the student for `budget` seconds
+    and writes it to `folder`.
 
     Called again, it goes on where it stopped.
 
@@ -59,57 +66,73 @@ def distill(teacher: Path, folder: Path, work: Path, trajectories: int, budget: 
     if not 1 <= trajectories <= MOST:
         raise ValueError(f"{trajectories} trajectories; expected 1 to {MOST}")
     model = VideoModel.load(teacher)
-    pipe, work = model.pipe, work / model.fingerprint  # another teacher's trajectories are not mixed in
+    pipe, work = model.pipe, work / model.fingerprint  # trajectories of two teachers are not mixed
     student = Denoiser(pipe.text_encoder, pipe.transformer)
-    student.transformer.compile_repeated_blocks()
+    compile_blocks(student.transformer)
     files = [work / f"{number:03}.safetensors" for number in range(-(-trajectories // CHUNK))]
     for number, file in enumerate(files):
         if not file.exists():
-            began = time.monotonic()
-            save_tensors(file, make(model, student, range(number * CHUNK, (number + 1) * CHUNK)))
-            say(f"trajectories: {(number + 1) * CHUNK} of {trajectories}, {time.monotonic() - began:.0f} s")
+            began, end = time.monotonic(), (number + 1) * CHUNK
+            save_tensors(file, make(model, student, range(number * CHUNK, end)))
+            say(f"trajectories: {end} of {trajectories}, {time.monotonic() - began:.0f} s")
     parts = [load_tensors(file) for file in files]
     stored = {name: torch.cat([part[name] for part in parts])[:trajectories] for name in parts[0]}
     progress = fit(student, stored, work / "student.safetensors", time.time() + budget, say)
     save_pipeline(folder, pipe.vae, pipe.text_encoder, student.transformer, preset("student"))
-    record = {"teacher": model.fingerprint, "trajectories": trajectories, "steps": progress.step, "batch": BATCH}
+    record = {
+        "teacher": model.fingerprint,
+        "trajectories": trajectories,
+        "steps": progress.step,
+        "batch": BATCH,
+    }
     (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n")
     (folder / "README.md").write_text(CARD.format(**record))
 
 
 @torch.no_grad()
-def make(model: VideoModel, teacher: Denoiser, numbers: range, batch: int = BATCH) -> dict[str, Tensor]:
+def make(
+    model: VideoModel, teacher: Denoiser, numbers: range, batch: int = BATCH
+) -> dict[str, Tensor]:
     """The teacher's trajectories for clips of these numbers; see `waypoints`.
 
     Returns:
-        `states` (n, S' + 1, z, F, 6, 6) and `given` (n, z, F, 6, 6), float16; `words` (n, T) token ids.
+        `states` (n, S' + 1, z, F, 6, 6) and `given` (n, z, F, 6, 6), float16; token ids `words`
+        (n, T).
     """
     found: dict[str, list[Tensor]] = {"states": [], "given": [], "words": []}
     for first in range(numbers.start, numbers.stop, batch):
         indices = range(first, min(first + batch, numbers.stop))
-        clips = [clip(i, FRAMES, seed=CLIP_SEED, shares=LATER_SHARES) for i in indices]
+        clips = [clip(i, FRAMES, seed=CLIP_SEED) for i in indices]
         given = encode(model.pipe.vae, np.stack([c.frames for c in clips]), only_first=True)
-        words = model.pipe.tokenizer([c.prompt for c in clips], padding="max_length", return_tensors="pt").input_ids
-        noise = torch.stack([torch.randn(given.shape[1:], generator=torch.Generator().manual_seed(i)) for i in indices])
-        with attention_backend("_native_math"), mixed_precision():
-            states = waypoints(teacher, noise, given, words, preset("mini").sigmas, preset("student").sigmas)
+        prompts = [c.prompt for c in clips]
+        words = model.pipe.tokenizer(prompts, padding="max_length", return_tensors="pt").input_ids
+        noise = torch.stack([_noise(i, given.shape[1:]) for i in indices])
+        sigmas, levels = preset("mini").sigmas, preset("student").sigmas
+        with attention_backend("_native_math"), cpu.mixed_precision():
+            states = waypoints(teacher, noise, given, words, sigmas, levels)
         for name, value in (("states", states.half()), ("given", given.half()), ("words", words)):
             found[name].append(value)
     return {name: torch.cat(values) for name, values in found.items()}
 
 
 def waypoints(
-    teacher: Denoiser, noise: Tensor, given: Tensor, words: Tensor, sigmas: list[float], levels: list[float]
+    teacher: Denoiser,
+    noise: Tensor,
+    given: Tensor,
+    words: Tensor,
+    sigmas: list[float],
+    levels: list[float],
 ) -> Tensor:
-    """Where the teacher's Euler steps along `sigmas` stand at each of `levels`, (B, S' + 1, z, F, 6, 6).
+    """Where the teacher's Euler steps along `sigmas` stand at each of `levels`,
+    (B, S' + 1, z, F, 6, 6).
 
     Args:
         levels: noise levels of the student, every so-many-th of `sigmas`.
     """
     x, every = noise, (len(sigmas) - 1) // (len(levels) - 1)
-    kept = [x]
+    kept, known = [x], _all_known(x)
     for step, (sigma, after) in enumerate(pairwise(sigmas), 1):
-        x0_hat = teacher(x, given, torch.full((len(x),), sigma), words)
+        x0_hat = teacher(x, given, known, torch.full((len(x),), sigma), words)
         x = x0_hat + (after / sigma) * (x - x0_hat)
         if step % every == 0:
             kept.append(x)
@@ -117,12 +140,15 @@ def waypoints(
 
 
 def target(x: Tensor, after: Tensor, sigma: Tensor, sigma_after: Tensor) -> Tensor:
-    """The clean estimate (B, z, F, 6, 6) with which one Euler step goes from `x` at `sigma` (B,) to `after`."""
+    """The clean estimate (B, z, F, 6, 6) with which one Euler step goes from `x` at `sigma` (B,)
+    to `after` at `sigma_after` (B,)."""
     ratio = (sigma_after / sigma).view(-1, 1, 1, 1, 1)
     return (after - ratio * x) / (1.0 - ratio)
 
 
-def fit(student: Denoiser, stored: dict[str, Tensor], file: Path, deadline: float, say: Say) -> Progress:
+def fit(
+    student: Denoiser, stored: dict[str, Tensor], file: Path, deadline: float, say: Say
+) -> Progress:
     """Fits the student's transformer until the deadline and leaves its averaged weights there."""
     progress = Progress.load(file, student.transformer)
     student.text_encoder.requires_grad_(False)
@@ -132,7 +158,7 @@ def fit(student: Denoiser, stored: dict[str, Tensor], file: Path, deadline: floa
     while time.time() < deadline:
         loss = _loss(student, stored, levels, progress.step)
         rate = SHARE * (1.0 + progress.step / 1000) ** -0.5
-        optimizer.descend(loss, rate * warm_up(progress), clip_norm=1.0)
+        optimizer.descend(loss, rate * progress.warm_up(), clip_norm=1.0)
         progress.advance(student.transformer)
         losses.append(loss.item())
         if progress.step % 100 == 0:
@@ -151,6 +177,16 @@ def _loss(student: Denoiser, stored: dict[str, Tensor], levels: Tensor, step: in
     leg = torch.randint(len(levels) - 1, (BATCH,), generator=generator)
     x, after = (stored["states"][chosen, leg + end].float() for end in (0, 1))
     wanted = target(x, after, levels[leg], levels[leg + 1])
-    with attention_backend("_native_math"), mixed_precision():
-        estimate = student(x, stored["given"][chosen].float(), levels[leg], stored["words"][chosen])
+    given, words = stored["given"][chosen].float(), stored["words"][chosen]
+    with attention_backend("_native_math"), cpu.mixed_precision():
+        estimate = student(x, given, _all_known(x), levels[leg], words)
     return (estimate - wanted).pow(2).mean()
+
+
+def _all_known(x: Tensor) -> Tensor:
+    """(B,) bool: every clip has a given frame."""
+    return torch.ones(len(x), dtype=torch.bool)
+
+
+def _noise(number: int, shape: torch.Size) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(number))

@@ -1,7 +1,8 @@
 """A small anti-aliased canvas: shapes as signed distances, in units of cells.
 
-Every puzzle lives on a board of 6 x 6 cells. Distances are measured in cells, so the same drawing code gives a
-48 px frame for the mini model and a 480 px frame for a large one. At 48 px one cell is 8 px: one latent token.
+A puzzle lives on a board of 6 x 6 cells, or of 4 x 4 for the smallest models. Distances are
+measured in cells, so the same drawing code gives a 48 px frame for the mini model and a 480 px
+frame for a large one. At 8 px a cell is one latent token.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,8 @@ COLOURS = {
     "cyan": (0.45, 0.77, 0.95),
 }
 
-Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (x, y) relative to the centre -> signed distance, cells
+# (x, y) relative to the centre -> signed distance, all in cells
+Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def circle(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -42,24 +44,36 @@ def triangle(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.maximum(0.8660 * np.abs(x) - 0.5 * y - 0.55, y - 0.85)
 
 
+def cross(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    x, y = np.abs(x), np.abs(y)
+    return np.maximum(np.minimum(x, y) - 0.36, np.maximum(x, y) - 1.0)
+
+
+def bars(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.maximum(np.abs(np.abs(y) - 0.62) - 0.34, np.abs(x) - 0.96)
+
+
 SHAPES: dict[str, Distance] = {
     "circle": circle,
     "square": square,
     "triangle": triangle,
     "diamond": diamond,
+    "cross": cross,
+    "bars": bars,
 }
 
 
 class Canvas:
-    """An RGB picture of `size` x `size` pixels (float32 in [0, 1]) that shapes are painted on, in cell units.
+    """An RGB picture of `size` x `size` pixels (float32 in [0, 1]) to paint shapes on, in cells.
 
     Args:
         size: side of the square picture in pixels, a multiple of 16.
+        cells: side of the board in cells.
     """
 
-    def __init__(self, size: int):
+    def __init__(self, size: int, cells: int = CELLS):
         self.size = size
-        self.scale = size / CELLS  # pixels per cell
+        self.scale = size / cells  # pixels per cell
         self.pixels = np.empty((size, size, 3), np.float32)
         self.pixels[:] = PAPER
         centres = (np.arange(size, dtype=np.float32) + 0.5) / self.scale
@@ -71,8 +85,10 @@ class Canvas:
         other.__dict__.update(self.__dict__, pixels=self.pixels.copy())
         return other
 
-    def paint(self, distance: Distance, centre: tuple, reach: float, colour: tuple, alpha: float = 1.0) -> None:
-        """Blends `colour` where `distance < 0`, touching only the pixels within `reach` cells of `centre` (x, y)."""
+    def paint(
+        self, distance: Distance, centre: tuple, reach: float, colour: tuple, alpha: float = 1.0
+    ) -> None:
+        """Blends `colour` where `distance < 0`, within `reach` cells of `centre` (x, y)."""
         (cx, cy), margin = centre, reach + 1.0 / self.scale
         left, right = self._span(cx - margin), self._span(cx + margin)
         top, bottom = self._span(cy - margin), self._span(cy + margin)
@@ -83,7 +99,9 @@ class Canvas:
         patch = self.pixels[top:bottom, left:right]
         patch += cover * (np.asarray(colour, np.float32) - patch)
 
-    def shape(self, name: str, centre: tuple, radius: float, colour: tuple, alpha: float = 1.0) -> None:
+    def shape(
+        self, name: str, centre: tuple, radius: float, colour: tuple, alpha: float = 1.0
+    ) -> None:
         """Paints a named shape of `SHAPES` with a dark outline; `radius` in cells."""
 
         def outer(x, y):
@@ -92,11 +110,19 @@ class Canvas:
         self.paint(outer, centre, 1.25 * radius, INK, alpha)
         self.paint(lambda x, y: outer(x, y) + 0.13, centre, 1.25 * radius, colour, alpha)
 
-    def ring(self, centre: tuple, radius: float, width: float, colour: tuple, alpha: float = 1.0) -> None:
+    def ring(
+        self, centre: tuple, radius: float, width: float, colour: tuple, alpha: float = 1.0
+    ) -> None:
         """Paints a circle's outline."""
-        self.paint(lambda x, y: np.abs(np.hypot(x, y) - radius) - width / 2, centre, radius + width, colour, alpha)
 
-    def line(self, start: tuple, end: tuple, width: float, colour: tuple, alpha: float = 1.0) -> None:
+        def distance(x, y):
+            return np.abs(np.hypot(x, y) - radius) - width / 2
+
+        self.paint(distance, centre, radius + width, colour, alpha)
+
+    def line(
+        self, start: tuple, end: tuple, width: float, colour: tuple, alpha: float = 1.0
+    ) -> None:
         """Paints a segment with round ends; `width` in cells."""
         (ax, ay), (bx, by) = start, end
         dx, dy = (bx - ax) / 2, (by - ay) / 2  # half the segment, seen from its middle
@@ -106,9 +132,17 @@ class Canvas:
             along = np.clip((x * dx + y * dy) / length2, -1.0, 1.0)
             return np.hypot(x - along * dx, y - along * dy) - width / 2
 
-        self.paint(distance, ((ax + bx) / 2, (ay + by) / 2), max(abs(dx), abs(dy)) + width, colour, alpha)
+        middle = ((ax + bx) / 2, (ay + by) / 2)
+        self.paint(distance, middle, max(abs(dx), abs(dy)) + width, colour, alpha)
 
-    def box(self, centre: tuple, half_width: float, half_height: float, colour: tuple, alpha: float = 1.0) -> None:
+    def box(
+        self,
+        centre: tuple,
+        half_width: float,
+        half_height: float,
+        colour: tuple,
+        alpha: float = 1.0,
+    ) -> None:
         """Paints an axis-aligned rectangle."""
 
         def distance(x, y):

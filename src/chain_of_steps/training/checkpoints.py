@@ -1,4 +1,5 @@
-"""Tensors on disk: written whole or not at all, as safetensors; what is damaged or does not fit is refused."""
+"""Tensors on disk: written whole or not at all, as safetensors; what is damaged or does not fit is
+refused."""
 
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from .files import atomic
+from ..files import atomic
 
 ANEW = "move its folder away to go on from the finished model, or to begin anew"
 
@@ -31,7 +32,9 @@ def load_tensors(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
     except (SafetensorError, FileNotFoundError) as error:
-        raise ValueError(f"the checkpoint {file} is missing or damaged ({error}); {ANEW}") from error
+        raise ValueError(
+            f"the checkpoint {file} is missing or damaged ({error}); {ANEW}"
+        ) from error
 
 
 def check_fit(file: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
@@ -47,5 +50,6 @@ def check_fit(file: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor])
         if name not in tensors or tensors[name].shape != like.shape:
             shape = f"has shape {tuple(tensors[name].shape)}" if name in tensors else "is missing"
             raise ValueError(
-                f"the checkpoint {file} is of another model: {name} {shape}; expected {tuple(like.shape)}; {ANEW}"
+                f"the checkpoint {file} is of another model: {name} {shape}; "
+                f"expected {tuple(like.shape)}; {ANEW}"
             )

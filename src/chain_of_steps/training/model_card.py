@@ -1,0 +1,101 @@
+"""What lies beside a trained model's weights: the record of its training, its scores on the way,
+and an example."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..bench import SHARES, bench, share
+from ..models import VideoModel
+from ..puzzles import suite
+from ..schedule import preset
+
+SCORED, SEED = 24, 5  # samples per in-domain task of the validation split, and their seed
+WATCHED = {"latin": ("order", "clues"), "relay": ("moves",), "maze": ("rooms", "paths")}
+
+
+def record(folder: Path, recipe: dict, session: dict) -> None:
+    """Adds a session's line and the scores after it to training.json, by which a model of ours is
+    known."""
+    file = folder / "training.json"
+    whole = json.loads(file.read_text()) if file.exists() else {"recipe": recipe, "sessions": []}
+    whole["sessions"].append(session)
+    file.write_text(json.dumps(whole, indent=1) + "\n")
+    session["scores"] = scores(folder)
+    file.write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def scores(folder: Path) -> dict:
+    """How the model in a folder does on the validation split of the in-domain tasks.
+
+    Returns:
+        `split`, `seed`, `n` (samples per task), `mean_score`; `decided`, `drawn`, `at_step_0`: the
+        share of samples by task; `by_knob`: these with intervals, by the knobs in `WATCHED`.
+    """
+    tasks = suite.task_names("in-domain")
+    model = VideoModel.load(folder)
+    report = bench(model, preset("mini"), tasks, SCORED, SEED, "validation")
+    cells, by_knob = report["by_task"], report["by_knob"]
+    about = {"split": "validation", "seed": SEED, "n": SCORED, "mean_score": report["in_domain"]}
+    shares = {key: {name: cells[name][key]["mean"] for name in tasks} for key in SHARES}
+    watched = {
+        name: {knob: by_knob[name][knob] for knob in knobs} for name, knobs in WATCHED.items()
+    }
+    return about | shares | {"by_knob": watched}
+
+
+CARD = """\
+---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: image-to-video
+---
+# The mini model of Chain of Steps
+
+A `WanImageToVideoPipeline` of 48 x 48 pixels and 9 frames, trained from nothing on the in-domain
+puzzles of the project's mini world: {steps} steps, {clips} clips. It is made for looking at, not
+for use: each frame of a clip is a latent frame, so that nothing is hidden between them.
+
+The last frame, on {n} samples per task of the *{split}* split (seed {seed}), 20 steps, no
+guidance. Decided: the answer that it shows most strongly is valid, with a 95 % Wilson interval.
+Drawn: it shows that answer legibly. At step 0: the clean estimate of step 0 decides a valid answer
+already.
+
+| task | decided | 95 % | drawn | at step 0 |
+|---|---|---|---|---|
+{rows}
+
+Made by `chain-of-steps train`; `training.json` holds its record, `example.png` the given frame of
+a test square.
+"""
+
+
+def write_card(folder: Path) -> None:
+    """Writes the model card, README.md, from training.json."""
+    session = json.loads((folder / "training.json").read_text())["sessions"][-1]
+    found = session["scores"]
+    card = CARD.format(
+        steps=session["to_step"],
+        clips=session["clips"],
+        n=found["n"],
+        split=found["split"],
+        seed=found["seed"],
+        rows="\n".join(_row(found, task) for task in found["decided"]),
+    )
+    (folder / "README.md").write_text(card)
+
+
+def _row(found: dict, task: str) -> str:
+    decided, drawn, early = (found[key][task] for key in SHARES)
+    interval = share(round(decided * found["n"]), found["n"])
+    low, high = interval["low"], interval["high"]
+    return f"| {task} | {decided:.2f} | {low:.2f} to {high:.2f} | {drawn:.2f} | {early:.2f} |"
+
+
+def write_example(folder: Path) -> None:
+    """Saves the given frame of the first test square of order 4 with 8 clues, from seed 0."""
+    sample = suite.draw_one("latin", 0, seed=0, order=4, clues=8)
+    pixels = (sample.first_frame() * 255.0 + 0.5).astype(np.uint8)
+    Image.fromarray(pixels).save(folder / "example.png")
