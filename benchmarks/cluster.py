@@ -14,13 +14,13 @@ from pathlib import Path
 
 import torch
 
-from chain_of_steps import cluster
-from chain_of_steps.experiments.perturbation import Perturbation, Run
-from chain_of_steps.interventions import NoiseAtStep
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import preset
-from chain_of_steps.store import Store
-from chain_of_steps.sweep import sweep
+from chain_of_steps.experiments import ray_cluster as cluster
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.experiments.sweep import sweep
+from chain_of_steps.figures.perturbation_curves.runs import Perturbation, Run
+from chain_of_steps.models.schedule import preset
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling.interventions import NoiseAtStep
 
 ROOT = Path(__file__).parent.parent
 

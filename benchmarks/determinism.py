@@ -13,13 +13,13 @@ from pathlib import Path
 
 import torch
 
-from chain_of_steps import suites
-from chain_of_steps.denoise import generate
-from chain_of_steps.interventions import NoiseAtFrame, NoiseAtStep
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule, preset
-from chain_of_steps.sweep import Branch, grow
-from chain_of_steps.tasks.base import Sample
+from chain_of_steps.bench import tasklist
+from chain_of_steps.models.schedule import Schedule, preset
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles.first.base import Sample
+from chain_of_steps.sampling.denoise import generate
+from chain_of_steps.sampling.interventions import NoiseAtFrame, NoiseAtStep
+from chain_of_steps.sampling.prefix_tree import Branch, grow
 
 ROOT = Path(__file__).parent.parent
 TOLERANCE = 1e-3  # of the final latents, whose scale is about 1
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--out", default=str(ROOT / "benchmarks" / "determinism.json"))
     options = parser.parse_args()
-    samples = [sample for task in TASKS for sample in suites.draw(task, options.samples, seed=11)]
+    samples = [sample for task in TASKS for sample in tasklist.draw(task, options.samples, seed=11)]
     schedule = replace(preset("mini"), steps=options.steps)
     ways = compare(VideoModel.load(options.model), schedule, samples)
     record = {

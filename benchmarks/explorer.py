@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from playwright.sync_api import Page, sync_playwright
 
-from chain_of_steps import cpu, schedule
-from chain_of_steps.explorer import VIEWS, Run
-from chain_of_steps.models import VideoModel
-from chain_of_steps.widgets import Explorer
+from chain_of_steps.explorer.run import VIEWS, Run
+from chain_of_steps.explorer.widgets import Explorer
+from chain_of_steps.models import cpu, schedule
+from chain_of_steps.models.video_model import VideoModel
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 

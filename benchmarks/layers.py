@@ -12,9 +12,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from chain_of_steps.models import Condition, VideoModel
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.sites import capture, start_at
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import Condition, VideoModel
+from chain_of_steps.sampling.sites import capture, start_at
 
 
 class LayerBench:

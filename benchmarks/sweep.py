@@ -17,13 +17,14 @@ import torch
 from layers import LayerBench, has_nnsight
 from PIL import Image
 
-from chain_of_steps import suites
-from chain_of_steps.denoise import generate
-from chain_of_steps.interventions import NoiseAtStep
-from chain_of_steps.models import VideoModel
-from chain_of_steps.plots.style import PALETTE, WIDTH, style
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.sweep import Branch, evaluations, grow
+from chain_of_steps.bench import tasklist
+from chain_of_steps.figures.style import PALETTE, WIDTH, style
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles.first import suites
+from chain_of_steps.sampling.denoise import generate
+from chain_of_steps.sampling.interventions import NoiseAtStep
+from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
 
 STEPS, FRAMES, READ_AFTER = 50, 5, 5
 SCHEDULE = Schedule("paper's steps", "euler", STEPS, shift=5.0)
@@ -46,7 +47,7 @@ class Bench:
 
     def __init__(self, folder: str):
         self.model = VideoModel.load(folder)
-        self.sample = suites.draw_one("maze", 0, 0)
+        self.sample = tasklist.draw_one("maze", 0, 0)
         self.condition = self.model.prepare_sample(self.sample, frames=FRAMES)
         self.executed = 0
 

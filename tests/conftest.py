@@ -7,7 +7,7 @@ import torch
 from browser import ARGS, chromium_path
 from playwright.sync_api import sync_playwright
 
-from chain_of_steps.models import VideoModel
+from chain_of_steps.models.video_model import VideoModel
 
 
 @pytest.fixture(scope="session", autouse=True)

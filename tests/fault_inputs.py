@@ -15,15 +15,17 @@ import torch
 from fault_table import PLAN, SHORT, check, one_sentence, tiny_model
 from safetensors.torch import load_file, save_file
 
-from chain_of_steps import faults, vbvr
-from chain_of_steps.__main__ import main
-from chain_of_steps.denoise import generate
-from chain_of_steps.experiments.perturbation import Perturbation
-from chain_of_steps.generating import given_frame
-from chain_of_steps.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep
-from chain_of_steps.models import VideoModel
-from chain_of_steps.store import Store
-from chain_of_steps.sweep import Branch, grow, sweep
+from chain_of_steps.bench import vbvr
+from chain_of_steps.bench.generate import given_frame
+from chain_of_steps.cli import main
+from chain_of_steps.common import errors as faults
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.experiments.sweep import sweep
+from chain_of_steps.figures.perturbation_curves.runs import Perturbation
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling.denoise import generate
+from chain_of_steps.sampling.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep
+from chain_of_steps.sampling.prefix_tree import Branch, grow
 from chain_of_steps.training.progress import Progress
 
 ROOT = Path(__file__).parent.parent
@@ -112,7 +114,7 @@ def checkpoint_damaged(tmp_path, monkeypatch, capfd, times):
 def foreign_rows(tmp_path, monkeypatch, capfd, times):
     from dataclasses import replace
 
-    from chain_of_steps import sweep as sweeping
+    from chain_of_steps.experiments import sweep as sweeping
 
     ours = Perturbation(tiny_model(), SHORT)
     runs = ours.plan(**PLAN)
@@ -210,7 +212,7 @@ def unknown_cells(tmp_path, monkeypatch, capfd, times):
             generate(model, condition, SHORT, 0, interventions=(noise,))
         with pytest.raises(ValueError, match=said):
             next(grow(model, condition, SHORT, 0, [Branch(), Branch((noise,))]))
-    from chain_of_steps.sites import start_at
+    from chain_of_steps.sampling.sites import start_at
 
     for layer in (-2, 2):
         with (

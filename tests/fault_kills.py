@@ -18,11 +18,12 @@ import torch
 from fault_table import PLAN, SHORT, check, one_sentence, tiny_model
 from safetensors.torch import load_file
 
-from chain_of_steps import faults, suites, vbvr
-from chain_of_steps.experiments.perturbation import Perturbation
-from chain_of_steps.generating import cases_of, generate_videos
-from chain_of_steps.store import Store
-from chain_of_steps.sweep import sweep
+from chain_of_steps.bench import tasklist, vbvr
+from chain_of_steps.bench.generate import cases_of, generate_videos
+from chain_of_steps.common import errors as faults
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.experiments.sweep import sweep
+from chain_of_steps.figures.perturbation_curves.runs import Perturbation
 from chain_of_steps.training import mini
 from chain_of_steps.training.progress import Progress
 
@@ -180,8 +181,8 @@ def disk_full_rows(tmp_path, monkeypatch, capfd, times):
 
 @check
 def disk_full_files(tmp_path, monkeypatch, capfd, times):
+    from chain_of_steps.common.video import write_video
     from chain_of_steps.training.checkpoints import save_tensors
-    from chain_of_steps.video import write_video
 
     clip = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
     writers = {
@@ -207,7 +208,9 @@ def read_only(tmp_path, monkeypatch, capfd, times):
     tries = (
         lambda: Store(place / "x", "x").put({"a": 1}, {}),
         lambda: some_videos(place / "videos"),
-        lambda: vbvr.export_suite({"bounce": suites.draw("bounce", 1, 0)}, place / "suite", 48, 5),
+        lambda: vbvr.export_suite(
+            {"bounce": tasklist.draw("bounce", 1, 0)}, place / "suite", 48, 5
+        ),
     )
     for number, write in enumerate(tries):
         assert faults.told(write, "x") == 2, number

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import tiny
 
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
 
 ROOT = Path(__file__).parent.parent
 

@@ -18,7 +18,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from playwright.sync_api import Locator, Page
 
-from chain_of_steps.parameters import read
+from chain_of_steps.experiments.parameters import read
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "a-token-of-the-tests"

@@ -7,7 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from chain_of_steps.player import Player
+from chain_of_steps.figures.player import Player
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))

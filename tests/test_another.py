@@ -11,10 +11,11 @@ import tiny
 import torch
 import yaml
 
-from chain_of_steps import registry, suites, vbvr
-from chain_of_steps.loading import Loading
-from chain_of_steps.models import VideoModel
-from chain_of_steps.plan import blueprint, on_gpu, refuse_too_large
+from chain_of_steps.bench import tasklist, vbvr
+from chain_of_steps.experiments.cost_plan import blueprint, on_gpu, refuse_too_large
+from chain_of_steps.figures import registry
+from chain_of_steps.models.loading import Loading
+from chain_of_steps.models.video_model import VideoModel
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -31,7 +32,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("another")
     tiny.wan22_like().save_pretrained(folder / "tiny-wan")
     vbvr.export_suite(
-        {"maze": suites.draw("maze", 1, 0), "bounce": suites.draw("bounce", 1, 0)},
+        {"maze": tasklist.draw("maze", 1, 0), "bounce": tasklist.draw("bounce", 1, 0)},
         folder / "gt",
         96,
         9,
@@ -120,7 +121,7 @@ def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_
     figures, runs = tmp_path / "figures" / "tiny-wan", tmp_path / "runs" / "tiny-wan"
     for notebook in registry.EXPERIMENTS:
         assert (
-            list(figures.glob(f"{notebook}-*.png"))
+            list(figures.glob(f"{notebook}/*.png"))
             and "::" not in (figures / f"{notebook}.json").read_text()
         )
     rows = {file.stem: list(map(json.loads, file.open())) for file in runs.glob("*.jsonl")}

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chain_of_steps import bench
+from chain_of_steps.bench import scores as bench
+from chain_of_steps.bench import validation
+from chain_of_steps.bench.knobs import read_knobs, word
+from chain_of_steps.models.schedule import preset
 from chain_of_steps.puzzles import suite
-from chain_of_steps.schedule import preset
 from chain_of_steps.training import model_card
 
 SCHEDULE = preset("mini")
@@ -157,7 +159,7 @@ def test_values_of_knobs_are_words_in_the_order_of_numbers():
     ordered = ["9", "10", "several/3", "several/more", "unique/2", "unique/10", "unique/search"]
     results = [dict.fromkeys(("score", *bench.SHARES), 1) | {"knobs": {"x": w}} for w in words]
     assert list(bench._by_knob(results)["x"]) == ordered
-    assert [bench._word(v) for v in (True, np.False_, 4, "rows")] == ["true", "false", "4", "rows"]
+    assert [word(v) for v in (True, np.False_, 4, "rows")] == ["true", "false", "4", "rows"]
 
 
 def test_samples_and_noise_are_those_of_seed_split_and_knobs(monkeypatch):
@@ -205,7 +207,7 @@ def test_the_table_has_a_line_for_each_task_and_value(judge):
     ],
 )
 def test_knobs_are_numbers_words_true_or_false(task, text, knobs):
-    read = bench.read_knobs(text, task, seed=0)
+    read = read_knobs(text, task, seed=0)
     assert read == knobs and list(map(type, read.values())) == list(map(type, knobs.values()))
 
 
@@ -224,28 +226,28 @@ def test_knobs_are_numbers_words_true_or_false(task, text, knobs):
         ("latin", "order=true", "'order' of task 'latin' is 'true'; expected a whole number$"),
         ("latin", "rounds=true", "expected a whole number or a word$"),
         ("latin", "staged=1", "expected true or false$"),
-        ("latin", "order=9", "task 'latin' has no sample with order=9; change the knobs"),
-        ("latin", "order=4,clues=99", "has no sample with order=4, clues=99"),
+        ("latin", "order=9", "order is 9; expected one of 4, 5, 6"),
+        ("latin", "order=4,clues=99", "clues is 99; expected 0 to 15"),
         ("bounce", "walls=9", "walls: expected 0 to 4, got 9"),
     ],
 )
 def test_a_wrong_knob_is_refused(task, text, sentence):
     with pytest.raises(ValueError, match=sentence):
-        bench.read_knobs(text, task, seed=0)
+        read_knobs(text, task, seed=0)
 
 
 def test_a_model_card_lists_the_scores_after_the_last_session(tmp_path, monkeypatch):
-    monkeypatch.setattr(model_card, "SCORED", 4)
+    monkeypatch.setattr(validation, "SCORED", 4)
     monkeypatch.setattr(
-        model_card.VideoModel, "load", lambda folder: MadeUp(monkeypatch, wrong, by_turns)
+        validation.VideoModel, "load", lambda folder: MadeUp(monkeypatch, wrong, by_turns)
     )
-    monkeypatch.setattr(model_card.suite, "task_names", lambda domain: ["latin", "relay", "maze"])
-    model_card.record(tmp_path, {"layers": 2}, {"to_step": 100, "clips": 3200})
+    monkeypatch.setattr(validation.suite, "task_names", lambda domain: ["latin", "relay", "maze"])
+    model_card.record(tmp_path, {"layers": 2}, {"to_step": 100, "clips": 3200}, validation.scores)
     scores = json.loads((tmp_path / "training.json").read_text())["sessions"][-1]["scores"]
-    assert (scores["split"], scores["n"], scores["seed"]) == ("validation", 4, model_card.SEED)
+    assert (scores["split"], scores["n"], scores["seed"]) == ("validation", 4, validation.SEED)
     assert scores["decided"] == dict.fromkeys(("latin", "relay", "maze"), 0.5)
     assert scores["drawn"]["maze"] == 1.0 and scores["at_step_0"]["maze"] == 0.0
-    assert {name: tuple(knobs) for name, knobs in scores["by_knob"].items()} == model_card.WATCHED
+    assert {name: tuple(knobs) for name, knobs in scores["by_knob"].items()} == validation.WATCHED
     model_card.write_card(tmp_path)
     card = (tmp_path / "README.md").read_text()
     assert (

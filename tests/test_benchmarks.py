@@ -7,9 +7,9 @@ import pytest
 import tiny
 import torch
 
-from chain_of_steps.denoise import generate
-from chain_of_steps.interventions import NoiseAtStep
-from chain_of_steps.schedule import preset
+from chain_of_steps.models.schedule import preset
+from chain_of_steps.sampling.denoise import generate
+from chain_of_steps.sampling.interventions import NoiseAtStep
 from chain_of_steps.training.recipe import save_pipeline
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from chain_of_steps import suites
-from chain_of_steps.tasks import bounce
+from chain_of_steps.bench import tasklist
+from chain_of_steps.puzzles.first import bounce
 
 
 @pytest.fixture(scope="module")
 def states() -> list[dict]:
-    return [sample.state for sample in suites.draw("bounce", 200, 0, "training")]
+    return [sample.state for sample in tasklist.draw("bounce", 200, 0, "training")]
 
 
 def test_the_ball_never_jumps(states):

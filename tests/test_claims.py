@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chain_of_steps.claims import VERDICTS, brief, judge, markdown, open_questions, verdict
+from chain_of_steps.experiments.claims import (
+    VERDICTS,
+    brief,
+    judge,
+    markdown,
+    open_questions,
+    verdict,
+)
 
 ROOT = Path(__file__).parent.parent
 

@@ -13,14 +13,15 @@ import tiny
 import torch
 from traced import Traced
 
-from chain_of_steps import cluster, registry
-from chain_of_steps.experiments.perturbation import Run
-from chain_of_steps.experiments.step_visualization import StepVisualization
-from chain_of_steps.interventions import NoiseAtStep
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule, preset
-from chain_of_steps.store import Store
-from chain_of_steps.sweep import sweep
+from chain_of_steps.experiments import ray_cluster as cluster
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.experiments.sweep import sweep
+from chain_of_steps.figures import registry
+from chain_of_steps.figures.perturbation_curves.runs import Run
+from chain_of_steps.figures.step_visualization.runs import StepVisualization
+from chain_of_steps.models.schedule import Schedule, preset
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling.interventions import NoiseAtStep
 from chain_of_steps.training.recipe import save_pipeline
 
 ROOT = Path(__file__).parent.parent

@@ -5,14 +5,14 @@ import json
 import pytest
 import tiny
 
-from chain_of_steps import vbvr
-from chain_of_steps.__main__ import main
-from chain_of_steps.bench import table
-from chain_of_steps.denoise import EXPERIMENT_VERSION
-from chain_of_steps.models import VideoModel
+from chain_of_steps.bench import vbvr
+from chain_of_steps.bench.scores import table
+from chain_of_steps.cli import main
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.models.schedule import preset
+from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import suite
-from chain_of_steps.schedule import preset
-from chain_of_steps.store import Store
+from chain_of_steps.sampling.denoise import EXPERIMENT_VERSION
 from chain_of_steps.training.recipe import save_pipeline
 
 

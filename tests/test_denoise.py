@@ -8,9 +8,9 @@ import tiny
 import torch
 from PIL import Image
 
-from chain_of_steps.denoise import State, begin, denoise, generate
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule, preset, stock_scheduler
+from chain_of_steps.models.schedule import Schedule, preset, stock_scheduler
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling.denoise import State, begin, denoise, generate
 
 PROMPT, FRAMES, STEPS, SEED = "draw the path from green to red", 9, 6, 3
 SAMPLERS = {

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import tiny
 
-from chain_of_steps import suites
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import preset
+from chain_of_steps.bench import tasklist
+from chain_of_steps.models.schedule import preset
+from chain_of_steps.models.video_model import VideoModel
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,7 +39,7 @@ def test_threads_and_sharing_change_no_answer(determinism):
         if (mini / "model_index.json").exists()
         else VideoModel(tiny.mini_like())
     )
-    samples = [suites.draw_one(task, 0, seed=5) for task in determinism.TASKS[:2]]
+    samples = [tasklist.draw_one(task, 0, seed=5) for task in determinism.TASKS[:2]]
     check(
         determinism.compare(model, replace(preset("mini"), steps=6), samples), determinism.TOLERANCE
     )

@@ -7,9 +7,9 @@ import pytest
 import tiny
 import torch
 
-from chain_of_steps.denoise import generate
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import preset
+from chain_of_steps.models.schedule import preset
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.training import distillation
 from chain_of_steps.training.data import clip
 from chain_of_steps.training.mini import Denoiser

@@ -9,20 +9,24 @@ import tiny
 import torch
 import yaml
 
-from chain_of_steps import suites
-from chain_of_steps.denoise import generate
-from chain_of_steps.experiments import memory_probes, onsets
-from chain_of_steps.experiments.emergent_behaviors import Behaviors, WorkingMemory
-from chain_of_steps.experiments.memory_probes import MemoryProbes
-from chain_of_steps.experiments.onsets import Onsets, masks
-from chain_of_steps.experiments.step_visualization import StepVisualization
-from chain_of_steps.linear_probes import features, look, pick, shaken, share, tell
-from chain_of_steps.models import VideoModel
-from chain_of_steps.readouts import emergent_behaviors as readouts
-from chain_of_steps.readouts import working_memory
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.sites import capture
-from chain_of_steps.tasks.memory import begun_as, hidden_frames, places, with_hidden
+from chain_of_steps.bench import tasklist
+from chain_of_steps.figures.emergent_behaviors import analysis as readouts
+from chain_of_steps.figures.emergent_behaviors import memory_probes, onsets, working_memory
+from chain_of_steps.figures.emergent_behaviors.memory import (
+    begun_as,
+    hidden_frames,
+    places,
+    with_hidden,
+)
+from chain_of_steps.figures.emergent_behaviors.memory_probes import MemoryProbes
+from chain_of_steps.figures.emergent_behaviors.onsets import Onsets, masks
+from chain_of_steps.figures.emergent_behaviors.runs import Behaviors, WorkingMemory
+from chain_of_steps.figures.step_visualization.runs import StepVisualization
+from chain_of_steps.measures.linear_probes import features, look, pick, shaken, share, tell
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling.denoise import generate
+from chain_of_steps.sampling.sites import capture
 
 ROOT = Path(__file__).parent.parent
 SCHEDULE = Schedule("test", "euler", 4, shift=3.0)
@@ -39,7 +43,7 @@ def model():
 
 @pytest.mark.parametrize("task", MEMORY)
 def test_a_sample_begun_as_a_candidate_makes_it_right(task):
-    sample = suites.draw_one(task, 0, 7)
+    sample = tasklist.draw_one(task, 0, 7)
     assert begun_as(sample, sample.candidates[0]).key == sample.key, "the valid one changes nothing"
     for candidate in sample.candidates[1:]:
         twin = begun_as(sample, candidate)
@@ -51,7 +55,7 @@ def test_a_sample_begun_as_a_candidate_makes_it_right(task):
 def test_a_hidden_frame_tells_nothing_and_every_other_does(task):
     for index, sample, hidden in with_hidden(task, 4, 7, "test", 9, 1):
         assert (
-            sample.key == suites.draw_one(task, index, 7).key
+            sample.key == tasklist.draw_one(task, index, 7).key
             and 0 not in hidden
             and 8 not in hidden
         )
@@ -64,7 +68,7 @@ def test_a_hidden_frame_tells_nothing_and_every_other_does(task):
 
 def test_a_thing_that_leaves_is_gone_in_the_middle_of_its_way():
     for index in range(4):
-        assert hidden_frames(suites.draw_one("out_and_back", index, 7), 13, 1) == (5,)
+        assert hidden_frames(tasklist.draw_one("out_and_back", index, 7), 13, 1) == (5,)
 
 
 def test_a_latent_frame_hides_only_if_all_its_pixel_frames_do():
@@ -77,9 +81,9 @@ def test_a_latent_frame_hides_only_if_all_its_pixel_frames_do():
 
 def test_a_task_that_hides_nothing_is_refused():
     with pytest.raises(ValueError, match="out_and_back or occlusion"):
-        hidden_frames(suites.draw_one("maze", 0, 7), 9, 1)
+        hidden_frames(tasklist.draw_one("maze", 0, 7), 9, 1)
     with pytest.raises(ValueError, match="mark_object or maze"):
-        masks(suites.draw_one("bounce", 0, 7), "named", 48)
+        masks(tasklist.draw_one("bounce", 0, 7), "named", 48)
 
 
 # Noise in hidden frames.
@@ -90,7 +94,7 @@ def test_noise_goes_where_the_design_says(model):
     runs = experiment.plan(MEMORY, 3, suite_seed=7)
     assert len(set(runs)) == len(runs) == 2 * 3 * 7
     for run in runs:
-        sample = suites.draw_one(run.task, run.index, 7)
+        sample = tasklist.draw_one(run.task, run.index, 7)
         hidden, frames = (
             set(hidden_frames(sample, 9, 1)),
             {noise.frame for noise in run.interventions},
@@ -154,7 +158,7 @@ def test_costs_are_those_of_made_up_answers():
 
 
 def test_tokens_are_those_of_the_frame_asked_for(model):
-    sample, cells = suites.draw_one("occlusion", 0, 7), 36
+    sample, cells = tasklist.draw_one("occlusion", 0, 7), 36
     condition = model.prepare_sample(sample)
     with capture(model, lambda site: site.step == 2 and site.guided) as states:
         clean = generate(model, condition, SCHEDULE, 5)
@@ -169,7 +173,7 @@ def test_tokens_are_those_of_the_frame_asked_for(model):
 
 
 def test_floors_are_read_off_what_they_name(model):
-    sample = suites.draw_one("occlusion", 0, 7)
+    sample = tasklist.draw_one("occlusion", 0, 7)
     seen = look(model, SCHEDULE, sample, 0, [1])
     with shaken(model):
         blind = look(model, SCHEDULE, sample, 0, [1])
@@ -221,22 +225,22 @@ def test_a_class_is_told_if_it_can_be_told():
 
 def test_places_are_where_the_drawing_has_them():
     for index in range(4):
-        back = suites.draw_one("out_and_back", index, 7)
+        back = tasklist.draw_one("out_and_back", index, 7)
         named = back.state["things"][0]
         assert places(back)[0][int(8 * named[3]), int(8 * named[2])]
         rows = np.stack(places(back))
         assert (rows.sum(0) <= 1).all() and (rows.sum((1, 2)) == 8 * 48).all()
-        hidden = suites.draw_one("occlusion", index, 7)
+        hidden = tasklist.draw_one("occlusion", index, 7)
         (mask,), (x, y) = places(hidden), hidden.state["thing"][2:]
         assert mask[int(8 * y), int(8 * x)] and 20 < mask.sum() < 120
-        maze = suites.draw_one("maze", index, 7)
+        maze = tasklist.draw_one("maze", index, 7)
         rooms, goal = masks(maze, "named", 48), maze.first_frame()
         red = (goal[..., 0] > 0.6) & (goal[..., 2] < 0.2)
         assert (rooms[0] & red).sum() == red.sum() > 0
         assert not any((room & red).any() for room in rooms[1:]) and all(
             room.sum() == 36 for room in rooms
         )
-        things = suites.draw_one("mark_object", index, 7)
+        things = tasklist.draw_one("mark_object", index, 7)
         assert (
             len(masks(things, "named", 48))
             == len(things.state["things"])

@@ -5,15 +5,16 @@ from dataclasses import asdict, replace
 import pytest
 import tiny
 
-from chain_of_steps import strategies, suites
-from chain_of_steps.experiments.ensemble import Ensemble, Run, is_hard
-from chain_of_steps.models import VideoModel
-from chain_of_steps.plots import ensemble as plots
-from chain_of_steps.pool import Member, Outcome, Pool, Strategy
-from chain_of_steps.readouts import ensemble as readouts
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.store import Store
-from chain_of_steps.sweep import sweep
+from chain_of_steps.bench import tasklist
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.experiments.sweep import sweep
+from chain_of_steps.figures.ensemble_table import analysis as readouts
+from chain_of_steps.figures.ensemble_table import plots
+from chain_of_steps.figures.ensemble_table.runs import Ensemble, Run, is_hard
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling import strategies
+from chain_of_steps.sampling.rollouts import Member, Outcome, Pool, Strategy
 
 SCHEDULE = Schedule("test", "euler", 4, shift=3.0)
 WINDOW, EARLY, BEST, SIZE = 2, 2, "merge_vote", 10
@@ -86,7 +87,7 @@ def test_rows_hold_every_score_and_their_mean(rows):
 
 def test_what_is_read_off_the_finals(experiment, monkeypatch):
     """Made-up finals: a solved clip, a wrong answer, and one that shows nothing."""
-    sample = suites.draw_one("maze", 0, 7)
+    sample = tasklist.draw_one("maze", 0, 7)
     wrong = next(i for i, candidate in enumerate(sample.candidates) if candidate.kind == "wrong")
     clips = [sample.render(sample.candidates[i], frames=9) for i in (wrong, 0)]
     clips.append(clips[0][:1].repeat(9, axis=0))
@@ -108,14 +109,16 @@ def test_moves_are_those_of_the_merge(experiment):
 
 def test_the_decision_set_is_fixed_by_difficulty():
     mazes = {
-        len(maze.valid[0].answer) - 1: maze for maze in suites.draw("maze", 60, 7)
+        len(maze.valid[0].answer) - 1: maze for maze in tasklist.draw("maze", 60, 7)
     }  # by steps of the solution
     assert {11, 12, 13} <= set(mazes)
     assert {steps for steps, maze in mazes.items() if is_hard(maze)} == {
         steps for steps in mazes if steps >= 12
     }
-    assert all(is_hard(suites.draw_one(name, 0, 7)) for name in suites.task_names("out-of-domain"))
-    assert not is_hard(suites.draw_one("bounce", 0, 7))
+    assert all(
+        is_hard(tasklist.draw_one(name, 0, 7)) for name in tasklist.task_names("out-of-domain")
+    )
+    assert not is_hard(tasklist.draw_one("bounce", 0, 7))
 
 
 def test_runs_of_a_plan_differ_and_ours_are_chosen_elsewhere(experiment):
@@ -127,7 +130,7 @@ def test_runs_of_a_plan_differ_and_ours_are_chosen_elsewhere(experiment):
     assert {run.task for run in runs if run.partition == "choosing"} == {"maze", "size_rule"}
     contest = [run for run in runs if run.partition == "test" and run.index >= 3]
     assert {run.task for run in contest} == {"maze"} and len({run.index for run in contest}) == 2
-    assert all(is_hard(suites.draw_one("maze", run.index, 7)) for run in contest)
+    assert all(is_hard(tasklist.draw_one("maze", run.index, 7)) for run in contest)
     assert len(contest) == 2 * (len(readouts.RIVALS) + 1)
     on_test = [
         run for run in runs if run.partition == "test" and run.strategy.name == "branch_late"
@@ -366,7 +369,7 @@ def test_the_showcase_is_what_was_generated(experiment, rows, tmp_path):
     cases = experiment.showcase(rows, tmp_path)
     assert [case.label for case in cases] == ["seed 0", "seed 1", "seed 2", "merged"]
     run = experiment.run_of(rows[0]["run"])
-    sample = suites.draw_one(run.task, run.index, run.suite_seed)
+    sample = tasklist.draw_one(run.task, run.index, run.suite_seed)
     pool = Pool(experiment.model, SCHEDULE, sample, sample, run.seed)
     merge = experiment.catalogue(WINDOW, EARLY)["table"][readouts.MERGED]
     for case, latents in zip(

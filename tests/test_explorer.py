@@ -10,16 +10,16 @@ import pytest
 import tiny
 import torch
 
-from chain_of_steps import suites
-from chain_of_steps.denoise import generate
-from chain_of_steps.explorer import VIEWS, Run, png
-from chain_of_steps.interventions import NoiseAtCells
-from chain_of_steps.models import VideoModel
-from chain_of_steps.pool import Pool, Strategy
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.setting import APART, BEHAVIOURS, Setting, label
-from chain_of_steps.strategies import run as apply_strategy
-from chain_of_steps.tasks import maze
+from chain_of_steps.bench import tasklist
+from chain_of_steps.explorer.config import APART, BEHAVIOURS, Setting, label
+from chain_of_steps.explorer.run import VIEWS, Run, png
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles.first import maze
+from chain_of_steps.sampling.denoise import generate
+from chain_of_steps.sampling.interventions import NoiseAtCells
+from chain_of_steps.sampling.rollouts import Pool, Strategy
+from chain_of_steps.sampling.strategies import run as apply_strategy
 
 GRID = Schedule("test", "euler", 4, shift=3.0)
 SMALL = Setting(steps=4)
@@ -140,7 +140,7 @@ def test_a_text_with_wrong_numbers_is_refused(wrong):
 
 
 def test_a_clean_run_is_a_generation(model):
-    sample = suites.draw_one("maze", 0, 7)
+    sample = tasklist.draw_one("maze", 0, 7)
     expected = generate(model, model.prepare_sample(sample), GRID, 0)
     run = Run(model, GRID, SMALL).start().wait()
     assert run.done == 4 and not run.running
@@ -151,7 +151,7 @@ def test_a_clean_run_is_a_generation(model):
 
 def test_noise_goes_where_it_was_clicked(model):
     cells = ((1, 2), (2, 5))
-    sample = suites.draw_one("maze", 0, 7)
+    sample = tasklist.draw_one("maze", 0, 7)
     edits = (NoiseAtCells(cells=cells, mode="replace"),)
     expected = generate(model, model.prepare_sample(sample), GRID, 0, interventions=edits).x0_hats[
         -1
@@ -160,7 +160,7 @@ def test_noise_goes_where_it_was_clicked(model):
 
 
 def test_a_whole_swap_gives_the_other_seeds_estimate_at_every_layer(model):
-    sample = suites.draw_one("maze", 0, 7)
+    sample = tasklist.draw_one("maze", 0, 7)
     other = generate(model, model.prepare_sample(sample), GRID, APART)
     for layer in (0, 1):
         run = Run(model, GRID, Setting(steps=4, swap=(1, layer))).start().wait()
@@ -169,14 +169,14 @@ def test_a_whole_swap_gives_the_other_seeds_estimate_at_every_layer(model):
 
 
 def test_merged_seeds_are_the_ensembles(model):
-    sample = suites.draw_one("maze", 0, 7)
+    sample = tasklist.draw_one("maze", 0, 7)
     pool = Pool(model, GRID, sample, sample, seed=0)
     expected = apply_strategy(Strategy("merge", 3, 2, "x0_hat"), pool).finals[0]
     assert torch.equal(final(Run(model, GRID, Setting(steps=4, merge=3))), expected)
 
 
 def test_merged_layers_are_the_papers_recipe(model):
-    sample = suites.draw_one("maze", 0, 7)
+    sample = tasklist.draw_one("maze", 0, 7)
     pool = Pool(model, GRID, sample, sample, seed=0)
     expected = apply_strategy(Strategy("merge", 3, 2, "lock_step", layers=(0, 1)), pool).finals[0]
     run = Run(model, GRID, Setting(steps=4, merge=3, merge_layers=(0, 1)))

@@ -10,15 +10,16 @@ import torch
 from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf, resolve_default_image_crf
 from PIL import Image
 
-from chain_of_steps import families, vbvr
-from chain_of_steps.denoise import State, Trajectory, begin, denoise, generate
-from chain_of_steps.generating import generate_videos
-from chain_of_steps.interventions import NoiseAtFrame, NoiseAtStep
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.sites import Site, capture, edit, start_at
-from chain_of_steps.sweep import Branch, evaluations, grow
-from chain_of_steps.video import frame_count, write_video
+from chain_of_steps.bench import vbvr
+from chain_of_steps.bench.generate import generate_videos
+from chain_of_steps.common.video import frame_count, write_video
+from chain_of_steps.models import families
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling.denoise import State, Trajectory, begin, denoise, generate
+from chain_of_steps.sampling.interventions import NoiseAtFrame, NoiseAtStep
+from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
+from chain_of_steps.sampling.sites import Site, capture, edit, start_at
 
 PROMPT, FRAMES, STEPS, SEED = "draw the path from green to red", 17, 4, 3
 F, H, W, LAYERS = 3, 2, 3, 3  # of a clip of 17 frames, 64 x 96 pixels, in the tiny model

@@ -15,7 +15,7 @@ import pytest
 import tiny
 from fault_table import CHECKS, ROWS, table
 
-from chain_of_steps.schedule import preset
+from chain_of_steps.models.schedule import preset
 from chain_of_steps.training.recipe import save_pipeline
 
 ROOT = Path(__file__).parent.parent

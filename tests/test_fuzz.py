@@ -18,9 +18,15 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chain_of_steps import claims, evalkit, registry, suites, vbvr
-from chain_of_steps.denoise import generate
-from chain_of_steps.interventions import (
+from chain_of_steps.bench import evalkit, tasklist, vbvr
+from chain_of_steps.experiments import claims
+from chain_of_steps.explorer.config import Setting
+from chain_of_steps.figures import registry
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles.first import suites
+from chain_of_steps.sampling.denoise import generate
+from chain_of_steps.sampling.interventions import (
     MODES,
     NoiseAtCells,
     NoiseAtFrame,
@@ -28,10 +34,7 @@ from chain_of_steps.interventions import (
     from_record,
     record,
 )
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.setting import Setting
-from chain_of_steps.sweep import Branch, evaluations, grow
+from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
 
 ROOT = Path(__file__).parent.parent
 CASES = int(os.environ.get("FUZZ", "500"))
@@ -97,7 +100,7 @@ def folder() -> Path:
 
     out = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, out, ignore_errors=True)
-    vbvr.export_suite({"bounce": suites.draw("bounce", 2, 0)}, out / "suite", 48, 5)
+    vbvr.export_suite({"bounce": tasklist.draw("bounce", 2, 0)}, out / "suite", 48, 5)
     sample = {
         "video_path": "m/x.mp4",
         "video_file": "00000.mp4",
@@ -291,7 +294,7 @@ def test_any_combination_of_interventions_is_the_naive_run(drawn, seed):
 
 @fuzz(st.sampled_from(list(suites.TASKS)), st.integers(0, 2**31), st.integers(0, 10**6))
 def test_any_seed_gives_a_solved_truth_and_candidates_that_exclude_one_another(task, seed, index):
-    sample = suites.draw_one(task, index, seed)
+    sample = tasklist.draw_one(task, index, seed)
     assert sample.score(sample.render(frames=suites.FRAMES)) == 1.0
     for number, candidate in enumerate(sample.candidates):
         frame = (sample.picture(candidate) * 255.0 + 0.5).astype(np.uint8)

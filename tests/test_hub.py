@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 import tiny
 
-from chain_of_steps.models import VideoModel
+from chain_of_steps.models.video_model import VideoModel
 
 NAME, COMMIT = "somebody/tiny-wan", "0123456789abcdef0123456789abcdef01234567"
 LOAD = """
 import sys
-from chain_of_steps.faults import sentence
-from chain_of_steps.models import VideoModel
+from chain_of_steps.common.errors import sentence
+from chain_of_steps.models.video_model import VideoModel
 for name in sys.argv[1:]:
     try:
         print(VideoModel.load(name, download=True).fingerprint)

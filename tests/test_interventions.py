@@ -7,8 +7,10 @@ import pytest
 import tiny
 import torch
 
-from chain_of_steps.denoise import State, begin, denoise, generate
-from chain_of_steps.interventions import (
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling.denoise import State, begin, denoise, generate
+from chain_of_steps.sampling.interventions import (
     MODES,
     NoiseAtCells,
     NoiseAtFrame,
@@ -16,8 +18,6 @@ from chain_of_steps.interventions import (
     from_record,
     record,
 )
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule
 
 PROMPT, FRAMES, SEED = "draw the path from green to red", 9, 3
 EULER, UNIPC = Schedule("test", "euler", 6, shift=5.0), Schedule("test", "unipc", 10, shift=5.0)

@@ -9,8 +9,8 @@ import pytest
 from browser import pixels, screenshot, until
 from playwright.sync_api import Page
 
-from chain_of_steps.parameters import read
-from chain_of_steps.setting import Setting
+from chain_of_steps.experiments.parameters import read
+from chain_of_steps.explorer.config import Setting
 
 FIGURES = read(lab.ROOT / "params.yaml", "figures")
 
@@ -59,7 +59,7 @@ def test_a_notebook_of_figures_runs_at_smoke_scale(server, page, folder, name):
     lab.parameterize(folder, name, "smoke")
     server.open(page, name)
     texts(server.run(page))
-    drawn = list((folder / "scratch" / "figures").glob(f"{name}-*.png"))
+    drawn = list((folder / "scratch" / "figures").glob(f"{name}/*.png"))
     assert drawn and (folder / "scratch" / "figures" / f"{name}.json").exists()
     assert page.locator(".jp-OutputArea-output img").count() >= len(drawn), (
         "each figure is shown where it is drawn"

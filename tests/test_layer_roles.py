@@ -6,17 +6,17 @@ import pytest
 import tiny
 import torch
 
-from chain_of_steps import suites
-from chain_of_steps.experiments.layer_energy import LayerEnergy, maps_of
-from chain_of_steps.experiments.layer_probes import LayerProbes
-from chain_of_steps.linear_probes import FLOORS
-from chain_of_steps.models import VideoModel
-from chain_of_steps.plots import layer_roles as plots
-from chain_of_steps.readouts import layer_roles as readouts
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.store import Store
-from chain_of_steps.sweep import sweep
-from chain_of_steps.tasks.reading import to_float
+from chain_of_steps.bench import tasklist
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.experiments.sweep import sweep
+from chain_of_steps.figures.layer_roles import analysis as readouts
+from chain_of_steps.figures.layer_roles import plots
+from chain_of_steps.figures.layer_roles.energy import LayerEnergy, maps_of
+from chain_of_steps.figures.layer_roles.probes import LayerProbes
+from chain_of_steps.measures.linear_probes import FLOORS
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles.first.reading import to_float
 
 SCHEDULE = Schedule("test", "euler", 4, shift=3.0)
 TASKS = ["maze", "mark_object"]
@@ -82,7 +82,7 @@ def test_colours_tell_directions_not_lengths():
 
 
 def test_walls_are_where_the_drawing_is_dark(model):
-    experiment, sample = LayerProbes(model, SCHEDULE), suites.draw_one("maze", 0, 7)
+    experiment, sample = LayerProbes(model, SCHEDULE), tasklist.draw_one("maze", 0, 7)
     labels = experiment._labels("wall", sample, sample.render(sample.candidates[0])[-1]).reshape(
         6, 6
     )
@@ -95,7 +95,7 @@ def test_walls_are_where_the_drawing_is_dark(model):
 
 
 def test_marked_is_what_the_runs_own_answer_changes(model):
-    experiment, sample = LayerProbes(model, SCHEDULE), suites.draw_one("mark_object", 0, 7)
+    experiment, sample = LayerProbes(model, SCHEDULE), tasklist.draw_one("mark_object", 0, 7)
     final = sample.render(sample.candidates[1])[-1]
     labels = experiment._labels("marked", sample, final)
     changed = np.abs(to_float(final) - sample.first_frame()).max(2) > 0.25

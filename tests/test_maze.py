@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from chain_of_steps import suites
-from chain_of_steps.tasks import maze
+from chain_of_steps.bench import tasklist
+from chain_of_steps.puzzles.first import maze
 
 both = pytest.mark.parametrize("task", ["maze", "maze_loops"])
 
@@ -25,7 +25,7 @@ def turned(state: dict, turn: int) -> dict:
 
 @both
 def test_candidates_walk_through_doors_from_the_start(task):
-    for sample in suites.draw(task, 30, seed=0):
+    for sample in tasklist.draw(task, 30, seed=0):
         doors = {frozenset(map(tuple, door)) for door in sample.state["doors"]}
         for candidate in sample.candidates:
             path = [tuple(room) for room in candidate.answer]
@@ -36,7 +36,7 @@ def test_candidates_walk_through_doors_from_the_start(task):
 
 @both
 def test_candidates_are_all_ways_to_the_goal_and_one_to_every_dead_end(task):
-    for sample in suites.draw(task, 10, seed=1):
+    for sample in tasklist.draw(task, 10, seed=1):
         state, goal = sample.state, tuple(sample.state["goal"])
         neighbours = {}
         for a, b in state["doors"]:
@@ -55,45 +55,45 @@ def test_candidates_are_all_ways_to_the_goal_and_one_to_every_dead_end(task):
 
 
 def test_a_maze_has_one_solution_and_a_looped_one_two_or_three():
-    assert {len(s.valid) for s in suites.draw("maze", 50, seed=0)} == {1}
-    assert {len(s.valid) for s in suites.draw("maze_loops", 30, seed=0)} == {2, 3}
+    assert {len(s.valid) for s in tasklist.draw("maze", 50, seed=0)} == {1}
+    assert {len(s.valid) for s in tasklist.draw("maze_loops", 30, seed=0)} == {2, 3}
 
 
 @both
 def test_every_candidate_has_a_room_of_its_own(task):
-    for sample in suites.draw(task, 20, seed=0):
+    for sample in tasklist.draw(task, 20, seed=0):
         rooms = [set(map(tuple, c.answer)) for c in sample.candidates]
         assert all(own - set().union(*(o for o in rooms if o is not own)) for own in rooms)
 
 
 @both
 def test_the_canonical_form_is_blind_to_the_eight_symmetries(task):
-    for sample in suites.draw(task, 5, seed=0):
+    for sample in tasklist.draw(task, 5, seed=0):
         versions = [turned(sample.state, turn) for turn in range(8)]
         assert len({str(maze.canonical(state)) for state in versions}) == 1
         assert len({str(state["doors"]) for state in versions}) == 8
 
 
 def test_another_start_or_another_door_is_another_maze():
-    (sample,) = suites.draw("maze", 1, seed=0)
+    (sample,) = tasklist.draw("maze", 1, seed=0)
     state, here = sample.state, maze.canonical(sample.state)
     assert maze.canonical({**state, "start": state["goal"], "goal": state["start"]}) != here
     assert maze.canonical({**state, "doors": state["doors"][1:]}) != here
 
 
 def test_most_mazes_are_large_and_some_paths_are_long():
-    samples = suites.draw("maze", 200, seed=0)
+    samples = tasklist.draw("maze", 200, seed=0)
     assert sum(s.state["rooms"] >= 5 for s in samples) >= 100
     assert sum(len(s.valid[0].answer) - 1 >= 12 for s in samples) >= 20
 
 
 def test_the_maze_lies_on_the_board():
-    for sample in suites.draw("maze", 50, seed=0):
+    for sample in tasklist.draw("maze", 50, seed=0):
         assert all(0 <= at <= 8 - sample.state["rooms"] for at in sample.state["corner"])
 
 
 def test_ink_is_one_on_the_drawn_path_and_zero_beside_it():
-    (sample,) = suites.draw("maze", 1, seed=0)
+    (sample,) = tasklist.draw("maze", 1, seed=0)
     path = sample.valid[0].answer
     for size in (48, 96):
         final = sample.render(size=size)[-1]

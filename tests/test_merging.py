@@ -4,8 +4,10 @@ import pytest
 import tiny
 import torch
 
-from chain_of_steps import suites
-from chain_of_steps.agreement import (
+from chain_of_steps.bench import tasklist
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling.agreement import (
     contrast,
     disagreement,
     disagreements,
@@ -13,8 +15,8 @@ from chain_of_steps.agreement import (
     medoid,
     weights,
 )
-from chain_of_steps.denoise import begin, generate
-from chain_of_steps.merging import (
+from chain_of_steps.sampling.denoise import begin, generate
+from chain_of_steps.sampling.merging import (
     MergeEstimates,
     MergeLatents,
     MergeLayers,
@@ -22,8 +24,6 @@ from chain_of_steps.merging import (
     take,
     together,
 )
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule
 from chain_of_steps.training.recipe import Recipe
 
 STEPS = 4
@@ -48,7 +48,7 @@ def model(request):
 
 
 def condition_of(model, index=0):
-    return model.prepare_sample(suites.draw_one("maze", index, 0))
+    return model.prepare_sample(tasklist.draw_one("maze", index, 0))
 
 
 def merged(model, merge, seeds=(0, 1, 2), until=STEPS, schedule=EULER):

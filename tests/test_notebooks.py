@@ -96,7 +96,7 @@ def test_runs_at_smoke_scale(name, tmp_path):
         name, "smoke", str(tmp_path / "figures"), results=str(tmp_path / "results")
     )
     assert (tmp_path / "figures" / f"{name}.json").exists()
-    assert list((tmp_path / "figures").glob("*.png"))
+    assert list((tmp_path / "figures").glob("*/*.png"))
     outputs = [
         o for cell in nbformat.read(executed, as_version=4).cells for o in cell.get("outputs", [])
     ]

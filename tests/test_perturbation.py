@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import tiny
 
-from chain_of_steps.experiments.perturbation import Perturbation, Run, window
-from chain_of_steps.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.store import Store
-from chain_of_steps.sweep import sweep
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.experiments.sweep import sweep
+from chain_of_steps.figures.perturbation_curves.runs import Perturbation, Run, window
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep
 
 SCHEDULE = Schedule("test", "euler", 5, shift=3.0)
 

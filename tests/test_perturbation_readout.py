@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from chain_of_steps.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep, record
-from chain_of_steps.readouts import noise_maps
-from chain_of_steps.readouts import perturbation as readouts
+from chain_of_steps.figures.perturbation_curves import analysis as readouts
+from chain_of_steps.figures.perturbation_curves import noise_maps
+from chain_of_steps.sampling.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep, record
 
 
 def row(task, index, design, score, answer, *noise) -> dict:

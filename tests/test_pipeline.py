@@ -1,4 +1,4 @@
-"""dvc.yaml: every figure's stage depends on the modules that its notebook uses, and on no others."""
+"""dvc.yaml: figures depend on the packages that their notebooks use; names agree everywhere."""
 
 import ast
 import re
@@ -11,51 +11,59 @@ import yaml
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "chain_of_steps"
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-FIGURES = sorted(STAGES.keys() - {"sources", "claims"})
+FIGURE = STAGES["figure"]["do"]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+FIGURES = PARAMS["figures"]
+PREFIX = "src/chain_of_steps/"
 
 
-def imported(code: str, folder: tuple[str, ...] = ()) -> set[str]:
-    """Modules of ours that the code of a file in a folder imports, as paths under src/chain_of_steps without suffix."""
+def packages_of(code: str, package: tuple[str, ...] = ()) -> set[str]:
+    """Our packages that the code of a module in `package` imports."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(code)):
-        module = (getattr(node, "module", None) or "").split(".")
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = [*folder[: len(folder) - node.level + 1], *filter(None, module)]
-        elif isinstance(node, ast.ImportFrom) and module[0] == "chain_of_steps":
-            base = module[1:]
-        else:
+        if not isinstance(node, ast.ImportFrom):
             continue
-        found |= {"/".join([*base, name.name]) for name in node.names} | {"/".join(base)}
-    return {name for name in found if (SRC / f"{name}.py").is_file()}
+        module = (node.module or "").split(".")
+        if node.level:
+            path = [*package[: len(package) - node.level + 1], *filter(None, module)]
+            found |= {path[0]} if path else {name.name for name in node.names}
+        elif module[0] == "chain_of_steps":
+            found |= {module[1]} if module[1:] else {name.name for name in node.names}
+    return found
 
 
-def closure(names: set[str]) -> set[str]:
-    """These modules and all that they import; the tasks count as one folder."""
+def needed(names: set[str]) -> set[str]:
+    """These packages and all that they rest on."""
     done: set[str] = set()
     while names - done:
         name = (names - done).pop()
         done.add(name)
-        names = names | imported((SRC / f"{name}.py").read_text(), tuple(name.split("/")[:-1]))
-    return {"tasks" if name.startswith("tasks/") else f"{name}.py" for name in done}
+        for file in (SRC / name).rglob("*.py"):
+            names = names | packages_of(file.read_text(), file.relative_to(SRC).parts[:-1])
+    return done
 
 
-def used(notebook: str) -> set[str]:
-    cells = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4).cells
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_depends_on_the_packages_that_its_notebook_uses(name):
+    cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
     code = "\n".join(c.source for c in cells if c.cell_type == "code")
-    return closure(imported(re.sub(r"^%.*$", "", code, flags=re.M)))
+    used = needed(packages_of(re.sub(r"^%.*$", "", code, flags=re.M)))
+    listed = {dep.removeprefix(PREFIX) for dep in FIGURE["deps"] if dep.startswith(PREFIX)}
+    assert used <= listed
+    assert "explorer" not in listed and "training" not in listed
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_depends_on_what_its_notebook_uses(name):
-    prefix = "src/chain_of_steps/"
-    listed = {dep.removeprefix(prefix) for dep in STAGES[name]["deps"] if dep.startswith(prefix)}
-    assert listed == used(name)
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_a_stage_is_named_like_its_notebook_section_figures_and_metrics(name):
-    stage = STAGES[name]
-    assert stage["cmd"] == f"python tools/run.py {name}" and stage["params"] == [f"mini.{name}"]
-    assert all(next(iter(out)).startswith(f"figures/{name}-") for out in stage["outs"])
-    assert [next(iter(metric)) for metric in stage["metrics"]] == [f"figures/{name}.json"]
+def test_a_figure_has_a_folder_a_notebook_parameters_and_its_outputs(name):
+    assert (SRC / "figures" / FIGURES[name] / "runs.py").exists() or name == "4_layer_roles"
+    assert (ROOT / "notebooks" / f"{name}.ipynb").exists()
+    assert all(name in PARAMS[scale] for scale in ("mini", "smoke", "real"))
+    assert (ROOT / "figures" / name).is_dir() and (ROOT / "figures" / f"{name}.json").exists()
     assert f"figures/{name}.json" in STAGES["claims"]["deps"]
+
+
+def test_the_pipeline_draws_what_the_parameters_list():
+    assert STAGES["figure"]["foreach"] == "${figures}"
+    assert FIGURE["cmd"] == "python tools/run.py ${key}" and FIGURE["params"] == ["mini.${key}"]
+    assert FIGURE["outs"] == [{"figures/${key}": {"cache": False}}]
+    assert FIGURE["metrics"] == [{"figures/${key}.json": {"cache": False}}]

@@ -3,10 +3,10 @@
 import pytest
 import tiny
 
-from chain_of_steps import plan
-from chain_of_steps.__main__ import main
-from chain_of_steps.experiments.perturbation import Perturbation
-from chain_of_steps.schedule import preset
+from chain_of_steps.cli import main
+from chain_of_steps.experiments import cost_plan as plan
+from chain_of_steps.figures.perturbation_curves.runs import Perturbation
+from chain_of_steps.models.schedule import preset
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from browser import until
 
-from chain_of_steps.player import Curve, Player
+from chain_of_steps.figures.player import Curve, Player
 
 STEPS, FRAMES, LAYERS, SIZE = 5, 4, 2, 16
 COLOURS = np.random.default_rng(0).integers(

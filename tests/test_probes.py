@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from chain_of_steps import probes
-from chain_of_steps.intervals import interval
-from chain_of_steps.linear_probes import cells_of
-from chain_of_steps.readouts import step_visualization as readouts
+from chain_of_steps.figures.step_visualization import analysis as readouts
+from chain_of_steps.measures import presence as probes
+from chain_of_steps.measures.intervals import interval
+from chain_of_steps.measures.linear_probes import cells_of
 
 
 def test_net_evidence_leaves_out_what_is_no_control():

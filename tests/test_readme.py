@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import yaml
 
-from chain_of_steps import registry
-from chain_of_steps.loading import Loading, parse
-from chain_of_steps.plan import Cost, blueprint, on_gpu
-from chain_of_steps.schedule import PRESETS
-from chain_of_steps.suites import task_names
+from chain_of_steps.bench.tasklist import task_names
+from chain_of_steps.experiments.cost_plan import Cost, blueprint, on_gpu
+from chain_of_steps.figures import registry
+from chain_of_steps.models.loading import Loading, parse
+from chain_of_steps.models.schedule import PRESETS
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -24,17 +24,17 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_table_lists_every_stage():
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    figures = yaml.safe_load((ROOT / "params.yaml").read_text())["figures"]
     rows = [
         line.split("|")[1:-1]
         for line in README.splitlines()
         if line.startswith("| [") and "notebooks/" in line
     ]
     listed = {row[3].strip(" `"): row for row in rows}
-    assert set(listed) == set(stages) - {"sources", "claims"}
+    assert set(listed) == set(figures)
     for name, row in listed.items():
-        outs = {next(iter(out)) for out in stages[name]["outs"]}
-        assert set(re.findall(r"\((figures/[^)]+)\)", row[0])) == outs
+        drawn = {f"figures/{name}/{file.name}" for file in (ROOT / "figures" / name).iterdir()}
+        assert set(re.findall(r"\((figures/[^)]+)\)", row[0])) == drawn
         assert f"notebooks/{name}.ipynb" in row[1]
 
 
@@ -109,11 +109,11 @@ def test_snippet_of_stock_diffusers_solves_the_maze(monkeypatch):
     names: dict = {}
     exec(snippet, names)
 
-    from chain_of_steps import suites
+    from chain_of_steps.bench import tasklist
 
     given = (names["video"][0] * 255).round()
     assert names["video"].shape == (9, 48, 48, 3)
-    mazes = suites.draw("maze", 50, seed=0)
+    mazes = tasklist.draw("maze", 50, seed=0)
     sample = min(mazes, key=lambda maze: abs(maze.first_frame() * 255 - given).mean())
     assert sample.solved(names["video"])
 

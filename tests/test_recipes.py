@@ -5,11 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from chain_of_steps import interventions, plots, suites, tasks, trust
-from chain_of_steps.denoise import generate
-from chain_of_steps.schedule import preset
-from chain_of_steps.suites import Task
-from chain_of_steps.sweep import Branch, grow
+from chain_of_steps import figures, sampling
+from chain_of_steps.bench import scorer_checks as trust
+from chain_of_steps.bench import tasklist
+from chain_of_steps.models.schedule import preset
+from chain_of_steps.puzzles import first
+from chain_of_steps.puzzles.first import suites
+from chain_of_steps.puzzles.first.suites import Task
+from chain_of_steps.sampling import interventions
+from chain_of_steps.sampling.denoise import generate
+from chain_of_steps.sampling.prefix_tree import Branch, grow
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -29,11 +34,9 @@ def blocks(heading: str) -> list[str]:
 @pytest.fixture
 def follow(tmp_path, monkeypatch):
     """Writes the file that a block names in its first line, where the package finds it; runs any other block."""
-    import chain_of_steps
-
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")
-    for package in (chain_of_steps, tasks, plots):
+    for package in (first, sampling, figures):
         own = tmp_path / "src" / package.__name__.replace(".", "/")
         own.mkdir(parents=True)
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(own)])
@@ -56,7 +59,7 @@ def test_a_task(follow, monkeypatch):
     task = eval(row, {"Task": Task})
     monkeypatch.setitem(suites.TASKS, task.name, task)
     follow(look)
-    samples = suites.draw(task.name, 20, 0)
+    samples = tasklist.draw(task.name, 20, 0)
     assert all(
         sample.score(sample.render(size=size)) == 1.0 for sample in samples for size in (48, 96)
     )
@@ -94,7 +97,5 @@ def test_a_figure(follow):
     names = follow(notebook)
     assert names["shares"][-1] == 1.0 and len(names["shares"]) == 20
     assert Path(rows).read_bytes() == (ROOT / rows).read_bytes(), "found, not computed"
-    assert {file.name for file in Path("scratch/figures").iterdir()} == {
-        "7_first_answer-share.png",
-        "7_first_answer.json",
-    }
+    made = {str(f.relative_to("scratch/figures")) for f in Path("scratch/figures").rglob("*.*")}
+    assert made == {"7_first_answer/share.png", "7_first_answer.json"}

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tiny
 
-from chain_of_steps import recorded, suites, vbvr
-from chain_of_steps.experiments.step_visualization import StepVisualization
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.video import write_video
+from chain_of_steps.bench import recorded, tasklist, vbvr
+from chain_of_steps.common.video import write_video
+from chain_of_steps.figures.step_visualization.runs import StepVisualization
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
 
 SAMPLES = Path(__file__).parent.parent.parent / "shared" / "vbvr-samples" / "gt"
 NEEDS_SAMPLES = pytest.mark.skipif(
@@ -21,46 +21,46 @@ NEEDS_SAMPLES = pytest.mark.skipif(
 
 @pytest.fixture
 def folder(tmp_path):
-    samples = {task: suites.draw(task, 2, 0) for task in ("maze", "bounce")}
+    samples = {task: tasklist.draw(task, 2, 0) for task in ("maze", "bounce")}
     vbvr.export_suite(samples, tmp_path / "gt", size=96, frames=9)
     return tmp_path / "gt"
 
 
 def test_the_tasks_of_a_folder_are_named_by_place_and_content(folder):
-    names = suites.task_names(str(folder))
+    names = tasklist.task_names(str(folder))
     assert [name.split("::")[1].split("@")[0] for name in names] == ["bounce", "maze"]
-    assert suites.task_names(names) == names and suites.find(names[0]).split == "in-domain"
+    assert tasklist.task_names(names) == names and tasklist.find(names[0]).split == "in-domain"
 
 
 def test_ground_truth_is_the_answer_and_a_still_is_not(folder):
-    for name in suites.task_names(str(folder)):
-        sample = suites.draw_one(name, 0, 7)
+    for name in tasklist.task_names(str(folder)):
+        sample = tasklist.draw_one(name, 0, 7)
         truth = sample.render(size=96, frames=9)
         assert sample.score(truth) == 1.0 and sample.answer(truth[-1]) == "ground truth"
         assert sample.score(np.repeat(truth[:1], 9, axis=0)) == 0.0
         assert sample.evidence(truth[-1])[0] > 0.9 > 0.1 > sample.evidence(truth[0])[0]
-        assert sample.key != suites.draw_one(name, 1, 7).key
+        assert sample.key != tasklist.draw_one(name, 1, 7).key
 
 
 def test_unrelated_samples_come_from_other_tasks(folder):
-    bounce, maze = suites.task_names(str(folder))
-    assert suites.draw_one(maze, 0, 7).task == maze
-    assert {suites.draw_one(maze, i, 7, "choosing").task for i in range(4)} == {bounce}
-    assert suites.draw_one(maze, 1000, 7).task == bounce
+    bounce, maze = tasklist.task_names(str(folder))
+    assert tasklist.draw_one(maze, 0, 7).task == maze
+    assert {tasklist.draw_one(maze, i, 7, "choosing").task for i in range(4)} == {bounce}
+    assert tasklist.draw_one(maze, 1000, 7).task == bounce
 
 
 def test_a_folder_that_has_changed_is_noticed(folder):
-    name = suites.task_names(str(folder))[0]
+    name = tasklist.task_names(str(folder))[0]
     recorded._read.cache_clear()
     next(folder.glob("*/bounce*/*/prompt.txt")).write_text("something else")
     with pytest.raises(ValueError, match="or its samples have changed"):
-        suites.find(name)
+        tasklist.find(name)
 
 
 def test_a_folder_without_answers_is_refused(folder):
     next(folder.rglob("ground_truth.mp4")).unlink()
     with pytest.raises(ValueError, match=r"has no ground_truth\.mp4"):
-        suites.task_names(str(folder))
+        tasklist.task_names(str(folder))
 
 
 def test_what_is_not_square_is_refused(folder, tmp_path):
@@ -68,11 +68,11 @@ def test_what_is_not_square_is_refused(folder, tmp_path):
     write_video(wide, np.zeros((5, 64, 96, 3), np.uint8))
     name = next(
         n
-        for n in suites.task_names(str(folder))
+        for n in tasklist.task_names(str(folder))
         if wide.parent.parent.name.startswith(n.split("::")[1][:4])
     )
     with pytest.raises(ValueError, match="expected both square"):
-        suites.draw_one(name, int(wide.parent.name), 7).first_frame(48)
+        tasklist.draw_one(name, int(wide.parent.name), 7).first_frame(48)
 
 
 def test_step_visualization_runs_on_a_folder(folder):
@@ -86,9 +86,9 @@ def test_step_visualization_runs_on_a_folder(folder):
 @NEEDS_SAMPLES
 def test_real_samples_are_tasks_too(tmp_path):
     shutil.copytree(SAMPLES, tmp_path / "gt")
-    names = suites.task_names(str(tmp_path / "gt"))
+    names = tasklist.task_names(str(tmp_path / "gt"))
     assert len(names) == 2
     for name in names:
-        sample = suites.draw_one(name, 0, 7)
+        sample = tasklist.draw_one(name, 0, 7)
         truth = sample.render(size=96, frames=17)
         assert sample.score(truth) == 1.0 and sample.score(np.repeat(truth[:1], 17, axis=0)) == 0.0

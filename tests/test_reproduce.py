@@ -8,10 +8,10 @@ import pytest
 import tiny
 import yaml
 
-from chain_of_steps import registry
-from chain_of_steps.denoise import EXPERIMENT_VERSION
-from chain_of_steps.models import VideoModel
-from chain_of_steps.store import Store
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.figures import registry
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling.denoise import EXPERIMENT_VERSION
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))

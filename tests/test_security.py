@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import tiny
 
-from chain_of_steps.models import VideoModel
-from chain_of_steps.player import Player
-from chain_of_steps.schedule import preset
-from chain_of_steps.setting import Setting
-from chain_of_steps.widgets import Explorer
+from chain_of_steps.explorer.config import Setting
+from chain_of_steps.explorer.widgets import Explorer
+from chain_of_steps.figures.player import Player
+from chain_of_steps.models.schedule import preset
+from chain_of_steps.models.video_model import VideoModel
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -163,7 +163,7 @@ def refuse(self, address, *more):
         raise OSError("no network")
 socket.socket.connect = socket.socket.connect_ex = refuse
 socket.getaddrinfo = lambda *address, **more: refuse(socket.socket(), address)
-from chain_of_steps.__main__ import main
+from chain_of_steps.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 

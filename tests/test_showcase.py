@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from chain_of_steps.showcase import kept_clips, read_clips, write_clips
+from chain_of_steps.figures.showcase import kept_clips, read_clips, write_clips
 
 
 def test_clips_are_stored_without_loss(tmp_path):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from chain_of_steps.denoise import begin, generate
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.sites import Captured, Site, capture, edit, region, start_at
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.sampling.denoise import begin, generate
+from chain_of_steps.sampling.sites import Captured, Site, capture, edit, region, start_at
 
 STEPS = 4
 GUIDED = Schedule("test", "euler", STEPS, shift=5.0, guidance=2.0)

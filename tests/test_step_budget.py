@@ -9,23 +9,23 @@ import pytest
 import tiny
 import yaml
 
-from chain_of_steps import suites
-from chain_of_steps.denoise import generate
-from chain_of_steps.experiments.step_budget import (
+from chain_of_steps.bench import tasklist
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.experiments.sweep import planned, sweep
+from chain_of_steps.figures.ensemble_table import analysis as ensembles
+from chain_of_steps.figures.step_budget import analysis as readouts
+from chain_of_steps.figures.step_budget import plots
+from chain_of_steps.figures.step_budget.runs import (
     FewSteps,
     StepBudget,
     StudentEnsemble,
     StudentSteps,
 )
-from chain_of_steps.experiments.step_visualization import StepVisualization
-from chain_of_steps.models import VideoModel
-from chain_of_steps.plots import step_budget as plots
-from chain_of_steps.readouts import ensemble as ensembles
-from chain_of_steps.readouts import step_budget as readouts
-from chain_of_steps.readouts import step_visualization
-from chain_of_steps.schedule import Schedule, preset
-from chain_of_steps.store import Store
-from chain_of_steps.sweep import planned, sweep
+from chain_of_steps.figures.step_visualization import analysis as step_visualization
+from chain_of_steps.figures.step_visualization.runs import StepVisualization
+from chain_of_steps.models.schedule import Schedule, preset
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling.denoise import generate
 
 ROOT = Path(__file__).parent.parent
 GROUP = {"tasks": ["maze", "bounce"], "samples_per_task": 1, "suite_seed": 7}
@@ -65,7 +65,7 @@ def test_a_row_is_the_loop_on_its_own_grid(rows, model):
     row = next(
         row for row in found if row["run"]["sampler"] == "unipc" and row["run"]["steps"] == 12
     )
-    sample = suites.draw_one(row["run"]["task"], row["run"]["index"], 7)
+    sample = tasklist.draw_one(row["run"]["task"], row["run"]["index"], 7)
     grid = Schedule("any", "unipc", 12, shift=3.0)
     clip = model.decode(
         generate(model, model.prepare_sample(sample), grid, row["run"]["seed"]).latents[-1]
@@ -79,7 +79,7 @@ def test_fewer_steps_are_guided_as_usual(model, monkeypatch):
     experiment = StepBudget(model, usual)
     run = experiment.plan(**GROUP, deep={}, steps=[2], samplers=["euler"], frames=[])[0]
     watched = lambda *arguments, **more: grids.append(arguments[2]) or generate(*arguments, **more)  # noqa: E731
-    monkeypatch.setattr("chain_of_steps.experiments.step_budget.generate", watched)
+    monkeypatch.setattr("chain_of_steps.figures.step_budget.runs.generate", watched)
     list(experiment.results([run]))
     assert grids == [replace(usual, name="euler-2", steps=2)] and grids[0].guidance == 5.0
 

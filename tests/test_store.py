@@ -5,7 +5,8 @@ import multiprocessing
 import numpy as np
 import pytest
 
-from chain_of_steps.store import Store, key_of, rounded
+from chain_of_steps.common.rounding import rounded
+from chain_of_steps.experiments.store import Store, key_of
 
 RUNS = [{"task": "maze", "index": i} for i in range(5)]
 

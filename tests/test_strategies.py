@@ -6,14 +6,16 @@ import pytest
 import tiny
 import torch
 
-from chain_of_steps import accounts, strategies, suites
-from chain_of_steps.catalogue import catalogue, quarter
-from chain_of_steps.denoise import generate
-from chain_of_steps.merging import mean, take
-from chain_of_steps.models import VideoModel
-from chain_of_steps.pool import Member, Pool, Strategy
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.strategies import STRATEGIES, at_most, run
+from chain_of_steps.bench import tasklist
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.sampling import hypotheses as accounts
+from chain_of_steps.sampling import strategies
+from chain_of_steps.sampling.denoise import generate
+from chain_of_steps.sampling.merging import mean, take
+from chain_of_steps.sampling.rollouts import Member, Pool, Strategy
+from chain_of_steps.sampling.strategies import STRATEGIES, at_most, run
+from chain_of_steps.sampling.variants import catalogue, quarter
 
 STEPS, SEED = 4, 4
 EULER = Schedule("test", "euler", STEPS, shift=3.0)
@@ -50,13 +52,13 @@ def company(model):
 
 
 def fresh(model, count=None):
-    sample, stranger = (suites.draw_one("maze", i, 7) for i in range(2))
+    sample, stranger = (tasklist.draw_one("maze", i, 7) for i in range(2))
     return Pool(model, EULER, sample, stranger, SEED, count)
 
 
 def final(model, number):
     """The final latents of a generation, made alone."""
-    sample = suites.draw_one("maze", 0, 7)
+    sample = tasklist.draw_one("maze", 0, 7)
     return generate(model, model.prepare_sample(sample), EULER, SEED + 1000 * number).latents[-1]
 
 
@@ -153,7 +155,7 @@ def test_the_steadiest_plan_is_the_one_that_changed_least(pool):
 @pytest.mark.parametrize("name", ["nearest", "recognised"])
 def test_short_runs_are_bitwise_runs_of_so_many_steps(model, company, name):
     (chosen,) = run(Strategy(name, 3, 2, amount=0.8), company).finals
-    sample, short = suites.draw_one("maze", 0, 7), replace(EULER, steps=2)
+    sample, short = tasklist.draw_one("maze", 0, 7), replace(EULER, steps=2)
     condition = model.prepare_sample(sample)
     alone = [generate(model, condition, short, SEED + 1000 * j).latents[-1] for j in range(3)]
     assert any(torch.equal(chosen, latents) for latents in alone)

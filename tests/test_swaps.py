@@ -6,17 +6,17 @@ import pytest
 import tiny
 import torch
 
-from chain_of_steps import suites
-from chain_of_steps.denoise import advance, begin, generate
-from chain_of_steps.experiments import layer_swaps
-from chain_of_steps.experiments.layer_swaps import LayerSwaps, Run
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.sites import capture, start_at
-from chain_of_steps.store import Store
-from chain_of_steps.swaps import VARIANTS, SwapLayer
-from chain_of_steps.sweep import sweep
-from chain_of_steps.tasks.counterfactual import counterfactual, exchanged
+from chain_of_steps.bench import tasklist
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.experiments.sweep import sweep
+from chain_of_steps.figures.layer_roles import swaps as layer_swaps
+from chain_of_steps.figures.layer_roles.swaps import LayerSwaps, Run
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles.first.counterfactual import counterfactual, exchanged
+from chain_of_steps.sampling.denoise import advance, begin, generate
+from chain_of_steps.sampling.sites import capture, start_at
+from chain_of_steps.sampling.swaps import VARIANTS, SwapLayer
 
 SCHEDULE = Schedule("test", "euler", 4, shift=3.0)
 
@@ -46,7 +46,7 @@ def patched(model, condition, seed, layer, state):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_swap_with_oneself_changes_nothing(model, variant):
-    condition = model.prepare_sample(suites.draw_one("maze", 0, 0))
+    condition = model.prepare_sample(tasklist.draw_one("maze", 0, 0))
     own, x0_hat = at_step_0(model, condition, 0)
     for layer in range(2):
         new = SwapLayer(layer, variant).apply(own, own)
@@ -56,7 +56,7 @@ def test_a_swap_with_oneself_changes_nothing(model, variant):
 
 def test_a_whole_swap_at_equal_text_gives_the_donor_at_every_layer(model):
     """Trap 2: so a profile over layers of this variant would show nothing."""
-    sample, other = (suites.draw_one("maze", i, 0) for i in range(2))
+    sample, other = (tasklist.draw_one("maze", i, 0) for i in range(2))
     condition, stranger = model.prepare_sample(sample), model.prepare_sample(other)
     own, _ = at_step_0(model, condition, 0)
     donor, x0_hat = at_step_0(model, stranger, 1)
@@ -66,7 +66,7 @@ def test_a_whole_swap_at_equal_text_gives_the_donor_at_every_layer(model):
 
 
 def test_parts_updates_and_blends_do_not_collapse(model):
-    sample, other = (suites.draw_one("maze", i, 0) for i in range(2))
+    sample, other = (tasklist.draw_one("maze", i, 0) for i in range(2))
     condition, stranger = model.prepare_sample(sample), model.prepare_sample(other)
     own, before = at_step_0(model, condition, 0)
     donor, theirs = at_step_0(model, stranger, 1)
@@ -101,7 +101,7 @@ def test_only_the_tokens_named_are_changed_and_noise_is_as_long_as_the_way(model
 @pytest.mark.parametrize("task", ["maze", "mark_object"])
 def test_a_twin_has_the_same_board_and_another_answer(task):
     for index in range(5):
-        sample = suites.draw_one(task, index, 3)
+        sample = tasklist.draw_one(task, index, 3)
         target = next(i for i, c in enumerate(sample.candidates) if c.kind == "wrong")
         twin = counterfactual(sample, target)
         assert twin.valid[0].answer == sample.candidates[target].answer
@@ -113,7 +113,7 @@ def test_a_twin_has_the_same_board_and_another_answer(task):
 
 def test_exchanged_things_move_the_answer_and_keep_the_prompt():
     for index in range(5):
-        sample = suites.draw_one("mark_object", index, 3)
+        sample = tasklist.draw_one("mark_object", index, 3)
         target = next(i for i, c in enumerate(sample.candidates) if c.kind == "wrong")
         other = exchanged(sample, target)
         assert other.prompt == sample.prompt and other.valid[0].name == sample.valid[0].name
@@ -122,12 +122,12 @@ def test_exchanged_things_move_the_answer_and_keep_the_prompt():
         changed = abs(other.first_frame() - sample.first_frame()).max(2) > 0.1
         assert 0 < changed.mean() < 2 / 9, "two of nine places"
     with pytest.raises(ValueError, match="mark_object"):
-        exchanged(suites.draw_one("maze", 0, 3), 1)
+        exchanged(tasklist.draw_one("maze", 0, 3), 1)
 
 
 def test_a_task_without_twins_is_refused():
     with pytest.raises(ValueError, match="maze or mark_object"):
-        counterfactual(suites.draw_one("bounce", 0, 0), 1)
+        counterfactual(tasklist.draw_one("bounce", 0, 0), 1)
 
 
 def test_the_experiment_reads_what_its_swaps_do(model, tmp_path, monkeypatch):
@@ -154,7 +154,7 @@ def test_the_experiment_reads_what_its_swaps_do(model, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("task", "donor"), [("maze", "twin"), ("mark_object", "exchanged")])
 def test_an_answer_is_read_on_either_board(model, task, donor):
-    experiment, sample = LayerSwaps(model, SCHEDULE), suites.draw_one(task, 0, 7)
+    experiment, sample = LayerSwaps(model, SCHEDULE), tasklist.draw_one(task, 0, 7)
     board, target = (
         experiment.board(sample, donor, Run(task, 0, 7, 0, 0)),
         experiment.target(sample),
@@ -172,7 +172,7 @@ def test_a_held_swap_of_all_tokens_is_the_donors_run_and_at_the_last_step_it_is_
     experiment, last = LayerSwaps(model, SCHEDULE), SCHEDULE.steps - 1
     for step, layer in ((0, 1), (last, 0)):
         run = Run("maze", 0, 7, 0, step, final=True)
-        sample = suites.draw_one("maze", 0, 7)
+        sample = tasklist.draw_one("maze", 0, 7)
         own, state = experiment._party(sample, sample, run)
         donor, _ = experiment._party(experiment.board(sample, "twin", run), sample, run, later=True)
         tokens = torch.ones(len(own.states(step)[0]), dtype=torch.bool)

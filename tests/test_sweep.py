@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from chain_of_steps.denoise import generate
-from chain_of_steps.interventions import MODES, NoiseAtCells, NoiseAtFrame, NoiseAtStep
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.sweep import Branch, evaluations, grow
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.sampling.denoise import generate
+from chain_of_steps.sampling.interventions import MODES, NoiseAtCells, NoiseAtFrame, NoiseAtStep
+from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
 
 STEPS, SEED = 6, 3
 EULER = Schedule("test", "euler", STEPS, shift=5.0, guidance=2.0)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from chain_of_steps import symbols
+from chain_of_steps.models import symbols
+from chain_of_steps.models.symbols import GIVEN, LATENT, SIGNS, Boards, beliefs, boards
 from chain_of_steps.puzzles import reading, suite
 from chain_of_steps.puzzles.base import Sample, assignment
-from chain_of_steps.symbols import GIVEN, LATENT, SIGNS, Boards, beliefs, boards
 from chain_of_steps.training import progress
 from chain_of_steps.training import symbols as training
 

@@ -4,8 +4,8 @@ from itertools import combinations, product
 
 import pytest
 
-from chain_of_steps import suites
-from chain_of_steps.tasks import tic_tac_toe
+from chain_of_steps.bench import tasklist
+from chain_of_steps.puzzles.first import tic_tac_toe
 
 both = pytest.mark.parametrize("task", ["tic_tac_toe", "tic_tac_toe_o"])
 # Three cells lie in line if they add up to 15 on this magic square.
@@ -42,7 +42,7 @@ def boards(player: str):
 
 @both
 def test_valid_candidates_win_and_no_others_do(task):
-    for sample in suites.draw(task, 50, seed=0):
+    for sample in tasklist.draw(task, 50, seed=0):
         board, player = sample.state["board"], sample.state["player"]
         of_kind = {
             k: [c.answer for c in sample.candidates if c.kind == k]
@@ -57,7 +57,7 @@ def test_valid_candidates_win_and_no_others_do(task):
 
 @both
 def test_the_game_is_still_open_and_the_right_side_moves(task):
-    for sample in suites.draw(task, 50, seed=0):
+    for sample in tasklist.draw(task, 50, seed=0):
         board, player = sample.state["board"], sample.state["player"]
         assert not wins(board, "X") and not wins(board, "O")
         assert board.count("X") - board.count("O") == (player == "O")
@@ -73,7 +73,7 @@ def test_so_many_boards_there_are_up_to_mirroring_and_turning(player, count):
 
 
 def test_the_canonical_form_is_blind_to_turning_and_mirroring():
-    for sample in suites.draw("tic_tac_toe", 20, seed=0):
+    for sample in tasklist.draw("tic_tac_toe", 20, seed=0):
         board = sample.state["board"]
         quarter_turn = "".join(board[3 * (2 - c % 3) + c // 3] for c in range(9))
         mirrored = "".join(board[3 * (c // 3) + 2 - c % 3] for c in range(9))
@@ -84,4 +84,4 @@ def test_the_canonical_form_is_blind_to_turning_and_mirroring():
 
 
 def test_some_boards_have_two_or_three_winning_moves():
-    assert {len(s.valid) for s in suites.draw("tic_tac_toe", 100, seed=0)} == {1, 2, 3}
+    assert {len(s.valid) for s in tasklist.draw("tic_tac_toe", 100, seed=0)} == {1, 2, 3}

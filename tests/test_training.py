@@ -10,11 +10,12 @@ import pytest
 import tiny
 import torch
 
-from chain_of_steps import cpu
+from chain_of_steps.bench import validation
+from chain_of_steps.models import cpu
+from chain_of_steps.models.schedule import preset
 from chain_of_steps.puzzles import latin, relay, suite, tic_tac_toe
 from chain_of_steps.puzzles.base import Answer, Sample
 from chain_of_steps.puzzles.splits import split_of
-from chain_of_steps.schedule import preset
 from chain_of_steps.training import data, mini, model_card
 from chain_of_steps.training.codec import encode, encode_blank, fit_codec
 from chain_of_steps.training.data import SHARES, Examples, Ring, clip
@@ -255,10 +256,10 @@ def test_the_optimizer_descends_on_matrices_and_on_the_rest():
 def test_training_refuses_to_overwrite_an_earlier_one(tmp_path):
     (tmp_path / "denoiser.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match="holds an earlier training; go on with --resume"):
-        mini.train(tmp_path / "out", tmp_path, 1.0, False, tiny.RECIPE, print)
+        mini.train(tmp_path / "out", tmp_path, 1.0, False, tiny.RECIPE, print, lambda folder: {})
     (tmp_path / "training.json").write_text("{}")
     with pytest.raises(ValueError, match="holds a trained model; go on with --resume, or name"):
-        mini.train(tmp_path, tmp_path / "new", 1.0, False, tiny.RECIPE, print)
+        mini.train(tmp_path, tmp_path / "new", 1.0, False, tiny.RECIPE, print, lambda folder: {})
 
 
 def test_training_goes_on_from_its_checkpoint_or_from_a_finished_model(
@@ -267,13 +268,12 @@ def test_training_goes_on_from_its_checkpoint_or_from_a_finished_model(
     monkeypatch.setattr(mini, "CODEC_CLIPS", 20)
     clock = itertools.count()  # a second goes by whenever somebody looks
     monkeypatch.setattr(mini, "time", SimpleNamespace(time=lambda: next(clock)))
-    monkeypatch.setattr(model_card, "scores", lambda folder: {})
     monkeypatch.setattr(model_card, "write_card", lambda folder: None)
     folder, work = tmp_path / "out", tmp_path / "work"
-    mini.train(folder, work, 4, False, tiny.RECIPE, print)
-    mini.train(folder, work, 3, True, tiny.RECIPE, print)
+    mini.train(folder, work, 4, False, tiny.RECIPE, print, lambda folder: {})
+    mini.train(folder, work, 3, True, tiny.RECIPE, print, lambda folder: {})
     codec = (folder / "vae/diffusion_pytorch_model.safetensors").read_bytes()
-    mini.train(folder, tmp_path / "new", 2, True, tiny.RECIPE, print)
+    mini.train(folder, tmp_path / "new", 2, True, tiny.RECIPE, print, lambda folder: {})
     sessions = json.loads((folder / "training.json").read_text())["sessions"]
     assert [(s["from_step"], s["to_step"]) for s in sessions] == [(0, 3), (3, 5), (5, 6)]
     assert [s["clips"] for s in sessions] == [24, 40, 48]
@@ -282,11 +282,13 @@ def test_training_goes_on_from_its_checkpoint_or_from_a_finished_model(
 
 
 def test_a_session_is_recorded_with_the_scores_after_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(model_card, "SCORED", 1)
+    monkeypatch.setattr(validation, "SCORED", 1)
     pipe = tiny.mini_like()
     save_pipeline(tmp_path, pipe.vae, pipe.text_encoder, pipe.transformer, preset("mini"))
     for step in (100, 200):
-        model_card.record(tmp_path, {"layers": 2}, {"to_step": step, "clips": 32 * step})
+        model_card.record(
+            tmp_path, {"layers": 2}, {"to_step": step, "clips": 32 * step}, validation.scores
+        )
     record = json.loads((tmp_path / "training.json").read_text())
     assert [session["to_step"] for session in record["sessions"]] == [100, 200]
     assert record["recipe"] == {"layers": 2}

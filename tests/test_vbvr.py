@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chain_of_steps import suites, vbvr
-from chain_of_steps.video import read_video
+from chain_of_steps.bench import tasklist, vbvr
+from chain_of_steps.common.video import read_video
+from chain_of_steps.puzzles.first import suites
 
 REAL = Path(__file__).parents[2] / "shared" / "vbvr-samples"
 needs_real_samples = pytest.mark.skipif(
@@ -20,7 +21,7 @@ needs_real_samples = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def samples() -> dict[str, list]:
     """Two samples of every task of the mini suite."""
-    return {task: suites.draw(task, 2, seed=0) for task in suites.TASKS}
+    return {task: tasklist.draw(task, 2, seed=0) for task in suites.TASKS}
 
 
 @pytest.fixture(scope="module")

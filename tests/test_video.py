@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from chain_of_steps import suites, video
+from chain_of_steps.bench import tasklist
+from chain_of_steps.common import video
 
 
 @pytest.fixture(scope="module")
 def clip() -> np.ndarray:
     """A maze being solved, (13, 48, 48, 3) uint8."""
-    return suites.draw("maze", 1, seed=0)[0].render()
+    return tasklist.draw("maze", 1, seed=0)[0].render()
 
 
 def test_a_written_clip_is_read_back_visually_the_same(tmp_path, clip):
@@ -22,7 +23,7 @@ def test_a_written_clip_is_read_back_visually_the_same(tmp_path, clip):
 
 
 def test_a_solved_puzzle_stays_solved_in_its_file(tmp_path):
-    sample = suites.draw("maze", 1, seed=1)[0]
+    sample = tasklist.draw("maze", 1, seed=1)[0]
     video.write_video(tmp_path / "clip.mp4", sample.render(size=480))
     assert sample.solved(video.read_video(tmp_path / "clip.mp4"))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from chain_of_steps import schedule
+from chain_of_steps.models import schedule
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 

@@ -5,12 +5,12 @@ import json
 import pytest
 import tiny
 
-from chain_of_steps.grids import Cells, MazeEditor
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule
-from chain_of_steps.setting import Setting
-from chain_of_steps.tasks import maze
-from chain_of_steps.widgets import MERGES, Explorer
+from chain_of_steps.explorer.config import Setting
+from chain_of_steps.explorer.grids import Cells, MazeEditor
+from chain_of_steps.explorer.widgets import MERGES, Explorer
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles.first import maze
 
 GRID = Schedule("test", "euler", 4, shift=3.0)
 

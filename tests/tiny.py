@@ -24,7 +24,7 @@ from transformers import (
     SiglipVisionConfig,
 )
 
-from chain_of_steps.models import VideoModel
+from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.training import recipe
 
 RECIPE = recipe.Recipe(latent_channels=8, width=32, layers=2, heads=2, text_width=16, text_layers=1)

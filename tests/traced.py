@@ -5,9 +5,9 @@ import signal
 import time
 from pathlib import Path
 
-from chain_of_steps.experiments.perturbation import Perturbation
-from chain_of_steps.models import VideoModel
-from chain_of_steps.schedule import Schedule
+from chain_of_steps.figures.perturbation_curves.runs import Perturbation
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
 
 
 class Traced(Perturbation):

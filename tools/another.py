@@ -16,11 +16,9 @@ from run import execute
 from strip import main as strip
 from tqdm import tqdm
 
-from chain_of_steps import cluster, registry, schedule, suites
-from chain_of_steps.faults import told
-from chain_of_steps.loading import EXPERTS, Loading, parse
-from chain_of_steps.models import VideoModel
-from chain_of_steps.plan import (
+from chain_of_steps.common.errors import told
+from chain_of_steps.experiments import ray_cluster as cluster
+from chain_of_steps.experiments.cost_plan import (
     GPUS,
     NAMED,
     Blueprint,
@@ -30,9 +28,14 @@ from chain_of_steps.plan import (
     refuse_too_large,
     report,
 )
-from chain_of_steps.store import Store
-from chain_of_steps.sweep import sweep
-from chain_of_steps.weights import refuse_code_and_strays, refuse_missing
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.experiments.sweep import sweep
+from chain_of_steps.figures import registry
+from chain_of_steps.models import schedule
+from chain_of_steps.models.loading import EXPERTS, Loading, parse
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.models.weights import refuse_code_and_strays, refuse_missing
+from chain_of_steps.puzzles.first import suites
 
 ROOT = Path(__file__).parent.parent
 # What these ask (which thing is hidden, which one is named?) only the mini suite's exact states can answer.
@@ -183,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--load",
         default="",
-        help="how, e.g. 'offload=group storage=fp8'; see chain_of_steps.loading",
+        help="how, e.g. 'offload=group storage=fp8'; see chain_of_steps.models.loading",
     )
     parser.add_argument("--hours", type=float, default=24.0, help="that may be spent on a GPU")
     parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")

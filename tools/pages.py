@@ -58,8 +58,8 @@ def around(name: str, names: list[str]) -> str:
 
 
 def published() -> list[str]:
-    """The notebooks that have a page: all but those of figures whose rows are not part of `results/` yet."""
-    waiting = set(yaml.safe_load((ROOT / "params.yaml").read_text())["figures"]) - set(released())
+    """The notebooks that have a page: all but those with parameters whose figure is not drawn yet."""
+    waiting = set(yaml.safe_load((ROOT / "params.yaml").read_text())["mini"]) - set(released())
     return sorted({file.stem for file in (ROOT / "notebooks").glob("*.ipynb")} - waiting)
 
 
@@ -152,8 +152,8 @@ def index(pages: dict[str, str]) -> str:
     )
     figures = [
         gallery_item(f)
-        for f in sorted((ROOT / "figures").glob("*.png"))
-        if f.stem.split("-")[0] in pages
+        for f in sorted((ROOT / "figures").glob("*/*.png"))
+        if f.parent.name in pages
     ]
     claims = ROOT / "figures" / "claims.md"
     verdicts = (

@@ -22,13 +22,15 @@ import torch
 from run import execute, released
 from tqdm import tqdm
 
-from chain_of_steps import cluster, cpu, registry
 from chain_of_steps.commands import seconds
-from chain_of_steps.faults import told
-from chain_of_steps.models import VideoModel
-from chain_of_steps.plan import cost
-from chain_of_steps.store import Store, key_of
-from chain_of_steps.sweep import Experiment, sweep
+from chain_of_steps.common.errors import told
+from chain_of_steps.experiments import ray_cluster as cluster
+from chain_of_steps.experiments.cost_plan import cost
+from chain_of_steps.experiments.store import Store, key_of
+from chain_of_steps.experiments.sweep import Experiment, sweep
+from chain_of_steps.figures import registry
+from chain_of_steps.models import cpu
+from chain_of_steps.models.video_model import VideoModel
 
 ROOT = Path(__file__).parent.parent
 FULL = ROOT / "build" / "full"

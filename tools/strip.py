@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 
-from chain_of_steps.files import atomic
+from chain_of_steps.common.files import atomic
 
 
 def strip(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 
 def train(options: argparse.Namespace) -> None:
-    from .training import mini as training
+    from .bench.validation import scores
+    from .training import mini
     from .training.recipe import Recipe
 
     out, work = Path(options.out), Path(options.work)
-    training.train(out, work, seconds(options.budget), options.resume, Recipe(), _say)
+    budget = seconds(options.budget)
+    mini.train(out, work, budget, options.resume, Recipe(), _say, scores)
 
 
 def distill(options: argparse.Namespace) -> None:
@@ -28,11 +30,12 @@ def _say(line: str) -> None:
 def bench(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from .bench import bench, read_knobs
-    from .loading import parse
-    from .models import VideoModel
+    from .bench.knobs import read_knobs
+    from .bench.scores import bench
+    from .models.loading import parse
+    from .models.schedule import preset
+    from .models.video_model import VideoModel
     from .puzzles import suite
-    from .schedule import preset
 
     _only_mini(options.suite)
     if options.json and not Path(options.json).parent.is_dir():
@@ -52,7 +55,7 @@ def bench(options: argparse.Namespace) -> None:
 
 def _show(report: dict, file: str | None) -> None:
     """Saves a bench report and prints its table; prints the report itself where `file` is `-`."""
-    from .bench import table
+    from .bench.scores import table
 
     text = json.dumps(report, indent=1)
     if file == "-":
@@ -68,12 +71,13 @@ def _show(report: dict, file: str | None) -> None:
 
 
 def export_suite(options: argparse.Namespace) -> None:
-    from . import suites
-    from .vbvr import export_suite
+    from .bench import tasklist
+    from .bench.vbvr import export_suite
 
     count = options.samples_per_task
     samples = {
-        name: suites.draw(name, count, options.seed) for name in suites.task_names(options.split)
+        name: tasklist.draw(name, count, options.seed)
+        for name in tasklist.task_names(options.split)
     }
     export_suite(samples, Path(options.out), options.size, options.frames)
 
@@ -81,10 +85,10 @@ def export_suite(options: argparse.Namespace) -> None:
 def generate(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from .generating import cases_of, generate_videos
-    from .loading import parse
-    from .models import VideoModel
-    from .schedule import preset
+    from .bench.generate import cases_of, generate_videos
+    from .models.loading import parse
+    from .models.schedule import preset
+    from .models.video_model import VideoModel
 
     cases = cases_of(options.suite, options.samples_per_task, options.seed, options.task)
     model = VideoModel.load(options.model, options.device, **parse(options.load))
@@ -103,8 +107,8 @@ def generate(options: argparse.Namespace) -> None:
 def evalkit(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from .evalkit import evaluate, write_frozen
-    from .vbvr import read_suite
+    from .bench.evalkit import evaluate, write_frozen
+    from .bench.vbvr import read_suite
 
     cases, videos = read_suite(options.suite), Path(options.videos)
     if options.frozen:
@@ -116,7 +120,7 @@ def evalkit(options: argparse.Namespace) -> None:
 
 
 def scores(options: argparse.Namespace) -> None:
-    from .evalkit import read_results, table
+    from .bench.evalkit import read_results, table
 
     models = {
         Path(file).name.removesuffix("_vbvr_results.json"): read_results(file)
@@ -127,7 +131,7 @@ def scores(options: argparse.Namespace) -> None:
 
 
 def claims(options: argparse.Namespace) -> None:
-    from .claims import brief, judge, markdown, open_questions
+    from .experiments.claims import brief, judge, markdown, open_questions
 
     file = Path(options.claims)
     judged = judge(file, Path(options.figures))
@@ -139,8 +143,8 @@ def claims(options: argparse.Namespace) -> None:
 
 
 def plan(options: argparse.Namespace) -> None:
-    from .plan import blueprint, cost, report
-    from .registry import experiments
+    from .experiments.cost_plan import blueprint, cost, report
+    from .figures.registry import experiments
 
     model = blueprint(options.model)
     found = experiments(Path(options.params), options.scale, lambda _: model)
@@ -159,9 +163,9 @@ def plan(options: argparse.Namespace) -> None:
 def store(options: argparse.Namespace) -> None:
     import warnings
 
-    from .denoise import EXPERIMENT_VERSION
-    from .models import VideoModel
-    from .store import Store
+    from .experiments.store import Store
+    from .models.video_model import VideoModel
+    from .sampling.denoise import EXPERIMENT_VERSION
 
     files = sorted(Path(options.results).glob("*.jsonl"))
     if not files:

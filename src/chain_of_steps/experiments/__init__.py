@@ -1,1 +1,1 @@
-"""The experiments, one file per figure: which runs there are, and what is read off each of them."""
+"""Runs, rows and their store; sweeps, costs, claims."""

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..common.hashing import digest
 from .canvas import CELLS, Canvas
-from .splits import Split, digest
+from .splits import Split
 
 Answer = tuple[int | None, ...]  # the index of a value for each part; None: not drawn
 HOLD = 0.2  # the last fifth of a clip rests on the answer

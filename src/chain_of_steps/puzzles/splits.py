@@ -1,20 +1,14 @@
 """Which split a state belongs to: decided by its content, so that no list has to be kept."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 
+from ..common.hashing import digest
+
 Split = Literal["test", "validation", "training"]
 SPLITS: tuple[Split, ...] = ("test", "validation", "training")
-
-
-def digest(data: Any) -> str:
-    """sha256 of plain JSON data, in hex."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def split_of(canonical: Any, buckets: int = 10) -> Split:

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from ..files import atomic
+from ..common.files import atomic
 
 ANEW = "move its folder away to go on from the finished model, or to begin anew"
 

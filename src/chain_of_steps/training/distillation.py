@@ -21,10 +21,10 @@ import torch
 from diffusers.models.attention_dispatch import attention_backend
 from torch import Tensor
 
-from .. import cpu
-from ..models import VideoModel
-from ..schedule import preset
-from ..suites import FRAMES
+from ..models import cpu
+from ..models.schedule import preset
+from ..models.video_model import VideoModel
+from ..puzzles.first.suites import FRAMES
 from .checkpoints import load_tensors, save_tensors
 from .codec import encode
 from .data import BATCH, clip

@@ -20,8 +20,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import UMT5EncoderModel
 
-from .. import cpu
-from ..schedule import preset
+from ..models import cpu
+from ..models.schedule import preset
 from . import data, model_card
 from .checkpoints import check_fit, load_tensors, save_tensors
 from .codec import encode_blank, fit_codec
@@ -140,13 +140,23 @@ def fit_denoiser(
     return progress
 
 
-def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe, say: Say) -> None:
+def train(
+    folder: Path,
+    work: Path,
+    budget: float,
+    resume: bool,
+    recipe: Recipe,
+    say: Say,
+    score: Callable[[Path], dict],
+) -> None:
     """Fits the mini model for `budget` seconds and writes it, with its record, to `folder`.
 
     Args:
         work: where checkpoints lie between calls.
         resume: go on from the checkpoints or, where there are none, from the model in `folder`;
             without it, begin a new model.
+        score: the scores of a finished model in a folder, for its record.
+        score: what to record of the finished model in a folder, see `model_card`.
 
     Raises:
         ValueError: if there is a model or a checkpoint and `resume` is not given.
@@ -178,7 +188,7 @@ def train(folder: Path, work: Path, budget: float, resume: bool, recipe: Recipe,
         "shares": data.SHARES,
         "losses": [[step, loss] for step, loss in progress.losses if step > progress.began],
     }
-    model_card.record(folder, asdict(recipe), session)
+    model_card.record(folder, asdict(recipe), session, score)
     model_card.write_card(folder)
     model_card.write_example(folder)
 

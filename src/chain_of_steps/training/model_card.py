@@ -2,48 +2,27 @@
 and an example."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ..bench import SHARES, bench, share
-from ..models import VideoModel
+from ..measures.intervals import share
 from ..puzzles import suite
-from ..schedule import preset
 
-SCORED, SEED = 24, 5  # samples per in-domain task of the validation split, and their seed
-WATCHED = {"latin": ("order", "clues"), "relay": ("moves",), "maze": ("rooms", "paths")}
+SHARES = ("decided", "drawn", "at_step_0")  # of a session's scores
 
 
-def record(folder: Path, recipe: dict, session: dict) -> None:
+def record(folder: Path, recipe: dict, session: dict, score: Callable[[Path], dict]) -> None:
     """Adds a session's line and the scores after it to training.json, by which a model of ours is
     known."""
     file = folder / "training.json"
     whole = json.loads(file.read_text()) if file.exists() else {"recipe": recipe, "sessions": []}
     whole["sessions"].append(session)
     file.write_text(json.dumps(whole, indent=1) + "\n")
-    session["scores"] = scores(folder)
+    session["scores"] = score(folder)
     file.write_text(json.dumps(whole, indent=1) + "\n")
-
-
-def scores(folder: Path) -> dict:
-    """How the model in a folder does on the validation split of the in-domain tasks.
-
-    Returns:
-        `split`, `seed`, `n` (samples per task), `mean_score`; `decided`, `drawn`, `at_step_0`: the
-        share of samples by task; `by_knob`: these with intervals, by the knobs in `WATCHED`.
-    """
-    tasks = suite.task_names("in-domain")
-    model = VideoModel.load(folder)
-    report = bench(model, preset("mini"), tasks, SCORED, SEED, "validation")
-    cells, by_knob = report["by_task"], report["by_knob"]
-    about = {"split": "validation", "seed": SEED, "n": SCORED, "mean_score": report["in_domain"]}
-    shares = {key: {name: cells[name][key]["mean"] for name in tasks} for key in SHARES}
-    watched = {
-        name: {knob: by_knob[name][knob] for knob in knobs} for name, knobs in WATCHED.items()
-    }
-    return about | shares | {"by_knob": watched}
 
 
 CARD = """\

@@ -11,9 +11,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import nn
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
+from ..models.schedule import Schedule
 from ..puzzles.canvas import COLOURS
 from ..puzzles.objects import KINDS
-from ..schedule import Schedule
 
 TEXT_LENGTH = 16
 VOCABULARY = """

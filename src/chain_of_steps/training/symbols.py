@@ -18,10 +18,10 @@ from diffusers import WanTransformer3DModel
 from diffusers.models.attention_dispatch import attention_backend
 from torch import Tensor
 
-from .. import cpu
-from ..files import atomic
+from ..common.files import atomic
+from ..models import cpu
+from ..models.symbols import GIVEN, LATENT, Boards, boards
 from ..puzzles import suite
-from ..symbols import GIVEN, LATENT, Boards, boards
 from .optimizer import Optimizer
 from .progress import Progress, compile_blocks
 

@@ -1,0 +1,1 @@
+"""Benchmarks: suites in folders, videos out, scores."""

@@ -1,0 +1,93 @@
+"""A model's videos of a suite, on disk in the layout that VBVR-EvalKit reads."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..models.schedule import Schedule
+from ..models.video_model import VideoModel
+from ..puzzles.first import suites
+from ..sampling.denoise import generate
+from . import tasklist
+from .previews import write_previews
+from .vbvr import Case, frames_for, read_suite, video_path, write_model_video
+
+
+def cases_of(suite: str, samples_per_task: int, seed: int, task: str | None = None) -> list[Case]:
+    """The cases of the mini suite (`mini`) or of a folder in the VBVR-Bench layout, of one task if named.
+
+    Raises:
+        ValueError: if the folder is no such suite, or the task is not in it.
+    """
+    if suite == "mini":
+        names = [tasklist.find(task).name] if task else tasklist.task_names()
+        return [
+            Case(suites.TASKS[name].split, name, f"{i:05d}", sample.prompt, None, sample)
+            for name in names
+            for i, sample in enumerate(tasklist.draw(name, samples_per_task, seed))
+        ]
+    cases = [case for case in read_suite(suite) if task in (None, case.task)]
+    if not cases:
+        raise ValueError(f"{suite} has no task {task!r}")
+    return cases
+
+
+def generate_videos(
+    model: VideoModel,
+    schedule: Schedule,
+    cases: list[Case],
+    out: Path,
+    seed: int,
+    every_step: bool = False,
+    until: int | None = None,
+    progress: Callable[[list], Iterable] = iter,
+) -> None:
+    """Generates every case that has no video in `out` yet, so that an interrupted call can be repeated.
+
+    Args:
+        every_step: also write the step previews and manifest.json, in a folder beside each video.
+        until: stop before this step: then there are previews only.
+
+    Raises:
+        ValueError: for a step that there is not, or an early stop without previews, which would leave nothing.
+    """
+    if until is not None and not (every_step and 1 <= until <= schedule.steps):
+        raise ValueError(
+            f"--until takes 1 to {schedule.steps}, together with --every-step; it got {until}"
+        )
+    partly = until not in (None, schedule.steps)
+    for case in progress(cases):
+        folder = video_path(out, case).with_suffix("")
+        if (partly or video_path(out, case).exists()) and (
+            not every_step or (folder / "manifest.json").exists()
+        ):
+            continue
+        frames = (
+            model.frames if model.fixed else frames_for(case, model.frames, model.family.frames)
+        )
+        frame = given_frame(case, model.size if model.fixed else None, model.side)
+        condition = model.prepare(case.prompt, frame, frames)
+        trajectory = generate(model, condition, schedule, seed, until=until)
+        if every_step:
+            write_previews(folder, model, trajectory, schedule, seed)
+        if not partly:
+            write_model_video(out, case, model.decode(trajectory.latents[-1]))
+
+
+def given_frame(case: Case, size: int | None, multiple: int = 16) -> np.ndarray:
+    """The first frame of a case, (H, W, 3), uint8: at a model's size, drawn anew where the sample is ours, or without
+    one as it is, its sides rounded to multiples of so many pixels."""
+    if case.sample is not None and size is not None:
+        return case.sample.first_frame(size)
+    height, width = case.first_frame.shape[:2]
+    wanted = (
+        (size, size)
+        if size
+        else tuple(max(1, round(side / multiple)) * multiple for side in (width, height))
+    )
+    picture = Image.fromarray(case.first_frame)
+    return np.asarray(
+        picture.resize(wanted, Image.Resampling.BOX) if wanted != (width, height) else picture
+    )

@@ -1,0 +1,98 @@
+"""A VBVR-Bench folder as tasks beside those of the mini suite; a task is named `FOLDER::TASK@HASH`."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..common.hashing import digest
+from ..puzzles.first.base import Partition, Sample
+from ..puzzles.first.recorded import sample_of
+from .vbvr import Case, read_suite
+
+BETWEEN = "::"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A task of a folder.
+
+    Attributes:
+        name: `FOLDER::TASK@HASH`, where the hash is of what its samples hold.
+        split: as in VBVR-Bench.
+        category: empty: the folders do not tell it, only EvalKit's results do.
+        own, others: its samples, and those of the folder's other tasks, which serve as unrelated ones.
+    """
+
+    name: str
+    split: str
+    category: str
+    own: tuple[Sample, ...]
+    others: tuple[Sample, ...]
+
+    def numbered(self, index: int, partition: Partition) -> Sample:
+        """Sample number `index`. Numbers beyond its own, and all but the test partition, are unrelated samples."""
+        if partition == "test" and index < len(self.own):
+            return self.own[index]
+        pool = self.others or self.own
+        return pool[index % len(pool)]
+
+
+def names_of(folder: str | Path) -> list[str]:
+    """Names of the tasks of a folder.
+
+    Raises:
+        ValueError: if it is no such folder, or a sample has no ground truth to compare with.
+    """
+    return list(_read(str(folder)))
+
+
+def find(name: str) -> Recorded:
+    """The task of that name.
+
+    Raises:
+        ValueError: if its folder does not hold it, or holds other samples than when it was named.
+    """
+    folder = name.split(BETWEEN)[0]
+    tasks = _read(folder)
+    if name not in tasks:
+        raise ValueError(
+            f"{folder} does not hold {name!r}, or its samples have changed; it holds {', '.join(tasks)}"
+        )
+    return tasks[name]
+
+
+@functools.cache
+def _read(folder: str) -> dict[str, Recorded]:
+    groups: dict[tuple[str, str], list[Case]] = {}
+    for case in read_suite(folder):
+        if case.ground_truth is None:
+            raise ValueError(
+                f"{case.folder} has no ground_truth.mp4; without one there is nothing to compare with"
+            )
+        groups.setdefault((case.split, case.task), []).append(case)
+    named = {}
+    for (split, task), cases in groups.items():
+        contents = [_content(case) for case in cases]
+        name = f"{folder}{BETWEEN}{task}@{digest(contents)[:8]}"
+        samples = [
+            sample_of(name, c.folder, c.prompt, content)
+            for c, content in zip(cases, contents, strict=True)
+        ]
+        named[name] = (split, samples)
+    return {
+        name: Recorded(
+            name,
+            split,
+            "",
+            tuple(own),
+            tuple(s for other, (_, all_) in named.items() if other != name for s in all_),
+        )
+        for name, (split, own) in named.items()
+    }
+
+
+def _content(case: Case) -> str:
+    files = [
+        (case.folder / name).read_bytes().hex() for name in ("first_frame.png", "ground_truth.mp4")
+    ]
+    return digest([case.prompt, *files])[:16]

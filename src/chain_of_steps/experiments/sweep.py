@@ -1,0 +1,124 @@
+"""The rows of many runs: found in the store, or computed, also by several workers."""
+
+import multiprocessing
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any, Protocol
+
+from ..models.schedule import Schedule, preset
+from ..models.video_model import VideoModel
+from ..sampling.denoise import (
+    EXPERIMENT_VERSION,
+)
+from . import ray_cluster as cluster
+from .store import Store
+
+
+class Experiment(Protocol):
+    """What a sweep asks of an experiment. Its runs are frozen dataclasses; those of equal `base` share a past."""
+
+    name: str
+
+    def identity(self, run: Any) -> dict: ...
+
+    def evaluations(self, runs: list) -> int: ...
+
+    def results(
+        self, runs: list, count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Any, dict]]: ...
+
+
+def common(name: str, model: VideoModel, schedule: Schedule) -> dict:
+    """What all identities of an experiment share: change any of it, and its rows are computed anew."""
+    return {
+        "experiment": name,
+        "version": EXPERIMENT_VERSION,
+        "model": model.fingerprint,
+        "size": model.size,
+        "frames": model.frames,
+        "schedule": schedule.record(),
+    }
+
+
+def planned(
+    kind: type, parameters: dict, load: Callable[[str], VideoModel], model: str, preset_name: str
+) -> tuple[Experiment, list]:
+    """An experiment and its runs from a group of params.yaml, which may name a `model` and a `preset` of its own.
+
+    Args:
+        load: loads a model folder.
+        model, preset_name: used unless the group says otherwise.
+    """
+    own = {"model": model, "preset": preset_name} | parameters
+    experiment = kind(load(own.pop("model")), preset(own.pop("preset")))
+    return experiment, experiment.plan(**own)
+
+
+def sweep(
+    experiment: Experiment,
+    store: Store,
+    runs: Sequence[Any],
+    progress: Callable | None = None,
+    workers: int = 1,
+    executor: "str | cluster.Ray" = "local",
+) -> list[dict]:
+    """The rows of all runs, in order: found in the store, or computed and put there as soon as each is finished
+    (with several workers: as soon as all that share its past are).
+
+    Killed at any moment and called again, it goes on with the runs that are missing and ends with the same rows.
+
+    Args:
+        progress: makes a progress bar from `total` (model evaluations), e.g. `tqdm`.
+        workers: processes; set torch to one thread before you ask for more than one. The rows are the same.
+        executor: `local`; or `ray` or a `cluster.Ray`, whose cluster decides how many workers there are.
+    """
+    if not isinstance(executor, cluster.Ray) and executor not in ("local", "ray"):
+        raise ValueError(f"unknown executor {executor!r}; expected local or ray")
+    identities = {run: experiment.identity(run) for run in runs}
+    found: dict[Any, list] = defaultdict(list)
+    for run, identity in identities.items():
+        if store.get(identity) is None:
+            found[run.base].append(run)
+    groups = list(found.values())
+    total = sum(map(experiment.evaluations, groups))
+    bar = progress(total=total, unit="evaluation") if progress and groups else None
+    if executor != "local":
+        results = (cluster.Ray() if executor == "ray" else executor).results(
+            experiment, groups, bar
+        )
+    else:
+        results = (
+            _in_processes(experiment, groups, workers, bar)
+            if workers > 1
+            else _here(experiment, groups, bar)
+        )
+    for run, result in results:
+        store.put(identities[run], result)
+    return [store.get(identities[run]) for run in runs]
+
+
+def _here(experiment: Experiment, groups: list[list], bar: Any) -> Iterator[tuple[Any, dict]]:
+    for group in groups:
+        yield from experiment.results(group, bar.update if bar else None)
+
+
+def _in_processes(
+    experiment: Experiment, groups: list[list], workers: int, bar: Any
+) -> Iterator[tuple[Any, dict]]:
+    """Groups are shared out to forked processes, which inherit the model; results come back group by group."""
+    global _forked
+    _forked = experiment
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
+        for future in as_completed([pool.submit(_whole_group, group) for group in groups]):
+            group, results = future.result()
+            yield from results
+            if bar:
+                bar.update(experiment.evaluations(group))
+
+
+_forked: Experiment | None = None  # what a worker process inherits
+
+
+def _whole_group(group: list) -> tuple[list, list]:
+    return group, list(_forked.results(group))

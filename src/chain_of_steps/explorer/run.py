@@ -1,0 +1,218 @@
+"""What the explorer shows, without its widgets: runs of a setting in the background, and pictures of them."""
+
+import io
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..figures.layer_roles.energy import maps_of
+from ..models.schedule import Schedule
+from ..models.video_model import VideoModel
+from ..puzzles.first.base import Sample
+from ..sampling.denoise import begin, denoise
+from ..sampling.interventions import NoiseAtCells
+from ..sampling.merging import MergeEstimates, MergeLayers, together
+from ..sampling.sites import Captured, Site, capture, edit
+from .config import APART, Setting
+
+VIEWS = ("clean estimate", "token norm", "token colours")
+
+
+class Stopped(Exception):
+    """A run was stopped by hand."""
+
+
+class Run:
+    """A generation in the background; what is there of it can be looked at while it goes on.
+
+    Args:
+        setting: of the run; `setting.clean` for the one to compare with.
+        report: called after every step, and when it ends; from another thread.
+    """
+
+    def __init__(
+        self,
+        model: VideoModel,
+        schedule: Schedule,
+        setting: Setting,
+        report: Callable[[], None] | None = None,
+    ):
+        self.model, self.setting, self.report = model, setting, report or (lambda: None)
+        self.schedule = replace(schedule, steps=setting.steps)
+        self.x0_hats: list[Tensor] = []
+        self.states: Captured = Captured()
+        self.error: Exception | None = None
+        self._clips: dict[int, np.ndarray] = {}
+        self._evidence: dict[int, np.ndarray] = {}
+        self._stop = threading.Event()
+        self.ended = False
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def start(self) -> "Run":
+        """Begins; returns at once."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Ends it after the step that it is at; what was computed can still be looked at."""
+        self._stop.set()
+
+    def wait(self) -> "Run":
+        """Returns when it has ended.
+
+        Raises:
+            Exception: whatever ended it early, but for `stop`.
+        """
+        self._thread.join()
+        if self.error is not None:
+            raise self.error
+        return self
+
+    @property
+    def done(self) -> int:
+        """Steps that can be looked at."""
+        return len(self.x0_hats)
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    @cached_property
+    def sample(self) -> Sample:
+        return self.setting.sample()
+
+    def decoded(self, step: int) -> bool:
+        """Whether a step was decoded already."""
+        return step in self._clips
+
+    def clip(self, step: int) -> np.ndarray:
+        """The decoded clean estimate of a step, (P, H, W, 3), uint8; decoded once."""
+        if step not in self._clips:
+            self._clips[step] = self.model.decode(self.x0_hats[step])
+        return self._clips[step]
+
+    def evidence(self, step: int) -> np.ndarray:
+        """Evidence for every candidate in the last frame of a step's clean estimate, (K,); read once."""
+        if step not in self._evidence:
+            self._evidence[step] = self.sample.evidence(self.clip(step)[-1])
+        return self._evidence[step]
+
+    def picture(self, step: int, frame: int, view: str = VIEWS[0], layer: int = 0) -> np.ndarray:
+        """One frame of a view, (H, W, 3), uint8.
+
+        Args:
+            layer: of the token views, -1 for the input of the first block.
+
+        Raises:
+            ValueError: for an unknown view.
+        """
+        if view == VIEWS[0]:
+            return self.clip(step)[frame * self.model.stride]
+        if view not in VIEWS:
+            raise ValueError(f"unknown view {view!r}; expected one of {', '.join(VIEWS)}")
+        values = self._maps[view][step, 1 + layer, frame]
+        return np.asarray(
+            Image.fromarray(values).resize((self.model.size,) * 2, Image.Resampling.NEAREST)
+        )
+
+    @cached_property
+    def _maps(self) -> dict[str, np.ndarray]:
+        """Token norms and colours of the whole run, (S, 1 + L, F, h, w, 3) uint8 each, on one scale per view."""
+        layers = range(-1, self.model.layers)
+        held = {(site.step, site.layer): state for site, state in self.states.items()}
+        stacked = torch.stack([torch.stack([held[s, k] for k in layers]) for s in range(self.done)])
+        maps = maps_of(
+            stacked.unflatten(2, (self.model.latent_frames, -1)).float(),
+            self.model.size // self.model.patch,
+        )
+        norm, colours = (maps[name].float().numpy() for name in ("norm", "colours"))
+        norm = norm / norm.max(axis=(0, 2, 3, 4), keepdims=True)  # each layer on a scale of its own
+        low, high = np.quantile(colours, [0.01, 0.99], axis=(0, 1, 2, 3, 4))
+        colours = np.clip((colours - low) / (high - low), 0.0, 1.0)
+        return {VIEWS[1]: _bytes(np.repeat(norm[..., None], 3, -1)), VIEWS[2]: _bytes(colours)}
+
+    def _work(self) -> None:
+        try:
+            with torch.inference_mode(), _one_at_a_time:
+                self._generate()
+            for step in range(self.done):  # decoded in idle time, unless somebody asks first
+                if self._stop.is_set():
+                    break
+                self.evidence(step)
+            else:
+                self._maps  # noqa: B018  (their scales need the whole run)
+        except Stopped:
+            pass
+        except Exception as error:
+            self.error = error
+        self.ended = True
+        self.report()
+
+    def _generate(self) -> None:
+        setting, condition = self.setting, self.model.prepare_sample(self.sample)
+        start = begin(self.model, condition, self.schedule, setting.seed)
+        change = self._swapped(condition) if setting.swap else None
+        with (
+            edit(self.model, change) if change else nullcontext(),
+            capture(
+                self.model, lambda site: site.guided and site not in self.states
+            ) as self.states,
+        ):
+            if setting.merge > 1:
+                self._merged(condition)
+            else:
+                cells = (
+                    (NoiseAtCells(cells=setting.noise, mode=setting.mode),) if setting.noise else ()
+                )
+                denoise(self.model, condition, self.schedule, start, cells, watch=self._watch)
+
+    def _swapped(self, condition) -> Callable[[Site, Tensor], Tensor | None]:
+        """Puts in the state that another seed's run has at the place of the swap."""
+        step, layer = self.setting.swap
+        other = begin(self.model, condition, self.schedule, self.setting.seed + APART)
+        with capture(self.model, lambda site: (site.step, site.layer) == (step, layer)) as found:
+            denoise(self.model, condition, self.schedule, other, until=step + 1)
+        return lambda site, state: found[site][None].to(state) if site in found else None
+
+    def _merged(self, condition) -> None:
+        seeds = [self.setting.seed + APART * j for j in range(self.setting.merge)]
+        states = [begin(self.model, condition, self.schedule, seed) for seed in seeds]
+        early, layers = tuple(range(self.schedule.steps // 2)), self.setting.merge_layers
+        merge = (
+            MergeLayers(tuple(range(layers[0], layers[1] + 1)), early)
+            if layers
+            else MergeEstimates(early)
+        )
+        for s in range(self.schedule.steps):
+            kept = states if s in merge.steps else states[:1]
+            together(self.model, [condition] * len(kept), self.schedule, kept, merge, s + 1)
+            self._watch(s, states[0].latents, states[0].x0_hat)
+
+    def _watch(self, step: int, x: Tensor, x0_hat: Tensor) -> None:
+        self.x0_hats.append(x0_hat)
+        self.report()
+        if self._stop.is_set():
+            raise Stopped
+
+
+_one_at_a_time = threading.Lock()  # hooks and `model.place` belong to one generation
+
+
+def png(picture: np.ndarray, side: int = 288) -> bytes:
+    """A picture (H, W, 3), uint8, enlarged to `side` pixels without blur, as PNG."""
+    stream = io.BytesIO()
+    Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST).save(
+        stream, format="PNG"
+    )
+    return stream.getvalue()
+
+
+def _bytes(values: np.ndarray) -> np.ndarray:
+    return (values * 255.0 + 0.5).astype(np.uint8)

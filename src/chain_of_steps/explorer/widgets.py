@@ -1,0 +1,266 @@
+"""The explorer's widgets: choose a puzzle, change its run, compare. What they do is in `explorer` and `setting`."""
+
+import html
+from collections.abc import Callable
+from pathlib import Path
+
+import ipywidgets as w
+
+from ..models.schedule import Schedule
+from ..models.video_model import VideoModel
+from ..puzzles.first import suites
+from ..sampling.interventions import MODES
+from .chart import chart
+from .config import BEHAVIOURS, MOST_STEPS, Setting, label
+from .grids import Cells, MazeEditor
+from .run import VIEWS, Run, png
+
+WIDE = w.Layout(width="17rem")
+NAMES = {
+    VIEWS[0]: "clean estimate x0_hat",
+    VIEWS[1]: "latent energy (token norms)",
+    VIEWS[2]: "PCA (token colours)",
+}
+MERGES = ("clean estimates", "hidden states of layers")
+
+
+class Explorer:
+    """Shows itself in a notebook. `clean` and `changed` are the runs that are looked at.
+
+    Args:
+        labels: JSON file of what people saw.
+    """
+
+    def __init__(self, model: VideoModel, schedule: Schedule, labels: Path):
+        self.model, self.schedule, self.labels = model, schedule, labels
+        self.clean: Run | None = None
+        self.changed: Run | None = None
+        self.maze = MazeEditor()
+        self.cells = Cells(schedule.steps, model.latent_frames)
+        self._choices()
+        self._changes()
+        self._looks()
+        self.message = w.HTML()
+        above = [
+            self.choice,
+            self.maze.view,
+            w.HBox([self.run_button, self.stop_button, self.progress]),
+            self.message,
+        ]
+        below = w.HBox([self.text, self.load_button])
+        self.view = w.VBox([*above, w.HBox([self.change, self.look]), below])
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self.view)
+
+    def _choices(self) -> None:
+        self.task = w.Dropdown(options=[*suites.TASKS, "a maze of my own"], description="puzzle")
+        self.index = w.BoundedIntText(0, 0, 9999, description="sample")
+        self.seed = w.BoundedIntText(0, 0, 10**6, description="seed")
+        self.steps = w.IntSlider(
+            self.schedule.steps, 2, MOST_STEPS, description="steps", continuous_update=False
+        )
+        self.run_button = w.Button(description="run", button_style="primary")
+        self.stop_button = w.Button(description="stop", disabled=True)
+        self.progress = w.IntProgress(0, 0, 1, description="")
+        for chosen in (self.task, self.index, self.seed, self.steps):
+            chosen.layout.width = "15rem"
+        self.choice = w.HBox([self.task, self.index, self.seed, self.steps])
+        self.task.observe(lambda _: self.maze.show(self.drawing), "value")
+        self.steps.observe(lambda change: self._resize(change["new"]), "value")
+        self.run_button.on_click(lambda _: self.run())
+        self.stop_button.on_click(lambda _: self.stop())
+        self.maze.show(False)
+
+    def _changes(self) -> None:
+        layers = self.model.layers
+        self.mode = w.Dropdown(options=MODES, description="noise", layout=WIDE)
+        self.swaps = w.Checkbox(False, description="swap in another seed's state", indent=False)
+        self.swap_step = w.BoundedIntText(
+            0, 0, self.schedule.steps - 1, description="at step", layout=WIDE
+        )
+        self.swap_layer = w.BoundedIntText(
+            layers // 2, 0, layers - 1, description="after layer", layout=WIDE
+        )
+        self.merge = w.IntSlider(1, 1, 5, description="seeds", layout=WIDE)
+        self.merge_what = w.Dropdown(options=MERGES, description="merge", layout=WIDE)
+        self.merge_layers = w.IntRangeSlider(
+            value=(0, layers - 1),
+            min=0,
+            max=layers - 1,
+            description="layers",
+            layout=w.Layout(width="17rem"),
+        )
+        parts = [self.mode, self.cells.view, self.swaps, self.swap_step, self.swap_layer]
+        merging = [self.merge_what, self.merge, self.merge_layers]
+        self.merge_what.observe(lambda _: self._show_layers(), "value")
+        self._show_layers()
+        self.change = w.VBox([*parts, *merging], layout=w.Layout(width="20rem", flex="0 0 auto"))
+
+    def _resize(self, steps: int) -> None:
+        self.cells.resize(steps)
+        self.swap_step.max = steps - 1
+
+    def _show_layers(self) -> None:
+        self.merge_layers.layout.display = "" if self.merge_what.value == MERGES[1] else "none"
+
+    def _looks(self) -> None:
+        layers = self.model.layers
+        self.step = w.IntSlider(0, 0, self.schedule.steps - 1, description="step")
+        self.frame = w.IntSlider(
+            self.model.latent_frames - 1, 0, self.model.latent_frames - 1, description="frame"
+        )
+        self.view_of = w.Dropdown(
+            options=[(name, view) for view, name in NAMES.items()], description="view"
+        )
+        self.layer = w.IntSlider(layers // 2, -1, layers - 1, description="layer")
+        self.left, self.right = (
+            w.Image(width=288, height=288, layout=w.Layout(visibility="hidden")) for _ in range(2)
+        )
+        self.question, self.chart = w.HTML(), w.HTML()
+        for slider in (self.step, self.frame, self.view_of, self.layer):
+            slider.observe(lambda _: self.draw(), "value")
+        self.behaviours = w.SelectMultiple(options=BEHAVIOURS, description="I see", rows=6)
+        self.label_button = w.Button(description="save label")
+        self.label_button.on_click(lambda _: self._guarded(self._label))
+        pictures = w.HBox(
+            [w.VBox([w.HTML("clean"), self.left]), w.VBox([w.HTML("changed"), self.right])]
+        )
+        sliders = [w.HBox([self.step, self.frame]), w.HBox([self.view_of, self.layer])]
+        seen = w.HBox([self.behaviours, self.label_button])
+        self.look = w.VBox([*sliders, self.question, pictures, self.chart, seen])
+        self.text = w.Text(description="share", layout=w.Layout(width="34rem"))
+        self.load_button = w.Button(description="load")
+        self.load_button.on_click(
+            lambda _: self._guarded(lambda: self.load(Setting.from_text(self.text.value)))
+        )
+
+    @property
+    def drawing(self) -> bool:
+        """Whether the maze is drawn by hand."""
+        return self.task.value not in suites.TASKS
+
+    def setting(self) -> Setting:
+        """What the widgets say."""
+        layers = self.merge.value > 1 and self.merge_what.value == MERGES[1]
+        return Setting(
+            task="maze" if self.drawing else self.task.value,
+            index=self.index.value,
+            drawn=self.maze.drawn() if self.drawing else None,
+            seed=self.seed.value,
+            steps=self.steps.value,
+            noise=self.cells.chosen(),
+            mode=self.mode.value,
+            swap=(self.swap_step.value, self.swap_layer.value) if self.swaps.value else None,
+            merge=self.merge.value,
+            merge_layers=self.merge_layers.value if layers else None,
+        )
+
+    def load(self, setting: Setting) -> None:
+        """Lets the widgets say a setting, and runs it."""
+        self.task.value = "a maze of my own" if setting.drawn else setting.task
+        if setting.drawn:
+            self.maze.load(setting.drawn)
+        self.index.value, self.seed.value, self.steps.value = (
+            setting.index,
+            setting.seed,
+            setting.steps,
+        )
+        self.mode.value, self.merge.value, self.swaps.value = (
+            setting.mode,
+            setting.merge,
+            setting.swap is not None,
+        )
+        self.merge_what.value = MERGES[setting.merge_layers is not None]
+        if setting.merge_layers:
+            self.merge_layers.value = setting.merge_layers
+        if setting.swap:
+            self.swap_step.value, self.swap_layer.value = setting.swap
+        self.cells.choose(setting.noise)
+        self.run()
+
+    def run(self) -> None:
+        """Starts the clean run (if it is not there yet) and, if anything is changed, the changed one."""
+        self._guarded(self._run)
+
+    def stop(self) -> None:
+        """Stops both."""
+        for run in self.runs:
+            run.stop()
+
+    @property
+    def runs(self) -> list[Run]:
+        """The clean run and the changed one, as far as there are any."""
+        return [run for run in (self.clean, self.changed) if run is not None]
+
+    def _run(self) -> None:
+        setting = self.setting()
+        prompt = (
+            setting.sample().prompt
+        )  # says now what is wrong with it, before anything is stopped
+        self.stop()
+        if (
+            self.clean is None
+            or self.clean.setting != setting.clean
+            or self.clean.done < setting.steps
+        ):
+            self.clean = Run(self.model, self.schedule, setting.clean, self._reported).start()
+        self.changed = (
+            Run(self.model, self.schedule, setting, self._reported).start()
+            if setting.changes
+            else None
+        )
+        self.question.value = f"The model is told: <i>{html.escape(prompt)}</i>"
+        self.text.value, self.stop_button.disabled = setting.to_text(), False
+        self.step.max, self.progress.max = setting.steps - 1, setting.steps * (1 + setting.changes)
+        self._reported()
+
+    def _reported(self) -> None:
+        """After every step of a run, from its thread: how far it is, and all that can be shown when it has ended."""
+        self.progress.value = sum(run.done for run in self.runs)
+        for run in self.runs:
+            if run.error is not None:
+                self._say(f"{type(run.error).__name__}: {run.error}")
+        if all(run.done == run.setting.steps or run.ended for run in self.runs):
+            self.stop_button.disabled = True
+            self._tell_if_stopped()
+            self.draw()
+
+    def _tell_if_stopped(self) -> None:
+        """If somebody pressed *stop*: how far it is, and back to a step that can be looked at."""
+        last, furthest = self.runs[-1], max(run.done for run in self.runs)
+        if last.error is None and last.done < last.setting.steps:
+            self._say(f"stopped after {last.done} of {last.setting.steps} steps")
+            self.step.value = min(self.step.value, max(furthest - 1, 0))
+
+    def draw(self) -> None:
+        """Shows both runs at the place that the sliders name; nothing where a run has not come so far."""
+        place = (self.step.value, self.frame.value, self.view_of.value, self.layer.value)
+        for run, image in ((self.clean, self.left), (self.changed, self.right)):
+            if run is None or self.step.value >= run.done:
+                image.value = b""
+            elif self.view_of.value == VIEWS[0] or not run.running or run.ended:
+                image.value = png(run.picture(*place))
+            image.layout.visibility = (
+                "visible" if image.value else "hidden"
+            )  # a browser marks what is no picture
+        self.chart.value = chart(self.runs, self.step.value)
+
+    def _label(self) -> None:
+        if not self.runs:
+            raise ValueError("run something first; the label is of what is shown")
+        label(self.labels, self.runs[-1].setting, list(self.behaviours.value))
+        self._say(f"saved in {self.labels.name}")
+
+    def _guarded(self, action: Callable[[], object]) -> None:
+        """Says in a sentence what a person can mend."""
+        self._say("")
+        try:
+            action()
+        except ValueError as error:
+            self._say(str(error))
+
+    def _say(self, sentence: str) -> None:
+        self.message.value = f'<span role="status">{html.escape(sentence, quote=False)}</span>'

@@ -1,0 +1,137 @@
+"""Figure 6a of the paper, measured: how large the hidden states are, by layer, frame and step."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ...bench import tasklist
+from ...common.rounding import rounded
+from ...experiments.parameters import checked
+from ...experiments.store import key_of
+from ...experiments.sweep import common
+from ...models.schedule import Schedule
+from ...models.video_model import VideoModel
+from ...sampling.denoise import generate
+from ...sampling.sites import Captured, capture
+
+
+@dataclass(frozen=True)
+class Run:
+    """What determines one row, apart from model and schedule: a sample and the seed of its noise."""
+
+    task: str
+    index: int
+    suite_seed: int
+    seed: int
+    partition: str = "test"
+
+    @property
+    def base(self) -> "Run":
+        """Nothing is shared."""
+        return self
+
+
+class LayerEnergy:
+    """The experiment: hidden states of clean generations, with the prompt (the cond pass), at all layers and steps.
+
+    Args:
+        model, schedule: what generates.
+    """
+
+    name = "4_layer_energy"
+
+    def __init__(self, model: VideoModel, schedule: Schedule):
+        self.model, self.schedule = model, schedule
+        self._common = common(self.name, model, schedule)
+
+    @checked
+    def plan(self, tasks: list[str], samples_per_task: int, suite_seed: int) -> list[Run]:
+        """All runs."""
+        return [
+            Run(task, i, suite_seed, i)
+            for task in tasklist.task_names(tasks)
+            for i in range(samples_per_task)
+        ]
+
+    def identity(self, run: Run) -> dict:
+        """Everything that determines a row, as plain JSON data."""
+        return self._common | asdict(run)
+
+    def evaluations(self, runs: list[Run]) -> int:
+        """How many model evaluations `results` makes."""
+        return self.schedule.steps * len(runs)
+
+    def results(
+        self, runs: list[Run], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Run, dict]]:
+        """Yields the curves of every run, each (S, 1 + L), the input of the first block first.
+
+        Fields: `norm`, mean L2 norm over channels of all tokens (paper, figure 6a); `channel_variance`, variance over
+        tokens, mean over channels; `temporal`, mean L2 norm of a token's change from one latent frame to the next;
+        `frames`, mean norm by latent frame, (S, 1 + L, F).
+        """
+        for run in runs:
+            states = self.states(run, count)  # (S, 1 + L, F, h w, D)
+            norm = states.norm(dim=-1)
+            yield (
+                run,
+                {
+                    "norm": rounded(norm.mean((2, 3)), 3),
+                    "channel_variance": rounded(states.flatten(2, 3).var(2).mean(-1), 4),
+                    "temporal": rounded(states.diff(dim=2).norm(dim=-1).mean((2, 3)), 3),
+                    "frames": rounded(norm.mean(3), 3),
+                },
+            )
+
+    def measure(self, identity: dict) -> dict:
+        """Computes one row by itself."""
+        run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+        return next(result for _, result in self.results([run]))
+
+    def states(self, run: Run, count: Callable[[], None] | None = None) -> Tensor:
+        """All hidden states of a clean generation, (S, 1 + L, F, h w, D), float32."""
+        sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
+        condition = self.model.prepare_sample(sample)
+        watch = (lambda *_: count()) if count else None
+        with capture(self.model, lambda site: site.guided) as captured:
+            generate(self.model, condition, self.schedule, run.seed, watch=watch)
+        return self._stacked(captured, condition.shape[2])
+
+    def showcase(self, rows: list[dict], results: str | Path) -> dict[str, Tensor]:
+        """Maps of the first maze, or without one of the first sample: `norm` (S, 1 + L, F, h, w), and `colours`
+        (S, 1 + L, F, h, w, 3), the first three principal components of all tokens together, so that colours compare
+        across panels; kept under `results`."""
+        first = next((row["run"] for row in rows if row["run"]["task"] == "maze"), rows[0]["run"])
+        run = Run(**{name: first[name] for name in Run.__dataclass_fields__})
+        file = Path(results) / "showcase" / f"{key_of(self.identity(run))}.safetensors"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save_file(maps_of(self.states(run), self.model.size // self.model.patch), file)
+        return load_file(file)
+
+    def _stacked(self, captured: Captured, frames: int) -> Tensor:
+        layers = range(-1, self.model.layers)
+        by_place = {(site.step, site.layer): state for site, state in captured.items()}
+        rows = [torch.stack([by_place[s, k] for k in layers]) for s in range(self.schedule.steps)]
+        return torch.stack(rows).unflatten(2, (frames, -1)).float()
+
+
+def maps_of(states: Tensor, side: int) -> dict[str, Tensor]:
+    """Norms and principal components of hidden states (S, 1 + L, F, h w, D), as maps of `side` tokens a side, fp16."""
+    flat = states.flatten(0, 3)
+    centred = flat / flat.norm(dim=1, keepdim=True).clamp_min(
+        1e-6
+    )  # direction only: norms have their own map
+    centred = centred - centred.mean(0)
+    _, vectors = torch.linalg.eigh((centred.T @ centred).double())
+    axes = vectors[:, -3:].flip(1).float()  # (D, 3), the largest first
+    axes = axes * axes.sum(0).sign()  # eigenvectors have no sign of their own
+    colours = (centred @ axes).unflatten(0, (*states.shape[:3], side, side))
+    return {
+        "norm": states.norm(dim=-1).unflatten(3, (side, side)).half(),
+        "colours": colours.half().contiguous(),
+    }

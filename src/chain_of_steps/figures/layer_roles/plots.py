@@ -1,0 +1,307 @@
+"""Figures 5 and 6 of the paper, and their controls: each function turns a result into a matplotlib Figure."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from ...measures.linear_probes import FLOORS
+from ..style import PALETTE, WIDTH, band, heat, picture, spread, style
+
+KINDS = {  # label, colour, line
+    "state-all-twin": ("all tokens", PALETTE[0], "-"),
+    "state-cause-twin": ("tokens of the cause", PALETTE[1], "-"),
+    "state-answer-twin": ("tokens of the answer", PALETTE[2], "-"),
+    "held-all-twin": ("all, held to the end", PALETTE[0], "--"),
+    "held-cause-twin": ("cause, held to the end", PALETTE[1], "--"),
+    "held-answer-twin": ("answer, held to the end", PALETTE[2], "--"),
+    "delta-all-twin": ("one block's update", PALETTE[3], "-"),
+    "blend-all-twin": ("half way", PALETTE[4], "-"),
+    "state-answer-stranger": ("null: a stranger's tokens", "0.35", ":"),
+    "noise-answer-twin": ("null: random, as long", "0.6", ":"),
+}
+RAMPS = {
+    "state-all": "all tokens",
+    "state-cause": "tokens of the cause",
+    "state-answer": "tokens of the answer",
+    "delta-all": "one block's update",
+    "blend-all": "half way",
+    "random network": "all tokens, random network",
+}
+
+
+def energy_maps(norm: Tensor, step: int) -> Figure:
+    """Figure 6a: token norms after each layer (rows) in each latent frame (columns) at one step, on one scale for all
+    panels, and beside it on a scale of its own for each layer.
+
+    Args:
+        norm: (S, 1 + L, F, h, w).
+    """
+    values = norm[step].float().numpy()  # (1 + L, F, h, w)
+    layers, frames = spread(len(values), 6), spread(values.shape[1], 6)
+    with style():
+        figure = plt.figure(figsize=(WIDTH, 5.2), layout="constrained")
+        for half, title in zip(
+            figure.subfigures(1, 2), ("one scale for all", "each layer on its own"), strict=True
+        ):
+            half.suptitle(title)
+            axes = half.subplots(len(layers), len(frames))
+            for row, k in zip(axes, layers, strict=True):
+                scale = values if title.startswith("one") else values[k]
+                for axis, f in zip(row, frames, strict=True):
+                    axis.imshow(values[k, f], vmin=scale.min(), vmax=scale.max(), cmap="viridis")
+                    axis.set(xticks=[], yticks=[])
+                row[0].set_ylabel(
+                    "input" if k == 0 else f"layer {k - 1}", rotation=0, ha="right", va="center"
+                )
+            for axis, f in zip(axes[-1], frames, strict=True):
+                axis.set_xlabel("given" if f == 0 else f"frame {f}")
+    return figure
+
+
+def colours(values: Tensor, sigmas: list[float]) -> Figure:
+    """Three principal components of all tokens as red, green and blue: layers (rows) by steps (columns), last frame.
+
+    Args:
+        values: (S, 1 + L, F, h, w, 3), one basis for all.
+    """
+    shown = values[:, :, -1].float().numpy()
+    low, high = np.quantile(shown, [0.01, 0.99], axis=(0, 1, 2, 3))
+    shown = np.clip((shown - low) / (high - low), 0.0, 1.0)
+    layers, steps = spread(shown.shape[1], 6), spread(len(shown), 8)
+    with style():
+        figure, axes = plt.subplots(
+            len(layers), len(steps), figsize=(WIDTH, WIDTH * len(layers) / len(steps))
+        )
+        for row, k in zip(axes, layers, strict=True):
+            for axis, s in zip(row, steps, strict=True):
+                picture(axis, shown[s, k])
+            row[0].set_ylabel(
+                "input" if k == 0 else f"layer {k - 1}", rotation=0, ha="right", va="center"
+            )
+        for axis, s in zip(axes[0], steps, strict=True):
+            axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")
+        figure.tight_layout(pad=0.3)
+    return figure
+
+
+def player_of(norm: Tensor, sigmas: list[float]) -> dict:
+    """What `Player` needs to scrub token norms (S, 1 + L, F, h, w) by step, frame and layer, each layer on its own
+    scale."""
+    values = norm.float().numpy().transpose(0, 2, 1, 3, 4)  # (S, F, 1 + L, h, w)
+    low, high = values.min((0, 1, 3, 4), keepdims=True), values.max((0, 1, 3, 4), keepdims=True)
+    pictures = plt.get_cmap("viridis")((values - low) / (high - low))[..., :3]
+    return {
+        "pictures": (pictures * 255.0 + 0.5).astype(np.uint8),
+        "title": "token norms, each layer on its own scale",
+        "step_labels": [_step(s, sigmas).replace("$\\sigma$", "sigma") for s in range(len(values))],
+        "frame_labels": [f"frame {f}" for f in range(values.shape[1])],
+        "layer_labels": ["input", *(f"layer {k}" for k in range(values.shape[2] - 1))],
+        "scale": 32,
+        "lossless": True,
+    }
+
+
+def energy_curves(energy: dict, sigmas: list[float]) -> Figure:
+    """Norm, channel variance and change between frames, against the layer, at several steps."""
+    titles = {
+        "norm": "norm",
+        "channel_variance": "variance over tokens",
+        "temporal": "change between frames",
+    }
+    steps = spread(len(energy["norm"]), 5)
+    with style():
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.4))
+        for axis, (name, title) in zip(axes, titles.items(), strict=True):
+            for shade, s in zip(
+                plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(steps))), steps, strict=True
+            ):
+                axis.plot(
+                    range(-1, len(energy[name][s]) - 1),
+                    energy[name][s],
+                    color=shade,
+                    label=_step(s, sigmas),
+                )
+            axis.set(title=title, xlabel="layer (-1 is the input)")
+        axes[0].legend(frameon=False)
+        figure.tight_layout()
+    return figure
+
+
+def probe_curves(probes: dict, layers: int, sigmas: list[float]) -> Figure:
+    """What a linear probe reads off each layer, at several steps, with its floors at the last of them."""
+    panels = [(task, label) for task, labels in probes.items() for label in labels]
+    with style():
+        figure, axes = plt.subplots(
+            1, len(panels), figsize=(WIDTH, 3.6), sharey=True, squeeze=False
+        )
+        for axis, (task, label) in zip(axes[0], panels, strict=True):
+            sources = probes[task][label]
+            steps = sorted(sources["0"], key=int)
+            chosen = [steps[i] for i in spread(len(steps), 4)]
+            for shade, s in zip(
+                plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(chosen))), chosen, strict=True
+            ):
+                curve = [sources[str(k)][s] for k in range(layers)]
+                band(axis, range(layers), curve, shade, _step(int(s), sigmas))
+            for line, floor in zip(("-", "--", ":", "-.", (0, (1, 3))), FLOORS, strict=True):
+                best = max(sources[floor][s]["mean"] for s in chosen)
+                axis.axhline(best, color="0.55", lw=1, ls=line, label=f"floor: {floor}")
+            axis.set(title=f"{task}: {label}", xlabel="layer", ylim=(0.45, 1.0))
+        axes[0, 0].set_ylabel("balanced accuracy")
+        axes[0, -1].legend(
+            frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0)
+        )
+        figure.tight_layout()
+    return figure
+
+
+def probe_gains(gains: dict) -> Figure:
+    """Perception, reasoning, consolidation: what each layer tells beyond the best floor, one curve per label; dotted
+    for runs that end right, dashed for those that end wrong."""
+    with style():
+        figure, axes = plt.subplots(1, len(gains), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
+        for axis, (task, labels) in zip(axes[0], gains.items(), strict=True):
+            for colour, (label, runs) in zip(PALETTE, labels.items(), strict=False):
+                band(axis, range(len(runs["all"])), runs["all"], colour, label)
+                for name, dashes in (("right", ":"), ("wrong", "--")):
+                    axis.plot(
+                        [v["mean"] if v["n"] else np.nan for v in runs[name]],
+                        color=colour,
+                        ls=dashes,
+                        lw=1.2,
+                    )
+            axis.axhline(0.0, color="0.6", lw=1)
+            axis.set(title=task, xlabel="layer")
+            axis.legend(frameon=False)
+        axes[0, 0].set_ylabel("balanced accuracy beyond the best floor")
+        figure.tight_layout()
+    return figure
+
+
+def swap_curves(swaps: dict, tasks: list[str], steps: list[int]) -> Figure:
+    """Figure 6b: how often a swap after one layer flips the answer, by what is swapped, with both nulls; in the clean
+    estimate of the step itself, and in the final video."""
+    columns = [(step, place) for step in steps for place in ("flip", "final_flip")]
+    with style():
+        size = (WIDTH, 2.3 * len(tasks) + 1.2)
+        figure, axes = plt.subplots(
+            len(tasks), len(columns), figsize=size, sharex=True, sharey=True, squeeze=False
+        )
+        for row, task in zip(axes, tasks, strict=True):
+            for axis, (step, column) in zip(row, columns, strict=True):
+                _kinds(axis, swaps.get(task, {}).get(f"step{step}", {}), column)
+            row[0].set_ylabel(f"{_pair(task)}\nflips to the donor's answer")
+        for axis, (step, column) in zip(axes[0], columns, strict=True):
+            axis.set_title(
+                f"step {step}: {'final video' if column == 'final_flip' else 'its clean estimate'}"
+            )
+        for axis in axes[-1]:
+            axis.set_xlabel("layer")
+        lines = {
+            label: line
+            for axis in axes.flat
+            for line, label in zip(*axis.get_legend_handles_labels(), strict=True)
+        }
+        figure.tight_layout(rect=(0, 0.9 / size[1], 1, 1))
+        figure.legend(lines.values(), lines, frameon=False, ncol=4, loc="lower center")
+    return figure
+
+
+def swap_outcomes(swaps: dict, tasks: list[str], steps: list[int]) -> Figure:
+    """What the final video shows after a swap of a region: the donor's answer, its own, or neither."""
+    columns = [(step, where) for step in steps for where in ("cause", "answer")]
+    with style():
+        size = (WIDTH, 2.3 * len(tasks) + 0.5)
+        figure, axes = plt.subplots(
+            len(tasks), len(columns), figsize=size, sharex=True, sharey=True, squeeze=False
+        )
+        for row, task in zip(axes, tasks, strict=True):
+            for axis, (step, where) in zip(row, columns, strict=True):
+                kind = swaps.get(task, {}).get(f"step{step}", {}).get(f"state-{where}-twin")
+                if kind:
+                    flip, kept = (
+                        [v["mean"] for v in kind[name]] for name in ("final_flip", "final_kept")
+                    )
+                    neither = [1.0 - a - b for a, b in zip(flip, kept, strict=True)]
+                    shades = (PALETTE[1], "0.85", PALETTE[0])
+                    labels = ("the donor's", "neither", "its own")
+                    axis.stackplot(
+                        range(len(flip)), flip, neither, kept, colors=shades, labels=labels, lw=0
+                    )
+                    axis.set_title(
+                        f"step {step}, {where}, n = {kind['final_flip'][0]['n']}", fontsize="medium"
+                    )
+                axis.set(ylim=(0.0, 1.0), xlim=(0, None))
+                axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            row[0].set_ylabel(_pair(task))
+        for axis in axes[-1]:
+            axis.set_xlabel("layer")
+        axes[0, -1].legend(
+            frameon=False, title="answer", loc="upper left", bbox_to_anchor=(1.0, 1.0)
+        )
+        figure.tight_layout()
+    return figure
+
+
+def swap_ramps(ramps: dict) -> Figure:
+    """What each kind of swap does to that step's clean estimate by itself, the degenerate ones among them."""
+    with style():
+        figure, axes = plt.subplots(1, len(ramps), figsize=(WIDTH, 3.4), sharey=True, squeeze=False)
+        for axis, (task, kinds) in zip(axes[0], ramps.items(), strict=True):
+            for i, (kind, label) in enumerate(RAMPS.items()):
+                if kind in kinds:
+                    colour = "0.5" if kind == "random network" else PALETTE[i]
+                    band(axis, range(len(kinds[kind])), kinds[kind], colour, label)
+            axis.set(title=task, xlabel="layer", ylim=(-0.02, None))
+        axes[0, 0].set_ylabel("way to the donor's estimate")
+        axes[0, -1].legend(
+            frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0)
+        )
+        figure.tight_layout()
+    return figure
+
+
+def swap_maps(
+    maps: dict[tuple[str, str], tuple[np.ndarray, list[int], int]], sigmas: list[float]
+) -> Figure:
+    """Where and when is the answer decided? Flip rate by layer and step.
+
+    Args:
+        maps: rates (steps, L), steps and number of pairs, by row and column.
+    """
+    rows, columns = (list(dict.fromkeys(names)) for names in zip(*maps, strict=True))
+    with style():
+        size = (WIDTH, 2.9 * len(rows) + 0.5)
+        figure, axes = plt.subplots(
+            len(rows), len(columns), figsize=size, layout="constrained", squeeze=False
+        )
+        for (row, column), (values, steps, pairs) in maps.items():
+            axis = axes[rows.index(row), columns.index(column)]
+            image = heat(axis, values, 0.0, 1.0)
+            axis.set_yticks(range(len(steps)), [f"{s} / {sigmas[s]:.2f}" for s in steps])
+            axis.set_title(f"{column}\nn = {pairs}")
+        for axes_of, row in zip(axes, rows, strict=True):
+            axes_of[0].set_ylabel(f"{row}\nstep / $\\sigma$")
+        for axis in axes[-1]:
+            axis.set_xlabel("layer")
+        figure.colorbar(image, ax=axes, label="answer flips to the donor's", shrink=0.7)
+    return figure
+
+
+def _kinds(axis: Axes, kinds: dict, column: str) -> None:
+    for name, (label, colour, dashes) in KINDS.items():
+        if column in kinds.get(name, {}):
+            band(axis, range(len(kinds[name][column])), kinds[name][column], colour, label)
+            axis.lines[-1].set_linestyle(dashes)
+    axis.set_ylim(-0.02, 1.02)
+
+
+def _pair(task: str) -> str:
+    return task.replace("_exchanged", ",\nthings exchanged")
+
+
+def _step(step: int, sigmas: list[float]) -> str:
+    return f"step {step}, $\\sigma$ {sigmas[step]:.2f}"

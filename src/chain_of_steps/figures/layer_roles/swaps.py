@@ -1,0 +1,339 @@
+"""Figure 6b of the paper, measured: at which layer, and at which step, is the answer decided?
+
+A receiver and a donor run on the same board, with the same noise, towards different answers. At one step the state
+that one block of the receiver put out is replaced by the donor's, wholly or in part; the answer is read off that
+step's clean estimate and off the final video.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...bench import tasklist
+from ...common.rounding import rounded
+from ...experiments.parameters import checked
+from ...experiments.sweep import common
+from ...measures.linear_probes import shaken
+from ...models.schedule import Schedule
+from ...models.video_model import Condition, VideoModel
+from ...puzzles.first import suites
+from ...puzzles.first.base import Sample
+from ...puzzles.first.counterfactual import MODULES, counterfactual, exchanged
+from ...puzzles.first.reading import OWN_PIXEL
+from ...sampling.denoise import State, advance, denoise, generate
+from ...sampling.sites import Site, capture, edit, region, start_at
+from ...sampling.swaps import SwapLayer
+
+WHERE = ("all", "cause", "answer")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What determines one row, apart from model and schedule.
+
+    Attributes:
+        task, index, suite_seed, partition: name the receiver's sample.
+        seed: of the noise of both runs.
+        step: at which the swap is made.
+        variant: of the swap, see `SwapLayer`; or `held`, the donor's state at this and every later step, each time that
+            of the donor's own run.
+        where: which tokens are swapped: all; `cause`: the given frame where the two boards or their named things
+            differ; `answer`: all later frames where the two answers differ.
+        donor: `twin`, the same board with another answer; `exchanged`, the same prompt, the named thing and another in
+            each other's place; `stranger`, another sample altogether: the null.
+        final: also read the final video.
+        random: in a network of random weights. It never answers; only how far its clean estimate moves is read.
+    """
+
+    task: str
+    index: int
+    suite_seed: int
+    seed: int
+    step: int
+    variant: str = "state"
+    where: str = "all"
+    donor: str = "twin"
+    final: bool = False
+    random: bool = False
+    partition: str = "test"
+
+    @property
+    def base(self) -> tuple:
+        """Runs of equal base share receiver, donors and their states."""
+        return (
+            self.task,
+            self.index,
+            self.suite_seed,
+            self.partition,
+            self.seed,
+            self.step,
+            self.random,
+        )
+
+
+@dataclass(frozen=True)
+class Party:
+    """A run at the step of the swap.
+
+    Attributes:
+        captured: hidden states (N, D) of that step and, where swaps are held, of all later ones.
+        x0_hat: the clean estimate of that step.
+        answer: index of the receiver's candidate that its final video shows, -1 for none.
+    """
+
+    condition: Condition
+    captured: dict[Site, Tensor]
+    x0_hat: Tensor
+    answer: int
+
+    def states(self, step: int, guided: bool = True) -> dict[int, Tensor]:
+        """Those of one step and pass by layer, -1 to L - 1."""
+        return {
+            s.layer: state
+            for s, state in self.captured.items()
+            if (s.step, s.guided) == (step, guided)
+        }
+
+
+@dataclass(frozen=True)
+class Patched:
+    """A swapped run: that step's clean estimate unless the swap is held, and the final latents if asked for; each
+    (1, C, F, H, W)."""
+
+    x0_hat: Tensor | None
+    final: Tensor | None
+
+
+class LayerSwaps:
+    """The experiment: swaps at every layer.
+
+    Args:
+        model, schedule: what generates; under guidance only the pass with the prompt is swapped.
+    """
+
+    name = "4_layer_swaps"
+
+    def __init__(self, model: VideoModel, schedule: Schedule):
+        self.model, self.schedule = model, schedule
+        self.layers = model.layers
+        self.patch = model.patch
+        self._common = common(self.name, model, schedule)
+
+    @checked
+    def plan(
+        self,
+        pairs: dict[str, int],
+        map_pairs: dict[str, int],
+        steps: list[int],
+        map_stride: int,
+        suite_seed: int,
+    ) -> list[Run]:
+        """All runs: every variant at `steps`, and for the map the two regions at every `map_stride`-th step.
+
+        Args:
+            pairs, map_pairs: how many pairs of each task are drawn; the map's are the first of them.
+
+        Raises:
+            ValueError: if the schedule has no such step.
+        """
+        if beyond := [step for step in steps if not 0 <= step < self.schedule.steps]:
+            raise ValueError(
+                f"there is no step {beyond[0]}; expected 0 to {self.schedule.steps - 1}"
+            )
+        runs = []
+        for task in tasklist.task_names(list(pairs)):
+            for i in range(pairs[task]):
+                for step in steps:
+                    base = (task, i, suite_seed, i, step)
+                    runs += [Run(*base, "state", where, final=True) for where in WHERE]
+                    runs += [Run(*base, variant, "all") for variant in ("delta", "blend")]
+                    runs += [Run(*base, "delta", "answer")]
+                    runs += [
+                        Run(*base, "state", "answer", "stranger", True),
+                        Run(*base, "noise", "answer", final=True),
+                    ]
+                    runs += [Run(*base, "held", where, final=True) for where in WHERE]
+                    if suites.TASKS[task].module == "mark_object":
+                        runs += [
+                            Run(*base, v, where, "exchanged", True)
+                            for v in ("state", "held")
+                            for where in WHERE
+                        ]
+                runs += [Run(task, i, suite_seed, i, steps[0], random=True)]
+            for i in range(map_pairs.get(task, 0)):
+                for step in range(0, self.schedule.steps, map_stride):
+                    base = (task, i, suite_seed, i, step)
+                    runs += [
+                        Run(*base, v, where, final=True)
+                        for v in ("state", "held")
+                        for where in WHERE[1:]
+                    ]
+        return list(dict.fromkeys(runs))
+
+    def identity(self, run: Run) -> dict:
+        """Everything that determines a row, as plain JSON data."""
+        return self._common | asdict(run)
+
+    def evaluations(self, runs: list[Run]) -> int:
+        """How many model evaluations `results` makes if both clean runs are right; a patched one counts as half."""
+        left = self.schedule.steps - runs[0].step - 1
+        patched = (
+            self.layers
+            * sum(1 + 2 * left * run.final + (run.variant == "held") for run in runs)
+            // 2
+        )
+        return patched + (1 + len({"twin", *(run.donor for run in runs)})) * self.schedule.steps
+
+    def results(
+        self, runs: list[Run], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Run, dict]]:
+        """Yields the result of every run; all share a base.
+
+        Fields: `answers` of the two clean runs, and the two `right` answers, as the receiver's candidates. Where these
+        are equal, lists over layers: `moved`, how far the clean estimate went on the way from receiver to donor,
+        `||P - A|| / ||B - A||`; `own` and `donor`, evidence for either's answer in the last frame of that clean
+        estimate (these three not where the swap is held); and `final`, the candidate that the final video shows on the
+        receiver's board or on the donor's (-1 for none), where asked for. Nothing can flip in other pairs, so nothing
+        is swapped in them.
+        """
+        with shaken(self.model) if runs[0].random else nullcontext():
+            yield from self._results(runs)
+
+    def _results(self, runs: list[Run]) -> Iterator[tuple[Run, dict]]:
+        first, held = runs[0], any(run.variant == "held" for run in runs)
+        sample = tasklist.draw_one(first.task, first.index, first.suite_seed, first.partition)
+        own, state = self._party(sample, sample, first)
+
+        @cache
+        def donor(name: str) -> Party:
+            return self._party(self.board(sample, name, first), sample, first, held)[0]
+
+        target = self.target(sample)
+        for run in runs:
+            pair = "twin" if run.donor == "stranger" else run.donor
+            clean = {"right": [0, target], "answers": [own.answer, donor(pair).answer]}
+            if not run.random and clean["answers"] != clean["right"]:
+                yield run, clean
+                continue
+            board = self.board(sample, pair, run)
+            parts = own, donor(run.donor), self._tokens(sample, board, run), state
+            swapped = self._held if run.variant == "held" else self._patched
+            patched = [swapped(layer, run, *parts) for layer in range(self.layers)]
+            yield run, clean | self._read((sample, board), target, own, donor(run.donor), patched)
+
+    def measure(self, identity: dict) -> dict:
+        """Computes one row by itself."""
+        run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+        return next(result for _, result in self.results([run]))
+
+    def target(self, sample: Sample) -> int:
+        """Which of the receiver's candidates is the donor's answer: the first wrong one."""
+        if sample.module not in MODULES:
+            raise ValueError(
+                f"{sample.task} has no twin; expected a task of {' or '.join(MODULES)}"
+            )
+        return next(i for i, candidate in enumerate(sample.candidates) if candidate.kind == "wrong")
+
+    def board(self, sample: Sample, donor: str, run: Run) -> Sample:
+        """What the donor of that name runs on, see `Run.donor`."""
+        if donor == "stranger":
+            return tasklist.draw_one(run.task, run.index + 1000, run.suite_seed, run.partition)
+        return {"twin": counterfactual, "exchanged": exchanged}[donor](sample, self.target(sample))
+
+    @torch.inference_mode()
+    def _party(
+        self, board: Sample, reader: Sample, run: Run, later: bool = False
+    ) -> tuple[Party, State]:
+        """A clean run on `board`, its answer read as one of `reader`'s candidates; and where it stood at the step."""
+        condition, last = (
+            self.model.prepare_sample(board),
+            self.schedule.steps if later else run.step,
+        )
+        with capture(self.model, lambda site: run.step <= site.step <= last) as captured:
+            clean = generate(self.model, condition, self.schedule, run.seed, keep_states=True)
+        answer = _shown(self.model.decode(clean.latents[-1])[-1], (board,), reader)
+        return Party(condition, captured, clean.x0_hats[run.step], answer), clean.states[run.step]
+
+    @torch.inference_mode()
+    def _patched(
+        self, layer: int, run: Run, own: Party, donor: Party, tokens: Tensor, state: State
+    ) -> Patched:
+        """The receiver's run, swapped at one layer of one step: the step begins at that layer."""
+        here, states = state.copy(), own.states(run.step)
+        changed = SwapLayer(layer, run.variant, seed=run.seed).apply(
+            states, donor.states(run.step), tokens
+        )
+        with start_at(
+            self.model, layer, {True: changed, False: own.states(run.step, guided=False).get(layer)}
+        ):
+            _, x0_hat = advance(self.model, own.condition, self.schedule, here)
+        rest = denoise(self.model, own.condition, self.schedule, here) if run.final else None
+        return Patched(x0_hat, rest and rest.latents[-1])
+
+    @torch.inference_mode()
+    def _held(
+        self, layer: int, run: Run, own: Party, donor: Party, tokens: Tensor, state: State
+    ) -> Patched:
+        """The receiver's run with the donor's state put in after one layer at this and every later step."""
+
+        def change(site: Site, hidden: Tensor) -> Tensor | None:
+            if not site.guided or site.layer != layer:
+                return None
+            return torch.where(tokens.to(hidden.device)[:, None], donor.captured[site], hidden[0])[
+                None
+            ]
+
+        with edit(self.model, change):
+            return Patched(
+                None, denoise(self.model, own.condition, self.schedule, state.copy()).latents[-1]
+            )
+
+    def _tokens(self, sample: Sample, other: Sample, run: Run) -> Tensor:
+        """Which tokens a run swaps, (N,) bool; `other` is the donor's board, of another answer."""
+        later = torch.arange(self.model.latent_frames) > 0
+        size = self.model.size
+        pictures = [
+            sample.picture(sample.candidates[index], 1.0, size)
+            for index in (0, self.target(sample))
+        ]
+        answers = np.abs(pictures[0] - pictures[1]).max(2) > OWN_PIXEL
+        given = np.abs(sample.first_frame(size) - other.first_frame(size)).max(2) > 0.05
+        if run.where == "answer":
+            return region(torch.from_numpy(answers), later, self.patch)
+        if run.where == "cause":
+            return region(torch.from_numpy(given if given.any() else answers), ~later, self.patch)
+        return torch.ones(len(later) * (size // self.patch) ** 2, dtype=torch.bool)
+
+    def _read(
+        self, boards: tuple, target: int, own: Party, donor: Party, patched: list[Patched]
+    ) -> dict:
+        sample, result, way = boards[0], {}, (donor.x0_hat - own.x0_hat).norm()
+        if patched[0].x0_hat is not None:
+            evidence = [sample.evidence(self.model.decode(p.x0_hat)[-1]) for p in patched]
+            result["moved"] = rounded(
+                [float((p.x0_hat - own.x0_hat).norm() / way) for p in patched]
+            )
+            result["own"] = rounded([float(e[0]) for e in evidence], 3)
+            result["donor"] = rounded([float(e[target]) for e in evidence], 3)
+        if patched[0].final is not None:
+            result["final"] = [
+                _shown(self.model.decode(p.final)[-1], boards, sample) for p in patched
+            ]
+        return result
+
+
+def _shown(frame: np.ndarray, boards: tuple[Sample, ...], reader: Sample) -> int:
+    """Which of the reader's candidates a frame shows, drawn on the first of these boards that it is a picture of; -1
+    for none."""
+    answers = [candidate.answer for candidate in reader.candidates]
+    for board in boards:
+        index = board.answer_index(frame)
+        if index is not None:
+            given = board.candidates[index].answer
+            return answers.index(given) if given in answers else -1
+    return -1

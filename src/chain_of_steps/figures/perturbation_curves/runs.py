@@ -1,0 +1,316 @@
+"""Figure 3 of the paper, measured: noise at a step against noise in a frame, at equal doses and correct levels."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ...bench import tasklist
+from ...common.rounding import rounded
+from ...experiments.parameters import checked
+from ...experiments.store import key_of
+from ...experiments.sweep import common
+from ...measures.presence import cka, tokens
+from ...models.schedule import Schedule
+from ...models.video_model import VideoModel
+from ...puzzles.first.base import Sample
+from ...sampling.denoise import Trajectory, generate
+from ...sampling.interventions import (
+    MODES,
+    Intervention,
+    NoiseAtCells,
+    NoiseAtFrame,
+    NoiseAtStep,
+    from_record,
+    record,
+)
+from ...sampling.prefix_tree import Branch, evaluations, grow
+from ...sampling.sites import capture
+from ..showcase import Case, decode_all, kept_clips
+
+SCATTER = 2  # steps before and after its centre over which a scattered dose is spread
+
+
+@dataclass(frozen=True)
+class Run:
+    """What determines one row, apart from model and schedule.
+
+    Attributes:
+        task, index, suite_seed, partition: name the sample, see `tasklist.draw_one`.
+        seed: of the noise that the generation starts from.
+        design: which comparison the run belongs to: clean, step, frame, window, scatter, inner,
+            inner-window, cell or decision.
+        interventions: what is done to it.
+        centre: the step round which windows and scattered cells lie, else -1.
+        until: read on the clean estimate before this step; None means the final video.
+        maps: also compare with the clean run at every step.
+    """
+
+    task: str
+    index: int
+    suite_seed: int
+    seed: int
+    design: str = "clean"
+    interventions: tuple[Intervention, ...] = ()
+    centre: int = -1
+    until: int | None = None
+    maps: bool = False
+    partition: str = "test"
+
+    @property
+    def base(self) -> tuple:
+        """What runs must have in common to be grown together."""
+        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.maps
+
+
+class Seen(NamedTuple):
+    """What is watched at a step: tokens (N, D) after a middle block, and evidence (K,) in the last frame."""
+
+    tokens: torch.Tensor
+    evidence: np.ndarray
+
+
+class Perturbation:
+    """The experiment: noise put into generations, compared with the clean one.
+
+    Args:
+        model, schedule: what generates.
+        layer: block whose tokens are compared; by default the middle one.
+    """
+
+    name = "2_perturbation_curves"
+
+    def __init__(self, model: VideoModel, schedule: Schedule, layer: int | None = None):
+        self.model, self.schedule = model, schedule
+        self.layer = model.layers // 2 if layer is None else layer
+        self._common = common(self.name, model, schedule) | {"layer": self.layer}
+
+    @checked
+    def plan(
+        self,
+        tasks: str | list[str],
+        samples_per_task: int,
+        ablations_per_task: int,
+        maps_per_task: int,
+        map_tasks: list[str],
+        step_stride: int,
+        frame_stride: int,
+        suite_seed: int,
+    ) -> list[Run]:
+        """All runs of the experiment.
+
+        Every sample: clean, noise at every `step_stride`-th step, noise in every `frame_stride`-th frame, as the paper
+        does it (replace). The first `ablations_per_task`: the other modes, equal doses, and all steps compared with
+        the clean run step by step. The first `maps_per_task` of `map_tasks`: noise in single cells, and level-correct
+        noise at every `step_stride`-th step, which tells when the answer is decided.
+
+        Args:
+            tasks: their names, or a split of the mini suite.
+        """
+        frames, steps = self.model.latent_frames, self.schedule.steps
+        coarse, columns = (
+            range(0, steps, step_stride),
+            sorted({*range(0, frames, frame_stride), frames - 1}),
+        )
+        runs = []
+        for task in tasklist.task_names(tasks):
+            for i in range(samples_per_task):
+                base, deep = Run(task, i, suite_seed, seed=i), i < ablations_per_task
+                every = range(steps) if deep else coarse
+                runs.append(_with(base, "clean", maps=deep))
+                runs += [_with(base, "step", NoiseAtStep(s, seed=i), maps=deep) for s in every]
+                runs += [_with(base, "frame", NoiseAtFrame(f, seed=i)) for f in columns]
+                if deep:
+                    runs += _ablations(base, coarse, columns, frames, steps)
+                if task in map_tasks and i < maps_per_task:
+                    cells = [(s, f) for s in coarse for f in range(frames)]
+                    runs += [_with(base, "cell", NoiseAtCells((cell,), seed=i)) for cell in cells]
+                    fresh = [NoiseAtStep(s, mode="level-correct", seed=i) for s in coarse]
+                    runs += [_with(base, "decision", noise) for noise in fresh]
+        return runs
+
+    def identity(self, run: Run) -> dict:
+        """Everything that determines a row, as plain JSON data."""
+        return (
+            self._common | asdict(run) | {"interventions": [record(i) for i in run.interventions]}
+        )
+
+    def run_of(self, identity: dict) -> Run:
+        """The run that an identity describes."""
+        fields = {name: identity[name] for name in Run.__dataclass_fields__}
+        return Run(
+            **fields
+            | {"interventions": tuple(from_record(data) for data in fields["interventions"])}
+        )
+
+    def branches(self, runs: list[Run]) -> list[Branch]:
+        """The tree of runs that share a base; branch 0 is the clean run, which every result is compared with."""
+        return [Branch(), *(Branch(run.interventions, run.until) for run in runs)]
+
+    def evaluations(self, runs: list[Run]) -> int:
+        """How many model evaluations `results` makes for runs that share a base."""
+        tree = evaluations(self.branches(runs), self.schedule.steps, self.model.latent_frames)
+        return tree + self.schedule.steps * _needs_stranger(runs)
+
+    def results(
+        self, runs: list[Run], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[Run, dict]]:
+        """Yields the result of every run as it ends; all share a base.
+
+        Fields: `score` and `answer` (candidate index, -1 for none) of the decoded end; `cells` and `energy`, the dose;
+        with maps `from`, the first step that is changed, and from there on `x`, `x0_hat`, `tokens`: dissimilarity
+        1 - CKA to the clean run (a clean run: to that of an unrelated sample), and `evidence`: the mean absolute
+        change of the candidates' evidence in the last frame.
+        """
+        sample, maps, clean = self._sample(runs[0]), runs[0].maps, None
+        stranger = self._stranger(runs[0], sample, count) if _needs_stranger(runs) else None
+        for index, trajectory in self._grow(
+            runs[0], self.branches(runs), sample if maps else None, count
+        ):
+            clean = clean or trajectory
+            if index == 0:
+                continue
+            run = runs[index - 1]
+            other = clean if run.interventions else stranger
+            yield run, self._read(sample, trajectory) | (_maps(trajectory, other) if maps else {})
+
+    def measure(self, identity: dict) -> dict:
+        """Computes one row by itself."""
+        return next(result for _, result in self.results([self.run_of(identity)]))
+
+    def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
+        """The first maze that the clean run solves (else the first sample), clean and under four kinds of noise."""
+        clean = [row for row in rows if row["run"]["design"] == "clean"]
+        solved = [
+            row for row in clean if row["run"]["task"] == "maze" and row["result"]["score"] == 1.0
+        ]
+        first = self.run_of((solved or clean)[0]["run"])
+        steps, frames = self.schedule.steps, self.model.latent_frames
+        noises = {
+            "clean": (),
+            "early step,\nreplace": (NoiseAtStep(steps // 4),),
+            "late step,\nreplace": (NoiseAtStep(3 * steps // 4),),
+            "late step,\nlevel-correct": (NoiseAtStep(3 * steps // 4, mode="level-correct"),),
+            "one frame,\nreplace": (NoiseAtFrame(frames // 2),),
+        }
+        return [
+            self._case(label, _with(first, "showcase", *noise), results)
+            for label, noise in noises.items()
+        ]
+
+    def _case(self, label: str, run: Run, results: str | Path) -> Case:
+        def make() -> np.ndarray:
+            condition = self.model.prepare_sample(self._sample(run))
+            trajectory = generate(
+                self.model, condition, self.schedule, run.seed, interventions=run.interventions
+            )
+            return decode_all(self.model, trajectory)
+
+        key = key_of(self.identity(run))
+        return Case(label, self._sample(run), kept_clips(results, key, self.schedule.steps, make))
+
+    def _sample(self, run: Run) -> Sample:
+        return tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
+
+    def _grow(
+        self,
+        run: Run,
+        branches: list[Branch],
+        watched: Sample | None,
+        count: Callable[[], None] | None,
+    ) -> Iterator[tuple[int, Trajectory]]:
+        """The trajectories of a tree; they carry tokens, and evidence for the candidates of `watched`, if given."""
+        condition = self.model.prepare_sample(self._sample(run))
+        grown = partial(grow, self.model, condition, self.schedule, run.seed, branches, count=count)
+        if watched is None:
+            yield from grown()
+            return
+        with capture(self.model, lambda site: site.layer == self.layer and site.guided) as captured:
+
+            def watch(s: int, x: torch.Tensor, x0_hat: torch.Tensor) -> Seen:
+                (state,) = captured.take().values()
+                return Seen(state, watched.evidence(self.model.decode(x0_hat)[-1]))
+
+            yield from grown(watch=watch)
+
+    def _read(self, sample: Sample, trajectory: Trajectory) -> dict:
+        video = self.model.decode(trajectory.x0_hats[-1])
+        answer = sample.answer_index(video[-1])
+        return {
+            "score": round(sample.score(video), 4),
+            "answer": -1 if answer is None else answer,
+            "cells": trajectory.cells,
+            "energy": round(trajectory.energy, 3),
+        }
+
+    def _stranger(self, run: Run, sample: Sample, count: Callable[[], None] | None) -> Trajectory:
+        """The clean run of another sample of the same task, with another seed."""
+        stranger = replace(run, index=run.index + 1000, seed=run.seed + 1000, interventions=())
+        return next(t for _, t in self._grow(stranger, [Branch()], sample, count))
+
+
+def _needs_stranger(runs: list[Run]) -> bool:
+    return any(run.maps and not run.interventions for run in runs)
+
+
+def _maps(ours: Trajectory, other: Trajectory) -> dict:
+    """How far a run is from another at every step from the first at which they differ."""
+    different = [s for s, x in enumerate(ours.latents) if x is not other.latents[s]]
+    steps = range(different[0] if different else 0, len(ours.x0_hats))
+    pairs = {
+        "x": [(tokens(ours.latents[s]), tokens(other.latents[s])) for s in steps],
+        "x0_hat": [(tokens(ours.x0_hats[s]), tokens(other.x0_hats[s])) for s in steps],
+        "tokens": [(ours.watched[s].tokens, other.watched[s].tokens) for s in steps],
+    }
+    maps = {name: rounded([1.0 - cka(a, b) for a, b in values]) for name, values in pairs.items()}
+    change = [np.abs(ours.watched[s].evidence - other.watched[s].evidence).mean() for s in steps]
+    return {"from": steps[0], "evidence": rounded(np.array(change))} | maps
+
+
+def _ablations(base: Run, coarse: range, columns: list[int], frames: int, steps: int) -> list[Run]:
+    """The other modes, and equal doses laid along a frame or scattered."""
+    i, runs = base.index, []
+    for mode in MODES[1:]:
+        runs += [_with(base, "step", NoiseAtStep(s, mode=mode, seed=i)) for s in coarse]
+        runs += [_with(base, "frame", NoiseAtFrame(f, mode=mode, seed=i)) for f in columns]
+    rng = np.random.default_rng([i, 5])
+    for s in coarse:
+        frame = int(rng.integers(1, frames - 1))  # neither the given nor the scored one
+        column = NoiseAtFrame(frame, steps=window(s, frames, steps), seed=i)
+        scattered = NoiseAtCells(_scattered(rng, s, frames, steps), seed=i)
+        runs += [
+            _with(base, "window", column, centre=s),
+            _with(base, "scatter", scattered, centre=s),
+        ]
+        inner = tuple(range(1, frames - 1))
+        short = NoiseAtFrame(frame, steps=window(s, len(inner), steps), seed=i)
+        runs.append(_with(base, "inner", NoiseAtStep(s, frames=inner, seed=i)))
+        runs.append(_with(base, "inner-window", short, centre=s))
+    return runs
+
+
+def window(centre: int, count: int, steps: int) -> tuple[int, ...]:
+    """`count` consecutive steps centred at one, moved inside the schedule where they would stick out."""
+    first = min(max(0, centre - count // 2), max(0, steps - count))
+    return tuple(range(first, min(first + count, steps)))
+
+
+def _scattered(
+    rng: np.random.Generator, step: int, frames: int, steps: int
+) -> tuple[tuple[int, int], ...]:
+    """As many random cells as there are frames, at a step and its neighbours; neither given nor scored frame."""
+    near = range(max(0, step - SCATTER), min(steps, step + SCATTER + 1))
+    cells = [(s, f) for s in near for f in range(1, frames - 1)]
+    return tuple(
+        sorted(
+            cells[k] for k in rng.choice(len(cells), size=min(frames, len(cells)), replace=False)
+        )
+    )
+
+
+def _with(base: Run, design: str, *interventions: Intervention, **more) -> Run:
+    return replace(base, design=design, interventions=interventions, **more)

@@ -1,0 +1,1 @@
+"""Video models of diffusers, seen as a velocity field that can be evaluated at any step."""

@@ -1,0 +1,105 @@
+"""Puzzles without pictures: one frame of one-hot latents, a token for each cell of the board.
+
+`latin`: the latents (6, 1, n, n) say which colour a cell has. `relay`: the latents (2, 1, 6, 6)
+say whether a cell is off or on: on the way or, if only that is asked for, its end. A 1 stands for
+yes, a -1 for no. What is given is a board of other channels, which the network sees beside the
+latents. So "encoding" is a table and "decoding" an argmax.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..puzzles.base import Answer, Sample
+from ..puzzles.canvas import CELLS
+from ..puzzles.relay import ARROWS, marks
+
+COLOURS = 6  # channels of a square, whatever its order
+STATES = 2  # channels of a relay: off, on
+SIGNS = (None, *ARROWS, "stop")  # of a relay's board, by number: blank, four arrows, stop
+GIVEN = {"latin": COLOURS + 1, "relay": len(SIGNS) + 2}  # channels of the board
+LATENT = {"latin": COLOURS, "relay": STATES}
+
+
+@dataclass(frozen=True)
+class Boards:
+    """Many boards of one size as small integers.
+
+    Attributes:
+        puzzle: `latin` or `relay`.
+        given: (N, h, w) int8. latin: the colour of a clue, -1 elsewhere. relay: the sign's number.
+        answer: (N, h, w) int8. latin: the colour. relay: 1 on the way (or its end), else 0.
+        start: (N,) int, the index of a relay's marked cell.
+        drawn: (N,) bool, whether the whole way is asked for.
+    """
+
+    puzzle: str
+    given: np.ndarray
+    answer: np.ndarray
+    start: np.ndarray | None = None
+    drawn: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def latents(self) -> Tensor:
+        """(N, C, 1, h, w) float32, 1 for the answer's value and -1 for the others."""
+        values = torch.arange(LATENT[self.puzzle]).view(1, -1, 1, 1, 1)
+        answer = torch.from_numpy(self.answer.astype(np.int64))[:, None, None]
+        return torch.where(answer == values, 1.0, -1.0)
+
+    def board(self) -> Tensor:
+        """(N, GIVEN, 1, h, w) float32, what the network is told."""
+        given = torch.from_numpy(self.given.astype(np.int64))[:, None]
+        if self.puzzle == "latin":
+            colours = (given == torch.arange(COLOURS).view(1, -1, 1, 1)).float()
+            return torch.cat([colours, (given >= 0).float()], 1)[:, :, None]
+        signs = (given == torch.arange(len(SIGNS)).view(1, -1, 1, 1)).float()
+        cells = torch.arange(self.given[0].size).view(1, 1, *self.given[0].shape)
+        start = (cells == torch.from_numpy(self.start).view(-1, 1, 1, 1)).float()
+        drawn = torch.from_numpy(self.drawn).view(-1, 1, 1, 1).float().expand_as(start)
+        return torch.cat([signs, start, drawn], 1)[:, :, None]
+
+
+def boards(samples: list[Sample], answers: list[Answer] | None = None) -> Boards:
+    """Samples of one puzzle and one size as boards, with an answer of each (by default the first
+    valid one)."""
+    name = samples[0].puzzle.name
+    answers = answers or [sample.solutions.answers[0] for sample in samples]
+    if name == "latin":
+        given = np.array([sample.state["clues"] for sample in samples], np.int8)
+        return Boards(name, given, np.array(answers, np.int8).reshape(given.shape))
+    given, answer = np.zeros((2, len(samples), CELLS, CELLS), np.int8)
+    for i, (sample, chosen) in enumerate(zip(samples, answers, strict=True)):
+        for (row, column), sign in marks(sample.state).items():
+            given[i, row, column] = SIGNS.index(sign)
+        cells = part_cells(sample)
+        if sample.state["drawn"]:
+            answer[i].flat[cells] = chosen
+        else:
+            answer[i].flat[cells[chosen[0]]] = 1
+    start = [row * CELLS + column for row, column in (s.state["routes"][0][0] for s in samples)]
+    drawn = np.array([s.state["drawn"] for s in samples])
+    return Boards(name, given, answer, np.array(start), drawn)
+
+
+def part_cells(sample: Sample) -> list[int]:
+    """The cells (row by row) that an answer speaks of: one of each part or, where a relay's end is
+    asked for, one of each value."""
+    if sample.puzzle.name == "latin":
+        return list(range(sample.state["order"] ** 2))
+    wanted = ("stop",) if not sample.state["drawn"] else SIGNS[1:]
+    found = (cell for cell, sign in marks(sample.state).items() if sign in wanted)
+    return sorted(row * CELLS + column for row, column in found)
+
+
+def beliefs(sample: Sample, latents: Tensor) -> Tensor:
+    """Latents (..., C, 1, h, w) to the belief in each value of each part: (..., P, V) in
+    [0, 1]."""
+    opacity = ((latents.flatten(-3).movedim(-2, -1) + 1.0) / 2.0).clamp(0.0, 1.0)  # (..., N, C)
+    opacity = opacity[..., part_cells(sample), :]
+    if sample.puzzle.name == "latin":
+        return opacity[..., : sample.state["order"]]
+    return opacity if sample.state["drawn"] else opacity[..., 1][..., None, :]

@@ -1,0 +1,1 @@
+"""The first edition's puzzles; they leave when its rows do."""

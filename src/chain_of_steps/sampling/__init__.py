@@ -1,0 +1,1 @@
+"""The denoising loop, what intervenes in it, and what is made of several generations."""

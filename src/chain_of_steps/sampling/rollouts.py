@@ -1,0 +1,187 @@
+"""The pool: the clean generations of one sample, which all strategies share, and what each strategy costs alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..models.schedule import Schedule
+from ..models.video_model import Condition, VideoModel
+from ..puzzles.first.base import Sample
+from .denoise import State, advance, begin, denoise
+from .interventions import generator
+from .merging import Merge, estimate, together
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One row of the table, settings and all.
+
+    Attributes:
+        name: of the function in `STRATEGIES`.
+        k: how many generations take part.
+        steps: how many of the first steps are merged, or come before a choice or a branch; of short runs,
+            how many they have, 0 for as many as the schedule.
+        merge: what is merged, see `merge_of`; a variant of `MergeLayers`, `MergeEstimates` or `MergeLatents`.
+        layers: of a merge of layers.
+        company: who joins generation 0: `seeds`, other seeds; `strangers`, generations of an unrelated sample;
+            `repeated`, itself; the last two are controls.
+        amount: the share of the noise that is redrawn, the step of a soft merge, or the noise level of a check.
+    """
+
+    name: str
+    k: int = 3
+    steps: int = 0
+    merge: str = ""
+    layers: tuple[int, ...] = ()
+    company: str = "seeds"
+    amount: float = 0.0
+
+    @property
+    def members(self) -> list["Member"]:
+        """Who takes part."""
+        if self.company == "repeated":
+            return [Member(0)] * self.k
+        return [Member(j, stranger=j > 0 and self.company == "strangers") for j in range(self.k)]
+
+
+class Member(NamedTuple):
+    """A generation: its number among the seeds, and whether it belongs to the unrelated sample."""
+
+    number: int
+    stranger: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a strategy leaves.
+
+    Attributes:
+        finals: final latents (1, C, F, H, W); several where all generations count.
+        early: where a strategy acts on the first steps, generation 0's clean estimate at the last of them.
+        shared: how many steps these were.
+        cost: model evaluations; a batch of k counts k.
+    """
+
+    finals: list[Tensor]
+    early: Tensor | None = None
+    shared: int = 0
+    cost: float = 0.0
+
+
+class Pool:
+    """The clean generations of one sample, each carried as far as anybody has asked; strategies share them.
+
+    Args:
+        sample, stranger: what is generated, and the unrelated sample.
+        seed: generation j starts from the noise of seed + 1000 j.
+        count: called after every evaluation.
+    """
+
+    def __init__(
+        self,
+        model: VideoModel,
+        schedule: Schedule,
+        sample: Sample,
+        stranger: Sample,
+        seed: int,
+        count: Callable[[], None] | None = None,
+    ):
+        self.model, self.schedule, self.sample, self.stranger = model, schedule, sample, stranger
+        self.seed, self.count = seed, count
+        self.clean: dict[tuple[Member, int], list[State]] = {}  # by member and number of steps
+        self.used: set[tuple[Member, int, int]] = (
+            set()
+        )  # clean evaluations that the running strategy rests on
+        self.spent = 0  # its other evaluations
+
+    @cached_property
+    def condition(self) -> Condition:
+        return self.model.prepare_sample(self.sample)
+
+    @cached_property
+    def foreign(self) -> Condition:
+        return self.model.prepare_sample(self.stranger)
+
+    def conditions(self, members: list[Member]) -> list[Condition]:
+        return [self.foreign if member.stranger else self.condition for member in members]
+
+    def at(self, member: Member, step: int, of: int | None = None) -> State:
+        """Where a clean generation stands before a step, bitwise as `denoise` leaves it; S is its end.
+
+        Args:
+            of: how many steps the generation has; as many as the schedule if None or 0.
+        """
+        (condition,) = self.conditions([member])
+        of = of or self.schedule.steps
+        schedule = replace(self.schedule, steps=of)
+        if (member, of) not in self.clean:
+            seed = self.seed + 1000 * member.number
+            self.clean[member, of] = [begin(self.model, condition, schedule, seed)]
+        states = self.clean[member, of]
+        while len(states) <= step:
+            state = states[-1].copy()
+            advance(self.model, condition, schedule, state)
+            states.append(state)
+            self._tick(1)
+        self.used |= {(member, of, s) for s in range(step)}
+        return states[step].copy()
+
+    def final(self, member: Member, of: int | None = None) -> Tensor:
+        """The final latents of a clean generation."""
+        return self.at(member, of or self.schedule.steps, of).latents
+
+    def spend(self, evaluations: int) -> None:
+        """Counts evaluations that a strategy makes by itself."""
+        self.spent += evaluations
+        self._tick(evaluations)
+
+    def renoised(self, state: State, number: int) -> State:
+        """A copy of a state with fresh noise of the same level on its newest clean estimate."""
+        sigma = float(state.scheduler.sigmas[state.step])
+        new = state.copy()
+        new.latents = (1.0 - sigma) * state.x0_hat + sigma * self.noise(state.step, number)
+        return new
+
+    def asked(self, member: Member, clip: Tensor, level: float) -> Tensor:
+        """What the model makes of a clip (1, C, F, H, W) at the step whose noise level is nearest to `level`.
+
+        Args:
+            member: whose condition the model is told.
+        """
+        (condition,) = self.conditions([member])
+        scheduler = self.schedule.scheduler(self.model.prediction)
+        step = int((scheduler.sigmas[:-1] - level).abs().argmin())
+        state = self.renoised(State(step, clip, scheduler, x0_hat=clip), 0)
+        self.spend(1)
+        return estimate(self.model, condition, self.schedule, state)
+
+    def noise(self, step: int, number: int) -> Tensor:
+        """Noise (1, C, F, H, W) number `number` of a step, unlike any that a generation starts from."""
+        eps = torch.randn(
+            self.condition.shape, generator=generator("pool", self.seed, step, number)
+        )
+        return eps.to(self.model.device)
+
+    def merge(self, members: list[Member], states: list[State], merge: Merge, until: int) -> None:
+        """See `merging.together`."""
+        self.spend(
+            together(self.model, self.conditions(members), self.schedule, states, merge, until)
+        )
+
+    def estimate(self, state: State) -> Tensor:
+        """See `merging.estimate`."""
+        self.spend(1)
+        return estimate(self.model, self.condition, self.schedule, state)
+
+    def finish(self, state: State) -> Tensor:
+        """The final latents of a generation that goes on alone from `state`."""
+        self.spend(self.schedule.steps - state.step)
+        return denoise(self.model, self.condition, self.schedule, state).latents[-1]
+
+    def _tick(self, times: int) -> None:
+        for _ in range(times if self.count else 0):
+            self.count()
