@@ -78,7 +78,7 @@ def on_the_grid_of_stock(model: VideoModel, condition, guidance: float) -> Traje
     scheduler = copy.deepcopy(model.pipe.scheduler)
     scheduler._step_index = None
     state = State(0, model.noise(condition, SEED), scheduler)
-    state.beside = State(0, model.noise_beside(condition, SEED), copy.deepcopy(scheduler))
+    state.audio = State(0, model.audio_noise(condition, SEED), copy.deepcopy(scheduler))
     return denoise(model, condition, schedule(guidance), state)
 
 
@@ -88,7 +88,7 @@ def as_given_out(model: VideoModel, ours: Trajectory) -> tuple[torch.Tensor, tor
     mean, std = (part.float().view(1, -1, 1, 1, 1) for part in (vae.latents_mean, vae.latents_std))
     video, sound = (
         ours.latents[-1] * std + mean,
-        ours.beside * audio.latents_std.float() + audio.latents_mean.float(),
+        ours.audio * audio.latents_std.float() + audio.latents_mean.float(),
     )
     return video, sound.unflatten(2, (audio.config.latent_channels, -1)).transpose(1, 2)
 
@@ -179,7 +179,7 @@ def test_a_restart_at_any_step_gives_the_same_bytes(ltx, condition):
     for step, state in whole.states.items():
         rest = generate_from(ltx, condition, state)
         assert all(map(torch.equal, rest.latents, whole.latents[step:]))
-        assert torch.equal(rest.beside, whole.beside)
+        assert torch.equal(rest.audio, whole.audio)
 
 
 def generate_from(model: VideoModel, condition, state: State, **options) -> Trajectory:
@@ -190,7 +190,7 @@ def generate_from(model: VideoModel, condition, state: State, **options) -> Traj
 def test_the_sound_is_heard_by_the_video(ltx, condition):
     clean = generate(ltx, condition, schedule(3.0), SEED)
     state = begin(ltx, condition, schedule(3.0), SEED)
-    state.beside.latents = -state.beside.latents
+    state.audio.latents = -state.audio.latents
     other = generate_from(ltx, condition, state)
     assert torch.equal(other.latents[0], clean.latents[0]) and not torch.equal(
         other.latents[-1], clean.latents[-1]
@@ -200,7 +200,7 @@ def test_the_sound_is_heard_by_the_video(ltx, condition):
 def test_the_video_cannot_be_asked_alone(ltx, condition):
     with pytest.raises(
         ValueError,
-        match="denoises sound beside the video and cannot be asked about the video alone",
+        match="denoises an audio stream with the video and cannot predict the video alone",
     ):
         ltx.predict(ltx.noise(condition, 0), torch.tensor(500.0), condition, schedule())
 
@@ -275,7 +275,7 @@ def test_a_swap_with_oneself_changes_nothing(ltx, condition):
     with edit(ltx, lambda site, hidden: states[site][None]):
         swapped = generate(ltx, condition, schedule(3.0), SEED)
     assert all(map(torch.equal, clean.latents, swapped.latents)) and torch.equal(
-        clean.beside, swapped.beside
+        clean.audio, swapped.audio
     )
 
 
@@ -327,7 +327,7 @@ def test_shared_pasts_give_the_same_bytes_as_runs_made_alone(ltx, condition):
             until=branch.until,
         )
         assert all(map(torch.equal, alone.latents, grown[index].latents))
-        assert torch.equal(alone.beside, grown[index].beside)
+        assert torch.equal(alone.audio, grown[index].audio)
 
 
 # Folders.
@@ -360,7 +360,7 @@ def test_what_was_saved_is_loaded_as_its_family(folder, ltx, condition, picture,
     again = generate(loaded, loaded.prepare(PROMPT, picture, FRAMES), schedule(3.0), SEED)
     clean = generate(ltx, condition, schedule(3.0), SEED)
     assert torch.equal(again.latents[-1], clean.latents[-1]) and torch.equal(
-        again.beside, clean.beside
+        again.audio, clean.audio
     )
 
 
@@ -368,7 +368,7 @@ def test_a_model_of_no_known_family_is_refused_in_one_sentence(folder):
     renamed(folder, "CogVideoXImageToVideoPipeline")
     expected = r"^the model in .* cannot be loaded: CogVideoX\w+ is of no model family that is known here; expected one"
     with pytest.raises(
-        ValueError, match=expected + r" of WanImageToVideoPipeline, .*LTX2Pipeline$"
+        ValueError, match=expected + r" of WanImageToVideoPipeline, .*LTX2Pipeline, SymbolPipeline$"
     ):
         VideoModel.load(folder)
 

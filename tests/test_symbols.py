@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from chain_of_steps.models import symbols
 from chain_of_steps.models.symbols import GIVEN, LATENT, SIGNS, Boards, beliefs, boards
+from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading, suite
 from chain_of_steps.puzzles.base import Sample, assignment
 from chain_of_steps.training import progress
@@ -102,7 +102,7 @@ def few(monkeypatch):
     """Sixteen boards of each kind, fits of forty steps; nothing is compiled."""
     for name, value in {"STORED": 16, "CHUNK": 8, "BATCH": 16, "STEPS": 40}.items():
         monkeypatch.setattr(training, name, value)
-    monkeypatch.setattr(training, "KEPT", (10, 20, 40))
+    monkeypatch.setattr(training, "EARLIER", (10, 20))
     monkeypatch.setattr(training, "SAVE_EVERY", 5)
     monkeypatch.setattr(training, "compile_blocks", lambda network: None)
     monkeypatch.setattr(progress, "WARM_UP", 1)
@@ -223,23 +223,24 @@ def test_a_fit_goes_on_where_it_was_interrupted_and_gets_better(tmp_path, few, p
     assert progress.Progress.load(checkpoint, training.build(recipe)).step == 10
     said: list[str] = []
     training.fit(recipe, folder, work, 0.0, said.append)  # its time is over: it only saves
-    assert not said and not list(folder.glob("*.json"))
+    assert not said and not (folder / recipe.name).exists()
     training.fit(recipe, folder, work, never, said.append)
     assert [line.split(",")[0] for line in said] == [
         f"{recipe.name}: step {step}" for step in range(15, 41, 5)
     ]
-    record = json.loads((folder / f"{recipe.name}.json").read_text())
-    assert record["steps"] == 40 and record["puzzle"] == puzzle and record["width"] == 32
+    record = json.loads((folder / recipe.name / "training.json").read_text())
+    assert record["steps"] == 40 and record["recipe"]["puzzle"] == puzzle
+    assert record["recipe"]["width"] == 32
     assert [step for step, _ in record["losses"]] == list(range(5, 41, 5))
-    kept = {file.name for file in folder.glob("*.safetensors")}
-    assert kept == {f"{recipe.name}@{step}.safetensors" for step in (10, 20, 40)}
+    kept = {file.name for file in folder.iterdir()}
+    assert kept == {f"{recipe.name}{at}" for at in ("@10", "@20", "")}
     assert not checkpoint.exists()
 
     network = training.build(recipe)
     examples = training.batch(training.stored(puzzle, work / "boards", print), recipe, 1000)
     before = training.loss_at(network, *examples).item()
-    network.load_state_dict(load_file(folder / f"{recipe.name}@40.safetensors"))
-    assert training.loss_at(network, *examples).item() < 0.8 * before
+    trained = VideoModel.load(folder / recipe.name)
+    assert training.loss_at(trained.pipe.transformer, *examples).item() < 0.8 * before
 
 
 def test_training_goes_through_the_list_and_skips_what_is_finished(tmp_path, few, monkeypatch):
@@ -252,7 +253,7 @@ def test_training_goes_through_the_list_and_skips_what_is_finished(tmp_path, few
         training.train(tmp_path / "out", tmp_path / "work", 600.0, said.append, only="L2")
         training.train(tmp_path / "out", tmp_path / "work", 600.0, said.append)
     assert len(said) == 2, "boards of the relay were made once, in two pieces"
-    finished = {file.stem for file in (tmp_path / "out").glob("*.json")}
+    finished = {file.parent.name for file in (tmp_path / "out").glob("*/training.json")}
     assert finished == {"relay-L1-0", "relay-L2-0"}
 
 

@@ -245,11 +245,11 @@ def report(model: Blueprint, costs: list[Cost], height: int, width: int, frames:
         lines.append(f"{each.name}: {each.runs} runs, {each.passes} passes per evaluation")
         for word in ("naive", "shared"):
             shared = word == "shared"
-            evaluations, beside = (
+            evaluations, audio = (
                 each.evaluations(shared),
                 f" ({each.controls} for controls)" if each.controls else "",
             )
             hours = ", ".join(f"{each.hours(flop, gpu, shared):.1f} h on {gpu}" for gpu in GPUS)
             pflop = evaluations * each.passes * flop / 1e15
-            lines.append(f"  {word}: {evaluations} evaluations{beside}, {pflop:.0f} PFLOP, {hours}")
+            lines.append(f"  {word}: {evaluations} evaluations{audio}, {pflop:.0f} PFLOP, {hours}")
     return "\n".join(lines)

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import DiffusionPipeline, LTX2ImageToVideoPipeline, WanImageToVideoPipeline
 from torch import Tensor, nn
 
-from . import ltx2, wan
+from . import ltx2, symbols, vae, wan
 from .conditions import Condition
 
-Streams = tuple[Tensor, ...]  # the video's, and in some families what is denoised beside it
+Streams = tuple[Tensor, ...]  # the video's, and in some families an audio stream
 Passes = tuple[
     bool, ...
 ]  # which a forward pass holds, in the order of its batch: True with the prompt, False without
@@ -37,12 +38,17 @@ class Family:
         prediction: what the network predicts, where the scheduler's configuration does not say.
         scales: of a pipeline: pixel frames per latent frame, and pixels per side of a token.
         statistics: of a codec: mean and standard deviation (C,) of its latents.
-        words: what a condition holds of the prompt, from (pipe, prompt, given frame, tokens, device).
-        given: what it holds of the given frame, and the latents' shape, from (pipe, given frame, frames, device).
-        ask: one forward pass: (expert, streams, timestep, condition, passes, dtype) -> what it predicts for each
+        encode_prompt: what a condition holds of the prompt, from (pipe, prompt, given frame, tokens, device).
+        encode_image: what it holds of the given frame, and the latents' shape, from (pipe, given frame, frames, device).
+        forward: one forward pass: (expert, streams, timestep, condition, passes, dtype) -> what it predicts for each
             stream, the passes along the batch.
         guide: how passes become one prediction: `two_passes` or `one_batched_pass`.
-        beside: the initial latents of a second stream, from (pipe, condition, generator); None if there is none.
+        audio_noise: the initial latents of a second stream, from (pipe, condition, generator); None if
+            there is none.
+        decode, encode: latents to a clip and back, from (pipe, statistics, latents or clip, device).
+        encode_sample: the condition of a puzzle that is not drawn, from (sample, device); None where
+            a prompt and a given frame say it.
+        beliefs: of a puzzle's parts, from (sample, latents), where they are not read off a picture.
     """
 
     pipeline: type[DiffusionPipeline]
@@ -57,11 +63,15 @@ class Family:
     prediction: str
     scales: Callable[[Any], tuple[int, int]]
     statistics: Callable[[Any], tuple[Tensor, Tensor]]
-    words: Callable[..., dict[str, Any]]
-    given: Callable[..., dict[str, Any]]
-    ask: Callable[..., Streams]
+    encode_prompt: Callable[..., dict[str, Any]]
+    encode_image: Callable[..., dict[str, Any]]
+    forward: Callable[..., Streams]
     guide: Callable[[Callable[[Passes], Streams], float], Streams]
-    beside: Callable[[Any, Condition, torch.Generator], Tensor] | None = None
+    audio_noise: Callable[[Any, Condition, torch.Generator], Tensor] | None = None
+    decode: Callable[..., np.ndarray] = vae.decode
+    encode: Callable[..., Tensor] = vae.encode
+    encode_sample: Callable[..., Condition] | None = None
+    beliefs: Callable[..., np.ndarray] | None = None
 
     def blocks(self, expert: Any) -> list[nn.Module]:
         """The blocks of a transformer, in the order in which they run."""
@@ -71,20 +81,20 @@ class Family:
 # How guidance is made.
 
 
-def two_passes(ask: Callable[[Passes], Streams], guidance: float) -> Streams:
+def two_passes(forward: Callable[[Passes], Streams], guidance: float) -> Streams:
     """One forward pass with the prompt, then one without: `u + g (c - u)`."""
-    guided = ask((True,))
+    guided = forward((True,))
     if guidance <= 1.0:
         return guided
-    unguided = ask((False,))
+    unguided = forward((False,))
     return tuple(u + guidance * (c - u) for u, c in zip(unguided, guided, strict=True))
 
 
-def one_batched_pass(ask: Callable[[Passes], Streams], guidance: float) -> Streams:
+def one_batched_pass(forward: Callable[[Passes], Streams], guidance: float) -> Streams:
     """Both in one batch, the pass without the prompt first: `c + (g - 1) (c - u)`."""
     if guidance <= 1.0:
-        return ask((True,))
-    halves = (output.chunk(2) for output in ask((False, True)))
+        return forward((True,))
+    halves = (output.chunk(2) for output in forward((False, True)))
     return tuple(c + (guidance - 1) * (c - u) for u, c in halves)
 
 
@@ -103,9 +113,9 @@ WAN = Family(
     prediction="flow_prediction",
     scales=wan.scales,
     statistics=wan.statistics,
-    words=wan.words,
-    given=wan.given,
-    ask=wan.ask,
+    encode_prompt=wan.encode_prompt,
+    encode_image=wan.encode_image,
+    forward=wan.forward,
     guide=two_passes,
 )
 
@@ -125,14 +135,37 @@ LTX2 = Family(
     prediction="flow_prediction",
     scales=ltx2.scales,
     statistics=ltx2.statistics,
-    words=ltx2.words,
-    given=ltx2.given,
-    ask=ltx2.ask,
+    encode_prompt=ltx2.encode_prompt,
+    encode_image=ltx2.encode_image,
+    forward=ltx2.forward,
     guide=one_batched_pass,
-    beside=ltx2.sound_noise,
+    audio_noise=ltx2.audio_noise,
 )
 
-FAMILIES = (WAN, LTX2)
+SYMBOLS = Family(
+    pipeline=symbols.SymbolPipeline,
+    named=("SymbolPipeline",),
+    stacks=("blocks",),
+    stream=None,
+    weights=("transformer",),
+    encoders=(),
+    frames=1,
+    side=1,
+    text=1,
+    prediction="sample",
+    scales=symbols.scales,
+    statistics=symbols.statistics,
+    encode_prompt=symbols.refuse_pictures,
+    encode_image=symbols.refuse_pictures,
+    forward=wan.forward,
+    guide=two_passes,
+    decode=symbols.decode,
+    encode=symbols.refuse_pictures,
+    encode_sample=symbols.encode_sample,
+    beliefs=symbols.read_beliefs,
+)
+
+FAMILIES = (WAN, LTX2, SYMBOLS)
 
 
 class UnknownFamily(ValueError):

@@ -119,7 +119,8 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
             local_files_only=True,
             **_quantised(folder, how),
         )
-        refuse_gaps(pipe.text_encoder, folder / "text_encoder")
+        if "text_encoder" in family.encoders:
+            refuse_gaps(pipe.text_encoder, folder / "text_encoder")
         _merge_loras(pipe, how.lora)
         _place(pipe, how)
     except families.UnknownFamily as error:

@@ -1,4 +1,4 @@
-"""How LTX-2 is asked: packed latents, the given frame in its place at time 0, and a sound beside the video.
+"""How LTX-2 is asked: packed latents, the given frame in its place at time 0, and an audio stream.
 
 The sound (1, T, D) is denoised with the video, on the same noise levels. Each hears or sees the other, so it is carried
 along to the last step; it is neither edited nor decoded. Guidance is plain: the stock pipeline's spatio-temporal,
@@ -30,7 +30,7 @@ def statistics(vae: Any) -> tuple[Tensor, Tensor]:
     return vae.latents_mean, vae.latents_std / vae.config.scaling_factor
 
 
-def words(
+def encode_prompt(
     pipe: Any, prompt: str, picture: Image.Image, tokens: int, device: torch.device
 ) -> dict[str, Any]:
     """Text states of the prompt and of the empty one, for the video and for the sound, and their masks."""
@@ -53,7 +53,9 @@ def words(
     }
 
 
-def given(pipe: Any, picture: Image.Image, frames: int, device: torch.device) -> dict[str, Any]:
+def encode_image(
+    pipe: Any, picture: Image.Image, frames: int, device: torch.device
+) -> dict[str, Any]:
     """The given frame's latents, which take its place in the noisy ones, and the shape of the latents."""
     width, height = picture.size
     # The model was trained on given frames that had been through a video codec.
@@ -84,7 +86,7 @@ def given(pipe: Any, picture: Image.Image, frames: int, device: torch.device) ->
     }
 
 
-def ask(
+def forward(
     expert: Any,
     streams: tuple[Tensor, ...],
     timestep: Tensor,
@@ -125,7 +127,7 @@ def ask(
     return _unpacked(video.float(), x.shape), heard.float()
 
 
-def sound_noise(pipe: Any, condition: Condition, generator: torch.Generator) -> Tensor:
+def audio_noise(pipe: Any, condition: Condition, generator: torch.Generator) -> Tensor:
     """Pure noise (1, T, D), as long as the clip."""
     frames = (condition.shape[2] - 1) * pipe.vae_temporal_compression_ratio + 1
     per_second = (

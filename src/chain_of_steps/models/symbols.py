@@ -7,18 +7,22 @@ latents. So "encoding" is a table and "decoding" an argmax.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from diffusers import DiffusionPipeline, WanTransformer3DModel
 from torch import Tensor
 
 from ..puzzles.base import Answer, Sample
 from ..puzzles.canvas import CELLS
 from ..puzzles.relay import ARROWS, marks
+from .conditions import Condition
 
 COLOURS = 6  # channels of a square, whatever its order
 STATES = 2  # channels of a relay: off, on
 SIGNS = (None, *ARROWS, "stop")  # of a relay's board, by number: blank, four arrows, stop
+TEXT = 16  # width of the prompt that there is not
 GIVEN = {"latin": COLOURS + 1, "relay": len(SIGNS) + 2}  # channels of the board
 LATENT = {"latin": COLOURS, "relay": STATES}
 
@@ -103,3 +107,61 @@ def beliefs(sample: Sample, latents: Tensor) -> Tensor:
     if sample.puzzle.name == "latin":
         return opacity[..., : sample.state["order"]]
     return opacity if sample.state["drawn"] else opacity[..., 1][..., None, :]
+
+
+# The row of the family table.
+
+
+class SymbolPipeline(DiffusionPipeline):
+    """A symbol network and its scheduler in the folder layout of diffusers.
+
+    Args:
+        puzzle: `latin` or `relay`.
+    """
+
+    def __init__(self, transformer: WanTransformer3DModel, scheduler: Any, puzzle: str = "latin"):
+        super().__init__()
+        self.register_modules(transformer=transformer, scheduler=scheduler)
+        self.register_to_config(puzzle=puzzle)
+
+
+def scales(pipe: Any) -> tuple[int, int]:
+    """A frame is a latent frame, a cell is a token."""
+    return 1, 1
+
+
+def statistics(pipe: Any) -> tuple[Tensor, Tensor]:
+    """Latents are as they are."""
+    return torch.zeros(1), torch.ones(1)
+
+
+def encode_sample(sample: Sample, device: torch.device) -> Condition:
+    """The board that a sample gives; there is no prompt.
+
+    Raises:
+        ValueError: for a puzzle that is not written in symbols.
+    """
+    if sample.puzzle.name not in LATENT:
+        known = ", ".join(LATENT)
+        raise ValueError(f"{sample.puzzle.name} has no symbols; expected one of {known}")
+    board = boards([sample]).board().to(device)
+    no_prompt = board.new_zeros(1, 1, TEXT)
+    shape = (1, LATENT[sample.puzzle.name], *board.shape[2:])
+    return Condition(no_prompt, no_prompt, board, None, shape)
+
+
+def decode(pipe: Any, statistics: Any, latents: Tensor, device: torch.device) -> np.ndarray:
+    """The strongest symbol of each cell, (1, h, w, 1), uint8."""
+    return latents[0].argmax(0).to(torch.uint8).cpu().numpy()[..., None]
+
+
+def read_beliefs(sample: Sample, latents: Tensor) -> np.ndarray:
+    """See `beliefs`; (P, V)."""
+    return beliefs(sample, latents[0].float().cpu()).numpy()
+
+
+def refuse_pictures(*arguments: Any) -> Any:
+    """Raises:
+    ValueError: always; a symbol network knows no pictures and no prompts.
+    """
+    raise ValueError("a symbol network knows no pictures and no prompts; give it a sample")

@@ -1,6 +1,7 @@
 """VideoModel: a diffusers image-to-video pipeline, seen as a velocity field that can be asked at any step."""
 
 import functools
+import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +14,8 @@ from diffusers.models.attention_dispatch import attention_backend
 from PIL import Image
 from torch import Tensor, nn
 
-from ..puzzles.first import suites
-from ..puzzles.first.base import Sample
+from ..puzzles import reading
+from ..puzzles.base import Sample, timeline
 from . import conditions, cpu, families
 from .conditions import Condition
 from .families import Passes, Streams
@@ -24,7 +25,8 @@ from .weights import check_device, fingerprint
 
 cpu.use_common_kernels()
 
-SIZE, FRAMES = 480, 49  # of the clips in which a model of somebody else's is given the mini suite
+SIZE, FRAMES = 480, 49  # of the clips in which third-party models are given the mini suite
+MINI_SIZE, MINI_FRAMES = 48, 9  # of the project's own model, unless its record says otherwise
 
 
 @dataclass
@@ -54,8 +56,8 @@ class VideoModel:
         self,
         pipe: DiffusionPipeline,
         name: str = "model",
-        size: int = suites.SIZE,
-        frames: int = suites.FRAMES,
+        size: int = MINI_SIZE,
+        frames: int = MINI_FRAMES,
         fixed: bool = False,
         how: Loading | None = None,
         kept: str | Path | None = None,
@@ -95,12 +97,9 @@ class VideoModel:
         """
         told = {"device": device, "dtype": dtype, **how}
         pipe, name = load(source, Loading(**told)), Path(source).name
-        clip = (
-            {"fixed": True}
-            if (Path(source) / "training.json").exists()
-            else {"size": size, "frames": frames}
-        )
-        model = cls(pipe, name, **clip, how=Loading(**told), kept=kept)
+        own = _own_clip(Path(source))
+        clip = own or {"size": size, "frames": frames}
+        model = cls(pipe, name, **clip, fixed=bool(own), how=Loading(**told), kept=kept)
         place = Path(source).resolve() if Path(source).exists() else source
         model.origin = {"source": place, "size": size, "frames": frames, "kept": kept, **told}
         return model
@@ -176,6 +175,8 @@ class VideoModel:
         Raises:
             ValueError: if the size or the number of frames does not fit the model.
         """
+        if self.family.encode_sample is not None:
+            raise ValueError(f"{self.name} knows no pictures and no prompts; give it a sample")
         picture = conditions.picture(image)
         self.check_clip(*picture.size, frames)
         if self.kept is None:
@@ -187,9 +188,13 @@ class VideoModel:
 
     def _encode(self, prompt: str, picture: Image.Image, frames: int) -> Condition:
         self._move_encoders(self.device)
-        words = self.family.words(self.pipe, prompt, picture, self._text_length, self.device)
+        words = self.family.encode_prompt(
+            self.pipe, prompt, picture, self._text_length, self.device
+        )
         self._move_encoders(torch.device("cpu"))  # they are large, and needed once per sample
-        return Condition(**words, **self.family.given(self.pipe, picture, frames, self.device))
+        return Condition(
+            **words, **self.family.encode_image(self.pipe, picture, frames, self.device)
+        )
 
     def _move_encoders(self, device: torch.device) -> None:
         if self.how.offload == "none" and self.device.type != "cpu":
@@ -199,19 +204,21 @@ class VideoModel:
 
     def prepare_sample(self, sample: Sample, frames: int | None = None) -> Condition:
         """`prepare` for a sample of the mini suite, by default for a clip of the model's own length."""
+        if self.family.encode_sample is not None:
+            return self.family.encode_sample(sample, self.device)
         return self.prepare(sample.prompt, sample.first_frame(self.size), frames or self.frames)
 
     def noise(self, condition: Condition, seed: int) -> Tensor:
         """The initial latents (1, C, F, H, W) of a seed, drawn on the CPU so that every device gets the same."""
         return torch.randn(condition.shape, generator=_generator(seed)).to(self.device)
 
-    def noise_beside(self, condition: Condition, seed: int) -> Tensor | None:
-        """The initial latents of what is denoised beside the video (LTX-2: sound), None where there is nothing."""
-        if self.family.beside is None:
+    def audio_noise(self, condition: Condition, seed: int) -> Tensor | None:
+        """The initial latents of the audio stream (LTX-2), None for models without one."""
+        if self.family.audio_noise is None:
             return None
         generator = _generator(seed)
         torch.randn(condition.shape, generator=generator)  # the video's come first
-        return self.family.beside(self.pipe, condition, generator).to(self.device)
+        return self.family.audio_noise(self.pipe, condition, generator).to(self.device)
 
     @torch.no_grad()
     def predict(
@@ -223,35 +230,35 @@ class VideoModel:
             timestep: scalar tensor, 1000 sigma, as the scheduler gives it.
 
         Raises:
-            ValueError: if the model denoises something beside the video, which has to be given too.
+            ValueError: if the model has an audio stream, which has to be given too.
         """
-        if self.family.beside is not None:
+        if self.family.audio_noise is not None:
             raise ValueError(
-                f"{self.name} denoises sound beside the video and cannot be asked about the video alone; take steps "
-                f"with denoise, or use predict_both"
+                f"{self.name} denoises an audio stream with the video and cannot predict the video alone; "
+                f"take steps with denoise, or use predict_both"
             )
         return self._predict((x,), timestep, condition, schedule)[0]
 
     @torch.no_grad()
     def predict_both(
-        self, x: Tensor, beside: Tensor, timestep: Tensor, condition: Condition, schedule: Schedule
+        self, x: Tensor, audio: Tensor, timestep: Tensor, condition: Condition, schedule: Schedule
     ) -> Streams:
-        """`predict` for the video (1, C, F, H, W) and for what is denoised beside it (1, T, D), at the same time."""
-        return self._predict((x, beside), timestep, condition, schedule)
+        """`predict` for the video (1, C, F, H, W) and the audio stream (1, T, D) together."""
+        return self._predict((x, audio), timestep, condition, schedule)
 
     def _predict(
         self, streams: Streams, timestep: Tensor, condition: Condition, schedule: Schedule
     ) -> Streams:
         expert, guidance = self._expert(timestep, schedule)
-        x, *beside = streams
-        streams = (self.hold(x, condition), *beside)
+        x, *audio = streams
+        streams = (self.hold(x, condition), *audio)
 
-        def ask(passes: Passes) -> Streams:
+        def forward(passes: Passes) -> Streams:
             self.place.passes = passes
             with self._attention():
-                return self.family.ask(expert, streams, timestep, condition, passes, self.dtype)
+                return self.family.forward(expert, streams, timestep, condition, passes, self.dtype)
 
-        return self.family.guide(ask, guidance)
+        return self.family.guide(forward, guidance)
 
     def clean_estimate(
         self, output: Tensor, x: Tensor, sigma: float, condition: Condition
@@ -272,25 +279,25 @@ class VideoModel:
     @torch.no_grad()
     def decode(self, latents: Tensor) -> np.ndarray:
         """Decodes (1, C, F, H, W) latents to a clip (pixel frames, H, W, 3), uint8."""
-        vae, (mean, std) = self.pipe.vae, self._statistics()
-        latents = (latents * std.to(latents) + mean.to(latents)).to(self.device, vae.dtype)
-        video = vae.decode(latents, return_dict=False)[0]  # (1, 3, F', H', W')
-        video = (video[0].float().permute(1, 2, 3, 0) * 127.5 + 127.5).round().clamp(0, 255)
-        return video.to(torch.uint8).cpu().numpy()
+        return self.family.decode(self.pipe, self.family.statistics, latents, self.device)
 
     @torch.no_grad()
     def encode(self, clip: np.ndarray) -> Tensor:
         """Encodes a clip (pixel frames, H, W, 3), uint8, to latents (1, C, F, H, W), noise-free."""
         self.check_clip(clip.shape[2], clip.shape[1], len(clip))
-        vae, (mean, std) = self.pipe.vae, self._statistics()
-        pixels = (
-            torch.from_numpy(clip).permute(3, 0, 1, 2)[None].to(self.device, vae.dtype) / 127.5
-            - 1.0
-        )
-        return (vae.encode(pixels).latent_dist.mode() - mean.to(self.device)) / std.to(self.device)
+        return self.family.encode(self.pipe, self.family.statistics, clip, self.device)
 
-    def _statistics(self) -> tuple[Tensor, ...]:
-        return tuple(part.view(1, -1, 1, 1, 1) for part in self.family.statistics(self.pipe.vae))
+    @torch.no_grad()
+    def beliefs(self, sample: Sample, latents: Tensor, frame: int = -1) -> np.ndarray:
+        """How strongly latents (1, C, F, H, W) show each value of each part of a sample, (P, V).
+
+        Args:
+            frame: the pixel frame that is read, by default the last.
+        """
+        if self.family.beliefs is not None:
+            return self.family.beliefs(sample, latents)
+        progress = timeline(self.frames)[frame]
+        return reading.belief(sample, self.decode(latents)[frame], progress)
 
     def check_clip(self, width: int, height: int, frames: int) -> None:
         """Raises if the model takes no clips of that size, in pixels, and length."""
@@ -298,7 +305,7 @@ class VideoModel:
         if min(width, height) < side or width % side or height % side:
             told = f"frames of {width} x {height} pixels do not fit the model"
             raise ValueError(f"{told}; both sides must be multiples of {side}")
-        if frames < 1 or frames % n != 1:  # the codec itself would silently drop the rest
+        if frames < 1 or frames % n != 1 % n:  # the codec itself would silently drop the rest
             counts = ", ".join(str(k * n + 1) for k in (1, 2, 3))
             raise ValueError(
                 f"{frames} frames do not fit the video codec; it takes {n} k + 1 frames: {counts}, ..."
@@ -322,6 +329,18 @@ class VideoModel:
             pipe.transformer_2,
             schedule.guidance if schedule.guidance_2 is None else schedule.guidance_2,
         )
+
+
+def _own_clip(folder: Path) -> dict[str, int]:
+    """Size and frames of a model that this project trained; nothing for any other."""
+    record = folder / "training.json"
+    if not record.exists():
+        return {}
+    recipe = json.loads(record.read_text()).get("recipe", {})
+    return {
+        "size": recipe.get("size", MINI_SIZE),
+        "frames": recipe.get("frames", MINI_FRAMES),
+    }
 
 
 def _load_again(origin: dict, fingerprint: str) -> VideoModel:

@@ -22,7 +22,7 @@ def statistics(vae: Any) -> tuple[Tensor, Tensor]:
     return torch.tensor(vae.config.latents_mean), torch.tensor(vae.config.latents_std)
 
 
-def words(
+def encode_prompt(
     pipe: Any, prompt: str, picture: Image.Image, tokens: int, device: torch.device
 ) -> dict[str, Any]:
     """Text states of the prompt and of the empty one, and what an image encoder sees where there is one."""
@@ -35,7 +35,9 @@ def words(
     return {"prompt": states.to(dtype), "negative": negative.to(dtype), "image_tokens": seen}
 
 
-def given(pipe: Any, picture: Image.Image, frames: int, device: torch.device) -> dict[str, Any]:
+def encode_image(
+    pipe: Any, picture: Image.Image, frames: int, device: torch.device
+) -> dict[str, Any]:
     """The given frame as the network takes it, and the shape of the latents."""
     width, height = picture.size
     pixels = pipe.video_processor.preprocess(picture, height=height, width=width)
@@ -47,7 +49,7 @@ def given(pipe: Any, picture: Image.Image, frames: int, device: torch.device) ->
     return {"image": image, "shape": tuple(latents.shape), "free": free[0] if free else None}
 
 
-def ask(
+def forward(
     expert: Any,
     streams: tuple[Tensor, ...],
     timestep: Tensor,

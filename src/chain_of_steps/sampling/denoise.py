@@ -28,7 +28,7 @@ class State:
         x0_hat: the clean estimate of the step before, None before step 0.
         cells: how many (step, frame) cells interventions have changed so far.
         energy: the sum of their squared changes, each cell's divided by its number of elements.
-        beside: latents (1, T, D) and scheduler of what is denoised in step with the video (LTX-2: sound), else None.
+        audio: latents (1, T, D) and scheduler of what is denoised in step with the video (LTX-2: sound), else None.
     """
 
     step: int
@@ -37,11 +37,11 @@ class State:
     x0_hat: Tensor | None = None
     cells: int = 0
     energy: float = 0.0
-    beside: "State | None" = None
+    audio: "State | None" = None
 
     def copy(self) -> "State":
-        beside = None if self.beside is None else self.beside.copy()
-        return replace(self, scheduler=copy.deepcopy(self.scheduler), beside=beside)
+        audio = None if self.audio is None else self.audio.copy()
+        return replace(self, scheduler=copy.deepcopy(self.scheduler), audio=audio)
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Trajectory:
         states: where the generation can be taken up again, by step; empty unless asked for.
         watched: what `watch` returned at each step that was run.
         cells, energy: the dose of all interventions together; see `State`.
-        beside: what was denoised beside the video, as the last step left it, (1, T, D); None if nothing was.
+        audio: the audio stream, as the last step left it, (1, T, D); None if nothing was.
     """
 
     sigmas: list[float]
@@ -67,7 +67,7 @@ class Trajectory:
     watched: list[Any] = field(default_factory=list)
     cells: int = 0
     energy: float = 0.0
-    beside: Tensor | None = None
+    audio: Tensor | None = None
 
 
 Watch = Callable[[int, Tensor, Tensor], Any]
@@ -76,9 +76,9 @@ Watch = Callable[[int, Tensor, Tensor], Any]
 def begin(model: VideoModel, condition: Condition, schedule: Schedule, seed: int) -> State:
     """The state before step 0: pure noise of a seed."""
     state = State(0, model.noise(condition, seed), schedule.scheduler(model.prediction))
-    beside = model.noise_beside(condition, seed)
-    if beside is not None:
-        state.beside = State(0, beside, schedule.scheduler(model.prediction))
+    audio = model.audio_noise(condition, seed)
+    if audio is not None:
+        state.audio = State(0, audio, schedule.scheduler(model.prediction))
     return state
 
 
@@ -125,7 +125,7 @@ def denoise(
             trajectory.watched.append(watch(s, x, x0_hat))
     trajectory.latents.append(state.latents)
     trajectory.cells, trajectory.energy = state.cells, state.energy
-    trajectory.beside = None if state.beside is None else state.beside.latents
+    trajectory.audio = None if state.audio is None else state.audio.latents
     return trajectory
 
 
@@ -152,11 +152,11 @@ def advance(
         _edit(state, edits, reset_history)
     x, t = state.latents, scheduler.timesteps[s]
     model.place.step = s
-    if state.beside is None:
+    if state.audio is None:
         output = model.predict(x, t, condition, schedule)
     else:
-        output, other = model.predict_both(x, state.beside.latents, t, condition, schedule)
-        _step_beside(state.beside, other, t)
+        output, other = model.predict_both(x, state.audio.latents, t, condition, schedule)
+        _step_audio(state.audio, other, t)
     state.x0_hat = model.clean_estimate(output, x, float(scheduler.sigmas[s]), condition)
     if not state.x0_hat.isfinite().all():
         raise ValueError(
@@ -168,9 +168,9 @@ def advance(
     return x, state.x0_hat
 
 
-def _step_beside(beside: State, output: Tensor, t: Tensor) -> None:
-    beside.latents = beside.scheduler.step(output, t, beside.latents, return_dict=False)[0]
-    beside.step += 1
+def _step_audio(audio: State, output: Tensor, t: Tensor) -> None:
+    audio.latents = audio.scheduler.step(output, t, audio.latents, return_dict=False)[0]
+    audio.step += 1
 
 
 def edits_at(interventions: Sequence[Intervention], step: int, frames: int) -> tuple[Edit, ...]:

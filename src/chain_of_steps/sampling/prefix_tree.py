@@ -91,8 +91,8 @@ class _Tree:
         groups = _groups(state.step, members, self.schedule.steps, self.condition.shape[2])
         going_on = {index for group in groups.values() for index in group}
         for index in sorted(members.keys() - going_on):
-            beside = None if state.beside is None else state.beside.latents
-            ends = replace(path, latents=[*path.latents, state.latents], beside=beside)
+            audio = None if state.audio is None else state.audio.latents
+            ends = replace(path, latents=[*path.latents, state.latents], audio=audio)
             ends.cells, ends.energy = state.cells, state.energy
             yield index, ends
         for number, (edits, group) in enumerate(groups.items()):

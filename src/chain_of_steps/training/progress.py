@@ -61,10 +61,6 @@ class Progress:
         optimizer's moments again."""
         return min(1.0, (self.step - self.began + 1) / WARM_UP)
 
-    def save_average(self, file: Path) -> None:
-        """Writes the averaged weights as fp16."""
-        save_tensors(file, {name: value.half() for name, value in self.average.items()})
-
     @torch.no_grad()
     def average_into(self, module: nn.Module) -> None:
         """Replaces the weights by their average."""

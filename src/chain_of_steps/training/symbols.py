@@ -18,9 +18,10 @@ from diffusers import WanTransformer3DModel
 from diffusers.models.attention_dispatch import attention_backend
 from torch import Tensor
 
-from ..common.files import atomic
+from ..common.files import atomic, atomic_folder
 from ..models import cpu
-from ..models.symbols import GIVEN, LATENT, Boards, boards
+from ..models.schedule import preset
+from ..models.symbols import GIVEN, LATENT, TEXT, Boards, SymbolPipeline, boards
 from ..puzzles import suite
 from .optimizer import Optimizer
 from .progress import Progress, compile_blocks
@@ -28,7 +29,7 @@ from .progress import Progress, compile_blocks
 WIDTH, HEAD = 96, 32
 BATCH = 256
 STEPS = 8_000  # 2 million samples
-KEPT = (STEPS // 4, STEPS // 2, STEPS)
+EARLIER = (STEPS // 4, STEPS // 2)  # steps whose weights are kept beside the last
 SAVE_EVERY = 500
 RATES = (1e-2, 2e-3)  # of Muon and AdamW
 NOISE_SHIFT = 4.0  # as for the mini model
@@ -83,7 +84,7 @@ def build(recipe: Recipe) -> WanTransformer3DModel:
         attention_head_dim=HEAD,
         in_channels=LATENT[recipe.puzzle] + GIVEN[recipe.puzzle],
         out_channels=LATENT[recipe.puzzle],
-        text_dim=16,  # there is no prompt: one token of zeros
+        text_dim=TEXT,  # there is no prompt: one token of zeros
         freq_dim=64,
         ffn_dim=4 * recipe.width,
         num_layers=recipe.layers,
@@ -98,7 +99,7 @@ def build(recipe: Recipe) -> WanTransformer3DModel:
 
 def estimate(network: WanTransformer3DModel, noisy: Tensor, board: Tensor, sigma: Tensor) -> Tensor:
     """The clean estimate (B, C, 1, h, w) of latents at noise levels `sigma` (B,)."""
-    no_prompt = noisy.new_zeros(len(noisy), 1, 16)
+    no_prompt = noisy.new_zeros(len(noisy), 1, TEXT)
     inputs = torch.cat([noisy, board], 1)
     return network(inputs, 1000.0 * sigma, no_prompt, return_dict=False)[0].float()
 
@@ -173,14 +174,13 @@ def train(
     """Fits every network that is not finished, for `budget` seconds in all.
 
     Args:
-        folder: where weights go, `<name>@<steps>.safetensors`, and the record of a finished fit,
-            `<name>.json`.
+        folder: where networks go: `<name>`, with its record, and `<name>@<steps>` of earlier steps.
         work: where boards and checkpoints lie between calls.
         only: networks whose names contain this.
     """
     deadline = time.time() + budget
     for recipe in recipes():
-        if only in recipe.name and not (folder / f"{recipe.name}.json").exists():
+        if only in recipe.name and not (folder / recipe.name).exists():
             if time.time() >= deadline:
                 return
             fit(recipe, folder, work, deadline, say)
@@ -207,11 +207,22 @@ def fit(recipe: Recipe, folder: Path, work: Path, deadline: float, say: Callable
                 f"{rate:.0f} samples/s"
             )
             progress.save(checkpoint, network)
-        if progress.step in KEPT:
-            progress.save_average(folder / f"{recipe.name}@{progress.step}.safetensors")
+        if progress.step in EARLIER:
+            save(recipe, progress, folder / f"{recipe.name}@{progress.step}")
     progress.save(checkpoint, network)
     if progress.step == STEPS:
-        record = asdict(recipe) | {"steps": STEPS, "batch": BATCH, "losses": progress.losses}
-        with atomic(folder / f"{recipe.name}.json") as temporary:
-            temporary.write_text(json.dumps(record) + "\n")
+        save(recipe, progress, folder / recipe.name)
         checkpoint.unlink()
+
+
+def save(recipe: Recipe, progress: Progress, folder: Path) -> None:
+    """Writes a network with its averaged weights and its record, whole or not at all."""
+    network = build(recipe)
+    progress.average_into(network)
+    pipe = SymbolPipeline(network.half(), preset("mini").scheduler("sample"), recipe.puzzle)
+    clip = {"size": 1, "frames": 1}  # a cell is a token, and there is one frame
+    record = {"recipe": asdict(recipe) | clip, "steps": progress.step, "batch": BATCH}
+    with atomic_folder(folder) as temporary:
+        pipe.save_pretrained(temporary, safe_serialization=True)
+        text = json.dumps(record | {"losses": progress.losses})
+        (temporary / "training.json").write_text(text + "\n")
