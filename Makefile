@@ -43,7 +43,7 @@ env: $(INSTALLED) ## make .venv with the tested versions [TORCH_INDEX=url PYTHON
 
 reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGET=30m FULL=1], or run another MODEL=folder
 ifdef MODEL
-	$(IN_VENV) $(BIN)/python tools/another.py --model $(MODEL) --suite $(SUITE) --preset $(PRESET) --scale $(SCALE) \
+	$(IN_VENV) $(BIN)/python tools/reproduce_model.py --model $(MODEL) --suite $(SUITE) --preset $(PRESET) --scale $(SCALE) \
 	  --size $(SIZE) --frames $(FRAMES) --device $(DEVICE) --dtype $(DTYPE) --load "$(LOAD)" --hours $(HOURS) $(RAY)
 else
 	$(IN_VENV) $(BIN)/python tools/reproduce.py $(if $(BUDGET),--budget $(BUDGET)) $(if $(filter-out 0,$(FULL)),--full) $(RAY)
@@ -56,7 +56,7 @@ test: lint ## check the style, then run the tests
 fuzz: $(INSTALLED) ## 10,000 random cases of every reader, intervention and task; on record in benchmarks/fuzz.json
 	FUZZ=10000 FUZZ_RECORD=benchmarks/fuzz.json $(IN_VENV) $(BIN)/python -m pytest -q tests/test_fuzz.py
 
-audit: $(INSTALLED) ## known weaknesses of the tested versions, where the registry can be asked
+audit: $(INSTALLED) ## known weaknesses of the tested versions, where the registry can be reached
 	$(BIN)/python tools/audit.py
 
 lint: $(INSTALLED) ## check the style

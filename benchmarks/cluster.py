@@ -1,9 +1,11 @@
-"""How much faster a sweep gets on a Ray cluster: the same runs with 1, 2, ... workers; writes benchmarks/cluster.json.
+"""How much faster a sweep gets on a Ray cluster: the same runs with 1, 2, ... workers; writes
+benchmarks/cluster.json.
 
     python benchmarks/cluster.py [--workers 1 2] [--samples 24] [--model data/mini]
 
-Every worker has one thread. Starting the workers (each loads the model once) is timed apart: it does not grow with the
-number of runs. The rows of every number of workers are compared, bit by bit, with those of a plain sweep.
+Every worker has one thread. Starting the workers (each loads the model once) is timed apart: it
+does not grow with the number of runs. The rows of every number of workers are compared, bit by
+bit, with those of a plain sweep.
 """
 
 import argparse
@@ -14,10 +16,10 @@ from pathlib import Path
 
 import torch
 
-from chain_of_steps.experiments import ray_cluster as cluster
+from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
-from chain_of_steps.figures.perturbation_curves.runs import Perturbation, Run
+from chain_of_steps.figures.perturbation_curves.runs import NoiseRun, Perturbation
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.interventions import NoiseAtStep
@@ -25,18 +27,18 @@ from chain_of_steps.sampling.interventions import NoiseAtStep
 ROOT = Path(__file__).parent.parent
 
 
-def runs(samples: int, first: int = 0) -> list[Run]:
+def runs(samples: int, first: int = 0) -> list[NoiseRun]:
     """Per sample a clean run and noise at every fourth step."""
     noises = [(), *((NoiseAtStep(step),) for step in range(0, 20, 4))]
     return [
-        Run("maze", i, 7, i, "step" if noise else "clean", noise)
+        NoiseRun("maze", i, 7, i, "step" if noise else "clean", noise)
         for i in range(first, first + samples)
         for noise in noises
     ]
 
 
 def timed(
-    experiment: Perturbation, wanted: list[Run], executor: object
+    experiment: Perturbation, wanted: list[NoiseRun], executor: object
 ) -> tuple[float, list[dict]]:
     """Seconds of a sweep into an empty store, and its rows."""
     with tempfile.TemporaryDirectory() as folder:
@@ -46,13 +48,16 @@ def timed(
 
 
 def measure(experiment: Perturbation, samples: int, workers: int) -> tuple[dict, list[dict]]:
-    """Seconds with so many workers; those of starting them are told by a sweep of one sample per worker before."""
+    """Seconds with so many workers, less those of a sweep of one sample per worker before, which
+    starts them."""
     import ray
 
     ray.init(num_cpus=workers, log_to_driver=False, include_dashboard=False)
     try:
-        few, _ = timed(experiment, runs(workers, first=1000), cluster.Ray())
-        all_, rows = timed(experiment, runs(workers + samples, first=1000 - samples), cluster.Ray())
+        few, _ = timed(experiment, runs(workers, first=1000), ray_cluster.Ray())
+        all_, rows = timed(
+            experiment, runs(workers + samples, first=1000 - samples), ray_cluster.Ray()
+        )
     finally:
         ray.shutdown()
     return {

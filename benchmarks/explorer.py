@@ -1,12 +1,14 @@
-"""How fast is the explorer? `python benchmarks/explorer.py [--model data/mini] [--json FILE]`; about half a minute.
+"""How fast is the explorer? `python benchmarks/explorer.py [--model data/mini] [--json FILE]`;
+about half a minute.
 
-A *rerun*: one more cell of noise, and *run* is pressed, in the kernel. It counts until all 20 steps can be looked at,
-and again until all of them are decoded and all views prepared, which happens in the background.
+A *rerun*: one more cell of noise, and *run* is pressed, in the kernel. It counts until all 20
+steps can be looked at, and again until all of them are decoded and all views prepared, which
+happens in the background.
 
-A *scrub*: a slider of a computed run is moved by one key in JupyterLab, in Chromium, ten times a second. It counts
-from the key to the first frame that the browser draws after the new picture has been loaded. (Much faster keys wait
-for one another in the connection.) The part of it that the kernel needs is measured apart, where sliders of both runs
-jump to places drawn by a seed.
+A *scrub*: a slider of a computed run is moved by one key in JupyterLab, in Chromium, ten times a
+second. It counts from the key to the first frame that the browser draws after the new picture has
+been loaded. (Much faster keys wait for one another in the connection.) The part of it that the
+kernel needs is measured apart, where sliders of both runs jump to places drawn by a seed.
 """
 
 import argparse
@@ -22,7 +24,7 @@ import numpy as np
 import torch
 from playwright.sync_api import Page, sync_playwright
 
-from chain_of_steps.explorer.run import VIEWS, Run
+from chain_of_steps.explorer.run import VIEWS, LiveRun
 from chain_of_steps.explorer.widgets import Explorer
 from chain_of_steps.models import cpu, schedule
 from chain_of_steps.models.video_model import VideoModel
@@ -38,7 +40,8 @@ WATCH = """image => {
     let began = 0;
     window.taken = [];
     addEventListener("keydown", () => { began = performance.now(); }, true);
-    image.addEventListener("load", () => requestAnimationFrame(() => taken.push(performance.now() - began)));
+    const drawn = () => taken.push(performance.now() - began);
+    image.addEventListener("load", () => requestAnimationFrame(drawn));
 }"""
 
 
@@ -64,9 +67,9 @@ def reruns(explorer: Explorer) -> tuple[list[float], list[float]]:
     return looked, decoded
 
 
-def computed(run: Run) -> None:
+def computed(run: LiveRun) -> None:
     """Waits until every step can be looked at."""
-    while run.running and run.done < run.setting.steps:
+    while run.running and run.done < run.config.steps:
         time.sleep(0.001)
 
 

@@ -8,13 +8,13 @@ which the states are captured, counts on both sides.
 
 import importlib.util
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.models.video_model import Condition, VideoModel
-from chain_of_steps.sampling.sites import capture, start_at
+from chain_of_steps.models.video_model import Condition, Start, VideoModel
 
 
 class LayerBench:
@@ -49,8 +49,7 @@ class LayerBench:
         self._captured(self.x)
         outputs = []
         for layer, state in enumerate(self.donor):
-            with start_at(self.model, layer, {True: state}):
-                outputs.append(self._predict(self.x))
+            outputs.append(self._predict(self.x, start=Start(layer, {True: state})))
         return outputs
 
     def hooks(self) -> list[Tensor]:
@@ -81,13 +80,18 @@ class LayerBench:
             outputs.append(output[0])
         return outputs
 
-    def _predict(self, x: Tensor) -> Tensor:
+    def _predict(self, x: Tensor, **hooks: Any) -> Tensor:
         with torch.no_grad():
-            return self.model.predict(x, self.t, self.condition, self.schedule)
+            return self.model.predict(x, self.t, self.condition, self.schedule, **hooks)
 
     def _captured(self, x: Tensor) -> list[Tensor]:
-        with capture(self.model, lambda site: site.layer >= 0) as states:
-            self._predict(x)
+        states: dict[int, Tensor] = {}
+
+        def keep(expert: int, guided: bool, layer: int, hidden: Tensor) -> None:
+            if layer >= 0:
+                states[layer] = hidden[0].clone()
+
+        self._predict(x, visit=keep)
         return list(states.values())
 
 

@@ -1,10 +1,13 @@
-"""How fast is a sweep? `python benchmarks/sweep.py [--model data/mini] [--json FILE] [--figure FILE]`; about a minute.
+"""How fast is a sweep? Takes about a minute.
 
-The job: all frames noised at each of 50 steps, one run per step. Ours shares what the runs share; the rival calls the
-stock pipeline once per run and edits the latents in its step callback. Both end with latents, nothing is decoded. The
-two take turns in one process: our sweep lies between ten calls of the pipeline, each of which costs the same whatever
-its step, so that fifty cost five times as much. Clips of 5 frames keep it short. nnsight edits what modules
-put out; the latents between two steps belong to no module, so it has no part in this job, only in that of layers.py.
+    python benchmarks/sweep.py [--model data/mini] [--json FILE] [--figure FILE]
+
+The job: all frames noised at each of 50 steps, one run per step. Ours shares what the runs share;
+the rival calls the stock pipeline once per run and edits the latents in its step callback. Both
+end with latents, nothing is decoded. The two take turns in one process: our sweep lies between ten
+calls of the pipeline, each of which costs the same whatever its step, so that fifty cost five
+times as much. Clips of 5 frames keep it short. nnsight edits what modules put out; the latents
+between two steps belong to no module, so it has no part in this job, only in that of layers.py.
 """
 
 import argparse
@@ -63,7 +66,7 @@ class Bench:
 
         def callback(pipe, s: int, t: torch.Tensor, kept: dict) -> dict:
             if s + 1 == step:
-                kept["latents"] = edit.apply(step, kept["latents"], None, 0.0)
+                kept["latents"] = edit.latents(step, kept["latents"], None, 0.0)
             return kept
 
         pipe, size = self.model.pipe, suites.SIZE
@@ -99,7 +102,7 @@ class Bench:
 
 
 def _restart(scheduler, grid: torch.Tensor) -> None:
-    """A stock pipeline asks for its own grid; ours is set already, and only has to begin anew."""
+    """A stock pipeline sets its own grid; ours is set already and only has to be reset."""
     scheduler.sigmas = grid
     scheduler._step_index = None
 
@@ -156,7 +159,8 @@ def measure(folder: str) -> dict:
 
 
 def cost_figure(file: str) -> None:
-    """How the number of evaluations grows with steps, with interventions and with samples: naive and shared."""
+    """How the number of evaluations grows with steps, with interventions and with samples: naive
+    and shared."""
     import matplotlib.pyplot as plt
 
     steps, noised, samples = range(10, 101, 5), range(1, STEPS + 1), range(1, 401, 10)

@@ -1,4 +1,4 @@
-"""Checks of the walkthrough's exercises: each tells right from wrong, and what the wrong answer does instead."""
+"""Checks of the walkthrough's exercises: each accepts right answers and explains wrong ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +34,8 @@ def check_noisy(noisy: Callable[[Tensor, Tensor, float], Tensor]) -> Verdict:
     if torch.allclose(mixed, 0.25 * clean + 0.75 * noise, atol=1e-5):
         return Verdict(
             False,
-            "Yours runs backwards: at s = 0 it gives the noise. Which of the two fades out as s grows?",
+            "Yours runs backwards: at s = 0 it gives the noise. Which of the two fades out as s "
+            "grows?",
         )
     if torch.allclose(mixed, clean + 0.25 * noise, atol=1e-5):
         return Verdict(
@@ -63,7 +64,8 @@ def check_clean_estimate(clean_estimate: Callable[[Tensor, float, Tensor], Tenso
     if torch.allclose(found, x - velocity, atol=1e-5):
         return Verdict(
             False,
-            "You go too far: from noise level sigma, the clean clip is sigma velocities away, not one.",
+            "You go too far: from noise level sigma, the clean clip is sigma velocities away, "
+            "not one.",
         )
     return Verdict(False, "The velocity is x_1 - x_0. How many of it lie between x_s and x_0?")
 
@@ -80,7 +82,8 @@ def check_step(step: Callable[[Tensor, Tensor, float, float], Tensor]) -> Verdic
     if torch.allclose(found, clean, atol=1e-5):
         return Verdict(
             False,
-            "You jump to the clean estimate itself; a step only goes as far as the next noise level.",
+            "You jump to the clean estimate itself; a step only goes as far as the next noise "
+            "level.",
         )
     if torch.allclose(found, x + 0.3 * (x - clean), atol=1e-5) or torch.allclose(
         found, x + (x - clean) / 2, atol=1e-5
@@ -89,7 +92,8 @@ def check_step(step: Callable[[Tensor, Tensor, float, float], Tensor]) -> Verdic
     if torch.allclose(found, x + 0.3 * (clean - x), atol=1e-5):
         return Verdict(
             False,
-            "Almost: sigma - sigma_next is a share of what? From sigma, the clean estimate is sigma away.",
+            "Almost: sigma - sigma_next is a share of what? From sigma, the clean estimate is "
+            "sigma away.",
         )
     return Verdict(
         False,
@@ -105,8 +109,9 @@ def check_first_step(share: float) -> Verdict:
     if abs(value - 0.0041) < 3e-4:
         return Verdict(
             True,
-            "Hardly anywhere: the latents stay almost pure noise. Steps are no unit: at step 2 the paper's 50 steps "
-            "stand at sigma 0.99, the 20 of this notebook at 0.96. So say sigma, too.",
+            "Hardly anywhere: the latents stay almost pure noise. Steps are no unit: at step 2 "
+            "the paper's 50 steps stand at sigma 0.99, the 20 of this notebook at 0.96. So say "
+            "sigma, too.",
         )
     if abs(value - 0.02) < 2e-3:
         return Verdict(
@@ -122,7 +127,8 @@ def check_first_step(share: float) -> Verdict:
 
 
 def check_dose(cells: tuple[int, int]) -> Verdict:
-    """Exercise 5: changed (step, frame) cells of noise at one step and of noise at one frame; 20 steps, 9 frames."""
+    """Exercise 5: changed (step, frame) cells of noise at one step and of noise at one frame; 20
+    steps, 9 frames."""
     if not isinstance(cells, (tuple, list)) or len(cells) != 2:
         return Verdict(
             False, "Give two numbers: cells of noise at one step, and of noise at one frame."
@@ -130,7 +136,8 @@ def check_dose(cells: tuple[int, int]) -> Verdict:
     if tuple(cells) == (9, 20):
         return Verdict(
             True,
-            "So the frame gets more than twice the step's dose. Notebook 2 gives both the same, on many samples.",
+            "So the frame gets more than twice the step's dose. Notebook 2 gives both the same, "
+            "on many samples.",
         )
     if tuple(cells) == (20, 9):
         return Verdict(
@@ -147,11 +154,14 @@ def check_swap(letter: str) -> Verdict:
     if answer == "c":
         return Verdict(
             True,
-            "All that the later layers see is the state, the text and the time. So no layer is special.",
+            "All that the later layers see is the state, the text and the time. So no layer is "
+            "special.",
         )
     why = {
-        "a": "Later layers may matter in a trained network, but a full swap leaves them nothing of the receiver.",
-        "b": "Which input reaches the layers after k, other than the state that you have just replaced?",
+        "a": "Later layers may matter in a trained network, but a full swap leaves them nothing of "
+        "the receiver.",
+        "b": "Which input reaches the layers after k, other than the state that you have just "
+        "replaced?",
     }
     return Verdict(False, why.get(answer, 'Answer "a", "b" or "c".'))
 
@@ -179,7 +189,8 @@ def check_variance(variance: Callable[[int], float]) -> Verdict:
 
 
 def check_null(weights: Callable[[Tensor, float, Tensor], Tensor]) -> Verdict:
-    """Exercise 8: posterior weights of candidates (K, ...) given `x` (1, ...) at `sigma`, under equal priors."""
+    """Exercise 8: posterior weights of candidates (K, ...) given `x` (1, ...) at `sigma`, under
+    equal priors."""
     (clean,), sigma = _made_up(1), 0.7
     candidates = torch.cat([clean, clean + 0.3, clean - 0.6])
     x = (1 - sigma) * candidates[:1] + sigma * _made_up(2)[1]
@@ -191,7 +202,8 @@ def check_null(weights: Callable[[Tensor, float, Tensor], Tensor]) -> Verdict:
     if found.shape == wanted.shape and torch.allclose(found, wanted, atol=1e-4):
         return Verdict(
             True,
-            "No search, no insight, and yet its mean looks like several paths at once. That is the null.",
+            "No search, no insight, and yet its mean looks like several paths at once. That is "
+            "the null.",
         )
     if found.shape == wanted.shape and torch.allclose(found.sum(), torch.tensor(1.0), atol=1e-4):
         bare = (x - candidates).pow(2).flatten(1).sum(1)
@@ -206,13 +218,15 @@ def check_null(weights: Callable[[Tensor, float, Tensor], Tensor]) -> Verdict:
         ):
             return Verdict(
                 False,
-                "You average over the numbers of a clip. Their noises are independent: squares add up.",
+                "You average over the numbers of a clip. Their noises are independent: squares "
+                "add up.",
             )
         if torch.allclose(found, torch.softmax(-distance.sqrt() / (2 * sigma**2), 0), atol=1e-4):
             return Verdict(False, "You take the distance; a Gaussian falls with its square.")
         return Verdict(
             False,
-            "They sum to 1, but the noise is Gaussian of variance sigma squared: -distance / (2 sigma^2).",
+            "They sum to 1, but the noise is Gaussian of variance sigma squared: -distance / (2 "
+            "sigma^2).",
         )
     if found.shape == wanted.shape and torch.allclose(found / found.sum(), wanted, atol=1e-4):
         return Verdict(

@@ -18,12 +18,12 @@ from safetensors.torch import load_file, save_file
 from chain_of_steps.bench import vbvr
 from chain_of_steps.bench.generate import given_frame
 from chain_of_steps.cli import main
-from chain_of_steps.common import errors as faults
+from chain_of_steps.common import errors
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.perturbation_curves.runs import Perturbation
-from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.sampling.denoise import generate
+from chain_of_steps.models.video_model import Start, VideoModel
+from chain_of_steps.sampling.denoise import advance, begin, generate
 from chain_of_steps.sampling.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep
 from chain_of_steps.sampling.prefix_tree import Branch, grow
 from chain_of_steps.training.progress import Progress
@@ -31,8 +31,8 @@ from chain_of_steps.training.progress import Progress
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-import run as tool  # noqa: E402
 import strip  # noqa: E402
+from run import execute  # noqa: E402
 
 # Weights
 
@@ -114,8 +114,6 @@ def checkpoint_damaged(tmp_path, monkeypatch, capfd, times):
 def foreign_rows(tmp_path, monkeypatch, capfd, times):
     from dataclasses import replace
 
-    from chain_of_steps.experiments import sweep as sweeping
-
     ours = Perturbation(tiny_model(), SHORT)
     runs = ours.plan(**PLAN)
     store = Store(tmp_path, "x")
@@ -123,7 +121,7 @@ def foreign_rows(tmp_path, monkeypatch, capfd, times):
     larger = VideoModel(tiny.mini_like(), size=96)
     others = [Perturbation(VideoModel(tiny.mini_like(seed=1)), SHORT), Perturbation(larger, SHORT)]
     others.append(Perturbation(tiny_model(), replace(SHORT, shift=3.1)))
-    monkeypatch.setattr(sweeping, "EXPERIMENT_VERSION", -1)
+    monkeypatch.setattr("chain_of_steps.experiments.sweep.EXPERIMENT_VERSION", -1)
     others.append(Perturbation(tiny_model(), SHORT))
     assert len(others) == times
     for other in others:
@@ -148,12 +146,12 @@ def parameters(tmp_path, monkeypatch, capfd, times):
         ({"tasks": None}, "parameter 'tasks"),
     ]
     for changes, said in wrong:
-        assert faults.told(lambda changes=changes: plan(**PLAN | changes), "x") == 2
+        assert errors.run_command(lambda changes=changes: plan(**PLAN | changes), "x") == 2
         one_sentence(capfd, said)
-    monkeypatch.setattr(tool, "ROOT", ROOT)
+    monkeypatch.setattr("run.ROOT", ROOT)
     with pytest.raises(ValueError, match="notebook 2_perturbation_curves has no parameter 'taks'"):
         strip.main(ROOT / "notebooks", ROOT / "build" / "notebooks")
-        tool.execute("2_perturbation_curves", "smoke", str(tmp_path), taks=["maze"])
+        execute("2_perturbation_curves", "smoke", str(tmp_path), taks=["maze"])
     assert len(wrong) + 1 == times
 
 
@@ -212,14 +210,10 @@ def unknown_cells(tmp_path, monkeypatch, capfd, times):
             generate(model, condition, SHORT, 0, interventions=(noise,))
         with pytest.raises(ValueError, match=said):
             next(grow(model, condition, SHORT, 0, [Branch(), Branch((noise,))]))
-    from chain_of_steps.sampling.sites import start_at
-
     for layer in (-2, 2):
-        with (
-            pytest.raises(ValueError, match=f"there is no layer {layer}; expected -1 to 1"),
-            start_at(model, layer, {}),
-        ):
-            pass
+        state = begin(model, condition, SHORT, 0)
+        with pytest.raises(ValueError, match=f"there is no layer {layer}; expected -1 to 1"):
+            advance(model, condition, SHORT, state, start=Start(layer, {}))
     assert len(wrong) + 2 == times
 
 
@@ -228,11 +222,7 @@ def odd_export(tmp_path, monkeypatch, capfd, times):
     export = ["export-suite", "--samples-per-task", "1", "--out", str(tmp_path / "suite")]
     wrong = [*(("--frames", str(n)) for n in (0, 1, 4, 6)), ("--size", "8"), ("--size", "50")]
     for option in wrong:
-        try:
-            code = main([*export, *option])
-        except SystemExit as stop:  # argparse's own refusal
-            code = stop.code
-        assert code == 2 and not (tmp_path / "suite").exists()
+        assert main([*export, *option]) == 2 and not (tmp_path / "suite").exists()
         assert "Traceback" not in capfd.readouterr().err
     assert len(wrong) == times
 
@@ -274,7 +264,9 @@ def nan(tmp_path, monkeypatch, capfd, times):
         model.pipe.transformer.proj_out.bias[0] = value
         experiment, store = Perturbation(model, SHORT), Store(tmp_path, "x")
         assert (
-            faults.told(lambda e=experiment, s=store: sweep(e, s, e.plan(**PLAN)) and None, "x")
+            errors.run_command(
+                lambda e=experiment, s=store: sweep(e, s, e.plan(**PLAN)) and None, "x"
+            )
             == 2
         )
         one_sentence(capfd, "the clean estimate at step 0 is not finite")
@@ -298,7 +290,7 @@ def no_gpu(saved, capfd, times):
 
 @check
 def gpu_full(saved, capfd, times, monkeypatch):
-    def out_of_memory(*_):
+    def out_of_memory(*_, **__):
         raise torch.OutOfMemoryError(
             "CUDA out of memory. Tried to allocate 20 GiB.\nSee documentation"
         )
@@ -307,7 +299,7 @@ def gpu_full(saved, capfd, times, monkeypatch):
     assert (
         main(["bench", "--model", str(saved), "--samples-per-task", "1", "--task", "bounce"]) == 2
     )
-    one_sentence(capfd, "the GPU's memory is full; clips already go one at a time")
+    one_sentence(capfd, "the GPU's memory is full; clips are already processed one at a time")
 
 
 @check
@@ -320,10 +312,10 @@ def stopped(tmp_path, monkeypatch, capfd, times):
         signal.SIGINT, signal.default_int_handler
     )  # a test in a process of its own ignores it
     try:
-        assert faults.told(work, "x") == 130
+        assert errors.run_command(work, "x") == 130
     finally:
         signal.signal(signal.SIGINT, before)
-    one_sentence(capfd, "stopped; what was finished is kept")
+    one_sentence(capfd, "interrupted; finished work is kept")
 
 
 @check
@@ -334,5 +326,5 @@ def debug(tmp_path, monkeypatch, capfd, times):
     ):
         with pytest.raises(FileNotFoundError):
             main(command)
-    assert faults.told(lambda: {}["x"], "x") == 70
-    one_sentence(capfd, "this is our fault, not yours: --debug shows where")
+    assert errors.run_command(lambda: {}["x"], "x") == 70
+    one_sentence(capfd, "this is a bug in Chain of Steps: run it again with --debug")

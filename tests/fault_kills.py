@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from chain_of_steps.bench import tasklist, vbvr
 from chain_of_steps.bench.generate import cases_of, generate_videos
-from chain_of_steps.common import errors as faults
+from chain_of_steps.common import errors
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.perturbation_curves.runs import Perturbation
@@ -42,7 +42,8 @@ def killed(work: Callable, times: int, longest: float, watched: Path | None = No
     """Starts `work` again and again and kills it at random moments, then lets it end.
 
     Args:
-        longest: seconds that it has at most; counted from the first new file in `watched`, if a folder is given.
+        longest: seconds that it has at most; counted from the first new file in `watched`, if a
+            folder is given.
     """
     rng = random.Random(0)
     for _ in range(times):
@@ -142,7 +143,8 @@ def reproduce_killed(tmp_path, monkeypatch, capfd, times):
 
 
 def limited(work: Callable, size: int) -> str:
-    """Runs `work` in a process that may not write files of more than `size` bytes; its sentence, if it fails."""
+    """Runs `work` in a process that may not write files of more than `size` bytes; its sentence,
+    if it fails."""
     receive, send = FORK.Pipe(duplex=False)
 
     def inside() -> None:
@@ -151,7 +153,7 @@ def limited(work: Callable, size: int) -> str:
             work()
             send.send("")
         except Exception as error:
-            send.send(faults.sentence(error))
+            send.send(errors.sentence(error))
 
     process = FORK.Process(target=inside)
     process.start()
@@ -213,10 +215,10 @@ def read_only(tmp_path, monkeypatch, capfd, times):
         ),
     )
     for number, write in enumerate(tries):
-        assert faults.told(write, "x") == 2, number
+        assert errors.run_command(write, "x") == 2, number
         assert one_sentence(capfd)
     assert len(tries) == times
-    assert "cannot be written to" in faults.sentence(
+    assert "cannot read or write here" in errors.sentence(
         OSError(errno.EROFS, "Read-only file system", "x")
     )
 

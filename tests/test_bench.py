@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chain_of_steps.bench import scores as bench
-from chain_of_steps.bench import validation
+from chain_of_steps.bench import scores, validation
 from chain_of_steps.bench.knobs import read_knobs, word
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.puzzles import suite
@@ -59,15 +58,15 @@ class MadeUp:
     size, frames, fingerprint = 48, 9, "made up"
 
     def __init__(self, monkeypatch, early, late):
-        self.asked: list = []
+        self.evaluated: list = []
         self.early, self.late = early, late
-        monkeypatch.setattr(bench, "generate", self.generate)
+        monkeypatch.setattr(scores, "generate", self.generate)
 
     def prepare_sample(self, sample):
         return sample
 
     def generate(self, model, sample, schedule, seed):
-        self.asked.append((sample, seed))
+        self.evaluated.append((sample, seed))
         middle = np.zeros((9, 48, 48, 3), np.uint8)
         return SimpleNamespace(x0_hats=[self.early(sample, seed), middle, self.late(sample, seed)])
 
@@ -80,13 +79,13 @@ def judge(monkeypatch):
     """Benches a model that draws `late` in the end and `early` at step 0; returns the report."""
 
     def run(late, early=frozen, tasks=("latin", "relay"), count=2, **options):
-        return bench.bench(MadeUp(monkeypatch, early, late), SCHEDULE, tasks, count, 3, **options)
+        return scores.bench(MadeUp(monkeypatch, early, late), SCHEDULE, tasks, count, 3, **options)
 
     return run
 
 
 def shares(cell: dict) -> tuple:
-    return tuple(cell[key]["mean"] for key in bench.SHARES)
+    return tuple(cell[key]["mean"] for key in scores.SHARES)
 
 
 @pytest.mark.parametrize("task", suite.TASKS)
@@ -136,10 +135,10 @@ def test_an_answer_that_comes_late_is_not_there_at_step_0(judge):
 def test_intervals_are_wilsons():
     # 8 of 10, z = 1.96: centre (.8 + z^2 / 20) / (1 + z^2 / 10) = .7167,
     # half width z / (1 + z^2 / 10) * sqrt(.16 / 10 + z^2 / 400) = .2266
-    assert bench.share(8, 10) == {"mean": 0.8, "low": 0.4902, "high": 0.9433, "n": 10}
+    assert scores.share(8, 10) == {"mean": 0.8, "low": 0.4902, "high": 0.9433, "n": 10}
     # none of 5: from 0 to z^2 / (5 + z^2)
-    assert bench.share(0, 5) == {"mean": 0.0, "low": 0.0, "high": 0.4345, "n": 5}
-    assert bench.share(0, 0) == {"mean": None, "low": None, "high": None, "n": 0}
+    assert scores.share(0, 5) == {"mean": 0.0, "low": 0.0, "high": 0.4345, "n": 5}
+    assert scores.share(0, 0) == {"mean": None, "low": None, "high": None, "n": 0}
 
 
 def test_the_values_of_a_knob_share_out_the_samples(judge):
@@ -157,17 +156,17 @@ def test_the_values_of_a_knob_share_out_the_samples(judge):
 def test_values_of_knobs_are_words_in_the_order_of_numbers():
     words = ["unique/search", "10", "several/more", "9", "unique/2", "several/3", "unique/10"]
     ordered = ["9", "10", "several/3", "several/more", "unique/2", "unique/10", "unique/search"]
-    results = [dict.fromkeys(("score", *bench.SHARES), 1) | {"knobs": {"x": w}} for w in words]
-    assert list(bench._by_knob(results)["x"]) == ordered
+    results = [dict.fromkeys(("score", *scores.SHARES), 1) | {"knobs": {"x": w}} for w in words]
+    assert list(scores._by_knob(results)["x"]) == ordered
     assert [word(v) for v in (True, np.False_, 4, "rows")] == ["true", "false", "4", "rows"]
 
 
 def test_samples_and_noise_are_those_of_seed_split_and_knobs(monkeypatch):
     model = MadeUp(monkeypatch, frozen, right)
-    report = bench.bench(model, SCHEDULE, ["latin"], 2, 3, "validation", ORDER_4)
+    report = scores.bench(model, SCHEDULE, ["latin"], 2, 3, "validation", ORDER_4)
     expected = suite.draw("latin", 2, 3, "validation", **ORDER_4)
-    assert [sample.key for sample, _ in model.asked] == [sample.key for sample in expected]
-    assert [seed for _, seed in model.asked] == [3_000_000, 3_000_001]
+    assert [sample.key for sample, _ in model.evaluated] == [sample.key for sample in expected]
+    assert [seed for _, seed in model.evaluated] == [3_000_000, 3_000_001]
     assert report["split"] == "validation" and report["knobs"] == ORDER_4
     assert list(report["by_knob"]["latin"]["clues"]) == ["6"]
     assert json.loads(json.dumps(report)) == report
@@ -185,7 +184,7 @@ def test_means_are_by_domain_and_category(judge):
 
 def test_the_table_has_a_line_for_each_task_and_value(judge):
     report = judge(by_turns, right, ["latin", "relay"], 4)
-    lines = bench.table(report).splitlines()
+    lines = scores.table(report).splitlines()
     wide = lines[: lines.index("")]
     assert " ".join(wide[0].split()) == "task n decided drawn at step 0 score"
     assert len({len(line) for line in wide}) == 1 and len(wide[0]) <= 80

@@ -1,4 +1,5 @@
-"""A sweep on a Ray cluster of two processes: the rows of one machine, bit by bit, whoever is killed meanwhile."""
+"""A sweep on a Ray cluster of two processes: the rows of one machine, bit by bit, whoever is
+killed meanwhile."""
 
 import os
 import pickle
@@ -13,11 +14,11 @@ import tiny
 import torch
 from traced import Traced
 
-from chain_of_steps.experiments import ray_cluster as cluster
+from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures import registry
-from chain_of_steps.figures.perturbation_curves.runs import Run
+from chain_of_steps.figures.perturbation_curves.runs import NoiseRun
 from chain_of_steps.figures.step_visualization.runs import StepVisualization
 from chain_of_steps.models.schedule import Schedule, preset
 from chain_of_steps.models.video_model import VideoModel
@@ -27,11 +28,11 @@ from chain_of_steps.training.recipe import save_pipeline
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-import another  # noqa: E402
+import reproduce_model  # noqa: E402
 
 SCHEDULE = Schedule("test", "euler", steps=4, shift=3.0)
 RUNS = [
-    Run("bounce", index, 7, index, design, noises)
+    NoiseRun("bounce", index, 7, index, design, noises)
     for index in range(6)
     for design, noises in (("clean", ()), ("step", (NoiseAtStep(2),)), ("step", (NoiseAtStep(1),)))
 ]
@@ -49,7 +50,7 @@ class Bar:
 
 def start(ray, **more) -> None:
     path = os.pathsep.join(
-        [str(Path(cluster.__file__).parents[1]), str(Path(__file__).parent), *sys.path]
+        [str(Path(ray_cluster.__file__).parents[1]), str(Path(__file__).parent), *sys.path]
     )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}}, **more)
@@ -112,7 +113,7 @@ def test_workers_killed_at_five_moments_are_replaced_and_the_bytes_are_the_same(
 
 
 def drive(address: str, folder: str) -> None:
-    """What is killed: a process that connects to the cluster and drives a sweep, which will not end."""
+    """A process to be killed: it connects to the cluster and drives a sweep that does not end."""
     import ray
 
     start(ray, address=address)
@@ -129,7 +130,8 @@ def drive(address: str, folder: str) -> None:
 def test_when_the_driving_process_is_killed_the_next_goes_on_with_the_same_bytes(
     ray, experiment, tmp_path
 ):
-    call = f"import test_cluster; test_cluster.drive({ray.get_runtime_context().gcs_address!r}, {str(tmp_path)!r})"
+    address = ray.get_runtime_context().gcs_address
+    call = f"import test_cluster; test_cluster.drive({address!r}, {str(tmp_path)!r})"
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     driver = subprocess.Popen([sys.executable, "-c", call], env=os.environ | {"PYTHONPATH": path})
     file = tmp_path / "ray" / "x.jsonl"
@@ -158,7 +160,7 @@ def test_what_an_experiment_raises_arrives_and_finished_rows_are_kept(ray, exper
 
 
 def test_a_group_that_kills_every_worker_is_given_up(ray, experiment, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "LOST", 1)
+    monkeypatch.setattr(ray_cluster, "LOST", 1)
     experiment.fatal = "death"
     with pytest.raises(RuntimeError, match="lost its worker 2 times, perhaps for want of memory"):
         sweep(
@@ -172,7 +174,7 @@ def test_a_group_that_kills_every_worker_is_given_up(ray, experiment, tmp_path, 
 
 def test_a_cluster_without_a_gpu_is_said(ray, experiment, tmp_path):
     with pytest.raises(ValueError, match="the Ray cluster has no GPU; start its nodes with some"):
-        sweep(experiment, Store(tmp_path, "x"), RUNS, executor=cluster.Ray(device="cuda"))
+        sweep(experiment, Store(tmp_path, "x"), RUNS, executor=ray_cluster.Ray(device="cuda"))
 
 
 def test_another_model_is_computed_on_the_cluster_ahead_of_its_notebooks(ray, tmp_path):
@@ -186,7 +188,9 @@ def test_another_model_is_computed_on_the_cluster_ahead_of_its_notebooks(ray, tm
     }
     wanted = {"1_step_visualization": section | {"preset": "student"}}
     load = {"device": "cpu", "dtype": "float32", "size": 48, "frames": 9}
-    another.ahead(wanted, str(tmp_path / "tiny-wan"), load, tmp_path / "runs", cluster.Ray("auto"))
+    reproduce_model.ahead(
+        wanted, str(tmp_path / "tiny-wan"), load, tmp_path / "runs", ray_cluster.Ray("auto")
+    )
     model = VideoModel.load(tmp_path / "tiny-wan", **load)
     experiment = StepVisualization(model, preset("student"))
     store = Store(tmp_path / "runs", experiment.name)

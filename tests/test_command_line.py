@@ -1,19 +1,108 @@
-"""The command line, on a tiny untrained model: right outputs, and one clear sentence where something is wrong."""
+"""The command line, on a tiny untrained model: outputs, exit codes, help, and one sentence for
+whatever is wrong."""
 
 import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import tiny
 
 from chain_of_steps.bench import vbvr
 from chain_of_steps.bench.scores import table
-from chain_of_steps.cli import main
+from chain_of_steps.cli import app, main
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import suite
 from chain_of_steps.sampling.denoise import EXPERIMENT_VERSION
 from chain_of_steps.training.recipe import save_pipeline
+
+SRC = Path(__file__).parents[1] / "src"
+# what help says of every option: its default, that it is required, or neither ("")
+HELP = {
+    "train": {
+        "--budget": "[required]",
+        "--symbols": "",
+        "--only": "",
+        "--resume": "ignored with --symbols",
+        "--out": "[default: data/mini; with --symbols: data/symbols]",
+        "--work": "[default: build/train; with --symbols: build/train/symbols]",
+    },
+    "distill": {
+        "--model": "[default: data/mini]",
+        "--trajectories": "[default: 10000]",
+        "--budget": "[required]",
+        "--out": "[default: data/student]",
+        "--work": "[default: build/distill]",
+    },
+    "bench": {
+        "--model": "[default: data/mini]",
+        "--suite": "[default: mini]",
+        "--samples-per-task": "[default: 25]",
+        "--seed": "[default: 0]",
+        "--split": "[choices: in-domain, out-of-domain, all] [default: all]",
+        "--partition": "[choices: test, validation] [default: test]",
+        "--task": "",
+        "--knobs": "",
+        "--preset": "[default: mini]",
+        "--device": "[default: cpu]",
+        "--load": "",
+        "--json": "",
+    },
+    "export-suite": {
+        "--samples-per-task": "[default: 5]",
+        "--seed": "[default: 0]",
+        "--split": "[choices: in-domain, out-of-domain, all] [default: all]",
+        "--size": "[default: 480]",
+        "--frames": "[default: 13]",
+        "--out": "[required]",
+    },
+    "generate": {
+        "--model": "[default: data/mini]",
+        "--suite": "[default: mini]",
+        "--samples-per-task": "[default: 1]",
+        "--task": "",
+        "--seed": "[default: 0]",
+        "--preset": "[default: mini]",
+        "--device": "[default: cpu]",
+        "--load": "",
+        "--every-step": "",
+        "--until": "",
+        "--out": "[required]",
+    },
+    "plan": {
+        "--model": "[required]",
+        "--height": "[default: 480]",
+        "--width": "[default: 480]",
+        "--frames": "[default: 49]",
+        "--experiment": "",
+        "--scale": "[default: real]",
+        "--params": "[default: params.yaml]",
+    },
+    "evalkit": {
+        "--videos": "[required]",
+        "--suite": "[required]",
+        "--frozen": "",
+        "--limit": "[default: 300.0]",
+        "--out": "[required]",
+    },
+    "scores": {"RESULTS": "[required]", "--floor": "", "--commit": "[default: unknown]"},
+    "claims": {
+        "--claims": "[default: claims.yaml]",
+        "--figures": "[default: figures]",
+        "--out": "[default: -]",
+        "--brief": "",
+    },
+    "store": {
+        "WHAT": "[choices: ls, verify, prune] [required]",
+        "--results": "[default: results]",
+        "--model": "[default: data/mini]",
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +167,7 @@ def test_bench_refuses_a_missing_folder_at_once_and_never_loses_its_report(
     [
         (["--task", "latin", "--knobs", "colour=3"], "expected one of order, clues, rounds, log2"),
         (["--task", "latin", "--knobs", "order=four"], "is 'four'; expected a whole number"),
-        (["--task", "latin", "--knobs", "order=7"], "has no sample with order=7"),
+        (["--task", "latin", "--knobs", "order=7"], "order is 7; expected one of 4, 5, 6"),
         (["--knobs", "order=4"], "name it with --task"),
     ],
 )
@@ -144,7 +233,8 @@ def test_generation_stops_early_where_only_previews_are_asked_for(folder, tmp_pa
         (["bench", "--preset", "fast"], "unknown preset 'fast'; expected one of mini"),
         (["bench", "--suite", "big"], "unknown suite 'big'"),
         (["generate", "--suite", "nowhere", "--out", "x"], "nowhere is not a folder"),
-        (["train", "--budget", "soon"], "'soon' is no duration"),
+        (["train", "--budget", "1s", "--only", "latin"], "--only selects symbol networks"),
+        (["train", "--budget", "1s", "--symbols", "--only", "chess"], "no symbol network has"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(folder, arguments, sentence, capsys):
@@ -156,10 +246,229 @@ def test_bad_input_is_one_clear_sentence(folder, arguments, sentence, capsys):
     assert error.startswith("chain-of-steps: ") and sentence in error
 
 
+# Training: which of the two, with what
+
+
+@pytest.fixture
+def training(monkeypatch):
+    """What the two trainings are called with; neither runs."""
+    calls = []
+    for name in ("mini", "symbols"):
+        call = lambda *given, name=name: calls.append((name, *given))  # noqa: E731
+        monkeypatch.setattr(f"chain_of_steps.training.{name}.train", call)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("options", "out", "work", "only"),
+    [
+        ([], "data/symbols", "build/train/symbols", ""),
+        (["--resume", "--only", "relay-L1"], "data/symbols", "build/train/symbols", "relay-L1"),
+        (["--out", "here", "--work", "there"], "here", "there", ""),
+    ],
+)
+def test_the_symbol_networks_are_trained(training, options, out, work, only):
+    assert main(["train", "--symbols", "--budget", "90m", *options]) == 0
+    ((name, *given, _, chosen),) = training
+    assert (name, given, chosen) == ("symbols", [Path(out), Path(work), 5400.0], only)
+
+
+@pytest.mark.parametrize(
+    ("options", "out", "work", "resume"),
+    [
+        ([], "data/mini", "build/train", False),
+        (["--resume", "--out", "here", "--work", "there"], "here", "there", True),
+    ],
+)
+def test_the_mini_model_is_trained_otherwise(training, options, out, work, resume):
+    assert main(["train", "--budget", "90s", *options]) == 0
+    ((name, *given),) = training
+    assert (name, given[:4]) == ("mini", [Path(out), Path(work), 90.0, resume])
+
+
+# Arguments
+
+
+def message_of(arguments: list[str], capsys) -> str:
+    """The one sentence about wrong arguments, without colour or frame."""
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert not said.out and said.err.count("\n") == 1 and not re.search("[\x1b│╭]", said.err)
+    assert said.err.startswith("chain-of-steps: ")
+    return said.err.removeprefix("chain-of-steps: ").strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("", "name a command: train, distill, bench, export-suite, generate, plan, evalkit, "
+         "scores, claims or store; --help says what they do"),
+        ("benhc", "unknown command 'benhc'; did you mean bench?"),
+        ("benhc --help", "unknown command 'benhc'; did you mean bench?"),
+        ("--seed 3 bench", "unknown option --seed; only --debug and --help may stand before the "
+         "command"),
+        ("bench --sed 3", "unknown option --sed; did you mean --seed?"),
+        ("bench --sed=3", "unknown option --sed; did you mean --seed?"),
+        ("bench --samples 3 --debug", "unknown option --samples; did you mean "
+         "--samples-per-task?"),
+        ("bench --quick", "unknown option --quick; `chain-of-steps bench --help` lists the "
+         "options"),
+        ("bench --no-debug", "unknown option --no-debug; did you mean --debug?"),
+        ("generate --ouput x", "unknown option --ouput; did you mean --out?"),
+        ("store --result x ls", "unknown option --result; did you mean --results?"),
+        ("bench --split everywhere", "--split is 'everywhere'; expected in-domain, out-of-domain "
+         "or all"),
+        ("bench --partition train", "--partition is 'train'; expected test or validation"),
+        ("store list", "WHAT is 'list'; expected ls, verify or prune"),
+        ("store", "store needs WHAT: ls, verify or prune"),
+        ("scores --floor x", "scores needs RESULTS"),
+        ("generate --seed 3", "generate needs --out"),
+        ("generate --out", "--out needs a value"),
+        ("generate --out --seed 3", "--out needs a value"),
+        ("bench --split", "--split needs a value: in-domain, out-of-domain or all"),
+        ("bench --json --seed 3", "--json is '--seed'; expected a file, or - for standard output"),
+        ("bench data/mini", "bench does not take the argument 'data/mini'"),
+        ("bench --seed 1 --seed 2", "--seed is given more than once"),
+        ("generate --every-step=often --out x", "--every-step is 'often', but it takes no value"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments_are_named_with_what_was_expected(arguments, sentence, capsys):
+    assert message_of(arguments.split(), capsys) == sentence
+
+
+NEEDED = {
+    "train": "--budget 1s",
+    "distill": "--budget 1s",
+    "bench": "",
+    "export-suite": "--out x",
+    "generate": "--out x",
+    "plan": "--model x",
+    "evalkit": "--videos x --suite x --out x",
+}
+SEEDS = [(command, "--seed") for command in ("bench", "export-suite", "generate")]
+COUNTS = [
+    *((command, "--samples-per-task") for command in ("bench", "export-suite", "generate")),
+    *(("export-suite", name) for name in ("--size", "--frames")),
+    *(("plan", name) for name in ("--height", "--width", "--frames")),
+    ("distill", "--trajectories"),
+    ("generate", "--until"),
+]
+BUDGETS = [("train", "--budget"), ("distill", "--budget")]
+LIMITS = [("evalkit", "--limit")]
+WHOLE = ("-1", "1.5", "1e3", "many", "", "0x10", "1_000", "٣", str(2**63), "9" * 5000)
+
+
+def given(command: str, option: str, value: str) -> list[str]:
+    needed = [] if option == "--budget" else NEEDED[command].split()
+    return [command, *needed, option, value]
+
+
+@pytest.mark.parametrize(
+    ("places", "values", "expected"),
+    [
+        (SEEDS, WHOLE, "expected a whole number from 0 to 2^63 - 1"),
+        (COUNTS, ("0", *WHOLE), "expected a whole number from 1 to 2^63 - 1"),
+        (
+            BUDGETS,
+            ("soon", "0s", "0.0h", "-5m", "10", "h", "", "infs", "nanh", "1e3s", "5 m", "1d"),
+            "expected a duration above 0, such as 90s, 120m or 2h",
+        ),
+        (LIMITS, ("0", "-1", "nan", "inf", "long", ""), "expected a number above 0"),
+    ],
+)
+def test_numbers_out_of_range_give_the_same_error_in_every_command(
+    places, values, expected, capsys
+):
+    for command, option in places:
+        for value in values:
+            sentence = message_of(given(command, option, value), capsys)
+            assert sentence == f"{option} is {value!r}; {expected}"
+
+
+@pytest.mark.parametrize(
+    ("places", "values"),
+    [
+        (SEEDS, {"0": 0, "007": 7, str(2**63 - 1): 2**63 - 1}),
+        (COUNTS, {"1": 1, str(2**63 - 1): 2**63 - 1}),
+        (BUDGETS, {"90s": 90.0, "120m": 7200.0, "2h": 7200.0, "1.5h": 5400.0}),
+        (LIMITS, {"300": 300.0, "0.5": 0.5}),
+    ],
+)
+def test_numbers_within_range_have_the_same_value_in_every_command(places, values):
+    for command, option in places:
+        for text, value in values.items():
+            _, bound, _ = app.parse_args(given(command, option, text))
+            assert bound.arguments[option[2:].replace("-", "_")] == value
+
+
+# Help, speed, exit codes
+
+
 def test_help_teaches(capsys):
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    assert "a *step* is one denoising step" in capsys.readouterr().out
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "A *step* is one denoising step" in shown and "--debug" in shown
+    assert re.findall(r"│ ([a-z][a-z-]+) ", shown) == list(HELP)
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_help_lists_every_option_with_its_default(command, capsys):
+    assert main([command, "--help"]) == 0
+    listed: dict[str, str] = {}
+    for line in capsys.readouterr().out.splitlines():
+        if name := re.match(r"│ (?:\*  |   )?(--[a-z-]+|[A-Z]+)\b", line):
+            listed[name[1]] = ""
+        if line.startswith("│"):
+            listed[list(listed)[-1]] += " " + " ".join(line.strip("│").split())
+    assert set(listed) == {*HELP[command], "--debug"}
+    for option, shown in HELP[command].items():
+        assert shown in listed[option]
+        assert shown or "[" not in listed[option]
+        assert len(listed[option].split()) > 3, "it has a text"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["bench", "--seed", "x"]])
+def test_help_and_wrong_arguments_import_nothing_heavy(arguments):
+    heavy = "{'torch', 'diffusers', 'transformers', 'numpy', 'pandas', 'tqdm'}"
+    code = f"import sys; from chain_of_steps.cli import main; main({arguments}); "
+    code += f"print('imported:', *({heavy} & set(sys.modules)))"
+    path = os.pathsep.join([str(SRC), *filter(None, [os.environ.get("PYTHONPATH")])])
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert run.stdout.splitlines()[-1] == "imported:", run.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (ValueError("no such claim"), 2, "no such claim"),
+        (KeyError("claim"), 70, "KeyError"),
+        (KeyboardInterrupt(), 130, "kept"),
+    ],
+)
+def test_exit_codes_tell_users_errors_from_bugs_and_interruptions(
+    error, code, sentence, monkeypatch, capsys
+):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("chain_of_steps.experiments.claims.judge", fail)
+    assert main(["claims"]) == code
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("chain-of-steps: ") and sentence in line
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--debug", "claims"], ["claims", "--debug"], ["claims", "--brief", "--debug"]]
+)
+def test_debug_shows_the_traceback_wherever_it_stands(arguments, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["chain-of-steps", *arguments, "--claims", "nowhere"])
+    with pytest.raises(FileNotFoundError):
+        main()
 
 
 def test_the_store_is_listed_verified_and_pruned(folder, tmp_path, capsys):

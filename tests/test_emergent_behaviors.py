@@ -1,4 +1,5 @@
-"""Working memory, self-correction and onsets: runs against known pictures, readouts against made-up rows."""
+"""Working memory, self-correction and onsets: runs against known pictures, readouts against
+made-up rows."""
 
 from pathlib import Path
 
@@ -10,8 +11,12 @@ import torch
 import yaml
 
 from chain_of_steps.bench import tasklist
-from chain_of_steps.figures.emergent_behaviors import analysis as readouts
-from chain_of_steps.figures.emergent_behaviors import memory_probes, onsets, working_memory
+from chain_of_steps.figures.emergent_behaviors import (
+    analysis,
+    memory_probes,
+    onsets,
+    working_memory,
+)
 from chain_of_steps.figures.emergent_behaviors.memory import (
     begun_as,
     hidden_frames,
@@ -26,7 +31,7 @@ from chain_of_steps.measures.linear_probes import features, look, pick, shaken, 
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import generate
-from chain_of_steps.sampling.sites import capture
+from chain_of_steps.sampling.sites import Captured
 
 ROOT = Path(__file__).parent.parent
 SCHEDULE = Schedule("test", "euler", 4, shift=3.0)
@@ -160,8 +165,8 @@ def test_costs_are_those_of_made_up_answers():
 def test_tokens_are_those_of_the_frame_asked_for(model):
     sample, cells = tasklist.draw_one("occlusion", 0, 7), 36
     condition = model.prepare_sample(sample)
-    with capture(model, lambda site: site.step == 2 and site.guided) as states:
-        clean = generate(model, condition, SCHEDULE, 5)
+    states = Captured(lambda site: site.step == 2 and site.guided)
+    clean = generate(model, condition, SCHEDULE, 5, visit=states)
     whole = {site.layer: state for site, state in states.items()}
     for frame in (3, -1):
         seen, start = look(model, SCHEDULE, sample, 5, [2], frame), (frame % 9) * cells
@@ -258,7 +263,8 @@ def test_shares_are_weights_of_tokens():
 
 
 def test_start_states_are_read_off_pictures_that_show_them():
-    """The reader of the experiment, given pictures as features: perfect on visible frames, chance on hidden ones."""
+    """The reader of the experiment, given pictures as features: perfect on visible frames, chance
+    on hidden ones."""
 
     def read_off(task, at):
         chosen = with_hidden(task, 40, 7, "test", 9, 1)
@@ -285,23 +291,23 @@ def test_rows_of_probes_are_the_same_alone(model, kind):
     assert len(made) == experiment.evaluations(runs) == 40
     list(experiment.results(runs[:1], count=lambda: made.append(1)))
     assert len(made) - 40 == experiment.evaluations(runs[:1]) == 20, (
-        "the random network is asked for its floor alone"
+        "the random network is evaluated for its floor only"
     )
     assert experiment.measure(experiment.identity(runs[-1])) == results[runs[-1]]
     assert all(np.shape(r.get("read", r.get("picked")))[1] == 5 for r in results.values())
 
 
 def test_memory_is_probed_in_a_hidden_frame_with_the_noise_of_the_sample(model, monkeypatch):
-    asked = []
+    calls = []
     monkeypatch.setattr(
-        memory_probes, "look", lambda *a, **k: asked.append((a[2].key, a[3], a[5])) or look(*a, **k)
+        memory_probes, "look", lambda *a, **k: calls.append((a[2].key, a[3], a[5])) or look(*a, **k)
     )
     experiment = MemoryProbes(model, SCHEDULE)
     runs = experiment.plan(["occlusion"], 3, step_stride=4, suite_seed=7)
     (_, result), *_ = experiment.results(runs)
     chosen = with_hidden("occlusion", 3, 7, "test", 9, 1)
     expected = [(sample.key, index, hidden[len(hidden) // 2]) for index, sample, hidden in chosen]
-    assert asked == expected * 2 and result["index"] == [index for index, *_ in chosen]
+    assert calls == expected * 2 and result["index"] == [index for index, *_ in chosen]
 
 
 def test_an_answer_is_picked_only_where_there_is_one(model, monkeypatch):
@@ -356,7 +362,7 @@ def test_only_a_leader_that_held_can_be_corrected():
         "lost": [RIGHT] * 4 + [NONE] * 2,
         "never": [RIGHT] * 6,
     }
-    lines = readouts.courses([course_row(i, course) for i, course in enumerate(courses.values())])
+    lines = analysis.courses([course_row(i, course) for i, course in enumerate(courses.values())])
     assert lines["corrected"].tolist() == [1, 0, 0, 0, 0]
     assert lines["spoiled"].tolist() == [0, 0, 1, 0, 0] and lines["lost"].tolist() == [
         0,
@@ -372,14 +378,14 @@ def test_only_a_leader_that_held_can_be_corrected():
         1,
         1,
     ]
-    assert readouts.corrected_runs(
+    assert analysis.corrected_runs(
         [course_row(i, course) for i, course in enumerate(courses.values())]
     ) == [0]
 
 
 def test_two_wrong_leaders_in_turn_hold_nothing():
     turns = [WRONG, [0.0, 0.0, 0.9]] * 3 + [RIGHT]
-    assert readouts.courses([course_row(0, turns)])["wrong_held"].tolist() == [0.0]
+    assert analysis.courses([course_row(0, turns)])["wrong_held"].tolist() == [0.0]
 
 
 def test_the_null_is_paired_with_its_own_trajectory():
@@ -389,14 +395,14 @@ def test_the_null_is_paired_with_its_own_trajectory():
         course_row(1, course, null=[RIGHT] * 6),
         course_row(2, [RIGHT] * 6),
     ]
-    found = readouts.self_correction(readouts.courses(rows))
+    found = analysis.self_correction(analysis.courses(rows))
     assert (
         found["paper"]["corrected"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
         and found["bounce"]["n"] == 3
     )
     assert found["all"]["null"]["n"] == 2 and found["all"]["null"]["corrected"]["mean"] == 0.5
     assert found["all"]["null"]["excess"]["mean"] == 0.5
-    without = readouts.self_correction(readouts.courses([course_row(0, course, task="rotate")]))
+    without = analysis.self_correction(analysis.courses([course_row(0, course, task="rotate")]))
     assert without["all"]["null"]["excess"]["n"] == without["paper"]["n"] == 0
 
 
@@ -405,8 +411,8 @@ def test_a_start_state_is_readable_where_it_leads():
         course_row(0, [NONE, RIGHT, RIGHT], task="occlusion"),
         course_row(1, [RIGHT] * 3, task="occlusion"),
     ]
-    found = readouts.readable(
-        readouts.courses([*rows, course_row(0, [WRONG] * 3, task="out_and_back")])
+    found = analysis.readable(
+        analysis.courses([*rows, course_row(0, [WRONG] * 3, task="out_and_back")])
     )
     assert [value["mean"] for value in found["occlusion"]["at"]] == [0.5, 1.0, 1.0]
     assert (
@@ -431,14 +437,14 @@ def test_an_onset_is_the_first_step_of_being_right_for_good():
     commits = pd.DataFrame(
         {"task": ["maze"] * 4, "index": [2, 1, 0, 9], "commit": [1.0, np.nan, 2.0, 0.0]}
     )
-    table = readouts.onset_table(rows, commits).sort_values("index")
+    table = analysis.onset_table(rows, commits).sort_values("index")
     assert table["index"].tolist() == [0, 1, 2], "paired by sample, whatever the order"
     assert table["named:layer"].tolist() == [2.0, 1.0, 3.0], (
         "perception that never comes is the last"
     )
     assert table["named:x0_hat"].tolist() == [2.0, 2.0, 0.0]
     np.testing.assert_array_equal(table["answer:x0_hat"], [np.nan, np.nan, 0.0])
-    found = readouts.onsets(table)["maze"]
+    found = analysis.onsets(table)["maze"]
     assert found["action_minus_perception"]["n"] == 2
     assert found["action_minus_perception"]["mean"] == np.mean([2 - 2, 1 - 3])
     assert found["fine_action_minus_perception"]["mean"] == -3.0
@@ -503,7 +509,7 @@ def test_the_sample_shown_follows_the_stated_rule(model, tmp_path, monkeypatch, 
 def test_the_generations_are_those_of_notebook_one():
     parameters = yaml.safe_load((ROOT / "params.yaml").read_text())
     for scale in parameters.values():
-        if isinstance(scale, dict) and "3_emergent_behaviors" in scale:
+        if isinstance(scale.get("3_emergent_behaviors"), dict):
             first = {
                 name: value
                 for name, value in scale["1_step_visualization"].items()

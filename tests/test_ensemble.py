@@ -1,4 +1,5 @@
-"""The ensemble experiment on a tiny random model: shared = alone, costs are counted, readouts against hand counts."""
+"""The ensemble experiment on a tiny random model: shared = alone, costs are counted, readouts
+against hand counts."""
 
 from dataclasses import asdict, replace
 
@@ -8,9 +9,8 @@ import tiny
 from chain_of_steps.bench import tasklist
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
-from chain_of_steps.figures.ensemble_table import analysis as readouts
-from chain_of_steps.figures.ensemble_table import plots
-from chain_of_steps.figures.ensemble_table.runs import Ensemble, Run, is_hard
+from chain_of_steps.figures.ensemble_table import analysis, plots
+from chain_of_steps.figures.ensemble_table.runs import Ensemble, EnsembleRun, is_hard
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling import strategies
@@ -27,7 +27,7 @@ def experiment():
     return Ensemble(VideoModel(pipe), SCHEDULE)
 
 
-def small_plan(experiment, tasks=("maze", "bounce"), samples=1, choosing=1) -> list[Run]:
+def small_plan(experiment, tasks=("maze", "bounce"), samples=1, choosing=1) -> list[EnsembleRun]:
     return experiment.plan(
         [*tasks],
         samples,
@@ -100,7 +100,7 @@ def test_what_is_read_off_the_finals(experiment, monkeypatch):
 
 def test_moves_are_those_of_the_merge(experiment):
     def moved(**more):
-        run = Run("maze", 0, 7, 0, Strategy("merge", steps=2, merge="x0_hat", **more))
+        run = EnsembleRun("maze", 0, 7, 0, Strategy("merge", steps=2, merge="x0_hat", **more))
         return experiment.measure(experiment.identity(run))["moved"]
 
     assert moved(company="repeated") == pytest.approx([0.0, 0.0], abs=1e-4)
@@ -131,7 +131,7 @@ def test_runs_of_a_plan_differ_and_ours_are_chosen_elsewhere(experiment):
     contest = [run for run in runs if run.partition == "test" and run.index >= 3]
     assert {run.task for run in contest} == {"maze"} and len({run.index for run in contest}) == 2
     assert all(is_hard(tasklist.draw_one("maze", run.index, 7)) for run in contest)
-    assert len(contest) == 2 * (len(readouts.RIVALS) + 1)
+    assert len(contest) == 2 * (len(analysis.RIVALS) + 1)
     on_test = [
         run for run in runs if run.partition == "test" and run.strategy.name == "branch_late"
     ]
@@ -176,12 +176,12 @@ def made_up(
                 "cost": 8.0,
                 "hard": task != "bounce",
             }
-            run = asdict(Run(task, index, 7, index + seed, named[name], partition))
+            run = asdict(EnsembleRun(task, index, 7, index + seed, named[name], partition))
             rows.append({"run": run, "result": result | {"moved": [0.1, 0.2], "contrast": 0.5}})
     return rows
 
 
-RIVALS = [name for name in readouts.RIVALS if name != "single"]
+RIVALS = [name for name in analysis.RIVALS if name != "single"]
 
 
 def numbers(experiment, task="maze_loops", **more):
@@ -189,10 +189,10 @@ def numbers(experiment, task="maze_loops", **more):
         name: [0, 0, 1, 0] for name in RIVALS
     }
     values |= {"paper_recipe": [1, 0, 1, 0], "recipe_window": [1, 0, 1, 0], BEST: [1, 0, 1, 1]}
-    lines = readouts.table(
+    lines = analysis.table(
         made_up(experiment, values | more, task), experiment.catalogue(WINDOW, EARLY), steps=4
     )
-    return readouts.summary(lines, BEST, SIZE)
+    return analysis.summary(lines, BEST, SIZE)
 
 
 def test_gains_ceilings_and_shares_by_hand(experiment):
@@ -231,7 +231,7 @@ def test_a_legality_check_passes_over_what_breaks_the_rules(experiment):
     }
     rows = made_up(experiment, values)
     rows[0]["result"] |= {"shown": ["illegal", "wrong", "valid"], "scores": [0.5, 0.25, 1]}
-    lines = readouts.table(rows, experiment.catalogue(WINDOW, EARLY), steps=4).set_index("name")
+    lines = analysis.table(rows, experiment.catalogue(WINDOW, EARLY), steps=4).set_index("name")
     assert lines["score"]["legal_k3"] == 0.25 and lines["score"]["pass_k3"] == 1.0
 
 
@@ -256,7 +256,7 @@ def test_the_recipe_is_compared_where_it_is_said_to_gain(experiment):
     }
     there = here | {"paper_recipe": [0, 0, 0, 1]}
     rows = made_up(experiment, here, "size_rule") + made_up(experiment, there, "maze_loops")
-    summary = readouts.summary(readouts.table(rows, catalogue, 4), BEST, SIZE)
+    summary = analysis.summary(analysis.table(rows, catalogue, 4), BEST, SIZE)
     assert summary["contrasts"]["recipe_where_said"]["mean"] == 0.5
     assert summary["contrasts"]["recipe"]["mean"] == 0.5
 
@@ -273,21 +273,21 @@ def test_the_winner_is_found_on_the_choosing_partition(experiment):
         n: [1] for n in (*RIVALS, "paper_recipe", "recipe_window", BEST)
     }
     rows = made_up(experiment, values, partition="choosing") + made_up(experiment, everywhere)
-    choosing = readouts.summary(readouts.table(rows, catalogue, 4), BEST, SIZE)["choosing"]
+    choosing = analysis.summary(analysis.table(rows, catalogue, 4), BEST, SIZE)["choosing"]
     assert (
         choosing["winner"] == "branch_late" and choosing["agrees"] is False and choosing["n"] == 3
     )
     assert choosing["gains"]["merge_vote"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
 
 
-def test_other_seeds_stand_beside_the_table_and_not_in_it(experiment):
+def test_other_seeds_are_reported_apart_from_the_table(experiment):
     values = {"single": [[1, 0, 0], [0, 0, 0]]} | {
         n: [1, 0] for n in (*RIVALS, "paper_recipe", "recipe_window", BEST)
     }
-    anew = {"single": [[1, 1, 1], [1, 1, 1]], "vote_k3": [0, 1]}
-    rows = made_up(experiment, values) + made_up(experiment, anew, seed=500)
-    summary = readouts.summary(
-        readouts.table(rows, experiment.catalogue(WINDOW, EARLY), 4), BEST, SIZE
+    second = {"single": [[1, 1, 1], [1, 1, 1]], "vote_k3": [0, 1]}
+    rows = made_up(experiment, values) + made_up(experiment, second, seed=500)
+    summary = analysis.summary(
+        analysis.table(rows, experiment.catalogue(WINDOW, EARLY), 4), BEST, SIZE
     )
     assert summary["n"] == 2 and summary["table"]["single"]["overall"]["mean"] == pytest.approx(
         1 / 6, abs=1e-4
@@ -299,16 +299,16 @@ def test_other_seeds_stand_beside_the_table_and_not_in_it(experiment):
         and not again["names"]["single"]["within"]
     )
     assert again["names"]["single"]["again"]["mean"] == 1.0
-    text = readouts.again_markdown(again)
+    text = analysis.again_markdown(again)
     assert "| vote_k3 | 50% (0% to 100%) | 50% (0% to 100%) | yes |" in text
-    assert "3 of 4 rows come out again" in text, "the two rows of the checker are rows too"
+    assert "3 of 4 rows are replicated" in text, "the two rows of the checker are rows too"
 
 
 def test_the_contest_is_decided_on_samples_after_the_table(experiment):
     names = (*RIVALS, "paper_recipe", "recipe_window")
     values = {"single": [[0, 0, 0]] * 4} | {n: [0] * 4 for n in names} | {BEST: [1, 1, 0, 0]}
-    lines = readouts.table(made_up(experiment, values), experiment.catalogue(WINDOW, EARLY), 4)
-    summary = readouts.summary(lines, BEST, 2)
+    lines = analysis.table(made_up(experiment, values), experiment.catalogue(WINDOW, EARLY), 4)
+    summary = analysis.summary(lines, BEST, 2)
     assert summary["n"] == 2 and summary["n_hard"] == 2 and summary["best"]["gain"] == 0.0
     assert (
         summary["hard_in_table"][BEST]["mean"] == 1.0 == summary["table"][BEST]["overall"]["mean"]
@@ -348,9 +348,9 @@ def test_accounts_are_compared_with_the_merge(experiment):
 
 
 def test_the_figure_is_drawn_from_rows(experiment, rows, tmp_path):
-    lines = readouts.table(rows, experiment.catalogue(WINDOW, EARLY), SCHEDULE.steps)
-    summary = readouts.summary(lines, BEST, 1)
-    assert summary["n"] == 2 and set(readouts.CHECKED) <= set(summary["table"])
+    lines = analysis.table(rows, experiment.catalogue(WINDOW, EARLY), SCHEDULE.steps)
+    summary = analysis.summary(lines, BEST, 1)
+    assert summary["n"] == 2 and set(analysis.CHECKED) <= set(summary["table"])
     for draw in (
         plots.scores,
         plots.categories,
@@ -360,7 +360,7 @@ def test_the_figure_is_drawn_from_rows(experiment, rows, tmp_path):
         plots.accounts,
     ):
         draw(summary).savefig(tmp_path / "x.png")
-    text = readouts.markdown(summary, [*summary["groups"]["table"], BEST]).splitlines()
+    text = analysis.markdown(summary, [*summary["groups"]["table"], BEST]).splitlines()
     assert len(text) == 2 + len(summary["groups"]["table"]) + 1
     assert len({line.count("|") for line in text}) == 1
 
@@ -371,7 +371,7 @@ def test_the_showcase_is_what_was_generated(experiment, rows, tmp_path):
     run = experiment.run_of(rows[0]["run"])
     sample = tasklist.draw_one(run.task, run.index, run.suite_seed)
     pool = Pool(experiment.model, SCHEDULE, sample, sample, run.seed)
-    merge = experiment.catalogue(WINDOW, EARLY)["table"][readouts.MERGED]
+    merge = experiment.catalogue(WINDOW, EARLY)["table"][analysis.MERGED]
     for case, latents in zip(
         cases,
         [pool.final(Member(j)) for j in range(3)] + strategies.run(merge, pool).finals,
@@ -387,6 +387,6 @@ def test_the_showcase_is_what_was_generated(experiment, rows, tmp_path):
 
 def test_another_sampler_is_refused(experiment):
     unipc = Ensemble(experiment.model, replace(SCHEDULE, sampler="unipc"))
-    run = Run("bounce", 0, 7, 0, Strategy("merge", steps=1, merge="x0_hat"))
+    run = EnsembleRun("bounce", 0, 7, 0, Strategy("merge", steps=1, merge="x0_hat"))
     with pytest.raises(ValueError, match="needs an Euler preset"):
         unipc.measure(unipc.identity(run))

@@ -1,4 +1,5 @@
-"""The explorer without its widgets: settings travel as text, changed runs are what the library computes elsewhere."""
+"""The explorer without its widgets: configurations as text, and changed runs, which must equal
+those of the library."""
 
 import base64
 import json
@@ -11,8 +12,8 @@ import tiny
 import torch
 
 from chain_of_steps.bench import tasklist
-from chain_of_steps.explorer.config import APART, BEHAVIOURS, Setting, label
-from chain_of_steps.explorer.run import VIEWS, Run, png
+from chain_of_steps.explorer.config import APART, BEHAVIOURS, Config, label
+from chain_of_steps.explorer.run import VIEWS, LiveRun, png
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles.first import maze
@@ -22,7 +23,7 @@ from chain_of_steps.sampling.rollouts import Pool, Strategy
 from chain_of_steps.sampling.strategies import run as apply_strategy
 
 GRID = Schedule("test", "euler", 4, shift=3.0)
-SMALL = Setting(steps=4)
+SMALL = Config(steps=4)
 DRAWN = (3, (((0, 0), (1, 0)), ((1, 0), (2, 0)), ((1, 0), (1, 1))), (0, 0), (2, 0))
 
 
@@ -33,48 +34,48 @@ def model():
     return VideoModel(pipe)
 
 
-def final(run: Run) -> torch.Tensor:
+def final(run: LiveRun) -> torch.Tensor:
     return run.start().wait().x0_hats[-1]
 
 
-# Settings.
+# Configurations.
 
 
 @pytest.mark.parametrize(
-    "setting",
+    "config",
     [
-        Setting(),
-        Setting("bounce", 3, seed=5, steps=8, noise=((1, 2), (3, 0)), mode="level-correct"),
-        Setting(drawn=DRAWN, swap=(2, 1)),
-        Setting(merge=3),
-        Setting(merge=2, merge_layers=(1, 4)),
+        Config(),
+        Config("bounce", 3, seed=5, steps=8, noise=((1, 2), (3, 0)), mode="level-correct"),
+        Config(drawn=DRAWN, swap=(2, 1)),
+        Config(merge=3),
+        Config(merge=2, merge_layers=(1, 4)),
     ],
 )
-def test_a_setting_survives_its_text(setting):
-    text = setting.to_text()
-    assert Setting.from_text(f" {text}\n") == setting and len(text) < 240 and text.isascii()
+def test_a_config_survives_its_text(config):
+    text = config.to_text()
+    assert Config.from_text(f" {text}\n") == config and len(text) < 240 and text.isascii()
 
 
-@pytest.mark.parametrize("text", ["", "hello", Setting(merge=3).to_text()[:-4], "AAAA"])
+@pytest.mark.parametrize("text", ["", "hello", Config(merge=3).to_text()[:-4], "AAAA"])
 def test_another_text_is_refused(text):
-    with pytest.raises(ValueError, match="is no setting of the explorer"):
-        Setting.from_text(text)
+    with pytest.raises(ValueError, match="is no configuration of the explorer"):
+        Config.from_text(text)
 
 
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="unknown task"):
-        Setting("chess")
-    with pytest.raises(ValueError, match="merged in a run of their own"):
-        Setting(merge=2, noise=((0, 0),))
+        Config("chess")
+    with pytest.raises(ValueError, match="merged seeds exclude other changes"):
+        Config(merge=2, noise=((0, 0),))
 
 
-def test_labels_are_kept_by_setting(tmp_path):
+def test_labels_are_kept_by_config(tmp_path):
     file = tmp_path / "labels.json"
     label(file, SMALL, ["memory", "multi-path"])
-    labels = label(file, Setting(), ["unknown"])
+    labels = label(file, Config(), ["unknown"])
     assert json.loads(file.read_text()) == json.loads(json.dumps(labels)) and len(labels) == 2
     assert labels[SMALL.to_text()]["behaviours"] == ["memory", "multi-path"]
-    assert Setting.from_text(SMALL.to_text()) == SMALL
+    assert Config.from_text(SMALL.to_text()) == SMALL
     with pytest.raises(ValueError, match=f"expected some of {BEHAVIOURS[0]}"):
         label(file, SMALL, ["magic"])
 
@@ -98,11 +99,15 @@ def test_a_hand_drawn_maze_is_a_sample_like_others():
         ((3, (((0, 0), (5, 0)),), (0, 0), (2, 2)), "2 to 8 rooms"),
         ((3, (), (1, 1), (1, 1)), "two different ones"),
         ((9, (), (0, 0), (1, 1)), "2 to 8 rooms"),
-        ((2, (((0, 0), (1, 0)), ((1, 0), (1, 1))), (0, 0), (1, 1)), "nothing to choose; open a wall"),
+        (
+            (2, (((0, 0), (1, 0)), ((1, 0), (1, 1))), (0, 0), (1, 1)),
+            "nothing to choose; open a wall",
+        ),
         (
             (
                 4,
-                [((x, y), (x + dx, y + dy)) for x in range(4) for y in range(4) for dx, dy in ((1, 0), (0, 1))
+                [((x, y), (x + dx, y + dy))
+                 for x in range(4) for y in range(4) for dx, dy in ((1, 0), (0, 1))
                  if x + dx < 4 and y + dy < 4],
                 (0, 0),
                 (3, 3),
@@ -132,8 +137,8 @@ def test_a_maze_that_cannot_be_judged_is_refused(drawn, complaint):
 )
 def test_a_text_with_wrong_numbers_is_refused(wrong):
     text = base64.urlsafe_b64encode(zlib.compress(json.dumps(wrong).encode())).decode()
-    with pytest.raises(ValueError, match="is no setting of the explorer"):
-        Setting.from_text(text)
+    with pytest.raises(ValueError, match="is no configuration of the explorer"):
+        Config.from_text(text)
 
 
 # Runs.
@@ -142,7 +147,7 @@ def test_a_text_with_wrong_numbers_is_refused(wrong):
 def test_a_clean_run_is_a_generation(model):
     sample = tasklist.draw_one("maze", 0, 7)
     expected = generate(model, model.prepare_sample(sample), GRID, 0)
-    run = Run(model, GRID, SMALL).start().wait()
+    run = LiveRun(model, GRID, SMALL).start().wait()
     assert run.done == 4 and not run.running
     assert all(map(torch.equal, run.x0_hats, expected.x0_hats))
     assert np.array_equal(run.picture(2, 3), model.decode(expected.x0_hats[2])[3])
@@ -156,14 +161,14 @@ def test_noise_goes_where_it_was_clicked(model):
     expected = generate(model, model.prepare_sample(sample), GRID, 0, interventions=edits).x0_hats[
         -1
     ]
-    assert torch.equal(final(Run(model, GRID, Setting(steps=4, noise=cells))), expected)
+    assert torch.equal(final(LiveRun(model, GRID, Config(steps=4, noise=cells))), expected)
 
 
 def test_a_whole_swap_gives_the_other_seeds_estimate_at_every_layer(model):
     sample = tasklist.draw_one("maze", 0, 7)
     other = generate(model, model.prepare_sample(sample), GRID, APART)
     for layer in (0, 1):
-        run = Run(model, GRID, Setting(steps=4, swap=(1, layer))).start().wait()
+        run = LiveRun(model, GRID, Config(steps=4, swap=(1, layer))).start().wait()
         assert torch.equal(run.x0_hats[1], other.x0_hats[1]), "paper trap 2"
         assert not torch.equal(run.x0_hats[0], other.x0_hats[0])
 
@@ -172,20 +177,20 @@ def test_merged_seeds_are_the_ensembles(model):
     sample = tasklist.draw_one("maze", 0, 7)
     pool = Pool(model, GRID, sample, sample, seed=0)
     expected = apply_strategy(Strategy("merge", 3, 2, "x0_hat"), pool).finals[0]
-    assert torch.equal(final(Run(model, GRID, Setting(steps=4, merge=3))), expected)
+    assert torch.equal(final(LiveRun(model, GRID, Config(steps=4, merge=3))), expected)
 
 
 def test_merged_layers_are_the_papers_recipe(model):
     sample = tasklist.draw_one("maze", 0, 7)
     pool = Pool(model, GRID, sample, sample, seed=0)
     expected = apply_strategy(Strategy("merge", 3, 2, "lock_step", layers=(0, 1)), pool).finals[0]
-    run = Run(model, GRID, Setting(steps=4, merge=3, merge_layers=(0, 1)))
+    run = LiveRun(model, GRID, Config(steps=4, merge=3, merge_layers=(0, 1)))
     assert torch.equal(final(run), expected)
     assert run.picture(3, 8, VIEWS[1], 0).shape == (48, 48, 3)
 
 
 def test_every_view_has_its_picture(model):
-    run = Run(model, GRID, SMALL).start().wait()
+    run = LiveRun(model, GRID, SMALL).start().wait()
     for view in VIEWS:
         for layer in (-1, 1):
             picture = run.picture(3, 8, view, layer)
@@ -197,7 +202,7 @@ def test_every_view_has_its_picture(model):
 
 
 def test_a_run_can_be_stopped_and_looked_at(model):
-    long = Run(model, Schedule("long", "euler", 50, shift=3.0), Setting(steps=50)).start()
+    long = LiveRun(model, Schedule("long", "euler", 50, shift=3.0), Config(steps=50)).start()
     while not long.done:
         time.sleep(0.005)
     long.stop()
@@ -207,12 +212,12 @@ def test_a_run_can_be_stopped_and_looked_at(model):
 
 def test_every_step_is_reported(model):
     seen = []
-    run = Run(model, GRID, SMALL, report=lambda: seen.append(1))
+    run = LiveRun(model, GRID, SMALL, report=lambda: seen.append(1))
     run.start().wait()
     assert len(seen) == 5, "four steps and the end"
 
 
 def test_an_error_is_told_to_whoever_waits(model, monkeypatch):
-    monkeypatch.setattr(model, "predict", lambda *_: 1 / 0)
+    monkeypatch.setattr(model, "predict", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        Run(model, GRID, SMALL).start().wait()
+        LiveRun(model, GRID, SMALL).start().wait()

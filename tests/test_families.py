@@ -15,11 +15,11 @@ from chain_of_steps.bench.generate import generate_videos
 from chain_of_steps.common.video import frame_count, write_video
 from chain_of_steps.models import families
 from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.sampling.denoise import State, Trajectory, begin, denoise, generate
+from chain_of_steps.models.video_model import Start, VideoModel
+from chain_of_steps.sampling.denoise import State, Trajectory, advance, begin, denoise, generate
 from chain_of_steps.sampling.interventions import NoiseAtFrame, NoiseAtStep
 from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
-from chain_of_steps.sampling.sites import Site, capture, edit, start_at
+from chain_of_steps.sampling.sites import Captured, Site, in_turn
 
 PROMPT, FRAMES, STEPS, SEED = "draw the path from green to red", 17, 4, 3
 F, H, W, LAYERS = 3, 2, 3, 3  # of a clip of 17 frames, 64 x 96 pixels, in the tiny model
@@ -224,8 +224,8 @@ def test_tokens_are_in_the_order_frame_row_column(family, frame, picture):
 
 def seen_first(model: VideoModel, condition, interventions) -> torch.Tensor:
     """What goes into the first block at step 0, (N, D)."""
-    with capture(model, lambda site: site.layer == -1) as states:
-        generate(model, condition, schedule(), SEED, interventions=interventions, until=1)
+    states = Captured(lambda site: site.layer == -1)
+    generate(model, condition, schedule(), SEED, interventions=interventions, until=1, visit=states)
     (state,) = states.values()
     return state
 
@@ -237,16 +237,16 @@ def test_a_latent_cell_of_ltx2_is_one_token(ltx, condition, cell):
     seen = []
     for shift in (0.0, 1.0):
         state.latents[0, :, f, h, w] += shift
-        with capture(ltx, lambda site: site.layer == -1) as states:
-            generate_from(ltx, condition, state, until=1)
+        states = Captured(lambda site: site.layer == -1)
+        generate_from(ltx, condition, state, until=1, visit=states)
         seen.append(states[Site(0, 0, True, -1)])
     assert torch.nonzero((seen[0] != seen[1]).any(1)).flatten().tolist() == [(f * H + h) * W + w]
 
 
 def test_every_site_is_captured_once_and_capturing_changes_nothing(ltx, condition):
     clean = generate(ltx, condition, schedule(3.0), SEED)
-    with capture(ltx, lambda site: True) as states:
-        watched = generate(ltx, condition, schedule(3.0), SEED)
+    states = Captured(lambda site: True)
+    watched = generate(ltx, condition, schedule(3.0), SEED, visit=states)
     assert set(states) == {
         Site(s, 0, guided, k)
         for s in range(STEPS)
@@ -260,20 +260,21 @@ def test_every_site_is_captured_once_and_capturing_changes_nothing(ltx, conditio
 
 
 def test_the_passes_of_a_batch_are_told_apart(ltx, condition):
-    with capture(ltx, lambda site: site.step == 0) as batched:
-        generate(ltx, condition, schedule(3.0), SEED)
-    with capture(ltx, lambda site: site.step == 0) as alone:
-        generate(ltx, condition, schedule(1.0), SEED)
+    batched = Captured(lambda site: site.step == 0)
+    generate(ltx, condition, schedule(3.0), SEED, visit=batched)
+    alone = Captured(lambda site: site.step == 0)
+    generate(ltx, condition, schedule(1.0), SEED, visit=alone)
     cond, uncond = (batched[Site(0, 0, guided, LAYERS - 1)] for guided in (True, False))
     assert torch.allclose(cond, alone[Site(0, 0, True, LAYERS - 1)], atol=1e-5)
     assert not torch.allclose(uncond, cond, atol=1e-3)
 
 
 def test_a_swap_with_oneself_changes_nothing(ltx, condition):
-    with capture(ltx, lambda site: True) as states:
-        clean = generate(ltx, condition, schedule(3.0), SEED)
-    with edit(ltx, lambda site, hidden: states[site][None]):
-        swapped = generate(ltx, condition, schedule(3.0), SEED)
+    states = Captured(lambda site: True)
+    clean = generate(ltx, condition, schedule(3.0), SEED, visit=states)
+    swapped = generate(
+        ltx, condition, schedule(3.0), SEED, visit=lambda site, hidden: states[site][None]
+    )
     assert all(map(torch.equal, clean.latents, swapped.latents)) and torch.equal(
         clean.audio, swapped.audio
     )
@@ -286,25 +287,28 @@ def test_an_edit_acts_in_its_own_pass_alone(ltx, condition, layer, guided):
         return hidden + 1.0 if (site.step, site.guided, site.layer) == (0, guided, layer) else None
 
     here, there = Site(0, 0, guided, layer + 1), Site(0, 0, not guided, layer + 1)
-    with capture(ltx, lambda site: site in (here, there)) as clean:
-        generate(ltx, condition, schedule(3.0), SEED)
-    with edit(ltx, shift), capture(ltx, lambda site: site in (here, there)) as edited:
-        generate(ltx, condition, schedule(3.0), SEED)
+    clean = Captured(lambda site: site in (here, there))
+    generate(ltx, condition, schedule(3.0), SEED, visit=clean)
+    edited = Captured(lambda site: site in (here, there))
+    generate(ltx, condition, schedule(3.0), SEED, visit=in_turn(shift, edited))
     assert not torch.equal(clean[here], edited[here]) and torch.equal(clean[there], edited[there])
 
 
 def test_starting_at_a_layer_gives_the_same_bytes(ltx, condition):
-    with capture(ltx, lambda site: site.step == 0) as states:
-        clean = generate(ltx, condition, schedule(3.0), SEED, until=1)
+    states = Captured(lambda site: site.step == 0)
+    clean = generate(ltx, condition, schedule(3.0), SEED, until=1, visit=states)
+
+    def from_layer(layer: int, kept: dict[bool, torch.Tensor]) -> torch.Tensor:
+        state = begin(ltx, condition, schedule(3.0), SEED)
+        with torch.inference_mode():
+            advance(ltx, condition, schedule(3.0), state, start=Start(layer, kept))
+        return state.latents
+
     for layer in range(-1, LAYERS):
         kept = {guided: states[Site(0, 0, guided, layer)] for guided in (True, False)}
-        with start_at(ltx, layer, kept):
-            again = generate(ltx, condition, schedule(3.0), SEED, until=1)
         other = {guided: state + 1.0 for guided, state in kept.items()}
-        with start_at(ltx, layer, other):
-            moved = generate(ltx, condition, schedule(3.0), SEED, until=1)
-        assert torch.equal(again.latents[-1], clean.latents[-1])
-        assert not torch.equal(moved.latents[-1], clean.latents[-1])
+        assert torch.equal(from_layer(layer, kept), clean.latents[-1])
+        assert not torch.equal(from_layer(layer, other), clean.latents[-1])
 
 
 def test_shared_pasts_give_the_same_bytes_as_runs_made_alone(ltx, condition):

@@ -1,6 +1,8 @@
-"""Everything that goes wrong, as a table (fault_table.py): what is tried, how often, and what happens.
+"""Everything that goes wrong, as a table (fault_table.py): what is tried, how often, and what
+happens.
 
-A row is tested by the check of its name (fault_kills.py, fault_inputs.py), or elsewhere by the tests that it names.
+A row is tested by the check of its name (fault_kills.py, fault_inputs.py), or elsewhere by the
+tests that it names.
 """
 
 import ast

@@ -1,6 +1,8 @@
-"""Fuzzing: readers answer or refuse in a sentence, any intervention is the naive run, any seed gives a sound sample.
+"""Fuzzing: readers answer or refuse in a sentence, any intervention is the naive run, any seed
+gives a sound sample.
 
-500 cases of each here; `make fuzz` runs 10,000 (FUZZ=10000) and writes what it found to benchmarks/fuzz.json.
+500 cases of each here; `make fuzz` runs 10,000 (FUZZ=10000) and writes what it found to
+benchmarks/fuzz.json.
 """
 
 import functools
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 
 from chain_of_steps.bench import evalkit, tasklist, vbvr
 from chain_of_steps.experiments import claims
-from chain_of_steps.explorer.config import Setting
+from chain_of_steps.explorer.config import Config
 from chain_of_steps.figures import registry
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
@@ -260,8 +262,8 @@ def test_changed_parameters_plan_or_are_refused(changes):
 
 
 @fuzz(st.text(max_size=80))
-def test_any_text_is_a_setting_or_refused(text):
-    answers_or_refuses(Setting.from_text, text)
+def test_any_text_is_a_config_or_refused(text):
+    answers_or_refuses(Config.from_text, text)
 
 
 steps, frames = st.integers(0, STEPS - 1), st.integers(0, FRAMES - 1)

@@ -162,7 +162,7 @@ def test_a_frame_or_mode_that_does_not_exist_is_refused(picture):
     condition = model.prepare(PROMPT, picture, FRAMES)
     with pytest.raises(ValueError, match="outside of 0 to 8"):
         run(model, condition, NoiseAtFrame(9))
-    with pytest.raises(ValueError, match="replace, additive, level-correct"):
+    with pytest.raises(ValueError, match="'replace', 'additive' or 'level-correct'"):
         NoiseAtStep(0, mode="louder")
 
 
@@ -171,7 +171,7 @@ class Perfect(VideoModel):
 
     prediction = "sample"
 
-    def predict(self, x, timestep, condition, schedule):
+    def predict(self, x, timestep, condition, schedule, visit=None, start=None):
         return torch.zeros_like(x)
 
 

@@ -1,4 +1,5 @@
-"""Every notebook, run in a real JupyterLab in a real browser; where people play, keys move and pixels change."""
+"""Every notebook, run in a real JupyterLab in a real browser; where people play, keys move and
+pixels change."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from browser import pixels, screenshot, until
 from playwright.sync_api import Page
 
 from chain_of_steps.experiments.parameters import read
-from chain_of_steps.explorer.config import Setting
+from chain_of_steps.explorer.config import Config
 
 FIGURES = read(lab.ROOT / "params.yaml", "figures")
 
@@ -136,7 +137,7 @@ def test_the_explorer_runs_changes_compares_and_keeps(server, page, folder):
     page.get_by_role("button", name="save label").click()
     page.get_by_text("saved in labels.json").wait_for()
     (labelled,) = json.loads((folder / "scratch" / "labels.json").read_text()).values()
-    assert labelled["behaviours"] == ["memory"] and labelled["setting"]["noise"] == [[1, 4]]
+    assert labelled["behaviours"] == ["memory"] and labelled["config"]["noise"] == [[1, 4]]
     texts(page.evaluate(f"{lab.NOTEBOOK}.content.model.toJSON()")["cells"])
 
 
@@ -156,8 +157,8 @@ def test_a_maze_drawn_by_hand_is_solved_and_shared(server, page):
     lab.press_run(page)
     page.get_by_text("dead end 0 (wrong)").scroll_into_view_if_needed()
     screenshot(page, "explorer-maze")
-    setting = Setting.from_text(page.get_by_label("share", exact=True).input_value())
-    assert setting.drawn[2:] == ((0, 0), (2, 0)) and setting.sample().candidates[0].answer == [
+    config = Config.from_text(page.get_by_label("share", exact=True).input_value())
+    assert config.drawn[2:] == ((0, 0), (2, 0)) and config.sample().candidates[0].answer == [
         (0, 0),
         (1, 0),
         (2, 0),

@@ -1,4 +1,5 @@
-"""Energy and probes by layer: curves against states by hand, labels against drawings, readouts against counts."""
+"""Energy and probes by layer: curves against states by hand, labels against drawings, readouts
+against counts."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,8 +10,7 @@ import torch
 from chain_of_steps.bench import tasklist
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
-from chain_of_steps.figures.layer_roles import analysis as readouts
-from chain_of_steps.figures.layer_roles import plots
+from chain_of_steps.figures.layer_roles import analysis, plots
 from chain_of_steps.figures.layer_roles.energy import LayerEnergy, maps_of
 from chain_of_steps.figures.layer_roles.probes import LayerProbes
 from chain_of_steps.measures.linear_probes import FLOORS
@@ -62,7 +62,7 @@ def test_growth_compares_the_last_block_with_the_first():
             }
         }
     ]
-    assert readouts.energy(rows)["growth_with_depth"]["mean"] == 3.0
+    assert analysis.energy(rows)["growth_with_depth"]["mean"] == 3.0
 
 
 def test_colours_tell_directions_not_lengths():
@@ -117,13 +117,13 @@ def test_every_source_has_its_row_and_is_the_same_alone(probe_rows):
 
 def test_balanced_accuracy_by_hand():
     counts = {"hits": [1, 3], "positives": [2, 4], "rejections": [5, 9], "negatives": [10, 10]}
-    both = readouts.balanced_accuracy(counts, np.array([True, True]))
+    both = analysis.balanced_accuracy(counts, np.array([True, True]))
     assert both["mean"] == pytest.approx(0.5 * (4 / 6 + 14 / 20), abs=1e-4) and both["n"] == 2
-    assert readouts.balanced_accuracy(counts, np.array([True, False]))["mean"] == pytest.approx(0.5)
+    assert analysis.balanced_accuracy(counts, np.array([True, False]))["mean"] == pytest.approx(0.5)
 
 
 def test_figures_draw(probe_rows, model, tmp_path):
-    summary = readouts.probes(probe_rows[1])
+    summary = analysis.probes(probe_rows[1])
     assert set(summary) == set(TASKS) and set(summary["maze"]["wall"]["0"]) == {"0", "3"}
     experiment = LayerEnergy(model, SCHEDULE)
     rows = sweep(experiment, Store(tmp_path, "x"), experiment.plan(["maze"], 1, 7))
@@ -131,9 +131,9 @@ def test_figures_draw(probe_rows, model, tmp_path):
     for figure in (
         plots.energy_maps(maps["norm"], 2),
         plots.colours(maps["colours"], sigmas),
-        plots.energy_curves(readouts.energy(rows), sigmas),
+        plots.energy_curves(analysis.energy(rows), sigmas),
         plots.probe_curves(summary, 2, sigmas),
-        plots.probe_gains(readouts.gains(probe_rows[1])),
+        plots.probe_gains(analysis.gains(probe_rows[1])),
     ):
         figure.savefig(tmp_path / "x.png")
         plt.close(figure)
@@ -171,7 +171,7 @@ def test_flips_are_counted_only_where_both_clean_runs_are_right():
             2, donor=[0.9, 0.9], own=[0.0, 0.0], final=[3, 3], answers=(1, 3)
         ),  # the receiver was wrong
     ]
-    lines = readouts.swaps(rows)
+    lines = analysis.swaps(rows)
     assert set(lines["index"]) == {0, 1}
     assert lines["flip"].tolist() == [1, 0, 0, 1], "a lead of less than 0.1 is neither"
     assert lines["kept"].tolist() == [0, 1, 0, 0]
@@ -181,7 +181,7 @@ def test_flips_are_counted_only_where_both_clean_runs_are_right():
         0,
         0,
     ]
-    summary = readouts.swap_summary(lines, pairs={"maze": 3})
+    summary = analysis.swap_summary(lines, pairs={"maze": 3})
     assert summary["pairs"] == {"maze": 3} and summary["eligible"] == {"maze": 2}
     kind = summary["maze"]["step0"]["state-all-twin"]
     assert [layer["mean"] for layer in kind["final_flip"]] == [0.5, 0.5]
@@ -196,12 +196,12 @@ def test_ramps_keep_the_random_network_apart():
     rows = [swap_row(i, donor=[0.0, 0.0], own=[0.0, 0.0], final=[0, 0]) for i in range(3)]
     rows[2]["run"]["random"], rows[2]["result"]["moved"] = True, [0.0, 1.0]
     del rows[1]["result"]["moved"]  # a pair that was not swapped
-    ramps = readouts.ramps(rows, 0)["maze"]
+    ramps = analysis.ramps(rows, 0)["maze"]
     assert [layer["mean"] for layer in ramps["state-all"]] == [1.0, 0.5] and ramps["state-all"][0][
         "n"
     ] == 1
     assert [layer["mean"] for layer in ramps["random network"]] == [0.0, 1.0]
-    assert readouts.ramps(rows, 3) == {}
+    assert analysis.ramps(rows, 3) == {}
 
 
 def test_order_is_the_difference_of_the_layers_at_which_labels_are_read():
@@ -220,9 +220,9 @@ def test_order_is_the_difference_of_the_layers_at_which_labels_are_read():
         for n, hits in rises.items()
         for s, h in zip(("input", "0", "1", "2"), hits, strict=True)
     ]
-    found = readouts.order(rows, "maze", "wall", "marked")
+    found = analysis.order(rows, "maze", "wall", "marked")
     assert (found["mean"], found["low"], found["high"], found["n"]) == (2.0, 2.0, 2.0, 4)
-    assert readouts.order(rows, "mark_object", "named", "marked")["n"] == 0
+    assert analysis.order(rows, "mark_object", "named", "marked")["n"] == 0
 
 
 def test_gains_are_over_the_best_floor_of_each_step():
@@ -242,7 +242,7 @@ def test_gains_are_over_the_best_floor_of_each_step():
         *(row(floor, 0, 0) for floor in FLOORS[1:]),
         row(FLOORS[0], 4, 2),
     ]
-    found = readouts.gains(rows)["maze"]["wall"]
+    found = analysis.gains(rows)["maze"]["wall"]
     assert [layer["mean"] for layer in found["all"]] == [0.25, 0.15], (
         "half of (.4 + .6) / 2, of (.6 + 0) / 2"
     )
@@ -250,9 +250,9 @@ def test_gains_are_over_the_best_floor_of_each_step():
 
 
 def test_without_any_pair_that_counts_the_figures_are_empty(tmp_path):
-    lines = readouts.swaps([swap_row(0, [0.0], [0.0], [3], answers=(-1, 3))])
-    summary = readouts.swap_summary(lines, {"maze": 1})
-    grid = readouts.map_of(lines, "maze", "answer", held=False)
+    lines = analysis.swaps([swap_row(0, [0.0], [0.0], [3], answers=(-1, 3))])
+    summary = analysis.swap_summary(lines, {"maze": 1})
+    grid = analysis.map_of(lines, "maze", "answer", held=False)
     assert summary == {"pairs": {"maze": 1}, "eligible": {}} and grid[2] == 0
     for figure in (
         plots.swap_maps({("clean estimate", "maze"): grid}, SCHEDULE.sigmas),
@@ -276,18 +276,18 @@ def test_the_map_has_steps_as_rows_and_layers_as_columns(tmp_path):
     held["run"]["variant"] = "held"
     for name in ("moved", "donor", "own"):
         del held["result"][name]
-    lines = readouts.swaps([*rows, held])
-    assert readouts.map_of(lines, "maze", "answer", held=True)[0].tolist() == [[0.0, 1.0]]
-    grid, steps, pairs = readouts.map_of(lines, "maze", "answer", held=False)
+    lines = analysis.swaps([*rows, held])
+    assert analysis.map_of(lines, "maze", "answer", held=True)[0].tolist() == [[0.0, 1.0]]
+    grid, steps, pairs = analysis.map_of(lines, "maze", "answer", held=False)
     assert steps == [0, 2] and pairs == 2 and grid.tolist() == [[0.0, 1.0], [0.0, 1.0]]
     rows[2]["run"] |= {"task": "mark_object", "donor": "exchanged"}
-    assert set(readouts.swaps(rows)["task"]) == {"maze", "mark_object_exchanged"}
-    summary = readouts.swap_summary(lines, {"maze": 3})
+    assert set(analysis.swaps(rows)["task"]) == {"maze", "mark_object_exchanged"}
+    summary = analysis.swap_summary(lines, {"maze": 3})
     for figure in (
         plots.swap_maps({("clean estimate", "maze"): (grid, steps, pairs)}, SCHEDULE.sigmas),
         plots.swap_curves(summary, ["maze"], [0, 2]),
         plots.swap_outcomes(summary, ["maze"], [0, 2]),
-        plots.swap_ramps(readouts.ramps(rows, 0)),
+        plots.swap_ramps(analysis.ramps(rows, 0)),
     ):
         figure.savefig(tmp_path / "x.png")
         plt.close(figure)

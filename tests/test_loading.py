@@ -13,7 +13,7 @@ from chain_of_steps.models.loading import Loading
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import generate
-from chain_of_steps.sampling.sites import capture, edit
+from chain_of_steps.sampling.sites import Captured
 
 SCHEDULE = Schedule("test", "euler", 3, shift=3.0, guidance=2.0)
 PARTS = {"self_attn.q": "attn1.to_q", "cross_attn.o": "attn2.to_out.0", "ffn.0": "ffn.net.0.proj"}
@@ -26,20 +26,19 @@ def folder(tmp_path_factory):
     return folder
 
 
-def final(model: VideoModel) -> torch.Tensor:
+def final(model: VideoModel, **options) -> torch.Tensor:
     condition = model.prepare("turn the shape left", np.full((32, 32, 3), 90, np.uint8), 5)
-    return generate(model, condition, SCHEDULE, seed=0).latents[-1]
+    return generate(model, condition, SCHEDULE, seed=0, **options).latents[-1]
 
 
 @pytest.mark.parametrize("how", [{"offload": "group"}, {"attention": "native"}, {"tiling": True}])
 def test_what_only_moves_memory_changes_no_bit(folder, how):
     model = VideoModel.load(folder, **how)
     assert torch.equal(final(model), final(VideoModel.load(folder)))
-    with capture(model, lambda site: True) as captured:
-        clip = final(model)
-    kept = captured.take()
-    with edit(model, lambda site, hidden: kept[site][None]):
-        assert torch.equal(final(model), clip), "a swap with oneself"
+    kept = Captured()
+    clip = final(model, visit=kept)
+    swapped = final(model, visit=lambda site, hidden: kept[site][None])
+    assert torch.equal(swapped, clip), "a swap with oneself"
 
 
 def test_eight_bit_storage_and_compiled_blocks_stay_close(folder):

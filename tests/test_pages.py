@@ -20,7 +20,7 @@ def test_every_published_notebook_has_its_page_and_the_index_lists_it(site):
     assert "How to cite" in index and "2603.16870" in index and "<table" in index
 
 
-def test_each_page_leads_to_those_beside_it(site):
+def test_each_page_leads_to_its_neighbours(site):
     names = pages.published()
     first, second = ((site / f"{name}.html").read_text() for name in names[:2])
     assert f'<a href="{names[1]}.html">next: {names[1]}</a>' in first and "previous:" not in first

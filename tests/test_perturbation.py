@@ -1,4 +1,5 @@
-"""The perturbation experiment on a tiny random model: shared = alone, killed = whole, null = nothing."""
+"""The perturbation experiment on a tiny random model: shared = alone, killed = whole, null =
+nothing."""
 
 import multiprocessing
 import time
@@ -9,7 +10,7 @@ import tiny
 
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
-from chain_of_steps.figures.perturbation_curves.runs import Perturbation, Run, window
+from chain_of_steps.figures.perturbation_curves.runs import NoiseRun, Perturbation, window
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep
@@ -22,7 +23,7 @@ def experiment():
     return Perturbation(VideoModel(tiny.mini_like()), SCHEDULE)
 
 
-def small_plan() -> list[Run]:
+def small_plan() -> list[NoiseRun]:
     experiment = Perturbation(VideoModel(tiny.mini_like()), SCHEDULE)
     return experiment.plan(
         ["maze", "bounce"], 1, 1, 1, ["maze"], step_stride=2, frame_stride=4, suite_seed=7
@@ -49,7 +50,7 @@ def test_an_identity_describes_its_run(experiment):
 
 
 def test_a_null_intervention_changes_no_map(experiment):
-    null = Run("maze", 0, 7, 0, "cell", (NoiseAtCells(()),), maps=True)
+    null = NoiseRun("maze", 0, 7, 0, "cell", (NoiseAtCells(()),), maps=True)
     result = experiment.measure(experiment.identity(null))
     assert max(map(abs, result["x"] + result["x0_hat"] + result["tokens"])) < 1e-9
     assert max(result["evidence"]) == 0.0 and result["cells"] == 0
@@ -57,7 +58,7 @@ def test_a_null_intervention_changes_no_map(experiment):
 
 def test_maps_begin_where_the_noise_enters(experiment):
     result = experiment.measure(
-        experiment.identity(Run("maze", 0, 7, 0, "step", (NoiseAtStep(3),), maps=True))
+        experiment.identity(NoiseRun("maze", 0, 7, 0, "step", (NoiseAtStep(3),), maps=True))
     )
     assert result["from"] == 3 and len(result["x"]) == 2
     assert result["x"][0] == pytest.approx(1.0, abs=0.1), (

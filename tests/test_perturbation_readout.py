@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from chain_of_steps.figures.perturbation_curves import analysis as readouts
-from chain_of_steps.figures.perturbation_curves import noise_maps
+from chain_of_steps.figures.perturbation_curves import analysis, noise_maps
 from chain_of_steps.sampling.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep, record
 
 
@@ -31,11 +30,11 @@ def lines():
             row("maze", index, "decision", 1.0, s // 2, NoiseAtStep(s, mode="level-correct"))
             for s in (0, 2)
         ]
-    return readouts.table(rows)
+    return analysis.table(rows)
 
 
 def test_costs_are_apart_by_task(lines):
-    summary = readouts.summary(lines, [1.0, 0.75, 0.5, 0.25, 0.0], frames=3)
+    summary = analysis.summary(lines, [1.0, 0.75, 0.5, 0.25, 0.0], frames=3)
     maze, bounce = summary["by_task"]["maze"], summary["by_task"]["bounce"]
     assert (maze["clean"]["mean"], maze["step_drop"]["mean"], maze["step_drop"]["n"]) == (
         1.0,
@@ -51,7 +50,7 @@ def test_costs_are_apart_by_task(lines):
 
 
 def test_decisions_are_those_of_level_correct_noise_with_replacement_beside_them(lines):
-    summary = readouts.summary(lines, [1.0, 0.75, 0.5, 0.25, 0.0], frames=3)
+    summary = analysis.summary(lines, [1.0, 0.75, 0.5, 0.25, 0.0], frames=3)
     assert set(summary["decision"]) == {"maze"}
     fresh, replaced = (summary["decision"]["maze"][mode] for mode in ("level-correct", "replace"))
     assert fresh["step"] == replaced["step"] == [0, 2]
@@ -70,7 +69,7 @@ def test_equal_doses_are_compared_on_the_same_samples():
         window = NoiseAtFrame(1, steps=(1,))
         rows += [row("maze", index, "inner-window", 0.75, 0, window)] if index else []
     rows[1]["run"]["centre"] = 1
-    contrasts = readouts.summary(readouts.table(rows), [1.0, 0.5, 0.0], frames=3)["contrasts"]
+    contrasts = analysis.summary(analysis.table(rows), [1.0, 0.5, 0.0], frames=3)["contrasts"]
     assert (contrasts["inner_drop"]["mean"], contrasts["inner_drop"]["n"]) == (0.75, 3)
     assert (contrasts["inner_minus_window"]["mean"], contrasts["inner_minus_window"]["n"]) == (
         0.5,
@@ -90,7 +89,7 @@ def test_single_cells_tell_steps_from_frames(along, share):
                 rows.append(
                     row("maze", index, "cell", 1.0 - lost, int(lost), NoiseAtCells(((s, f),)))
                 )
-    cells = readouts.summary(readouts.table(rows), [1.0, 0.7, 0.3, 0.0], frames=4)["cells"]["maze"]
+    cells = analysis.summary(analysis.table(rows), [1.0, 0.7, 0.3, 0.0], frames=4)["cells"]["maze"]
     assert cells["step_share"]["mean"] == share and cells["n"] == 3
     assert np.array(cells["changed"]).shape == (3, 4) and np.array(cells["drop"])[1, 1] == 1.0
 

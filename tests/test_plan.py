@@ -1,21 +1,23 @@
-"""Plans without weights: operations against the published figures and against the formula, memory, folders."""
+"""Plans without weights: operations against the published figures and against the formula, memory,
+folders."""
 
 import pytest
 import tiny
 
 from chain_of_steps.cli import main
-from chain_of_steps.experiments import cost_plan as plan
+from chain_of_steps.experiments import cost_plan
 from chain_of_steps.figures.perturbation_curves.runs import Perturbation
 from chain_of_steps.models.schedule import preset
 
 
 @pytest.fixture(scope="module")
 def a14b():
-    return plan.blueprint("wan2.2-i2v-a14b")
+    return cost_plan.blueprint("wan2.2-i2v-a14b")
 
 
 def by_formula(tokens: int, width=5120, ffn=13824, layers=40, text=512) -> float:
-    """Multiply-adds of a Wan transformer, times two: attention, cross-attention, feed-forward, embeddings."""
+    """Multiply-adds of a Wan transformer, times two: attention, cross-attention, feed-forward,
+    embeddings."""
     own = 4 * tokens * width**2 + 2 * tokens**2 * width
     cross = 2 * tokens * width**2 + 2 * text * width**2 + 2 * tokens * text * width
     block = own + cross + 2 * tokens * width * ffn
@@ -44,8 +46,8 @@ def test_memory_is_that_of_the_published_checkpoints(a14b):
 
 
 def test_wan_2_1_has_one_expert_and_looks_at_the_image():
-    model = plan.blueprint("wan2.1-i2v-14b")
-    assert model.experts == 1 and model.flop(64, 64, 5) > plan.blueprint("vbvr-wan2.2").flop(
+    model = cost_plan.blueprint("wan2.1-i2v-14b")
+    assert model.experts == 1 and model.flop(64, 64, 5) > cost_plan.blueprint("vbvr-wan2.2").flop(
         64, 64, 5
     )
 
@@ -55,7 +57,7 @@ def test_a_folder_is_planned_from_its_configurations(tmp_path):
     pipe.save_pretrained(tmp_path / "model")
     for file in (tmp_path / "model").rglob("*.safetensors"):
         file.unlink()
-    model = plan.blueprint(str(tmp_path / "model"))
+    model = cost_plan.blueprint(str(tmp_path / "model"))
     assert model.experts == 2 and model.weights["transformer"] == 2 * sum(
         p.numel() for p in pipe.transformer.parameters()
     )
@@ -66,19 +68,19 @@ def test_neither_a_folder_nor_a_name(tmp_path):
     with pytest.raises(
         ValueError, match="no model folder and no known name; expected a folder or wan2"
     ):
-        plan.blueprint(str(tmp_path))
+        cost_plan.blueprint(str(tmp_path))
 
 
 def test_sharing_and_guidance_are_counted(a14b):
     grid = preset("paper")
     experiment = Perturbation(a14b, grid)
     runs = experiment.plan(["maze"], 1, 0, 0, [], 10, 5, 7)
-    cost = plan.cost(experiment, runs, grid)
+    cost = cost_plan.cost(experiment, runs, grid)
     assert cost.passes == 2 and cost.runs == len(runs) and grid.steps < cost.shared < cost.naive
     assert cost.hours(10**15, "H100") == pytest.approx(
         cost.shared * 2 / (989e12 * 0.41 / 1e15) / 3600
     )
-    text = plan.report(a14b, [cost], 480, 832, 81)
+    text = cost_plan.report(a14b, [cost], 480, 832, 81)
     assert "1.678 PFLOP" in text and "320 MiB" in text and "at most 93 MiB a step" in text
     assert f"shared: {cost.shared} evaluations" in text
 

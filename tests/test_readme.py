@@ -1,4 +1,5 @@
-"""The README about itself: its snippet runs, its table matches the pipeline, its links lead somewhere."""
+"""The README about itself: its snippet runs, its table matches the pipeline, its links lead
+somewhere."""
 
 import json
 import re
@@ -18,7 +19,7 @@ from chain_of_steps.models.schedule import PRESETS
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-import another  # noqa: E402
+import reproduce_model  # noqa: E402
 
 README = (ROOT / "README.md").read_text()
 
@@ -39,7 +40,7 @@ def test_table_lists_every_stage():
 
 
 def test_times_are_those_on_record():
-    """What it takes to compute all rows of a notebook anew; those of notebook 1 serve notebook 3 too."""
+    """The time to compute all rows of a notebook; those of notebook 1 serve notebook 3 too."""
     costs = json.loads((ROOT / "benchmarks" / "full.json").read_text())
     for name, time in re.findall(r"^\| \[.*?\| `(\d\w+)` \| (.*?) \|", README, re.M):
         kinds = registry.EXPERIMENTS[name]
@@ -53,8 +54,8 @@ def test_times_are_those_on_record():
 
 def test_what_the_real_models_cost_is_what_the_plan_says():
     model = blueprint("vbvr-wan2.2")
-    wanted, _ = another.sections(ROOT / "params.yaml", "real", "paper", "mini")
-    costs, flop = another.planned(model, wanted), model.flop(480, 480, 49)
+    wanted, _ = reproduce_model.sections(ROOT / "params.yaml", "real", "paper", "mini")
+    costs, flop = reproduce_model.planned(model, wanted), model.flop(480, 480, 49)
     lines = ["| notebook | evaluations | A100 | H100 | B200 |", "|---|---|---|---|---|"]
     for name, part in [*((name, name[0]) for name in wanted), ("all", "")]:
         own = [cost for cost in costs if cost.name.startswith(part)]
@@ -86,11 +87,12 @@ def test_presets_are_those_of_the_code():
     for name in ("paper", "official", "hub"):
         grid, (found, _) = (
             PRESETS[name],
-            another.sections(ROOT / "params.yaml", "real", name, "mini"),
+            reproduce_model.sections(ROOT / "params.yaml", "real", name, "mini"),
         )
         sampler = {"euler": "Euler", "unipc": "UniPC"}[grid.sampler]
         numbers = ", ".join(notebook[0] for notebook in found)
-        line = f"| {name} | {sampler} | {grid.steps} | {grid.shift:g} | {grid.guidance:g} | {grid.boundary} | {numbers} |"
+        schedule = f"{grid.steps} | {grid.shift:g} | {grid.guidance:g} | {grid.boundary}"
+        line = f"| {name} | {sampler} | {schedule} | {numbers} |"
         assert line in README, line
 
 

@@ -1,13 +1,13 @@
-"""The recipes of the README are followed to the letter: their files are made, their code is run."""
+"""The recipes of the README are followed to the letter: their files are made, their code is
+run."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from chain_of_steps import figures, sampling
-from chain_of_steps.bench import scorer_checks as trust
-from chain_of_steps.bench import tasklist
+from chain_of_steps import figures
+from chain_of_steps.bench import scorer_checks, tasklist
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.puzzles import first
 from chain_of_steps.puzzles.first import suites
@@ -33,10 +33,11 @@ def blocks(heading: str) -> list[str]:
 
 @pytest.fixture
 def follow(tmp_path, monkeypatch):
-    """Writes the file that a block names in its first line, where the package finds it; runs any other block."""
+    """Writes the file that a block names in its first line, where the package finds it; runs any
+    other block."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")
-    for package in (first, sampling, figures):
+    for package in (first, interventions, figures):
         own = tmp_path / "src" / package.__name__.replace(".", "/")
         own.mkdir(parents=True)
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(own)])
@@ -67,7 +68,7 @@ def test_a_task(follow, monkeypatch):
         sample.candidates[0].kind == "valid" and len(sample.valid) == 1 for sample in samples
     )
     monkeypatch.setattr(suites, "TASKS", {task.name: task})
-    scores = trust.trust_table(per_task=4).loc[task.name]
+    scores = scorer_checks.scorer_table(per_task=4).loc[task.name]
     assert scores["ground truth"] == 1.0 and 0.2 < scores["half done"] < 0.8
     assert scores.drop(["ground truth", "half done"]).max() <= 0.1
 

@@ -1,4 +1,5 @@
-"""What comes from elsewhere is data: no pickle, no code of a model folder, no network unasked, no way out."""
+"""What comes from elsewhere is data: no pickle, no code of a model folder, no network unless
+requested, no way out."""
 
 import ast
 import json
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import tiny
 
-from chain_of_steps.explorer.config import Setting
+from chain_of_steps.explorer.config import Config
 from chain_of_steps.explorer.widgets import Explorer
 from chain_of_steps.figures.player import Player
 from chain_of_steps.models.schedule import preset
@@ -255,7 +256,7 @@ def test_prompts_and_errors_are_escaped(tmp_path):
     page = Player(np.zeros((1, 1, 8, 8, 3), np.uint8), title=evil, step_labels=[evil]).html()
     assert "<img" not in page
     explorer = Explorer(VideoModel(tiny.mini_like()), preset("student"), tmp_path / "labels.json")
-    explorer._guarded(lambda: Setting(task=evil))
+    explorer._guarded(lambda: Config(task=evil))
     assert "unknown task" in explorer.message.value and "<img" not in explorer.message.value
 
 
@@ -285,7 +286,7 @@ def test_an_audit_that_cannot_ask_is_skipped_and_one_that_finds_fails(monkeypatc
             {"name": "b", "skip_reason": "unknown"},
         ]
     }
-    assert audit.read(json.dumps(answer)) == ["a 1: X-1, mended in 2"]
+    assert audit.read(json.dumps(answer)) == ["a 1: X-1, fixed in 2"]
     assert (
         audit.read("no network")
         is audit.read(json.dumps({"dependencies": answer["dependencies"][1:]}))

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.sampling.denoise import begin, generate
-from chain_of_steps.sampling.sites import Captured, Site, capture, edit, region, start_at
+from chain_of_steps.models.video_model import Start
+from chain_of_steps.sampling.denoise import begin, generate, visit_at
+from chain_of_steps.sampling.sites import Captured, Site, in_turn, region
 
 STEPS = 4
 GUIDED = Schedule("test", "euler", STEPS, shift=5.0, guidance=2.0)
@@ -17,8 +18,8 @@ def condition(model, picture):
 
 
 def test_every_site_is_captured_once_under_its_own_address(model, condition):
-    with capture(model, lambda site: True) as states:
-        trajectory = generate(model, condition, GUIDED, seed=0)
+    states = Captured(lambda site: True)
+    trajectory = generate(model, condition, GUIDED, seed=0, visit=states)
     experts = [0 if model.experts == 1 or sigma >= 0.875 else 1 for sigma in trajectory.sigmas[:-1]]
     layers = len(model.transformers[0].blocks)
     expected = {
@@ -37,8 +38,8 @@ def test_a_state_is_what_the_block_put_out(model, condition):
         .blocks[1]
         .register_forward_hook(lambda module, inputs, output: outputs.append(output[0]))
     )
-    with capture(model, lambda site: site.layer == 1 and site.expert == 0) as states:
-        generate(model, condition, GUIDED, seed=0)
+    states = Captured(lambda site: site.layer == 1 and site.expert == 0)
+    generate(model, condition, GUIDED, seed=0, visit=states)
     handle.remove()
     order = sorted(states, key=lambda site: (site.step, not site.guided))
     assert all(
@@ -48,26 +49,23 @@ def test_a_state_is_what_the_block_put_out(model, condition):
 
 def test_capturing_changes_nothing_and_leaves_no_hook(model, condition):
     clean = generate(model, condition, GUIDED, seed=0)
-    with capture(model, lambda site: True):
-        watched = generate(model, condition, GUIDED, seed=0)
+    watched = generate(model, condition, GUIDED, seed=0, visit=Captured())
     assert all(map(torch.equal, clean.latents, watched.latents))
     assert not any(block._forward_hooks for expert in model.transformers for block in expert.blocks)
 
 
 def test_the_budget_is_kept_and_hooks_go_even_then(model, condition):
-    with (
-        pytest.raises(MemoryError, match="capture fewer layers"),
-        capture(model, lambda site: True, budget=3000),
-    ):
-        generate(model, condition, GUIDED, seed=0)
+    with pytest.raises(MemoryError, match="capture fewer layers"):
+        generate(model, condition, GUIDED, seed=0, visit=Captured(budget=3000))
     assert not any(block._forward_hooks for expert in model.transformers for block in expert.blocks)
 
 
 def test_writing_back_what_was_there_changes_nothing(model, condition):
-    with capture(model, lambda site: True) as states:
-        clean = generate(model, condition, GUIDED, seed=0)
-    with edit(model, lambda site, state: states[site][None]):
-        swapped = generate(model, condition, GUIDED, seed=0)
+    states = Captured(lambda site: True)
+    clean = generate(model, condition, GUIDED, seed=0, visit=states)
+    swapped = generate(
+        model, condition, GUIDED, seed=0, visit=lambda site, state: states[site][None]
+    )
     assert all(map(torch.equal, clean.latents, swapped.latents))
 
 
@@ -76,10 +74,10 @@ def test_an_edit_acts_at_its_site_and_later_only(model, condition):
         return state + 1.0 if (site.step, site.guided, site.layer) == (1, True, 0) else None
 
     clean = generate(model, condition, GUIDED, seed=0)
-    with edit(model, shift), capture(model, lambda site: site.step == 1 and site.guided) as edited:
-        noised = generate(model, condition, GUIDED, seed=0)
-    with capture(model, lambda site: site.step == 1 and site.guided) as states:
-        generate(model, condition, GUIDED, seed=0)
+    edited = Captured(lambda site: site.step == 1 and site.guided)
+    noised = generate(model, condition, GUIDED, seed=0, visit=in_turn(shift, edited))
+    states = Captured(lambda site: site.step == 1 and site.guided)
+    generate(model, condition, GUIDED, seed=0, visit=states)
     same = {site.layer for site in states if torch.equal(states[site], edited[site])}
     assert same == {-1}
     assert torch.equal(clean.latents[1], noised.latents[1]) and not torch.equal(
@@ -91,20 +89,20 @@ def test_starting_at_a_layer_gives_the_same_bytes(model, condition):
     schedule = Schedule("test", "euler", STEPS, shift=5.0, guidance=2.0)
     state = begin(model, condition, schedule, 0)
     t = state.scheduler.timesteps[0]
-    model.place.step = 0
-    with torch.inference_mode(), capture(model, lambda site: site.expert == 0) as states:
-        whole = model.predict(state.latents, t, condition, schedule)
+    states = Captured()
+    with torch.inference_mode():
+        whole = model.predict(state.latents, t, condition, schedule, visit_at(0, states))
         for layer in range(-1, len(model.transformers[0].blocks)):
             kept = {guided: states[Site(0, 0, guided, layer)] for guided in (True, False)}
             blocks = model.transformers[0].blocks
-            with start_at(model, layer, kept):
-                assert torch.equal(whole, model.predict(state.latents, t, condition, schedule))
+            later = model.predict(state.latents, t, condition, schedule, start=Start(layer, kept))
+            assert torch.equal(whole, later)
             assert model.transformers[0].blocks is blocks
 
 
 def test_states_can_wait_on_disk(model, condition, tmp_path):
-    with capture(model, lambda site: site.layer == 1) as states:
-        generate(model, condition, GUIDED, seed=0)
+    states = Captured(lambda site: site.layer == 1)
+    generate(model, condition, GUIDED, seed=0, visit=states)
     kept = dict(states)
     states.save(tmp_path / "states.safetensors")
     assert not states
@@ -113,12 +111,12 @@ def test_states_can_wait_on_disk(model, condition, tmp_path):
 
 
 def test_only_the_tokens_asked_for_are_kept(model, condition):
-    with capture(model, lambda site: site.layer == 0) as states:
-        generate(model, condition, GUIDED, seed=0)
+    states = Captured(lambda site: site.layer == 0)
+    generate(model, condition, GUIDED, seed=0, visit=states)
     some = torch.zeros(len(next(iter(states.values()))), dtype=torch.bool)
     some[::3] = True
-    with capture(model, lambda site: site.layer == 0, tokens=some) as fewer:
-        generate(model, condition, GUIDED, seed=0)
+    fewer = Captured(lambda site: site.layer == 0, tokens=some)
+    generate(model, condition, GUIDED, seed=0, visit=fewer)
     assert all(torch.equal(states[site][some], fewer[site]) for site in states)
 
 
@@ -127,8 +125,9 @@ def test_a_cache_is_refused(model, condition):
     original = kind.is_cache_enabled
     kind.is_cache_enabled = property(lambda self: True)
     try:
-        with pytest.raises(RuntimeError, match="cache"), capture(model, lambda site: True):
-            pass
+        with pytest.raises(RuntimeError, match="cache"):
+            generate(model, condition, GUIDED, seed=0, visit=Captured())
+        generate(model, condition, GUIDED, seed=0)  # nothing is wanted of the states
     finally:
         kind.is_cache_enabled = original
 

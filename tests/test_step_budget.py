@@ -1,4 +1,5 @@
-"""The step budget on tiny random models: rows by identity, readouts against counts by hand, figures that draw."""
+"""The step budget on tiny random models: rows by identity, readouts against counts by hand,
+figures that draw."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +13,15 @@ import yaml
 from chain_of_steps.bench import tasklist
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import planned, sweep
-from chain_of_steps.figures.ensemble_table import analysis as ensembles
-from chain_of_steps.figures.step_budget import analysis as readouts
-from chain_of_steps.figures.step_budget import plots
+from chain_of_steps.figures.ensemble_table import analysis as ensemble_table_analysis
+from chain_of_steps.figures.step_budget import analysis, plots
 from chain_of_steps.figures.step_budget.runs import (
     FewSteps,
     StepBudget,
     StudentEnsemble,
     StudentSteps,
 )
-from chain_of_steps.figures.step_visualization import analysis as step_visualization
+from chain_of_steps.figures.step_visualization import analysis as step_visualization_analysis
 from chain_of_steps.figures.step_visualization.runs import StepVisualization
 from chain_of_steps.models.schedule import Schedule, preset
 from chain_of_steps.models.video_model import VideoModel
@@ -78,7 +78,11 @@ def test_fewer_steps_are_guided_as_usual(model, monkeypatch):
     usual, grids = replace(preset("paper"), shift=3.0), []
     experiment = StepBudget(model, usual)
     run = experiment.plan(**GROUP, deep={}, steps=[2], samplers=["euler"], frames=[])[0]
-    watched = lambda *arguments, **more: grids.append(arguments[2]) or generate(*arguments, **more)  # noqa: E731
+
+    def watched(*arguments, **more):
+        grids.append(arguments[2])
+        return generate(*arguments, **more)
+
     monkeypatch.setattr("chain_of_steps.figures.step_budget.runs.generate", watched)
     list(experiment.results([run]))
     assert grids == [replace(usual, name="euler-2", steps=2)] and grids[0].guidance == 5.0
@@ -94,7 +98,7 @@ def test_scores_are_paired_by_sample():
 
     rows = [row(i, 1.0) for i in (0, 1)] + [row(i, 0.25 + 0.25 * i, steps=4) for i in (0, 1)]
     rows += [row(0, 0.5, frames=5), row(1, 1.0, frames=5)]
-    summary = readouts.summary(readouts.table(rows), 8, "euler", 9)
+    summary = analysis.summary(analysis.table(rows), 8, "euler", 9)
     assert summary["contrasts"]["few_steps_cost"]["mean"] == pytest.approx((0.75 + 0.5) / 2)
     assert summary["contrasts"]["fewest_frames_cost"]["mean"] == pytest.approx(0.25)
     assert summary["by_frames"]["frames"] == [5, 9] and summary["by_steps"]["euler"]["steps"] == [
@@ -121,7 +125,7 @@ def test_several_candidates_count_at_shared_noise_levels_only():
     between = lines(
         [1, 2, 1, 1, 1, 1, 1, 1], 3.0, 1.0
     )  # two present at step 1 of 8, which the others do not visit
-    compared = readouts.compare(
+    compared = analysis.compare(
         between, lines([1, 1, 2, 1], np.nan, 0.5), lines([1, 1, 1, 1], 0.0, 0.25)
     )
     assert [compared[name]["several"]["mean"] for name in ("usual", "few", "student")] == [
@@ -139,18 +143,18 @@ def test_several_candidates_count_at_shared_noise_levels_only():
 
 
 def test_a_group_of_parameters_may_name_its_own_model_and_preset(model):
-    asked = []
+    loaded = []
 
     def load(folder):
-        asked.append(folder)
+        loaded.append(folder)
         return model
 
     experiment, runs = planned(
         StudentSteps, STEPS | {"model": "elsewhere", "preset": "student"}, load, "here", "mini"
     )
-    assert asked == ["elsewhere"] and experiment.schedule == preset("student") and len(runs) == 2
+    assert loaded == ["elsewhere"] and experiment.schedule == preset("student") and len(runs) == 2
     experiment, _ = planned(StudentSteps, STEPS, load, "here", "mini")
-    assert asked == ["elsewhere", "here"] and experiment.schedule == preset("mini")
+    assert loaded == ["elsewhere", "here"] and experiment.schedule == preset("mini")
 
 
 def test_the_usual_runs_are_those_of_notebook_1():
@@ -170,13 +174,15 @@ def test_every_figure_draws(rows, model, tmp_path):
         found[kind] = experiment, sweep(experiment, Store(tmp_path, experiment.name), runs)
     usual = StepVisualization(model, preset("mini"))
     tables = [
-        step_visualization.table(sweep(usual, Store(tmp_path, usual.name), usual.plan(**STEPS))),
-        *(step_visualization.table(found[kind][1]) for kind in (FewSteps, StudentSteps)),
+        step_visualization_analysis.table(
+            sweep(usual, Store(tmp_path, usual.name), usual.plan(**STEPS))
+        ),
+        *(step_visualization_analysis.table(found[kind][1]) for kind in (FewSteps, StudentSteps)),
     ]
-    compared = readouts.compare(*tables)
-    lines = readouts.table(rows[2])
-    summary = readouts.summary(lines[lines["index"] < 1], 8, "euler", 9)
-    mazes = readouts.summary(readouts.within("maze", lines, "euler", 9), 8, "euler", 9)
+    compared = analysis.compare(*tables)
+    lines = analysis.table(rows[2])
+    summary = analysis.summary(lines[lines["index"] < 1], 8, "euler", 9)
+    mazes = analysis.summary(analysis.within("maze", lines, "euler", 9), 8, "euler", 9)
     assert (
         mazes["n"] == 2
         and mazes["by_frames"]["frames"] == [9]
@@ -184,7 +190,9 @@ def test_every_figure_draws(rows, model, tmp_path):
     )
     both = {"all": compared, "mazes": compared}
     ensemble, ensemble_rows = found[StudentEnsemble]
-    gains = readouts.ensemble(ensembles.table(ensemble_rows, ensemble.catalogue([1, 2]), 4))
+    gains = analysis.ensemble(
+        ensemble_table_analysis.table(ensemble_rows, ensemble.catalogue([1, 2]), 4)
+    )
     assert set(gains) == {
         "vote_k3",
         "recognised_k3",

@@ -12,7 +12,8 @@ from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling import hypotheses as accounts
 from chain_of_steps.sampling import strategies
 from chain_of_steps.sampling.denoise import generate
-from chain_of_steps.sampling.merging import mean, take
+from chain_of_steps.sampling.interventions.merge import mean
+from chain_of_steps.sampling.lockstep import take
 from chain_of_steps.sampling.rollouts import Member, Pool, Strategy
 from chain_of_steps.sampling.strategies import STRATEGIES, at_most, run
 from chain_of_steps.sampling.variants import catalogue, quarter
@@ -70,7 +71,9 @@ def near(a, b, tolerance=1e-4):
 def test_the_cost_is_what_it_takes_alone_and_in_company(model, company, name, monkeypatch):
     made, counted, predict = [], [], model.predict
     monkeypatch.setattr(
-        model, "predict", lambda x, *rest: made.extend([1] * len(x)) or predict(x, *rest)
+        model,
+        "predict",
+        lambda x, *rest, **hooks: made.extend([1] * len(x)) or predict(x, *rest, **hooks),
     )
     outcome = run(NAMED[name], fresh(model, lambda: counted.append(1)))
     runs = 3 if name == "single" else 1  # the mean over three runs is worth one

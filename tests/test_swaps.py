@@ -1,6 +1,8 @@
-"""Swaps of hidden states obey trap 2: what must be degenerate is, and a swap with oneself changes nothing."""
+"""Swaps of hidden states obey trap 2: what must be degenerate is, and a swap with oneself changes
+nothing."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import tiny
@@ -9,14 +11,15 @@ import torch
 from chain_of_steps.bench import tasklist
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
-from chain_of_steps.figures.layer_roles import swaps as layer_swaps
-from chain_of_steps.figures.layer_roles.swaps import LayerSwaps, Run
+from chain_of_steps.figures.layer_roles import swaps
+from chain_of_steps.figures.layer_roles.swaps import LayerSwaps, SwapRun
 from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.models.video_model import Start, VideoModel
 from chain_of_steps.puzzles.first.counterfactual import counterfactual, exchanged
 from chain_of_steps.sampling.denoise import advance, begin, generate
-from chain_of_steps.sampling.sites import capture, start_at
-from chain_of_steps.sampling.swaps import VARIANTS, SwapLayer
+from chain_of_steps.sampling.interventions import patch as patching
+from chain_of_steps.sampling.interventions.patch import VARIANTS, Patch
+from chain_of_steps.sampling.sites import Captured
 
 SCHEDULE = Schedule("test", "euler", 4, shift=3.0)
 
@@ -30,18 +33,30 @@ def model():
     return VideoModel(pipe)
 
 
+def swap(layer, variant="state", amount=0.5, seed=0):
+    """A patch at step 0, to be applied to states."""
+
+    def apply(own, donor, tokens=None):
+        chosen = None if tokens is None else tuple(torch.nonzero(tokens).flatten().tolist())
+        patch = Patch(0, layer, tokens=chosen, variant=variant, amount=amount, seed=seed)
+        return patching.patched(patch, own, donor)
+
+    return SimpleNamespace(apply=apply)
+
+
 def at_step_0(model, condition, seed):
     """Hidden states by layer, and the clean estimate, of the first step."""
     state = begin(model, condition, SCHEDULE, seed)
-    with torch.inference_mode(), capture(model, lambda site: True) as states:
-        _, x0_hat = advance(model, condition, SCHEDULE, state)
+    states = Captured()
+    with torch.inference_mode():
+        _, x0_hat = advance(model, condition, SCHEDULE, state, visit=states)
     return {site.layer: tensor for site, tensor in states.items()}, x0_hat
 
 
 def patched(model, condition, seed, layer, state):
     here = begin(model, condition, SCHEDULE, seed)
-    with torch.inference_mode(), start_at(model, layer, {True: state}):
-        return advance(model, condition, SCHEDULE, here)[1]
+    with torch.inference_mode():
+        return advance(model, condition, SCHEDULE, here, start=Start(layer, {True: state}))[1]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -49,7 +64,7 @@ def test_a_swap_with_oneself_changes_nothing(model, variant):
     condition = model.prepare_sample(tasklist.draw_one("maze", 0, 0))
     own, x0_hat = at_step_0(model, condition, 0)
     for layer in range(2):
-        new = SwapLayer(layer, variant).apply(own, own)
+        new = swap(layer, variant).apply(own, own)
         assert torch.equal(new, own[layer])
         assert torch.equal(patched(model, condition, 0, layer, new), x0_hat)
 
@@ -57,29 +72,27 @@ def test_a_swap_with_oneself_changes_nothing(model, variant):
 def test_a_whole_swap_at_equal_text_gives_the_donor_at_every_layer(model):
     """Trap 2: so a profile over layers of this variant would show nothing."""
     sample, other = (tasklist.draw_one("maze", i, 0) for i in range(2))
-    condition, stranger = model.prepare_sample(sample), model.prepare_sample(other)
+    condition, unrelated = model.prepare_sample(sample), model.prepare_sample(other)
     own, _ = at_step_0(model, condition, 0)
-    donor, x0_hat = at_step_0(model, stranger, 1)
+    donor, x0_hat = at_step_0(model, unrelated, 1)
     for layer in range(-1, 2):
-        new = SwapLayer(layer).apply(own, donor)
+        new = swap(layer).apply(own, donor)
         assert torch.equal(patched(model, condition, 0, layer, new), x0_hat)
 
 
 def test_parts_updates_and_blends_do_not_collapse(model):
     sample, other = (tasklist.draw_one("maze", i, 0) for i in range(2))
-    condition, stranger = model.prepare_sample(sample), model.prepare_sample(other)
+    condition, unrelated = model.prepare_sample(sample), model.prepare_sample(other)
     own, before = at_step_0(model, condition, 0)
-    donor, theirs = at_step_0(model, stranger, 1)
+    donor, theirs = at_step_0(model, unrelated, 1)
     some = torch.arange(len(own[0])) < 40
     results = [
-        patched(model, condition, 0, k, SwapLayer(k, "delta").apply(own, donor)) for k in range(2)
+        patched(model, condition, 0, k, swap(k, "delta").apply(own, donor)) for k in range(2)
     ]
     results += [
-        patched(model, condition, 0, k, SwapLayer(k, "blend").apply(own, donor)) for k in range(2)
+        patched(model, condition, 0, k, swap(k, "blend").apply(own, donor)) for k in range(2)
     ]
-    results += [
-        patched(model, condition, 0, k, SwapLayer(k).apply(own, donor, some)) for k in range(2)
-    ]
+    results += [patched(model, condition, 0, k, swap(k).apply(own, donor, some)) for k in range(2)]
     everything = [*results, before, theirs]
     assert all(not torch.equal(a, b) for i, a in enumerate(everything) for b in everything[:i])
 
@@ -91,11 +104,11 @@ def test_only_the_tokens_named_are_changed_and_noise_is_as_long_as_the_way(model
     )
     tokens = torch.arange(10) > 6
     for variant in VARIANTS:
-        new = SwapLayer(1, variant).apply(own, donor, tokens)
+        new = swap(1, variant).apply(own, donor, tokens)
         assert torch.equal(new[:7], own[1][:7]) and not torch.equal(new[7:], own[1][7:])
-    noise = SwapLayer(1, "noise").apply(own, donor)
+    noise = swap(1, "noise").apply(own, donor)
     torch.testing.assert_close((noise - own[1]).norm(dim=1), (donor[1] - own[1]).norm(dim=1))
-    torch.testing.assert_close(SwapLayer(1, "blend", 1.0).apply(own, donor), donor[1])
+    torch.testing.assert_close(swap(1, "blend", 1.0).apply(own, donor), donor[1])
 
 
 @pytest.mark.parametrize("task", ["maze", "mark_object"])
@@ -149,29 +162,27 @@ def test_the_experiment_reads_what_its_swaps_do(model, tmp_path, monkeypatch):
         ):
             assert result["moved"] == [1.0, 1.0], "equal text: the donor's output at every layer"
     assert experiment.measure(rows[5]["run"]) == rows[5]["result"]
-    assert isinstance(runs[0], Run)
+    assert isinstance(runs[0], SwapRun)
 
 
 @pytest.mark.parametrize(("task", "donor"), [("maze", "twin"), ("mark_object", "exchanged")])
 def test_an_answer_is_read_on_either_board(model, task, donor):
     experiment, sample = LayerSwaps(model, SCHEDULE), tasklist.draw_one(task, 0, 7)
     board, target = (
-        experiment.board(sample, donor, Run(task, 0, 7, 0, 0)),
+        experiment.board(sample, donor, SwapRun(task, 0, 7, 0, 0)),
         experiment.target(sample),
     )
     for drawn, expected in ((sample, 0), (board, target)):
         frame = drawn.picture(drawn.valid[0])
-        assert layer_swaps._shown(frame, (sample, board), sample) == expected
-    assert layer_swaps._shown(board.picture(board.valid[0]), (sample,), sample) == -1, (
-        "another board"
-    )
+        assert swaps._shown(frame, (sample, board), sample) == expected
+    assert swaps._shown(board.picture(board.valid[0]), (sample,), sample) == -1, "another board"
 
 
 @torch.inference_mode()
 def test_a_held_swap_of_all_tokens_is_the_donors_run_and_at_the_last_step_it_is_one_swap(model):
     experiment, last = LayerSwaps(model, SCHEDULE), SCHEDULE.steps - 1
     for step, layer in ((0, 1), (last, 0)):
-        run = Run("maze", 0, 7, 0, step, final=True)
+        run = SwapRun("maze", 0, 7, 0, step, final=True)
         sample = tasklist.draw_one("maze", 0, 7)
         own, state = experiment._party(sample, sample, run)
         donor, _ = experiment._party(experiment.board(sample, "twin", run), sample, run, later=True)
@@ -208,7 +219,7 @@ def both_right(monkeypatch, experiment: LayerSwaps) -> None:
         found, state = party(board, reader, run, later)
         answers = [
             candidate.answer for candidate in reader.candidates
-        ]  # a stranger's is not among them
+        ]  # those of unrelated samples are not
         valid = board.valid[0].answer
         return replace(found, answer=answers.index(valid) if valid in answers else -1), state
 

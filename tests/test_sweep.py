@@ -71,7 +71,9 @@ def test_each_state_and_step_is_evaluated_once(model, condition, monkeypatch):
     branches = [Branch(), *(Branch((NoiseAtStep(s),)) for s in range(STEPS))]
     calls = []
     predict = model.predict
-    monkeypatch.setattr(model, "predict", lambda *arguments: calls.append(1) or predict(*arguments))
+    monkeypatch.setattr(
+        model, "predict", lambda *given, **hooks: calls.append(1) or predict(*given, **hooks)
+    )
     counted = []
     list(grow(model, condition, EULER, SEED, branches, count=lambda: counted.append(1)))
     assert len(calls) == len(counted) == evaluations(branches, STEPS, condition.shape[2])
@@ -94,5 +96,5 @@ def test_the_clean_run_comes_first(model, condition):
 
 
 def test_a_path_beyond_its_budget_is_refused(model, condition):
-    with pytest.raises(MemoryError, match="more than its budget"):
+    with pytest.raises(MemoryError, match="more than their budget"):
         list(grow(model, condition, EULER, SEED, [Branch()], budget=1000))

@@ -8,10 +8,11 @@ from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.symbols import SymbolPipeline, boards
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import suite
-from chain_of_steps.sampling import merging, sites
 from chain_of_steps.sampling.denoise import begin, denoise, generate
-from chain_of_steps.sampling.interventions import NoiseAtFrame, NoiseAtStep
+from chain_of_steps.sampling.interventions import MergeEstimates, NoiseAtFrame, NoiseAtStep
+from chain_of_steps.sampling.lockstep import together
 from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
+from chain_of_steps.sampling.sites import Captured
 from chain_of_steps.training import symbols as training
 
 SCHEDULE = preset("mini/5")
@@ -78,14 +79,20 @@ def test_shared_pasts_are_bitwise_those_of_runs_alone(case):
 def test_patching_in_ones_own_state_changes_nothing_and_hooks_leave_no_trace(case):
     model, _, condition = case
     clean = generate(model, condition, SCHEDULE, 1)
-    with sites.capture(model, lambda site: site.layer == 0) as captured:
-        generate(model, condition, SCHEDULE, 1)
+    captured = Captured(lambda site: site.layer == 0)
+    generate(model, condition, SCHEDULE, 1, visit=captured)
     assert len(captured) == SCHEDULE.steps
-    with sites.edit(model, lambda site, hidden: captured[site][None] if site in captured else None):
-        patched = generate(model, condition, SCHEDULE, 1)
+    patched = generate(
+        model,
+        condition,
+        SCHEDULE,
+        1,
+        visit=lambda site, hidden: captured[site][None] if site in captured else None,
+    )
     assert torch.equal(patched.latents[-1], clean.latents[-1])
-    with sites.edit(model, lambda site, hidden: torch.zeros_like(hidden)):
-        zeroed = generate(model, condition, SCHEDULE, 1)
+    zeroed = generate(
+        model, condition, SCHEDULE, 1, visit=lambda site, hidden: torch.zeros_like(hidden)
+    )
     assert not torch.equal(zeroed.latents[-1], clean.latents[-1])
     assert torch.equal(generate(model, condition, SCHEDULE, 1).latents[-1], clean.latents[-1])
 
@@ -95,8 +102,8 @@ def test_merging_a_run_with_itself_changes_little_and_with_others_more(case):
 
     def merged(seeds):
         states = [begin(model, condition, SCHEDULE, seed) for seed in seeds]
-        merge = merging.MergeEstimates(tuple(range(3)), "x0_hat")
-        merging.together(model, [condition] * 3, SCHEDULE, states, merge, SCHEDULE.steps)
+        merge = MergeEstimates(tuple(range(3)), "x0_hat")
+        together(model, [condition] * 3, SCHEDULE, states, merge, SCHEDULE.steps)
         return states[0].latents
 
     clean = generate(model, condition, SCHEDULE, 1).latents[-1]

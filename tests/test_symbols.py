@@ -196,8 +196,8 @@ def stops_at(word: str):
 def test_stored_boards_survive_an_interruption(tmp_path, few):
     with pytest.raises(Stop):
         training.stored("latin", tmp_path / "a", stops_at("latin-5: 8 of 16"))
-    begun = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "a").glob("*.npz")}
-    assert set(begun) == {"latin-4-0.npz", "latin-4-1.npz", "latin-5-0.npz"}
+    begun = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "a").glob("*.safetensors")}
+    assert set(begun) == {"latin-4-0.safetensors", "latin-4-1.safetensors", "latin-5-0.safetensors"}
     resumed = training.stored("latin", tmp_path / "a", print)
     assert all((tmp_path / "a" / name).stat().st_mtime_ns == at for name, at in begun.items())
     for ours, whole in zip(resumed, training.stored("latin", tmp_path / "b", print), strict=True):

@@ -1,4 +1,5 @@
-"""Every puzzle: its scorer can be trusted, its candidates exclude one another, its partitions do not overlap."""
+"""Every puzzle: its scorer can be trusted, its candidates exclude one another, its partitions do
+not overlap."""
 
 import importlib
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from chain_of_steps.bench import tasklist
-from chain_of_steps.bench.scorer_checks import trust_table
+from chain_of_steps.bench.scorer_checks import scorer_table
 from chain_of_steps.puzzles.first import base, reading, suites
 from chain_of_steps.puzzles.objects import HELD_OUT, KINDS
 from chain_of_steps.training.recipe import build_tokenizer
@@ -38,7 +39,7 @@ def canonical(sample: base.Sample) -> str:
 
 @pytest.fixture(scope="module")
 def table():
-    return trust_table(per_task=4)
+    return scorer_table(per_task=4)
 
 
 @every_task
@@ -57,7 +58,7 @@ def test_a_video_that_solves_nothing_scores_nothing(table, task, kind):
     assert table.loc[task, kind] <= 0.1
 
 
-def test_the_trust_table_has_no_further_columns(table):
+def test_the_scorer_table_has_no_further_columns(table):
     assert set(table.columns) == {"ground truth", "half done", *WORTHLESS}
 
 

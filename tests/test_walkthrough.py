@@ -1,4 +1,4 @@
-"""The walkthrough's checks: reference solutions are right, each wrong one is told what it does instead."""
+"""The walkthrough's checks: reference solutions pass, and each wrong one gets an explanation."""
 
 import importlib.util
 from pathlib import Path

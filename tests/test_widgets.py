@@ -1,11 +1,12 @@
-"""The explorer's widgets, driven without a browser: what they say, what they show, what they refuse."""
+"""The explorer's widgets, driven without a browser: what they say, what they show, what they
+refuse."""
 
 import json
 
 import pytest
 import tiny
 
-from chain_of_steps.explorer.config import Setting
+from chain_of_steps.explorer.config import Config
 from chain_of_steps.explorer.grids import Cells, MazeEditor
 from chain_of_steps.explorer.widgets import MERGES, Explorer
 from chain_of_steps.models.schedule import Schedule
@@ -57,7 +58,7 @@ def test_a_change_runs_beside_the_clean_one_which_is_kept(explorer):
     explorer.run()
     finish(explorer)
     assert explorer.clean is clean, "not computed again"
-    assert explorer.changed.setting.noise == ((1, 2),)
+    assert explorer.changed.config.noise == ((1, 2),)
     explorer.step.value = 2
     assert bytes(explorer.left.value) != bytes(explorer.right.value) != b""
     explorer.view_of.value = "token norm"
@@ -65,18 +66,18 @@ def test_a_change_runs_beside_the_clean_one_which_is_kept(explorer):
 
 
 def test_a_shared_text_brings_everything_back(explorer, model, tmp_path):
-    setting = Setting("bounce", 3, seed=5, steps=3, noise=((1, 2),), mode="additive", swap=(1, 1))
-    explorer.load(setting)
+    config = Config("bounce", 3, seed=5, steps=3, noise=((1, 2),), mode="additive", swap=(1, 1))
+    explorer.load(config)
     finish(explorer)
-    assert explorer.setting() == setting == Setting.from_text(explorer.text.value)
+    assert explorer.config() == config == Config.from_text(explorer.text.value)
     other = Explorer(model, GRID, tmp_path / "x.json")
     other.text.value = explorer.text.value
     other.load_button.click()
     finish(other)
-    assert other.setting() == setting
+    assert other.config() == config
     other.text.value = "nonsense"
     other.load_button.click()
-    assert "is no setting of the explorer" in other.message.value
+    assert "is no configuration of the explorer" in other.message.value
 
 
 def test_a_maze_can_be_drawn(explorer):
@@ -104,17 +105,17 @@ def test_layers_can_be_merged(explorer):
     explorer.run()
     finish(explorer)
     assert (
-        explorer.changed.setting.merge_layers == (1, 1)
+        explorer.changed.config.merge_layers == (1, 1)
         and explorer.merge_layers.layout.display == ""
     )
     explorer.merge_what.value = MERGES[0]
     assert explorer.merge_layers.layout.display == "none" and explorer.merge.layout.display is None
     explorer.merge_what.value = MERGES[1]
     text, explorer.merge_what.value = explorer.text.value, MERGES[0]
-    assert explorer.setting().merge_layers is None
-    explorer.load(Setting.from_text(text))
+    assert explorer.config().merge_layers is None
+    explorer.load(Config.from_text(text))
     finish(explorer)
-    assert explorer.setting().merge_layers == (1, 1)
+    assert explorer.config().merge_layers == (1, 1)
 
 
 def test_the_chart_names_its_candidates(explorer):
@@ -127,7 +128,7 @@ def test_the_chart_names_its_candidates(explorer):
 def test_what_cannot_be_combined_is_said(explorer):
     explorer.merge.value, explorer.swaps.value = 3, True
     explorer.run()
-    assert "merged in a run of their own" in explorer.message.value and explorer.clean is None
+    assert "merged seeds exclude other changes" in explorer.message.value and explorer.clean is None
 
 
 def test_a_label_is_of_what_is_shown(explorer):
@@ -140,7 +141,7 @@ def test_a_label_is_of_what_is_shown(explorer):
     explorer.label_button.click()
     assert "saved in labels.json" in explorer.message.value
     (kept,) = json.loads(explorer.labels.read_text()).values()
-    assert kept["setting"]["seed"] == 0 and kept["behaviours"] == ["multi-path"]
+    assert kept["config"]["seed"] == 0 and kept["behaviours"] == ["multi-path"]
     explorer.behaviours.value = ()
     explorer.label_button.click()
     assert "choose what you see" in explorer.message.value
@@ -149,13 +150,13 @@ def test_a_label_is_of_what_is_shown(explorer):
     )
 
 
-def test_what_the_model_is_told_is_shown(explorer):
+def test_the_prompt_is_shown(explorer):
     explorer.run()
     finish(explorer)
     assert explorer.clean.sample.prompt in explorer.question.value
 
 
-def test_a_setting_that_is_refused_stops_nothing(explorer):
+def test_a_config_that_is_refused_stops_nothing(explorer):
     explorer.steps.value = 50
     explorer.run()
     explorer.task.value = "a maze of my own"  # without any door

@@ -1,7 +1,8 @@
-"""Asks the registry for known weaknesses of the tested versions: `audit.py [requirements]`, by default constraints.txt.
+"""Asks the registry for known weaknesses of the tested versions: `audit.py [requirements]`, by
+default constraints.txt.
 
-Exit code 1 if there are any. Where pip-audit cannot be installed or the registry not be asked, it says so and ends with
-0: no network is no weakness.
+Exit code 1 if there are any. Where pip-audit cannot be installed or the registry cannot be
+reached, it says so and ends with 0: a missing network is no weakness.
 """
 
 import json
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TOOLS = ROOT / "build" / "audit"  # pip-audit lies apart: it is no dependency of the project
+TOOLS = ROOT / "build" / "audit"  # pip-audit is kept apart: it is no dependency of the project
 
 
 def installed() -> bool:
@@ -23,10 +24,10 @@ def installed() -> bool:
 
 
 def weaknesses(requirements: Path) -> list[str] | None:
-    """One line per known weakness; None if they could not be asked for."""
+    """One line per known weakness; None if the registry could not be queried."""
     if not installed():
         return None
-    ask = [
+    command = [
         sys.executable,
         "-m",
         "pip_audit",
@@ -37,7 +38,7 @@ def weaknesses(requirements: Path) -> list[str] | None:
     ]
     options = ["--format", "json", "--progress-spinner", "off", "--timeout", "15"]
     run = subprocess.run(
-        [*ask, *options],
+        [*command, *options],
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": str(TOOLS)},
@@ -46,7 +47,7 @@ def weaknesses(requirements: Path) -> list[str] | None:
 
 
 def read(answer: str) -> list[str] | None:
-    """The lines of pip-audit's answer; None if it is none, or the registry knew no package at all."""
+    """The lines of pip-audit's answer; None if it is invalid or the registry knew no package."""
     try:
         packages = [
             package
@@ -58,7 +59,8 @@ def read(answer: str) -> list[str] | None:
     if not packages:
         return None
     return [
-        f"{package['name']} {package['version']}: {found['id']}, mended in {', '.join(found['fix_versions']) or 'none'}"
+        f"{package['name']} {package['version']}: {found['id']}, fixed in "
+        f"{', '.join(found['fix_versions']) or 'none'}"
         for package in packages
         for found in package.get("vulns", [])
     ]
@@ -68,7 +70,8 @@ def main(arguments: list[str]) -> int:
     found = weaknesses(Path(arguments[0]) if arguments else ROOT / "constraints.txt")
     if found is None:
         print(
-            "audit skipped: pip-audit or the registry of known weaknesses cannot be reached from here"
+            "audit skipped: pip-audit or the registry of known weaknesses cannot be reached from "
+            "here"
         )
         return 0
     print("\n".join(found) or "no known weaknesses in the tested versions")

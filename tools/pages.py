@@ -1,6 +1,8 @@
-"""`make site`: the executed notebooks as pages under site/, with an index; they work as files, with no server.
+"""`make site`: the executed notebooks as pages under site/, with an index; they work as files,
+with no server.
 
-Formulas become MathML, figures and players are inside the pages, and nothing is fetched from anywhere.
+Formulas become MathML, figures and players are inside the pages, and nothing is fetched from
+anywhere.
 """
 
 import argparse
@@ -30,7 +32,7 @@ STYLE = (Path(__file__).parent / "pages.css").read_text()
 
 
 def main(out: Path) -> None:
-    """Writes the site; notebooks whose executed copy is missing or out of date are executed first."""
+    """Writes the site; first executes notebooks whose copy is missing or out of date."""
     if out.exists():
         shutil.rmtree(out)
     out.mkdir(parents=True)
@@ -48,17 +50,19 @@ def main(out: Path) -> None:
 def around(name: str, names: list[str]) -> str:
     """Links to the page before and the one after."""
     place = names.index(name)
-    beside = {
+    neighbours = {
         "previous": names[place - 1] if place else None,
         "next": (names[place + 1 :] or [None])[0],
     }
     return "".join(
-        f' · <a href="{other}.html">{word}: {other}</a>' for word, other in beside.items() if other
+        f' · <a href="{other}.html">{word}: {other}</a>'
+        for word, other in neighbours.items()
+        if other
     )
 
 
 def published() -> list[str]:
-    """The notebooks that have a page: all but those with parameters whose figure is not drawn yet."""
+    """The notebooks that have a page: all but those whose figure is not drawn yet."""
     waiting = set(yaml.safe_load((ROOT / "params.yaml").read_text())["mini"]) - set(released())
     return sorted({file.stem for file in (ROOT / "notebooks").glob("*.ipynb")} - waiting)
 
@@ -74,7 +78,7 @@ def executed(name: str) -> Path:
 
 
 def up_to_date(name: str, notebook: nbformat.NotebookNode) -> bool:
-    """Whether an executed copy is of the notebook as it is now, at scale `mini`, and ended without an error."""
+    """Whether an executed copy is of the current notebook, at scale `mini`, without an error."""
     source = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     cells = {cell.source for cell in source.cells} <= {cell.source for cell in notebook.cells}
     wanted = yaml.safe_load((ROOT / "params.yaml").read_text())["mini"].get(name, {})
@@ -113,7 +117,8 @@ def notebook_html(notebook: nbformat.NotebookNode) -> str:
 
 
 def needs_a_kernel(output: nbformat.NotebookNode) -> bool:
-    """Whether an output means nothing on a page: progress bars, as text or as widgets, whose scripts would fail."""
+    """Whether an output means nothing on a page: progress bars, as text or as widgets, whose
+    scripts would fail."""
     if output.output_type == "stream":
         return output.name == "stderr"
     return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
@@ -144,7 +149,7 @@ def described(body: str) -> str:
 
 
 def index(pages: dict[str, str]) -> str:
-    """The first page: what this is, the notebooks, a gallery of figures, the claims, how to cite."""
+    """The first page: introduction, notebooks, a gallery of figures, claims, how to cite."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     intro = readme.split("\n\n")[1]
     items = "".join(
@@ -164,8 +169,8 @@ def index(pages: dict[str, str]) -> str:
     cite = html.escape((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     return (
         f"<h1>{NAME}</h1>{markdown(intro)}"
-        '<p><a href="#claims">What holds: the ledger of claims</a> · <a href="#figures">Figures</a> · '
-        '<a href="#cite">How to cite</a></p>'
+        '<p><a href="#claims">What holds: the ledger of claims</a> · '
+        '<a href="#figures">Figures</a> · <a href="#cite">How to cite</a></p>'
         f"<h2>Notebooks</h2><ul>{items}</ul>"
         f'<h2 id="figures">Figures</h2><div class="gallery">{"".join(figures)}</div>'
         f'<h2 id="claims">Claims</h2>{verdicts}<h2 id="cite">How to cite</h2><pre>{cite}</pre>'
@@ -181,7 +186,8 @@ def gallery_item(file: Path) -> str:
     picture.save(stream, format="WEBP", quality=85)
     data = base64.b64encode(stream.getvalue()).decode()
     return (
-        f'<figure><a href="{notebook}.html"><img alt="{label}" width="{picture.width}" height="{picture.height}" '
+        f'<figure><a href="{notebook}.html"><img alt="{label}" '
+        f'width="{picture.width}" height="{picture.height}" '
         f'src="data:image/webp;base64,{data}"></a><figcaption>{label}</figcaption></figure>'
     )
 
@@ -191,12 +197,14 @@ def markdown(text: str) -> str:
 
 
 def page(title: str, body: str, links: str = "") -> str:
-    """A whole HTML page around a body, with more links beside that to the index."""
+    """A whole HTML page around a body, with more links next to the one to the index."""
     nav = f'<nav><a href="index.html">{NAME}</a>{links}</nav>'
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{html.escape(title)}</title>\n'
-        f"<style>{HtmlFormatter(style='default').get_style_defs('.highlight')}{STYLE}</style>\n</head>\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n"
+        f"<style>{HtmlFormatter(style='default').get_style_defs('.highlight')}{STYLE}</style>\n"
+        "</head>\n"
         f"<body>\n{nav}\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 

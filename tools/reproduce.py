@@ -1,8 +1,10 @@
-"""`make reproduce`: redraws every figure from the stored rows, then recomputes runs from the weights and compares.
+"""`make reproduce`: redraws every figure from the stored rows, then recomputes runs from the
+weights and compares.
 
-Exit code 1 if more than 5 % of the recomputed answers differ, or a number leaves its tolerance as often.
-With `--full` every run is computed anew, drawn from, and compared; `--results` (maintainers) brings `results/` up to
-date: rows of the same weights, schedule and code are kept, missing ones computed, all others dropped.
+Exit code 1 if more than 5 % of the recomputed answers differ, or a number leaves its tolerance as
+often. With `--full` every run is computed again, used for the figures, and compared; `--results`
+(maintainers) brings `results/` up to date: rows of the same weights, schedule and code are kept,
+missing ones computed, all others dropped.
 """
 
 import argparse
@@ -22,9 +24,9 @@ import torch
 from run import execute, released
 from tqdm import tqdm
 
-from chain_of_steps.commands import seconds
-from chain_of_steps.common.errors import told
-from chain_of_steps.experiments import ray_cluster as cluster
+from chain_of_steps.cli.arguments import seconds
+from chain_of_steps.common.errors import run_command
+from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.cost_plan import cost
 from chain_of_steps.experiments.store import Store, key_of
 from chain_of_steps.experiments.sweep import Experiment, sweep
@@ -56,16 +58,18 @@ def experiments(scale: str = "mini", load: Callable[[str], VideoModel] = load) -
 
 
 def redraw() -> None:
-    """Pulls data and results, executes every notebook anew and redraws every figure."""
+    """Pulls data and results, executes every notebook and redraws every figure."""
     _dvc("pull", "--quiet")
     _dvc("repro", "--force")
 
 
-def compute(results: Path, record: bool = False, executor: "str | cluster.Ray" = "local") -> None:
+def compute(
+    results: Path, record: bool = False, executor: "str | ray_cluster.Ray" = "local"
+) -> None:
     """Brings the rows and show-cases of all experiments in `results` up to date.
 
     Args:
-        record: note what those cost that are computed in one go.
+        record: store the cost of experiments that are computed in one go.
         executor: see `sweep`.
     """
     for name, (experiment, runs) in experiments().items():
@@ -77,25 +81,26 @@ def compute(results: Path, record: bool = False, executor: "str | cluster.Ray" =
             _record_cost(name, experiment, runs, time.monotonic() - began)
         store.seal({key_of(experiment.identity(run)) for run in runs})
         (results / "machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
-        for shown in ("showcase", "several", "first", "beside_null"):  # whose pictures are kept
+        for shown in ("showcase", "several", "first", "null_comparison"):  # they store pictures
             if hasattr(experiment, shown):
                 getattr(experiment, shown)(rows, results)
 
 
 def machine() -> dict:
-    """What decides whether two machines give the same bits: processor, kernels, version of torch."""
+    """What determines the bits that a machine gives: processor, kernels, version of torch."""
     kernels = torch.backends.cpu.get_cpu_capability()
     return {"processor": cpu.name(), "kernels": kernels, "torch": torch.__version__}
 
 
 def same_machine(results: Path) -> bool:
-    """Whether the stored rows were written on such a machine; only then must they come out bit by bit."""
+    """Whether the stored rows were written on such a machine; only then must they come out bit by
+    bit."""
     file = results / "machine.json"
     return file.exists() and json.loads(file.read_text()) == machine()
 
 
 def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) -> None:
-    """Notes what an experiment cost that was computed in one go, in benchmarks/full.json."""
+    """Stores in benchmarks/full.json what an experiment cost that was computed in one go."""
     file = ROOT / "benchmarks" / "full.json"
     costs = json.loads(file.read_text()) if file.exists() else {}
     evaluations = cost(experiment, runs, experiment.schedule).shared
@@ -109,7 +114,8 @@ def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) ->
 
 
 def verify(results: Path, budget: float) -> int:
-    """Recomputes as many stored runs as fit the budget (seconds), prints the table, returns the exit code."""
+    """Recomputes as many stored runs as fit the budget (seconds), prints the table, returns the
+    exit code."""
     began = time.monotonic()
     stored = {
         name: (experiment, Store(results, name).rows)
@@ -120,7 +126,8 @@ def verify(results: Path, budget: float) -> int:
     checks: dict[str, list[tuple[bool, bool, bool]]] = {name: [] for name in stored}
     if not same_machine(results):
         print(
-            "The rows were written on another kind of machine: last bits, and so a few answers, may differ here."
+            "The rows were written on another kind of machine: the last bits, and so a few "
+            "answers, may differ here."
         )
     print(f"Recomputing runs drawn with seed {SEED}, for {budget:.0f} s:")
     _inherited.update(stored)
@@ -147,13 +154,14 @@ def _recompute(job: tuple[str, str]) -> tuple[str, tuple[bool, bool, bool]]:
 
 
 def compare_all(results: Path, fresh: Path) -> int:
-    """Compares every stored row with the one computed anew, prints the table, returns the exit code."""
+    """Compares all stored rows with recomputed ones, prints the table, returns the exit code."""
     checks, totals = {}, {}
     for name in experiments():
         old, new = Store(results, name).rows, Store(fresh, name).rows
         if old.keys() != new.keys():
             raise ValueError(
-                f"{name}: the stored rows are not those of params.yaml; `make results` brings them up to date"
+                f"{name}: the stored rows are not those of params.yaml; `make results` brings "
+                "them up to date"
             )
         checks[name] = [compare(old[key]["result"], new[key]["result"]) for key in sorted(old)]
         totals[name] = len(old)
@@ -205,11 +213,11 @@ def _numbers(value) -> list[float]:
 def _dvc(*arguments: str) -> None:
     print("> dvc", *arguments, flush=True)
     if subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=ROOT).returncode:
-        raise RuntimeError(f"`dvc {' '.join(arguments)}` failed; its message stands above")
+        raise RuntimeError(f"`dvc {' '.join(arguments)}` failed; see its message above")
 
 
-def _full(executor: "str | cluster.Ray") -> int:
-    """Every run anew into a fresh store (a killed call is taken up again), figures from it, and the comparison."""
+def _full(executor: "str | ray_cluster.Ray") -> int:
+    """Computes all runs into a fresh store (resuming a killed call), draws from it, compares."""
     _dvc("pull", "--quiet")
     compute(FULL, executor=executor)
     _dvc("repro", "sources")
@@ -217,7 +225,7 @@ def _full(executor: "str | cluster.Ray") -> int:
         execute(name, out=str(FULL / "figures"), results=str(FULL))
     last = FULL.with_name("full-last")
     shutil.rmtree(last, ignore_errors=True)
-    FULL.rename(last)  # the next call begins anew
+    FULL.rename(last)  # the next call starts from scratch
     print(f"\nThe new rows, and figures drawn from them: {last.relative_to(ROOT)}\n")
     return compare_all(ROOT / "results", last)
 
@@ -231,26 +239,26 @@ def main() -> int:
         type=seconds,
         help="time to recompute runs, e.g. 8m; by default what redrawing leaves of 12 minutes",
     )
-    parser.add_argument("--full", action="store_true", help="compute every run anew")
+    parser.add_argument("--full", action="store_true", help="compute every run again")
     parser.add_argument(
         "--results", action="store_true", help="bring results/ up to date (maintainers)"
     )
     parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
-    cluster.add_options(parser)
+    ray_cluster.add_options(parser)
     options = parser.parse_args()
-    return told(lambda: reproduce(options), "reproduce", options.debug)
+    return run_command(lambda: reproduce(options), "reproduce", options.debug)
 
 
 def reproduce(options: argparse.Namespace) -> int:
-    """Does what the command line asks for; the exit code."""
-    executor = cluster.executor_of(options)
+    """Runs what the options select; returns the exit code."""
+    executor = ray_cluster.executor_of(options)
     torch.set_num_threads(1)
     if options.full:
         return _full(executor)
     if options.results:
         compute(
             ROOT / "results", executor == "local", executor
-        )  # minutes of a cluster are no minutes of this machine
+        )  # times on a cluster are not those of this machine
         return 0
     began = time.monotonic()
     redraw()

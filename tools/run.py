@@ -1,4 +1,4 @@
-"""Executes one notebook with its parameters from params.yaml: `run.py NAME [--scale mini] [--out figures]`."""
+"""Executes one notebook with its parameters from params.yaml: `run.py NAME [--scale mini]`."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import papermill
 
-from chain_of_steps.common.errors import told
+from chain_of_steps.common.errors import run_command
 from chain_of_steps.experiments.parameters import read
 
 ROOT = Path(__file__).parent.parent
@@ -17,7 +17,8 @@ def execute(name: str, scale: str | None = "mini", out: str = "figures", **more:
     """Runs build/notebooks/NAME.ipynb and returns the executed copy under build/executed.
 
     Args:
-        scale: section of params.yaml; None for a notebook that has none, which runs with its own values.
+        scale: section of params.yaml; None for a notebook without one, which runs with its own
+            values.
         out: folder of figures and metrics.
         more: parameters that override those of params.yaml.
     """
@@ -57,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(told(main, "run", debug="--debug" in sys.argv))
+    sys.exit(run_command(main, "run", debug="--debug" in sys.argv))

@@ -1,4 +1,5 @@
-"""Copies notebooks without outputs and run numbers: `strip.py FROM TO`. The pipeline's figures depend on the copies."""
+"""Copies notebooks without outputs and run numbers: `strip.py FROM TO`. The pipeline's figures
+depend on the copies."""
 
 import sys
 from pathlib import Path

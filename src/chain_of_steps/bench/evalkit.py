@@ -1,7 +1,8 @@
-"""VBVR-EvalKit: runs an installed one over a model's videos, reads its results, and prints them beside their floor.
+"""VBVR-EvalKit: runs an installed one over a model's videos, reads its results, and prints them
+next to their floor.
 
-Its score of a frozen first frame lies between .38 and .86, so a score says nothing without that floor. Rows in which a
-scorer failed are counted apart: they are no zeros.
+Its score of a frozen first frame lies between .38 and .86, so a score says nothing without that
+floor. Rows in which a scorer failed are counted apart: they are no zeros.
 """
 
 import json
@@ -25,7 +26,8 @@ COLUMNS = ["split", "task", "index", "category", "score", "error"]
 
 
 def read_results(file: str | Path) -> pd.DataFrame:
-    """One line per sample of a result file: split, task, index, category, score (NaN if it failed), error.
+    """One line per sample of a result file: split, task, index, category, score (NaN if it
+    failed), error.
 
     Raises:
         ValueError: if the file is no such result.
@@ -67,7 +69,8 @@ def attach(results: pd.DataFrame, cases: Iterable[Case]) -> dict[Case, float]:
     foreign = [key for key in keys if key not in known]
     if foreign:
         raise ValueError(
-            f"the results hold {'/'.join(foreign[0])}, which is not in the suite; read its own suite"
+            f"the results hold {'/'.join(foreign[0])}, which is not in the suite; read its own "
+            "suite"
         )
     return {known[key]: score for key, score in zip(keys, scored["score"], strict=True)}
 
@@ -75,7 +78,8 @@ def attach(results: pd.DataFrame, cases: Iterable[Case]) -> dict[Case, float]:
 def table(
     models: dict[str, pd.DataFrame], floor: pd.DataFrame | None = None, commit: str = "unknown"
 ) -> str:
-    """Scores as a Markdown table, per-sample means: overall, by split, by split and category; errors counted apart.
+    """Scores as a Markdown table, per-sample means: overall, by split, by split and category;
+    errors counted apart.
 
     Args:
         models: results by name.
@@ -108,7 +112,8 @@ def table(
 
 
 def write_frozen(out: str | Path, cases: Iterable[Case], fps: int = 16) -> None:
-    """A model that does nothing: every case's first frame, held for as long as its ground truth takes."""
+    """A model that does nothing: every case's first frame, held for as long as its ground truth
+    takes."""
     for case in cases:
         if not video_path(out, case).exists():
             still = np.repeat(case.first_frame[None], frames_for(case, 49), axis=0)
@@ -124,10 +129,12 @@ def evaluate(
     command: str = COMMAND,
     progress: Callable[[list], Iterable] = iter,
 ) -> Path:
-    """Runs an installed EvalKit clip by clip and writes `<videos>_vbvr_results.json`; returns the file.
+    """Runs an installed EvalKit clip by clip and writes `<videos>_vbvr_results.json`; returns the
+    file.
 
-    Each clip is a call of its own, so that a scorer that hangs costs `limit` seconds and no more. Called again, it
-    goes on with the clips that have no result yet. A clip that has no video, fails or hangs has its `error`.
+    Each clip is a call of its own, so that a scorer that hangs costs `limit` seconds and no more.
+    Called again, it goes on with the clips that have no result yet. A clip that has no video,
+    fails or hangs has its `error`.
 
     Raises:
         ValueError: if no EvalKit is installed, or with an OpenCV that scores everything 0.
@@ -135,7 +142,8 @@ def evaluate(
     executable = shutil.which(command)
     if executable is None:
         raise ValueError(
-            f"{command} is not installed; clone github.com/Video-Reason/VBVR-EvalKit and pip install it with opencv<5"
+            f"{command} is not installed; clone github.com/Video-Reason/VBVR-EvalKit and pip "
+            "install it with opencv<5"
         )
     refuse_opencv_5()
     videos, out = Path(videos), Path(out)
@@ -197,7 +205,8 @@ def _one(executable: str, videos: Path, suite: Path, case: Case, limit: float) -
 
 
 def refuse_opencv_5() -> None:
-    """Raises if the OpenCV that is installed is 5 or newer: with it EvalKit scores 0.0 and says nothing."""
+    """Raises if the OpenCV that is installed is 5 or newer: with it EvalKit scores 0.0 and says
+    nothing."""
     for name in ("opencv-python", "opencv-python-headless", "opencv-contrib-python"):
         try:
             version = metadata.version(name)
@@ -205,7 +214,8 @@ def refuse_opencv_5() -> None:
             continue
         if int(version.split(".")[0]) >= 5:
             raise ValueError(
-                f"{name} {version} makes VBVR-EvalKit score 0.0 without a word; install 'opencv-python<5'"
+                f"{name} {version} makes VBVR-EvalKit score 0.0 without a word; install "
+                "'opencv-python<5'"
             )
 
 

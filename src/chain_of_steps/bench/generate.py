@@ -16,7 +16,8 @@ from .vbvr import Case, frames_for, read_suite, video_path, write_model_video
 
 
 def cases_of(suite: str, samples_per_task: int, seed: int, task: str | None = None) -> list[Case]:
-    """The cases of the mini suite (`mini`) or of a folder in the VBVR-Bench layout, of one task if named.
+    """The cases of the mini suite (`mini`) or of a folder in the VBVR-Bench layout, of one task if
+    named.
 
     Raises:
         ValueError: if the folder is no such suite, or the task is not in it.
@@ -44,14 +45,16 @@ def generate_videos(
     until: int | None = None,
     progress: Callable[[list], Iterable] = iter,
 ) -> None:
-    """Generates every case that has no video in `out` yet, so that an interrupted call can be repeated.
+    """Generates every case that has no video in `out` yet, so that an interrupted call can be
+    repeated.
 
     Args:
-        every_step: also write the step previews and manifest.json, in a folder beside each video.
+        every_step: also write the step previews and manifest.json, in a folder next to each video.
         until: stop before this step: then there are previews only.
 
     Raises:
-        ValueError: for a step that there is not, or an early stop without previews, which would leave nothing.
+        ValueError: for a step that there is not, or an early stop without previews, which would
+            leave nothing.
     """
     if until is not None and not (every_step and 1 <= until <= schedule.steps):
         raise ValueError(
@@ -77,8 +80,8 @@ def generate_videos(
 
 
 def given_frame(case: Case, size: int | None, multiple: int = 16) -> np.ndarray:
-    """The first frame of a case, (H, W, 3), uint8: at a model's size, drawn anew where the sample is ours, or without
-    one as it is, its sides rounded to multiples of so many pixels."""
+    """The first frame of a case, (H, W, 3), uint8: at a model's size, drawn again where the sample
+    is ours, or without one as it is, its sides rounded to multiples of so many pixels."""
     if case.sample is not None and size is not None:
         return case.sample.first_frame(size)
     height, width = case.first_frame.shape[:2]

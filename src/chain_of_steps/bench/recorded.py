@@ -1,4 +1,4 @@
-"""A VBVR-Bench folder as tasks beside those of the mini suite; a task is named `FOLDER::TASK@HASH`."""
+"""A VBVR-Bench folder as tasks next to the mini suite's; their names are `FOLDER::TASK@HASH`."""
 
 import functools
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ class Recorded:
         name: `FOLDER::TASK@HASH`, where the hash is of what its samples hold.
         split: as in VBVR-Bench.
         category: empty: the folders do not tell it, only EvalKit's results do.
-        own, others: its samples, and those of the folder's other tasks, which serve as unrelated ones.
+        own, others: its samples, and those of the folder's other tasks, which serve as unrelated
+            ones.
     """
 
     name: str
@@ -30,7 +31,8 @@ class Recorded:
     others: tuple[Sample, ...]
 
     def numbered(self, index: int, partition: Partition) -> Sample:
-        """Sample number `index`. Numbers beyond its own, and all but the test partition, are unrelated samples."""
+        """Sample number `index`. Numbers beyond its own, and all but the test partition, are
+        unrelated samples."""
         if partition == "test" and index < len(self.own):
             return self.own[index]
         pool = self.others or self.own
@@ -56,7 +58,8 @@ def find(name: str) -> Recorded:
     tasks = _read(folder)
     if name not in tasks:
         raise ValueError(
-            f"{folder} does not hold {name!r}, or its samples have changed; it holds {', '.join(tasks)}"
+            f"{folder} does not hold {name!r}, or its samples have changed; it holds "
+            f"{', '.join(tasks)}"
         )
     return tasks[name]
 
@@ -67,7 +70,8 @@ def _read(folder: str) -> dict[str, Recorded]:
     for case in read_suite(folder):
         if case.ground_truth is None:
             raise ValueError(
-                f"{case.folder} has no ground_truth.mp4; without one there is nothing to compare with"
+                f"{case.folder} has no ground_truth.mp4; without one there is nothing to compare "
+                "with"
             )
         groups.setdefault((case.split, case.task), []).append(case)
     named = {}

@@ -1,4 +1,4 @@
-"""The trust table: what the scorers give to videos that do, and to videos that do not, solve their puzzle."""
+"""Checks of the scorers: scores of videos that solve their puzzle and of videos that do not."""
 
 from itertools import pairwise
 
@@ -12,18 +12,20 @@ from . import tasklist
 FRAMES, SIZE = 13, 48
 
 
-def trust_table(per_task: int = 8, seed: int = 0) -> pd.DataFrame:
-    """Mean score, in [0, 1], of each kind of video (columns) on `per_task` samples of each task (rows)."""
+def scorer_table(per_task: int = 8, seed: int = 0) -> pd.DataFrame:
+    """Mean score in [0, 1] by task (rows) and kind of video (columns), of `per_task` samples."""
     return pd.DataFrame(
         {task: _mean_scores(task, per_task, seed) for task in suites.TASKS}
     ).T.rename_axis("task")
 
 
 def trial_videos(sample: Sample, other: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Videos of `sample`, (FRAMES, SIZE, SIZE, 3) uint8 each: the truth, half of it, and six that solve nothing.
+    """Videos of `sample`, (FRAMES, SIZE, SIZE, 3) uint8 each: the ground truth, half of it, and
+    six that solve nothing.
 
     Args:
-        other: of the same task; where it is the same puzzle again, its answer is left out.
+        other: a sample of the same task, whose answer is one of the videos unless it is the same
+            puzzle.
     """
     truth = sample.render(size=SIZE, frames=FRAMES)
     still = np.repeat(truth[:1], FRAMES, axis=0)
@@ -46,7 +48,7 @@ def trial_videos(sample: Sample, other: Sample, rng: np.random.Generator) -> dic
 
 
 def wrong_answer(sample: Sample) -> Candidate | None:
-    """For mazes a straight line through the walls (None where it is a legal path), else the first wrong candidate."""
+    """The first wrong candidate; for mazes a straight line through walls, None if that is legal."""
     if sample.module != "maze":
         return next(c for c in sample.candidates if c.kind != "valid")
     start, goal = sample.state["start"], sample.state["goal"]

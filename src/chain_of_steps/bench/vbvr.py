@@ -1,4 +1,5 @@
-"""The folder layout of VBVR-Bench: suites in and out, and a model's videos where its EvalKit looks for them.
+"""The folder layout of VBVR-Bench: suites in and out, and a model's videos where its EvalKit looks
+for them.
 
 The first is a suite, the second holds a model's videos of it:
     <suite>/{In-Domain_50,Out-of-Domain_50}/<task>_data-generator/<00000..>/
@@ -22,7 +23,10 @@ from ..puzzles.first.base import Candidate, Sample
 SPLIT_FOLDERS = dict(zip(suites.SPLITS, ("In-Domain_50", "Out-of-Domain_50"), strict=True))
 TASK_SUFFIX = "_data-generator"
 GENERATOR = "chain-of-steps"  # by this a metadata.json of ours is known
-LAYOUT = "In-Domain_50/ or Out-of-Domain_50/ with <task>_data-generator/00000/ and so on inside, as in VBVR-Bench"
+LAYOUT = (
+    "In-Domain_50/ or Out-of-Domain_50/ with <task>_data-generator/00000/ and so on inside, as in "
+    "VBVR-Bench"
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ class Case:
 def export_suite(
     samples_by_task: dict[str, list[Sample]], out: str | Path, size: int = 480, frames: int = 13
 ) -> None:
-    """Writes samples of the mini suite as a VBVR-Bench folder; `read_suite` gives the same samples back.
+    """Writes samples of the mini suite as a VBVR-Bench folder; `read_suite` gives the same samples
+    back.
 
     An export that was interrupted is completed by calling it again; the files come out the same.
 
@@ -84,7 +89,8 @@ def export_suite(
         frames: pixel frames of the ground truth, 4 k + 1 and at least 5.
 
     Raises:
-        ValueError: if a task is unknown, size or frames do not fit, or `out` already holds other samples.
+        ValueError: if a task is unknown, size or frames do not fit, or `out` already holds other
+            samples.
     """
     if frames < 5 or frames % 4 != 1:
         raise ValueError(
@@ -112,10 +118,12 @@ def export_suite(
 
 
 def read_suite(folder: str | Path) -> list[Case]:
-    """The samples of a VBVR-Bench folder, sorted by split, task and index; pictures and videos are not opened yet.
+    """The samples of a VBVR-Bench folder, sorted by split, task and index; pictures and videos are
+    not opened yet.
 
     Raises:
-        ValueError: if this is no folder, is empty or has another layout, or a sample lacks what a model needs.
+        ValueError: if this is no folder, is empty or has another layout, or a sample lacks what a
+            model needs.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -141,7 +149,8 @@ def video_path(out: str | Path, case: Case) -> Path:
 
 
 def write_model_video(out: str | Path, case: Case, frames: np.ndarray, fps: int = 16) -> Path:
-    """Writes a model's video of a case where and as EvalKit wants it: a side of 480 px or more, no borders.
+    """Writes a model's video of a case where and as EvalKit wants it: a side of 480 px or more, no
+    borders.
 
     Args:
         frames: (F, H, W, 3), uint8, in the proportions of the case's first frame.
@@ -154,8 +163,8 @@ def write_model_video(out: str | Path, case: Case, frames: np.ndarray, fps: int 
         abs(frames.shape[2] / frames.shape[1] * height / width - 1.0) > 0.02
     ):  # sides are rounded to what a model takes
         raise ValueError(
-            f"a video of {frames.shape[2]} x {frames.shape[1]} pixels does not have the proportions of the case's "
-            f"first frame, {width} x {height}; generate it in those"
+            f"a video of {frames.shape[2]} x {frames.shape[1]} pixels does not have the "
+            f"proportions of the case's first frame, {width} x {height}; generate it in those"
         )
     path = video_path(out, case)
     write_video(path, enlarge(frames), fps)
@@ -163,7 +172,8 @@ def write_model_video(out: str | Path, case: Case, frames: np.ndarray, fps: int 
 
 
 def frames_for(case: Case, default: int, every: int = 4) -> int:
-    """Pixel frames to generate: those of the ground truth, or `default` without one, rounded up to `every` k + 1."""
+    """Pixel frames to generate: those of the ground truth, or `default` without one, rounded up to
+    `every` k + 1."""
     frames = default if case.ground_truth is None else frame_count(case.ground_truth)
     return frames + (1 - frames) % every
 
@@ -173,7 +183,8 @@ def _task_folder(base: str | Path, split: str, task: str) -> Path:
 
 
 def _metadata(sample: Sample, size: int, frames: int) -> dict:
-    """What metadata.json holds: all that defines a sample, its place in the suite, how it was drawn, and a hash."""
+    """What metadata.json holds: all that defines a sample, its place in the suite, how it was
+    drawn, and a hash."""
     task = suites.TASKS[sample.task]
     data = {
         "generator": GENERATOR,
@@ -191,7 +202,8 @@ def _metadata(sample: Sample, size: int, frames: int) -> dict:
 
 
 def _write_sample(folder: Path, sample: Sample, metadata: str, clip: np.ndarray) -> None:
-    """Writes a sample's five files; first_frame.png comes last, so a sample that has it is whole."""
+    """Writes a sample's five files; first_frame.png comes last, so a sample that has it is
+    whole."""
     write_video(folder / "ground_truth.mp4", clip)
     for name, text in (("metadata.json", metadata), ("prompt.txt", sample.prompt)):
         with atomic(folder / name) as temporary:
@@ -202,7 +214,8 @@ def _write_sample(folder: Path, sample: Sample, metadata: str, clip: np.ndarray)
 
 
 def _refuse_other_samples(out: Path, wanted: dict[Path, str]) -> None:
-    """Raises if a sample folder under `out` is not among the wanted ones or holds other metadata."""
+    """Raises if a sample folder under `out` is not among the wanted ones or holds other
+    metadata."""
     for folder in (
         path for name in SPLIT_FOLDERS.values() for path in out.glob(f"{name}/[!.]*/[!.]*")
     ):
@@ -226,7 +239,8 @@ def _read_task(folder: Path, split: str) -> list[Case]:
     if wrong or not samples:
         found = f"{wrong[0]} is not a sample" if wrong else f"{folder} holds no samples"
         raise ValueError(
-            f"{found}; expected folders 00000, 00001, ... in each task, with first_frame.png and prompt.txt"
+            f"{found}; expected folders 00000, 00001, ... in each task, with first_frame.png and "
+            "prompt.txt"
         )
     task = folder.name.removesuffix(TASK_SUFFIX)
     return [
@@ -248,7 +262,8 @@ def _read_prompt(folder: Path) -> str:
 
 
 def _read_sample(folder: Path) -> Sample | None:
-    """The sample that metadata.json describes, None where it is missing or in somebody else's format."""
+    """The sample that metadata.json describes, None where it is missing or in a third-party
+    format."""
     path = folder / "metadata.json"
     if not path.is_file():
         return None

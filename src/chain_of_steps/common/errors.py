@@ -1,56 +1,60 @@
-"""What went wrong, in one sentence: errors that a user can mend are told so, all others are ours.
+"""Runs a command and reports its errors: one sentence on standard error, a non-zero exit code.
 
-Every command ends here, the tools' too: a sentence on standard error, a non-zero exit code, no trace-back unless
-`--debug` asks for one.
+Every command goes through `run_command`, those of tools/ as well. A trace-back is shown only with
+`--debug`. The exit code says whether the user can fix the error or whether it is a bug.
 """
 
 import errno
 import sys
 from collections.abc import Callable
 
-MENDABLE, OURS, STOPPED = 2, 70, 130  # exit codes: the user can mend it, it is a bug, Ctrl-C
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+USER_ERROR, BUG, INTERRUPTED = 2, 70, 130  # exit codes; the last two are customary
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
-def told(command: Callable[[], int | None], name: str, debug: bool = False) -> int:
+def run_command(command: Callable[[], int | None], name: str, debug: bool = False) -> int:
     """Runs a command and returns its exit code; an error becomes one sentence on standard error.
 
     Args:
-        name: what the sentence begins with.
-        debug: let errors through, with their trace-back.
+        name: of the command, which the sentence begins with.
+        debug: raise errors instead, so that Python shows their trace-back.
     """
     try:
         return command() or 0
     except KeyboardInterrupt:
         print(
-            f"\n{name}: stopped; what was finished is kept, and the same command goes on from there",
+            f"\n{name}: interrupted; finished work is kept, and the same command resumes from "
+            "there",
             file=sys.stderr,
         )
-        return STOPPED
+        return INTERRUPTED
     except Exception as error:
         if debug:
             raise
         print(f"{name}: {sentence(error)}", file=sys.stderr)
         return (
-            MENDABLE
+            USER_ERROR
             if isinstance(error, (ValueError, OSError, MemoryError, RuntimeError, ImportError))
-            else OURS
+            else BUG
         )
 
 
 def sentence(error: Exception) -> str:
-    """One line that says what is wrong and what to do."""
+    """One line: what is wrong, and what to do about it."""
     where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
-    if type(error).__name__ == "OutOfMemoryError":  # torch's; it need not be imported for `--help`
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which `--help` does not import
         return (
-            "the GPU's memory is full; clips already go one at a time, so ask for fewer frames, a smaller size or "
-            "--dtype bfloat16"
+            "the GPU's memory is full; clips are already processed one at a time, so use fewer "
+            "frames, a smaller size or --dtype bfloat16"
         )
-    if isinstance(error, OSError) and error.errno in FULL:
-        return f"the disk is full{where}; free some space and call again: what was finished is kept"
-    if isinstance(error, OSError) and error.errno in CLOSED:
-        return f"this place cannot be written to or read{where}; name another, or change its permissions"
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return f"the disk is full{where}; free some space and run it again: finished work is kept"
+    if isinstance(error, OSError) and error.errno in NO_ACCESS:
+        return f"cannot read or write here{where}; use another place, or change its permissions"
     if isinstance(error, (ValueError, OSError, MemoryError, RuntimeError, ImportError)):
         return " ".join(str(error).split()) or type(error).__name__
-    return f"{type(error).__name__}: {error}; this is our fault, not yours: --debug shows where it happened"
+    return (
+        f"{type(error).__name__}: {error}; this is a bug in Chain of Steps: run it again with "
+        "--debug and report the trace-back"
+    )

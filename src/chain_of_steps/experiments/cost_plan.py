@@ -17,8 +17,9 @@ from transformers import AutoConfig, UMT5Config, UMT5EncoderModel
 
 from ..models.families import WAN
 from ..models.loading import EXPERTS, Loading
+from ..models.pipeline import FRAMES, SIZE
 from ..models.schedule import Schedule
-from ..models.video_model import FRAMES, SIZE, VideoModel
+from ..models.video_model import VideoModel
 from ..models.weights import refuse_missing
 from .sweep import Experiment
 

@@ -11,12 +11,13 @@ from ..models.video_model import VideoModel
 from ..sampling.denoise import (
     EXPERIMENT_VERSION,
 )
-from . import ray_cluster as cluster
+from . import ray_cluster
 from .store import Store
 
 
 class Experiment(Protocol):
-    """What a sweep asks of an experiment. Its runs are frozen dataclasses; those of equal `base` share a past."""
+    """What a sweep needs of an experiment. Runs are frozen dataclasses; those of equal `base`
+    share a past."""
 
     name: str
 
@@ -30,7 +31,7 @@ class Experiment(Protocol):
 
 
 def common(name: str, model: VideoModel, schedule: Schedule) -> dict:
-    """What all identities of an experiment share: change any of it, and its rows are computed anew."""
+    """What all identities of an experiment share; if any of it changes, so do all its rows."""
     return {
         "experiment": name,
         "version": EXPERIMENT_VERSION,
@@ -44,7 +45,8 @@ def common(name: str, model: VideoModel, schedule: Schedule) -> dict:
 def planned(
     kind: type, parameters: dict, load: Callable[[str], VideoModel], model: str, preset_name: str
 ) -> tuple[Experiment, list]:
-    """An experiment and its runs from a group of params.yaml, which may name a `model` and a `preset` of its own.
+    """An experiment and its runs from a group of params.yaml, which may name a `model` and a
+    `preset` of its own.
 
     Args:
         load: loads a model folder.
@@ -61,19 +63,22 @@ def sweep(
     runs: Sequence[Any],
     progress: Callable | None = None,
     workers: int = 1,
-    executor: "str | cluster.Ray" = "local",
+    executor: "str | ray_cluster.Ray" = "local",
 ) -> list[dict]:
-    """The rows of all runs, in order: found in the store, or computed and put there as soon as each is finished
-    (with several workers: as soon as all that share its past are).
+    """The rows of all runs, in order: found in the store, or computed and put there as soon as
+    each is finished (with several workers: as soon as all that share its past are).
 
-    Killed at any moment and called again, it goes on with the runs that are missing and ends with the same rows.
+    Killed at any moment and called again, it resumes with the missing runs and ends with the same
+    rows.
 
     Args:
         progress: makes a progress bar from `total` (model evaluations), e.g. `tqdm`.
-        workers: processes; set torch to one thread before you ask for more than one. The rows are the same.
-        executor: `local`; or `ray` or a `cluster.Ray`, whose cluster decides how many workers there are.
+        workers: processes; set torch to one thread before using more than one. The rows are the
+            same.
+        executor: `local`; or `ray` or a `ray_cluster.Ray`, whose cluster decides how many workers
+            there are.
     """
-    if not isinstance(executor, cluster.Ray) and executor not in ("local", "ray"):
+    if not isinstance(executor, ray_cluster.Ray) and executor not in ("local", "ray"):
         raise ValueError(f"unknown executor {executor!r}; expected local or ray")
     identities = {run: experiment.identity(run) for run in runs}
     found: dict[Any, list] = defaultdict(list)
@@ -84,7 +89,7 @@ def sweep(
     total = sum(map(experiment.evaluations, groups))
     bar = progress(total=total, unit="evaluation") if progress and groups else None
     if executor != "local":
-        results = (cluster.Ray() if executor == "ray" else executor).results(
+        results = (ray_cluster.Ray() if executor == "ray" else executor).results(
             experiment, groups, bar
         )
     else:
@@ -106,7 +111,7 @@ def _here(experiment: Experiment, groups: list[list], bar: Any) -> Iterator[tupl
 def _in_processes(
     experiment: Experiment, groups: list[list], workers: int, bar: Any
 ) -> Iterator[tuple[Any, dict]]:
-    """Groups are shared out to forked processes, which inherit the model; results come back group by group."""
+    """Distributes groups over forked processes, which inherit the model; yields group by group."""
     global _forked
     _forked = experiment
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:

@@ -1,23 +1,23 @@
-"""The explorer's chart: evidence for every candidate by step, of the clean run and the changed one, as SVG."""
+"""The explorer's chart: evidence for every candidate by step, of both runs, as SVG."""
 
 from html import escape
 
 from ..figures.player import OKABE_ITO
-from .run import Run
+from .run import LiveRun
 
 WIDTH, HEIGHT = 576, 170
 LEFT, RIGHT, TOP, BOTTOM = 26, 8, 8, 20  # margins of the plot, pixels
 TITLE = "evidence for each candidate in the last frame, by step; dashed: changed"
 
 
-def chart(runs: list[Run], step: int) -> str:
-    """The curves as far as they are read, the place that is looked at, and what each colour means.
+def chart(runs: list[LiveRun], step: int) -> str:
+    """The curves of all decoded steps, the current step, and a legend.
 
     Args:
         runs: the clean one and, if there is one, the changed one.
-        step: that is looked at.
+        step: the current one.
     """
-    total = max((run.setting.steps for run in runs), default=2)
+    total = max((run.config.steps for run in runs), default=2)
     lines = [
         line
         for dash, run in zip(("", "5 4"), runs, strict=False)
@@ -30,12 +30,13 @@ def chart(runs: list[Run], step: int) -> str:
     names = _legend(runs[0]) if runs else ""
     return (
         f'<div style="font-size: 12px; line-height: 1.5; max-width: {WIDTH}px">{TITLE}<br>'
-        f'<svg width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{TITLE}">{_axes(total)}{"".join(lines)}</svg>'
+        f'<svg width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{TITLE}">'
+        f"{_axes(total)}{''.join(lines)}</svg>"
         f"<br>{names}</div>"
     )
 
 
-def _curves(run: Run, total: int, dash: str) -> list[str]:
+def _curves(run: LiveRun, total: int, dash: str) -> list[str]:
     decoded, lines = [s for s in range(run.done) if run.decoded(s)], []
     for k in range(len(run.sample.candidates)):
         points = " ".join(f"{_x(s, total):.1f},{_y(run.evidence(s)[k]):.1f}" for s in decoded)
@@ -61,11 +62,11 @@ def _axes(total: int) -> str:
     )
 
 
-def _legend(run: Run) -> str:
+def _legend(run: LiveRun) -> str:
     """Every candidate with its colour, and whether it is valid."""
     return " ".join(
-        f'<span style="white-space: nowrap"><b style="color: {_colour(k)}">&#9644;</b> {escape(one.name)} '
-        f"({one.kind})</span>"
+        f'<span style="white-space: nowrap"><b style="color: {_colour(k)}">&#9644;</b> '
+        f"{escape(one.name)} ({one.kind})</span>"
         for k, one in enumerate(run.sample.candidates)
     )
 

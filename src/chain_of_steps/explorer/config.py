@@ -1,4 +1,4 @@
-"""A setting of the explorer: everything that determines what it shows; it travels as a short text."""
+"""The explorer's configuration: everything that determines what it shows, also as a short text."""
 
 import base64
 import json
@@ -21,12 +21,12 @@ BEHAVIOURS = (
     "unknown",
 )
 MOST_STEPS = 50
-APART = 1000  # between the seeds of a setting's runs
+APART = 1000  # distance between the seeds of one configuration
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Everything that determines what is shown; it travels as a short text.
+class Config:
+    """Everything that determines what the explorer shows; `to_text` makes it short to share.
 
     Attributes:
         task, index: name a test sample of suite seed 7.
@@ -35,9 +35,11 @@ class Setting:
         steps: of the schedule.
         noise: (step, frame) cells that the changed run fills with noise.
         mode: of that noise.
-        swap: (step, layer) at which the changed run takes over the hidden state of another seed's run.
+        swap: (step, layer) at which the changed run takes over the hidden state of another seed's
+            run.
         merge: how many seeds the changed run merges, over the first half of its steps.
-        merge_layers: the first and the last layer whose hidden states are merged; None merges clean estimates.
+        merge_layers: the first and the last layer whose hidden states are merged; None merges
+            clean estimates.
     """
 
     task: str = "maze"
@@ -58,11 +60,11 @@ class Setting:
             raise ValueError(f"unknown mode {self.mode!r}; expected one of {', '.join(MODES)}")
         if self.merge > 1 and (self.noise or self.swap):
             raise ValueError(
-                "seeds are merged in a run of their own; take the noise and the swap away first"
+                "merged seeds exclude other changes; remove the noise and the swap first"
             )
 
     def _check_numbers(self) -> None:
-        """What the widgets cannot say, but a text can."""
+        """Refuses numbers that the widgets never give but a text may contain."""
         changed = [*self.noise, *([self.swap] if self.swap else [])]  # each begins with its step
         pairs = [*changed, self.merge_layers or (0, 0)]
         numbers = [
@@ -76,7 +78,8 @@ class Setting:
             len(pair) != 2 for pair in pairs
         ):
             raise ValueError(
-                "a setting has whole numbers from 0 on, its cells, swap and layers are pairs of them"
+                "all numbers of a configuration must be whole and 0 or more; each cell, swap and "
+                "range of layers is a pair of them"
             )
         first, last = pairs[-1]
         if (
@@ -85,21 +88,22 @@ class Setting:
             or first > last
         ):
             raise ValueError(
-                f"a setting has 1 to {MOST_STEPS} steps, changes none beyond, and its layers are in order"
+                f"a configuration must have 1 to {MOST_STEPS} steps, change only these, and name "
+                "its first layer before its last"
             )
 
     @property
-    def clean(self) -> "Setting":
-        """The same without any change."""
+    def clean(self) -> "Config":
+        """The same configuration without its changes."""
         return replace(self, noise=(), mode=MODES[0], swap=None, merge=1, merge_layers=None)
 
     @property
     def changes(self) -> bool:
-        """Whether anything is changed; a kind of noise alone is no change."""
+        """Whether it changes anything; a mode of noise alone does not."""
         return bool(self.noise) or self.swap is not None or self.merge > 1
 
     def sample(self) -> Sample:
-        """What is to be solved."""
+        """The puzzle to be solved."""
         return (
             maze.hand_drawn(*self.drawn)
             if self.drawn
@@ -109,7 +113,7 @@ class Setting:
     def to_text(self) -> str:
         """A short text that `from_text` reads."""
         changed = {
-            name: value for name, value in asdict(self).items() if value != getattr(Setting(), name)
+            name: value for name, value in asdict(self).items() if value != getattr(Config(), name)
         }
         return (
             base64.urlsafe_b64encode(zlib.compress(json.dumps(changed).encode(), 9))
@@ -118,11 +122,11 @@ class Setting:
         )
 
     @classmethod
-    def from_text(cls, text: str) -> "Setting":
-        """The setting that `to_text` wrote.
+    def from_text(cls, text: str) -> "Config":
+        """The configuration that `to_text` wrote.
 
         Raises:
-            ValueError: if it did not write this.
+            ValueError: for any other text.
         """
         try:
             data = json.loads(
@@ -139,15 +143,17 @@ class Setting:
             )
         except (ValueError, TypeError, zlib.error) as error:
             raise ValueError(
-                "this text is no setting of the explorer; copy the whole of it"
+                "this text is no configuration of the explorer; expected the whole text of its "
+                "field share"
             ) from error
 
 
-def label(file: Path, setting: Setting, behaviours: list[str]) -> dict:
-    """Adds what somebody saw in a setting to a JSON file of labels; returns all labels by setting.
+def label(file: Path, config: Config, behaviours: list[str]) -> dict:
+    """Adds the behaviours seen in a configuration to a JSON file of labels; returns all labels,
+    keyed by the text of their configuration.
 
     Raises:
-        ValueError: for a behaviour that the paper does not name, or none at all.
+        ValueError: for an unknown behaviour, or none at all.
     """
     if not behaviours:
         raise ValueError("choose what you see before you save it")
@@ -157,7 +163,7 @@ def label(file: Path, setting: Setting, behaviours: list[str]) -> dict:
             f"unknown behaviour {unknown.pop()!r}; expected some of {', '.join(BEHAVIOURS)}"
         )
     labels = json.loads(file.read_text()) if file.exists() else {}
-    labels[setting.to_text()] = {"setting": asdict(setting), "behaviours": sorted(behaviours)}
+    labels[config.to_text()] = {"config": asdict(config), "behaviours": sorted(behaviours)}
     with atomic(file) as temporary:
         temporary.write_text(json.dumps(labels, indent=1, sort_keys=True) + "\n")
     return labels

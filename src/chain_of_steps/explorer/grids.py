@@ -1,4 +1,4 @@
-"""Two grids of buttons for the explorer: a maze to be drawn, and the step x frame cells that get noise."""
+"""The explorer's grids of buttons: an editor of mazes, and the step x frame cells of noise."""
 
 import ipywidgets as w
 
@@ -9,11 +9,15 @@ SMALL = w.Layout(width="26px", height="22px", padding="0px", margin="1px")
 CELL = w.Layout(width="24px", height="17px", padding="0px", margin="1px")
 
 
-WALLS = "<style>.drawn-wall { background: #444 } .drawn-wall.mod-active { background: #f5f5f7 !important }</style>"
+WALLS = (
+    "<style>.drawn-wall { background: #444 } "
+    ".drawn-wall.mod-active { background: #f5f5f7 !important }</style>"
+)
 
 
 class MazeEditor:
-    """A maze to be drawn: a click opens or closes a wall; a click on a room moves the start, the next one the goal."""
+    """An editor of mazes: a click on a wall opens or closes it; clicks on rooms move the start and
+    the goal in turn."""
 
     def __init__(self, rooms: int = 5):
         self.size = w.IntSlider(rooms, 3, maze.ACROSS, description="rooms", continuous_update=False)
@@ -92,7 +96,7 @@ class Cells:
         self.resize(steps)
 
     def resize(self, steps: int) -> None:
-        """Has so many rows; cells that are still there stay chosen."""
+        """Changes the number of rows; cells that remain stay chosen."""
         chosen = self.chosen()
         places = [(s, f) for s in range(steps) for f in range(self.frames)]
         self.buttons = {

@@ -1,9 +1,8 @@
-"""What the explorer shows, without its widgets: runs of a setting in the background, and pictures of them."""
+"""The explorer without its widgets: runs in the background, and pictures of them."""
 
 import io
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 
@@ -17,10 +16,10 @@ from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
 from ..puzzles.first.base import Sample
 from ..sampling.denoise import begin, denoise
-from ..sampling.interventions import NoiseAtCells
-from ..sampling.merging import MergeEstimates, MergeLayers, together
-from ..sampling.sites import Captured, Site, capture, edit
-from .config import APART, Setting
+from ..sampling.interventions import MergeEstimates, MergeLayers, NoiseAtCells
+from ..sampling.lockstep import together
+from ..sampling.sites import Captured, Site, SiteVisit, in_turn
+from .config import APART, Config
 
 VIEWS = ("clean estimate", "token norm", "token colours")
 
@@ -29,11 +28,11 @@ class Stopped(Exception):
     """A run was stopped by hand."""
 
 
-class Run:
-    """A generation in the background; what is there of it can be looked at while it goes on.
+class LiveRun:
+    """A generation in a background thread; finished steps can be viewed while it goes on.
 
     Args:
-        setting: of the run; `setting.clean` for the one to compare with.
+        config: of the run; `config.clean` for the run to compare with.
         report: called after every step, and when it ends; from another thread.
     """
 
@@ -41,11 +40,11 @@ class Run:
         self,
         model: VideoModel,
         schedule: Schedule,
-        setting: Setting,
+        config: Config,
         report: Callable[[], None] | None = None,
     ):
-        self.model, self.setting, self.report = model, setting, report or (lambda: None)
-        self.schedule = replace(schedule, steps=setting.steps)
+        self.model, self.config, self.report = model, config, report or (lambda: None)
+        self.schedule = replace(schedule, steps=config.steps)
         self.x0_hats: list[Tensor] = []
         self.states: Captured = Captured()
         self.error: Exception | None = None
@@ -55,20 +54,20 @@ class Run:
         self.ended = False
         self._thread = threading.Thread(target=self._work, daemon=True)
 
-    def start(self) -> "Run":
-        """Begins; returns at once."""
+    def start(self) -> "LiveRun":
+        """Starts the thread and returns at once."""
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Ends it after the step that it is at; what was computed can still be looked at."""
+        """Ends the run after its current step; finished steps remain available."""
         self._stop.set()
 
-    def wait(self) -> "Run":
-        """Returns when it has ended.
+    def wait(self) -> "LiveRun":
+        """Waits for the run to end.
 
         Raises:
-            Exception: whatever ended it early, but for `stop`.
+            Exception: whatever ended it early, other than `stop`.
         """
         self._thread.join()
         if self.error is not None:
@@ -77,7 +76,7 @@ class Run:
 
     @property
     def done(self) -> int:
-        """Steps that can be looked at."""
+        """Number of finished steps."""
         return len(self.x0_hats)
 
     @property
@@ -86,10 +85,10 @@ class Run:
 
     @cached_property
     def sample(self) -> Sample:
-        return self.setting.sample()
+        return self.config.sample()
 
     def decoded(self, step: int) -> bool:
-        """Whether a step was decoded already."""
+        """Whether a step has been decoded already."""
         return step in self._clips
 
     def clip(self, step: int) -> np.ndarray:
@@ -99,7 +98,7 @@ class Run:
         return self._clips[step]
 
     def evidence(self, step: int) -> np.ndarray:
-        """Evidence for every candidate in the last frame of a step's clean estimate, (K,); read once."""
+        """Evidence for every candidate in the last frame of a step, (K,); read once."""
         if step not in self._evidence:
             self._evidence[step] = self.sample.evidence(self.clip(step)[-1])
         return self._evidence[step]
@@ -124,7 +123,8 @@ class Run:
 
     @cached_property
     def _maps(self) -> dict[str, np.ndarray]:
-        """Token norms and colours of the whole run, (S, 1 + L, F, h, w, 3) uint8 each, on one scale per view."""
+        """Token norms and colours of the whole run, (S, 1 + L, F, h, w, 3) uint8 each, on one
+        scale per view."""
         layers = range(-1, self.model.layers)
         held = {(site.step, site.layer): state for site, state in self.states.items()}
         stacked = torch.stack([torch.stack([held[s, k] for k in layers]) for s in range(self.done)])
@@ -140,9 +140,9 @@ class Run:
 
     def _work(self) -> None:
         try:
-            with torch.inference_mode(), _one_at_a_time:
+            with torch.inference_mode(), _in_turn:
                 self._generate()
-            for step in range(self.done):  # decoded in idle time, unless somebody asks first
+            for step in range(self.done):  # ahead of time, where no widget has done so
                 if self._stop.is_set():
                     break
                 self.evidence(step)
@@ -156,35 +156,29 @@ class Run:
         self.report()
 
     def _generate(self) -> None:
-        setting, condition = self.setting, self.model.prepare_sample(self.sample)
-        start = begin(self.model, condition, self.schedule, setting.seed)
-        change = self._swapped(condition) if setting.swap else None
-        with (
-            edit(self.model, change) if change else nullcontext(),
-            capture(
-                self.model, lambda site: site.guided and site not in self.states
-            ) as self.states,
-        ):
-            if setting.merge > 1:
-                self._merged(condition)
-            else:
-                cells = (
-                    (NoiseAtCells(cells=setting.noise, mode=setting.mode),) if setting.noise else ()
-                )
-                denoise(self.model, condition, self.schedule, start, cells, watch=self._watch)
+        config, condition = self.config, self.model.prepare_sample(self.sample)
+        start = begin(self.model, condition, self.schedule, config.seed)
+        change = self._swapped(condition) if config.swap else None
+        self.states = Captured(lambda site: site.guided and site not in self.states)
+        visit = in_turn(change, self.states)
+        if config.merge > 1:
+            self._merged(condition, visit)
+            return
+        cells = (NoiseAtCells(cells=config.noise, mode=config.mode),) if config.noise else ()
+        denoise(self.model, condition, self.schedule, start, cells, watch=self._watch, visit=visit)
 
     def _swapped(self, condition) -> Callable[[Site, Tensor], Tensor | None]:
-        """Puts in the state that another seed's run has at the place of the swap."""
-        step, layer = self.setting.swap
-        other = begin(self.model, condition, self.schedule, self.setting.seed + APART)
-        with capture(self.model, lambda site: (site.step, site.layer) == (step, layer)) as found:
-            denoise(self.model, condition, self.schedule, other, until=step + 1)
+        """Replaces the state at the place of the swap by that of another seed's run."""
+        step, layer = self.config.swap
+        other = begin(self.model, condition, self.schedule, self.config.seed + APART)
+        found = Captured(lambda site: (site.step, site.layer) == (step, layer))
+        denoise(self.model, condition, self.schedule, other, until=step + 1, visit=found)
         return lambda site, state: found[site][None].to(state) if site in found else None
 
-    def _merged(self, condition) -> None:
-        seeds = [self.setting.seed + APART * j for j in range(self.setting.merge)]
+    def _merged(self, condition, visit: SiteVisit) -> None:
+        seeds = [self.config.seed + APART * j for j in range(self.config.merge)]
         states = [begin(self.model, condition, self.schedule, seed) for seed in seeds]
-        early, layers = tuple(range(self.schedule.steps // 2)), self.setting.merge_layers
+        early, layers = tuple(range(self.schedule.steps // 2)), self.config.merge_layers
         merge = (
             MergeLayers(tuple(range(layers[0], layers[1] + 1)), early)
             if layers
@@ -192,7 +186,7 @@ class Run:
         )
         for s in range(self.schedule.steps):
             kept = states if s in merge.steps else states[:1]
-            together(self.model, [condition] * len(kept), self.schedule, kept, merge, s + 1)
+            together(self.model, [condition] * len(kept), self.schedule, kept, merge, s + 1, visit)
             self._watch(s, states[0].latents, states[0].x0_hat)
 
     def _watch(self, step: int, x: Tensor, x0_hat: Tensor) -> None:
@@ -202,7 +196,8 @@ class Run:
             raise Stopped
 
 
-_one_at_a_time = threading.Lock()  # hooks and `model.place` belong to one generation
+# On a CPU two generations at once take longer than one after the other.
+_in_turn = threading.Lock()
 
 
 def png(picture: np.ndarray, side: int = 288) -> bytes:

@@ -1,4 +1,4 @@
-"""The explorer's widgets: choose a puzzle, change its run, compare. What they do is in `explorer` and `setting`."""
+"""The explorer's widgets: choose a puzzle, change its run, compare."""
 
 import html
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from ..models.video_model import VideoModel
 from ..puzzles.first import suites
 from ..sampling.interventions import MODES
 from .chart import chart
-from .config import BEHAVIOURS, MOST_STEPS, Setting, label
+from .config import BEHAVIOURS, MOST_STEPS, Config, label
 from .grids import Cells, MazeEditor
-from .run import VIEWS, Run, png
+from .run import VIEWS, LiveRun, png
 
 WIDE = w.Layout(width="17rem")
 NAMES = {
@@ -25,16 +25,16 @@ MERGES = ("clean estimates", "hidden states of layers")
 
 
 class Explorer:
-    """Shows itself in a notebook. `clean` and `changed` are the runs that are looked at.
+    """Displays itself in a notebook. `clean` and `changed` are the runs on display.
 
     Args:
-        labels: JSON file of what people saw.
+        labels: JSON file of the behaviours that people saw.
     """
 
     def __init__(self, model: VideoModel, schedule: Schedule, labels: Path):
         self.model, self.schedule, self.labels = model, schedule, labels
-        self.clean: Run | None = None
-        self.changed: Run | None = None
+        self.clean: LiveRun | None = None
+        self.changed: LiveRun | None = None
         self.maze = MazeEditor()
         self.cells = Cells(schedule.steps, model.latent_frames)
         self._choices()
@@ -134,7 +134,7 @@ class Explorer:
         self.text = w.Text(description="share", layout=w.Layout(width="34rem"))
         self.load_button = w.Button(description="load")
         self.load_button.on_click(
-            lambda _: self._guarded(lambda: self.load(Setting.from_text(self.text.value)))
+            lambda _: self._guarded(lambda: self.load(Config.from_text(self.text.value)))
         )
 
     @property
@@ -142,10 +142,10 @@ class Explorer:
         """Whether the maze is drawn by hand."""
         return self.task.value not in suites.TASKS
 
-    def setting(self) -> Setting:
-        """What the widgets say."""
+    def config(self) -> Config:
+        """The configuration that the widgets describe."""
         layers = self.merge.value > 1 and self.merge_what.value == MERGES[1]
-        return Setting(
+        return Config(
             task="maze" if self.drawing else self.task.value,
             index=self.index.value,
             drawn=self.maze.drawn() if self.drawing else None,
@@ -158,31 +158,31 @@ class Explorer:
             merge_layers=self.merge_layers.value if layers else None,
         )
 
-    def load(self, setting: Setting) -> None:
-        """Lets the widgets say a setting, and runs it."""
-        self.task.value = "a maze of my own" if setting.drawn else setting.task
-        if setting.drawn:
-            self.maze.load(setting.drawn)
+    def load(self, config: Config) -> None:
+        """Sets the widgets to a configuration and runs it."""
+        self.task.value = "a maze of my own" if config.drawn else config.task
+        if config.drawn:
+            self.maze.load(config.drawn)
         self.index.value, self.seed.value, self.steps.value = (
-            setting.index,
-            setting.seed,
-            setting.steps,
+            config.index,
+            config.seed,
+            config.steps,
         )
         self.mode.value, self.merge.value, self.swaps.value = (
-            setting.mode,
-            setting.merge,
-            setting.swap is not None,
+            config.mode,
+            config.merge,
+            config.swap is not None,
         )
-        self.merge_what.value = MERGES[setting.merge_layers is not None]
-        if setting.merge_layers:
-            self.merge_layers.value = setting.merge_layers
-        if setting.swap:
-            self.swap_step.value, self.swap_layer.value = setting.swap
-        self.cells.choose(setting.noise)
+        self.merge_what.value = MERGES[config.merge_layers is not None]
+        if config.merge_layers:
+            self.merge_layers.value = config.merge_layers
+        if config.swap:
+            self.swap_step.value, self.swap_layer.value = config.swap
+        self.cells.choose(config.noise)
         self.run()
 
     def run(self) -> None:
-        """Starts the clean run (if it is not there yet) and, if anything is changed, the changed one."""
+        """Starts the clean run, unless it exists already, and the changed run if there is one."""
         self._guarded(self._run)
 
     def stop(self) -> None:
@@ -191,52 +191,50 @@ class Explorer:
             run.stop()
 
     @property
-    def runs(self) -> list[Run]:
-        """The clean run and the changed one, as far as there are any."""
+    def runs(self) -> list[LiveRun]:
+        """The clean run and the changed one, those that exist."""
         return [run for run in (self.clean, self.changed) if run is not None]
 
     def _run(self) -> None:
-        setting = self.setting()
-        prompt = (
-            setting.sample().prompt
-        )  # says now what is wrong with it, before anything is stopped
+        config = self.config()
+        prompt = config.sample().prompt  # raises if it is invalid, before anything is stopped
         self.stop()
         if (
             self.clean is None
-            or self.clean.setting != setting.clean
-            or self.clean.done < setting.steps
+            or self.clean.config != config.clean
+            or self.clean.done < config.steps
         ):
-            self.clean = Run(self.model, self.schedule, setting.clean, self._reported).start()
+            self.clean = LiveRun(self.model, self.schedule, config.clean, self._reported).start()
         self.changed = (
-            Run(self.model, self.schedule, setting, self._reported).start()
-            if setting.changes
+            LiveRun(self.model, self.schedule, config, self._reported).start()
+            if config.changes
             else None
         )
-        self.question.value = f"The model is told: <i>{html.escape(prompt)}</i>"
-        self.text.value, self.stop_button.disabled = setting.to_text(), False
-        self.step.max, self.progress.max = setting.steps - 1, setting.steps * (1 + setting.changes)
+        self.question.value = f"Prompt: <i>{html.escape(prompt)}</i>"
+        self.text.value, self.stop_button.disabled = config.to_text(), False
+        self.step.max, self.progress.max = config.steps - 1, config.steps * (1 + config.changes)
         self._reported()
 
     def _reported(self) -> None:
-        """After every step of a run, from its thread: how far it is, and all that can be shown when it has ended."""
+        """Updates progress after every step of a run, pictures at its end; called in its thread."""
         self.progress.value = sum(run.done for run in self.runs)
         for run in self.runs:
             if run.error is not None:
                 self._say(f"{type(run.error).__name__}: {run.error}")
-        if all(run.done == run.setting.steps or run.ended for run in self.runs):
+        if all(run.done == run.config.steps or run.ended for run in self.runs):
             self.stop_button.disabled = True
             self._tell_if_stopped()
             self.draw()
 
     def _tell_if_stopped(self) -> None:
-        """If somebody pressed *stop*: how far it is, and back to a step that can be looked at."""
+        """After *stop*: says how far the run got, and returns to a step that was computed."""
         last, furthest = self.runs[-1], max(run.done for run in self.runs)
-        if last.error is None and last.done < last.setting.steps:
-            self._say(f"stopped after {last.done} of {last.setting.steps} steps")
+        if last.error is None and last.done < last.config.steps:
+            self._say(f"stopped after {last.done} of {last.config.steps} steps")
             self.step.value = min(self.step.value, max(furthest - 1, 0))
 
     def draw(self) -> None:
-        """Shows both runs at the place that the sliders name; nothing where a run has not come so far."""
+        """Shows both runs at the place of the sliders; nothing where a run is not that far."""
         place = (self.step.value, self.frame.value, self.view_of.value, self.layer.value)
         for run, image in ((self.clean, self.left), (self.changed, self.right)):
             if run is None or self.step.value >= run.done:
@@ -245,17 +243,17 @@ class Explorer:
                 image.value = png(run.picture(*place))
             image.layout.visibility = (
                 "visible" if image.value else "hidden"
-            )  # a browser marks what is no picture
+            )  # a browser marks an empty picture as broken
         self.chart.value = chart(self.runs, self.step.value)
 
     def _label(self) -> None:
         if not self.runs:
             raise ValueError("run something first; the label is of what is shown")
-        label(self.labels, self.runs[-1].setting, list(self.behaviours.value))
+        label(self.labels, self.runs[-1].config, list(self.behaviours.value))
         self._say(f"saved in {self.labels.name}")
 
     def _guarded(self, action: Callable[[], object]) -> None:
-        """Says in a sentence what a person can mend."""
+        """Shows errors that the user can fix as one sentence."""
         self._say("")
         try:
             action()

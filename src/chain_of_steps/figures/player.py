@@ -1,8 +1,9 @@
 """A self-contained player of a step x frame (x layer) stack of pictures.
 
-One HTML page with everything inside: the pictures as sprite sheets, sliders, keys, and curves along the steps. It
-needs no server and no network, so it works in JupyterLab, in exported notebooks and as a file. The same input gives
-the same bytes. The page itself is `player.html`; this file fills it in.
+One HTML page with everything inside: the pictures as sprite sheets, sliders, keys, and curves
+along the steps. It needs no server and no network, so it works in JupyterLab, in exported
+notebooks and as a file. The same input gives the same bytes. The page itself is `player.html`;
+this file fills it in.
 """
 
 import base64
@@ -18,7 +19,8 @@ from string import Template
 import numpy as np
 from PIL import Image
 
-# The palette of Okabe and Ito, told apart with every kind of colour vision; yellow, faint on white, comes last.
+# The palette of Okabe and Ito, for every kind of colour vision; yellow, faint on white, comes
+# last.
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 
 SIDE = (
@@ -37,7 +39,8 @@ AXES = ("step", "frame", "layer")
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of the chart under the step slider: one value in [0, 1] per step; dashed for candidates not valid."""
+    """A line of the chart under the step slider: one value in [0, 1] per step; dashed for
+    candidates not valid."""
 
     name: str
     values: Sequence[float]
@@ -54,7 +57,8 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Player:
-    """Shows itself in a notebook; `save` writes it as a page. It opens at the first step and the last frame.
+    """Displays itself in a notebook; `save` writes it as a page. It opens at the first step and
+    the last frame.
 
     Attributes:
         pictures: (S, F, H, W, 3) or, with layers, (S, F, L, H, W, 3), uint8.
@@ -68,7 +72,8 @@ class Player:
         lossless: PNG instead of JPEG.
 
     Raises:
-        ValueError: if the pictures are not such a stack, or a label list or a curve does not fit them.
+        ValueError: if the pictures are not such a stack, or a label list or a curve does not fit
+            them.
     """
 
     pictures: np.ndarray = field(repr=False)
@@ -109,10 +114,12 @@ class Player:
         return result
 
     def sheets(self) -> tuple[list[str], dict[str, int]]:
-        """The sprite sheets as data URIs, and the layout by which the page finds a picture in them.
+        """The sprite sheets as data URIs, and the layout by which the page finds a picture in
+        them.
 
-        Picture (s, f, l) has number (l S + s) F + f: rows are steps and columns frames wherever a sheet is wide
-        enough. Pictures lie at multiples of 8 px, so that no JPEG block mixes two of them.
+        Picture (s, f, l) has number (l S + s) F + f: rows are steps and columns frames wherever a
+        sheet is wide enough. Pictures lie at multiples of 8 px, so that no JPEG block mixes two of
+        them.
         """
         pictures = stack(self.pictures).transpose(2, 0, 1, 3, 4, 5)  # (L, S, F, H, W, 3)
         frames, height, width = pictures.shape[2:5]
@@ -157,10 +164,12 @@ class Player:
         return Path(path)
 
     def _repr_html_(self) -> str:
-        # The page fits the iframe's height to itself; this first guess stays where its host forbids that.
+        # The page fits the iframe's height to itself; this first guess stays where its host
+        # forbids that.
         height = max(stack(self.pictures).shape[3] * self.scale, 360 if self.series else 200) + 80
         return (
-            f'<iframe title="{html.escape(self.title or "player")}" srcdoc="{html.escape(self.html())}" '
+            f'<iframe title="{html.escape(self.title or "player")}" '
+            f'srcdoc="{html.escape(self.html())}" '
             f'style="width: 100%; height: {height}px; border: 0"></iframe>'
         )
 

@@ -1,4 +1,4 @@
-"""Which experiments a notebook rests on, and their runs at a scale of params.yaml."""
+"""The experiments of each notebook, and their runs at a scale of params.yaml."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ from .step_visualization.runs import StepVisualization
 EXPERIMENTS = {
     "1_step_visualization": StepVisualization,
     "2_perturbation_curves": Perturbation,
-    # `Behaviors` has the rows of notebook 1 and one more picture: it takes that experiment's place.
+    # `Behaviors` has the rows of notebook 1 and one more picture, so it replaces that experiment.
     "3_emergent_behaviors": {
         "steps": Behaviors,
         "memory": WorkingMemory,
@@ -47,7 +47,7 @@ def experiments(
     Args:
         params: a params.yaml.
         load: loads a model folder.
-        model: the folder that is asked wherever a group of parameters names none.
+        model: folder of the model, wherever a group of parameters names none.
 
     Raises:
         ValueError: for a scale that the file does not have.
@@ -59,7 +59,8 @@ def sections(params: Path, scale: str) -> dict[str, dict]:
     """The parameters of every notebook at a scale.
 
     Raises:
-        ValueError: for a scale that the file does not have, or that has other sections than those of the notebooks.
+        ValueError: for a scale that the file does not have, or that has other sections than those
+            of the notebooks.
     """
     scales = read(params)
     if not isinstance(scales, dict) or not isinstance(scales.get(scale), dict):
@@ -73,7 +74,7 @@ def sections(params: Path, scale: str) -> dict[str, dict]:
         if notebook not in EXPERIMENTS or not isinstance(section, dict):
             expected = ", ".join(EXPERIMENTS)
             raise ValueError(
-                f"{params} has a section {notebook!r} that is not one of a notebook; expected {expected}"
+                f"{params} has a section {notebook!r}, which is no notebook; expected {expected}"
             )
     return scales[scale]
 
@@ -81,7 +82,7 @@ def sections(params: Path, scale: str) -> dict[str, dict]:
 def of_sections(
     sections: dict[str, dict], load: Callable[[str], VideoModel], model: str
 ) -> dict[str, tuple]:
-    """The same from the parameters of every notebook."""
+    """The same as `experiments`, from the parameters of every notebook."""
     found = {}
     for notebook, section in sections.items():
         groups = {name: value for name, value in section.items() if name != "preset"}

@@ -1,4 +1,5 @@
-"""Show-cases: samples chosen by a stated rule, with the pictures of their generation, kept beside the rows."""
+"""Show-cases: samples chosen by a stated rule, with the pictures of their generation, stored next
+to the rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from .player import Curve
 
 
 @dataclass(frozen=True)
-class Case:
+class ShownCase:
     """A sample with the decoded clean estimates (S, P, H, W, 3) of one generation."""
 
     label: str
@@ -31,13 +32,13 @@ def decode_all(model: VideoModel, trajectory: Trajectory) -> np.ndarray:
 def kept_clips(
     results: str | Path, key: str, steps: int, make: Callable[[], np.ndarray]
 ) -> np.ndarray:
-    """The clips (S, P, H, W, 3) of the run of that key: found under `results`, or made and kept there."""
+    """The clips (S, P, H, W, 3) of a run, read from `results`, or made and stored there."""
     file = Path(results) / "showcase" / f"{key}.png"
     return read_clips(file, steps) if file.exists() else write_clips(file, make())
 
 
 def write_clips(file: Path, clips: np.ndarray) -> np.ndarray:
-    """Stores decoded clips (S, P, H, W, 3), uint8, as one lossless picture of S x P tiles; returns them."""
+    """Stores clips (S, P, H, W, 3), uint8, as one lossless picture of S x P tiles; returns them."""
     rows, columns, height, width, _ = clips.shape
     sheet = clips.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
     with atomic(file) as temporary:
@@ -52,8 +53,8 @@ def read_clips(file: Path, steps: int) -> np.ndarray:
     return sheet.reshape(steps, side, -1, side, 3).transpose(0, 2, 1, 3, 4)
 
 
-def player_arguments(case: Case, sigmas: list[float]) -> dict:
-    """What `Player` needs to show a case: pictures, labels, and a curve of evidence per candidate."""
+def player_arguments(case: ShownCase, sigmas: list[float]) -> dict:
+    """What `Player` needs to show a case: pictures, labels, and evidence by candidate."""
     evidence = np.array([case.sample.evidence(clip[-1]) for clip in case.clips])  # (S, K)
     return {
         "pictures": case.clips,

@@ -39,7 +39,8 @@ def spread(steps: int, count: int) -> list[int]:
 
 
 def mostly_early(steps: int, count: int) -> list[int]:
-    """`count` step indices, the first and the last among them, closer together at the start, where most happens."""
+    """`count` step indices, the first and the last among them, closer together at the start, where
+    most happens."""
     return sorted({round(s) for s in (steps - 1) * np.linspace(0, 1, count) ** 1.7})
 
 
@@ -100,7 +101,8 @@ def nothing(why: str) -> Figure:
 def last_frames(
     cases: list, sigmas: list[float], steps: list[int], titles: list[str] | None = None
 ) -> Figure:
-    """One row per case: the given frame, then the last frame of the clean estimate at chosen steps (figure 2).
+    """One row per case: the given frame, then the last frame of the clean estimate at chosen steps
+    (figure 2).
 
     Args:
         cases: have a `label` and `clips` (S, P, H, W, 3), uint8.

@@ -17,7 +17,7 @@ from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
 from ..puzzles.first.base import Sample
 from ..sampling.denoise import generate
-from ..sampling.sites import capture
+from ..sampling.sites import Captured
 
 FLOORS = ("x", "x0_hat", "input", "shuffled", "random network")
 FOLDS = 5
@@ -50,8 +50,8 @@ def look(
     def wanted(site) -> bool:
         return site.step in steps and site.guided and (layers is None or site.layer in layers)
 
-    with capture(model, wanted, tokens=chosen) as states:
-        clean = generate(model, condition, schedule, seed, watch=watch)
+    states = Captured(wanted, tokens=chosen)
+    clean = generate(model, condition, schedule, seed, watch=watch, visit=states)
     found: Seen = {"final": clean.latents[-1]}
     for site, state in states.items():
         found[site.step, "input" if site.layer < 0 else str(site.layer)] = state

@@ -46,6 +46,8 @@ class Family:
         audio_noise: the initial latents of a second stream, from (pipe, condition, generator); None if
             there is none.
         decode, encode: latents to a clip and back, from (pipe, statistics, latents or clip, device).
+        blank_image: what stands for a given frame that is dropped, from (pipe, latents' shape,
+            device); None where setting the frame free is enough.
         encode_sample: the condition of a puzzle that is not drawn, from (sample, device); None where
             a prompt and a given frame say it.
         beliefs: of a puzzle's parts, from (sample, latents), where they are not read off a picture.
@@ -70,6 +72,7 @@ class Family:
     audio_noise: Callable[[Any, Condition, torch.Generator], Tensor] | None = None
     decode: Callable[..., np.ndarray] = vae.decode
     encode: Callable[..., Tensor] = vae.encode
+    blank_image: Callable[..., Tensor] | None = None
     encode_sample: Callable[..., Condition] | None = None
     beliefs: Callable[..., np.ndarray] | None = None
 
@@ -117,6 +120,7 @@ WAN = Family(
     encode_image=wan.encode_image,
     forward=wan.forward,
     guide=two_passes,
+    blank_image=wan.blank_image,
 )
 
 LTX2 = Family(
@@ -161,6 +165,7 @@ SYMBOLS = Family(
     guide=two_passes,
     decode=symbols.decode,
     encode=symbols.refuse_pictures,
+    blank_image=symbols.blank_image,
     encode_sample=symbols.encode_sample,
     beliefs=symbols.read_beliefs,
 )

@@ -150,6 +150,11 @@ def encode_sample(sample: Sample, device: torch.device) -> Condition:
     return Condition(no_prompt, no_prompt, board, None, shape)
 
 
+def blank_image(pipe: Any, shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """A board on which nothing is given."""
+    return torch.zeros(1, GIVEN[pipe.config.puzzle], *shape[2:], device=device)
+
+
 def decode(pipe: Any, statistics: Any, latents: Tensor, device: torch.device) -> np.ndarray:
     """The strongest symbol of each cell, (1, h, w, 1), uint8."""
     return latents[0].argmax(0).to(torch.uint8).cpu().numpy()[..., None]

@@ -1,167 +1,39 @@
-"""VideoModel: a diffusers image-to-video pipeline, seen as a velocity field that can be asked at any step."""
+"""VideoModel: a diffusers image-to-video pipeline as a velocity field, evaluated at any step."""
 
 import functools
-import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
 from diffusers.models.attention_dispatch import attention_backend
 from PIL import Image
 from torch import Tensor, nn
 
 from ..puzzles import reading
 from ..puzzles.base import Sample, timeline
-from . import conditions, cpu, families
+from . import conditions
 from .conditions import Condition
 from .families import Passes, Streams
-from .loading import Loading, experts, load
+from .hooks import Visit, skipped, visited
+from .pipeline import LoadedPipeline
 from .schedule import Schedule
-from .weights import check_device, fingerprint
-
-cpu.use_common_kernels()
-
-SIZE, FRAMES = 480, 49  # of the clips in which third-party models are given the mini suite
-MINI_SIZE, MINI_FRAMES = 48, 9  # of the project's own model, unless its record says otherwise
 
 
-@dataclass
-class Place:
-    """Where a running forward pass belongs; the loop and the model write it, hooks read it."""
+@dataclass(frozen=True)
+class Start:
+    """Where a forward pass begins: after block `layer`, from states (N, D) by pass (True: guided)."""
 
-    step: int = 0
-    passes: Passes = (True,)
+    layer: int
+    states: dict[bool, Tensor]
 
 
-class VideoModel:
-    """An image-to-video pipeline of stock diffusers: what to feed it, what it predicts, how to decode it.
+class VideoModel(LoadedPipeline):
+    """What to feed a pipeline, what it predicts, how to decode it.
 
-    What differs between kinds of models is told by the family table (`families`).
-
-    Args:
-        pipe: the loaded pipeline.
-        name: recorded with results.
-        size: side in pixels at which samples of the mini suite are drawn for it, a multiple of the family's.
-        frames: pixel frames of a clip, 4 k + 1 or what else the family asks for.
-        fixed: whether it knows frames of that size only.
-        how: how it was loaded.
-        kept: folder in which encoded conditions are kept; by default they are not.
+    What differs between kinds of models is in the family table (`families`).
     """
-
-    def __init__(
-        self,
-        pipe: DiffusionPipeline,
-        name: str = "model",
-        size: int = MINI_SIZE,
-        frames: int = MINI_FRAMES,
-        fixed: bool = False,
-        how: Loading | None = None,
-        kept: str | Path | None = None,
-    ):
-        self.pipe, self.name, self.size, self.frames, self.fixed = pipe, name, size, frames, fixed
-        self.how, self.kept, self.place = how or Loading(), kept, Place()
-        self.origin: dict | None = None  # the arguments of `load`, if it came from there
-        self.family = families.of(pipe)
-        # Asked once: each answer walks over all parameters. What is offloaded lies elsewhere between passes.
-        self.device = torch.device(how.device) if how else pipe.transformer.device
-        self.dtype = pipe.transformer.dtype
-        pipe.set_progress_bar_config(disable=True)
-        for part in pipe.components.values():
-            if isinstance(part, nn.Module):
-                part.eval().requires_grad_(False)
-
-    @classmethod
-    def load(
-        cls,
-        source: str | Path,
-        device: str = "cpu",
-        dtype: str = "float32",
-        size: int = SIZE,
-        frames: int = FRAMES,
-        kept: str | Path | None = None,
-        **how: Any,
-    ) -> "VideoModel":
-        """Loads a folder written by `save_pretrained`, safetensors only, without touching the network unless asked.
-
-        Args:
-            source: the folder, or the name of a model on the hub.
-            size, frames, kept: as for the class; a model trained by this project has its own size and length.
-            device, dtype, how: see `loading.Loading`.
-
-        Raises:
-            FileNotFoundError, ValueError: see `loading.load`.
-        """
-        told = {"device": device, "dtype": dtype, **how}
-        pipe, name = load(source, Loading(**told)), Path(source).name
-        own = _own_clip(Path(source))
-        clip = own or {"size": size, "frames": frames}
-        model = cls(pipe, name, **clip, fixed=bool(own), how=Loading(**told), kept=kept)
-        place = Path(source).resolve() if Path(source).exists() else source
-        model.origin = {"source": place, "size": size, "frames": frames, "kept": kept, **told}
-        return model
-
-    def to(self, device: str) -> "VideoModel":
-        """Moves the model to a device, in place."""
-        check_device(device)
-        self.how = replace(self.how, device=device)
-        self.pipe.to(device)
-        self.device = torch.device(device)
-        return self
-
-    def __reduce__(self) -> tuple:
-        """For another process (a Ray worker): a model of a folder is loaded from there again, not sent."""
-        if self.origin is None:
-            return super().__reduce__()
-        return _load_again, (self.origin, self.fingerprint)
-
-    @property
-    def stride(self) -> int:
-        """Pixel frames per latent frame."""
-        return self.family.scales(self.pipe)[0]
-
-    @property
-    def latent_frames(self) -> int:
-        """Latent frames F of a clip."""
-        return 1 + (self.frames - 1) // self.stride
-
-    @property
-    def patch(self) -> int:
-        """Pixels per side of a token."""
-        return self.family.scales(self.pipe)[1]
-
-    @property
-    def side(self) -> int:
-        """Sides of a clip are multiples of so many pixels."""
-        return max(self.family.side, self.patch)
-
-    @property
-    def prediction(self) -> str:
-        """What the network predicts: `flow_prediction` (the velocity) or `sample` (the clean estimate)."""
-        return getattr(self.pipe.scheduler.config, "prediction_type", self.family.prediction)
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """Hash of all weights, which results carry, see `weights.fingerprint`."""
-        return fingerprint([getattr(self.pipe, name) for name in self.family.weights])
-
-    @property
-    def transformers(self) -> list[Any]:
-        """One transformer, or the two experts in the order in which they work."""
-        return experts(self.pipe)
-
-    @property
-    def experts(self) -> int:
-        """How many transformers share the work: 1, or 2 with a boundary between them."""
-        return len(self.transformers)
-
-    @property
-    def layers(self) -> int:
-        """How many blocks a transformer has, L."""
-        return len(self.family.blocks(self.transformers[0]))
 
     @torch.no_grad()
     def prepare(self, prompt: str, image: np.ndarray | Image.Image, frames: int) -> Condition:
@@ -222,43 +94,104 @@ class VideoModel:
 
     @torch.no_grad()
     def predict(
-        self, x: Tensor, timestep: Tensor, condition: Condition, schedule: Schedule
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        condition: Condition,
+        schedule: Schedule,
+        visit: Visit | None = None,
+        start: Start | None = None,
     ) -> Tensor:
-        """The network's output at latents `x` (1, C, F, H, W), guided as the schedule says; the same shape.
+        """The network's output at latents `x` (B, C, F, H, W), guided as the schedule says; the
+        same shape.
 
         Args:
             timestep: scalar tensor, 1000 sigma, as the scheduler gives it.
+            visit: sees and may replace the hidden states, see `hooks`.
+            start: begins after a block, from stored states.
 
         Raises:
             ValueError: if the model has an audio stream, which has to be given too.
+            RuntimeError: if states are wanted while a cache of diffusers skips blocks.
         """
         if self.family.audio_noise is not None:
             raise ValueError(
-                f"{self.name} denoises an audio stream with the video and cannot predict the video alone; "
-                f"take steps with denoise, or use predict_both"
+                f"{self.name} denoises an audio stream with the video and cannot predict the video "
+                f"alone; take steps with denoise, or use predict_both"
             )
-        return self._predict((x,), timestep, condition, schedule)[0]
+        return self._predict((x,), timestep, condition, schedule, visit, start)[0]
 
     @torch.no_grad()
     def predict_both(
-        self, x: Tensor, audio: Tensor, timestep: Tensor, condition: Condition, schedule: Schedule
+        self,
+        x: Tensor,
+        audio: Tensor,
+        timestep: Tensor,
+        condition: Condition,
+        schedule: Schedule,
+        visit: Visit | None = None,
+        start: Start | None = None,
     ) -> Streams:
         """`predict` for the video (1, C, F, H, W) and the audio stream (1, T, D) together."""
-        return self._predict((x, audio), timestep, condition, schedule)
+        return self._predict((x, audio), timestep, condition, schedule, visit, start)
 
     def _predict(
-        self, streams: Streams, timestep: Tensor, condition: Condition, schedule: Schedule
+        self,
+        streams: Streams,
+        timestep: Tensor,
+        condition: Condition,
+        schedule: Schedule,
+        visit: Visit | None,
+        start: Start | None,
     ) -> Streams:
-        expert, guidance = self._expert(timestep, schedule)
+        number, guidance = self._expert(timestep, schedule)
+        expert = self.transformers[number]
         x, *audio = streams
         streams = (self.hold(x, condition), *audio)
+        if visit is not None or start is not None:
+            self._refuse_caches()
 
         def forward(passes: Passes) -> Streams:
-            self.place.passes = passes
-            with self._attention():
+            with self._attention(), self._watched(expert, number, passes, visit, start):
                 return self.family.forward(expert, streams, timestep, condition, passes, self.dtype)
 
         return self.family.guide(forward, guidance)
+
+    def _watched(
+        self,
+        expert: nn.Module,
+        number: int,
+        passes: Passes,
+        visit: Visit | None,
+        start: Start | None,
+    ) -> AbstractContextManager:
+        """The hooks of one forward pass."""
+        blocks, stream = self.family.blocks(expert), self.family.stream
+        if start is None:
+            if visit is None:
+                return nullcontext()
+            return visited(blocks, stream, number, passes, visit)
+        if not -1 <= start.layer < self.layers:
+            raise ValueError(f"there is no layer {start.layer}; expected -1 to {self.layers - 1}")
+        if stream is None and len(self.family.stacks) == 1 and visit is None:
+            (stack,) = self.family.stacks
+            return skipped(expert, stack, start.layer, passes, start.states)
+
+        # With an audio stream the earlier blocks have to run; then the states take their place.
+        def replace_state(e: int, guided: bool, layer: int, hidden: Tensor) -> Tensor | None:
+            if layer == start.layer:
+                hidden = start.states[guided][None].to(hidden)
+            seen = None if visit is None else visit(e, guided, layer, hidden)
+            return seen if seen is not None or layer != start.layer else hidden
+
+        return visited(blocks, stream, number, passes, replace_state)
+
+    def _refuse_caches(self) -> None:
+        if any(getattr(expert, "is_cache_enabled", False) for expert in self.transformers):
+            raise RuntimeError(
+                "a diffusers cache is on, so blocks are skipped and their states would be wrong; "
+                "disable the cache first"
+            )
 
     def clean_estimate(
         self, output: Tensor, x: Tensor, sigma: float, condition: Condition
@@ -266,6 +199,27 @@ class VideoModel:
         """`x0_hat` (1, C, F, H, W), float32, from the network's output at `x` (paper eq. 2)."""
         x0_hat = output.float() if self.prediction == "sample" else x - sigma * output.float()
         return self.hold(x0_hat, condition)
+
+    @torch.no_grad()
+    def without(self, condition: Condition, given: bool, prompt: bool) -> Condition:
+        """A condition without the given frame, without the prompt, or without both."""
+        if prompt:
+            empty = [name for name in condition.more if name.endswith("_negative")]
+            plain = {name.removesuffix("_negative"): condition.more[name] for name in empty}
+            more = condition.more | plain
+            condition = replace(condition, prompt=condition.negative, more=more)
+        if given and condition.free is not None:
+            condition = replace(condition, free=torch.ones_like(condition.free))
+        elif given:
+            tokens = condition.image_tokens
+            none = None if tokens is None else torch.zeros_like(tokens)
+            blank = self._blank_image(condition.shape)
+            condition = replace(condition, image=blank, image_tokens=none)
+        return condition
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019  (a model is kept as long as its process)
+    def _blank_image(self, shape: tuple[int, ...]) -> Tensor:
+        return self.family.blank_image(self.pipe, shape, self.device)
 
     @staticmethod
     def hold(x: Tensor, condition: Condition) -> Tensor:
@@ -318,38 +272,15 @@ class VideoModel:
     def _text_length(self) -> int:
         return min(self.family.text, self.pipe.tokenizer.model_max_length)
 
-    def _expert(self, timestep: Tensor, schedule: Schedule) -> tuple[Any, float]:
-        pipe = self.pipe
-        if (
-            self.experts == 1
-            or timestep >= (schedule.boundary or pipe.config.boundary_ratio) * 1000
-        ):
-            return pipe.transformer, schedule.guidance
-        return (
-            pipe.transformer_2,
-            schedule.guidance if schedule.guidance_2 is None else schedule.guidance_2,
-        )
-
-
-def _own_clip(folder: Path) -> dict[str, int]:
-    """Size and frames of a model that this project trained; nothing for any other."""
-    record = folder / "training.json"
-    if not record.exists():
-        return {}
-    recipe = json.loads(record.read_text()).get("recipe", {})
-    return {
-        "size": recipe.get("size", MINI_SIZE),
-        "frames": recipe.get("frames", MINI_FRAMES),
-    }
-
-
-def _load_again(origin: dict, fingerprint: str) -> VideoModel:
-    model = VideoModel.load(**origin)
-    if model.fingerprint != fingerprint:
-        raise ValueError(
-            f"{origin['source']} holds other weights here than where the sweep was started; copy them"
-        )
-    return model
+    def _expert(self, timestep: Tensor, schedule: Schedule) -> tuple[int, float]:
+        """The number of the transformer that works at a timestep, and its guidance scale."""
+        boundary = None
+        if self.experts == 2:
+            boundary = (schedule.boundary or self.pipe.config.boundary_ratio) * 1000
+        if boundary is None or timestep >= boundary:
+            return 0, schedule.guidance
+        second = schedule.guidance_2
+        return 1, schedule.guidance if second is None else second
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -49,6 +49,24 @@ def encode_image(
     return {"image": image, "shape": tuple(latents.shape), "free": free[0] if free else None}
 
 
+def blank_image(pipe: Any, shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """What stands for a given frame that is dropped: mask 0, and the latents of a grey clip.
+
+    Args:
+        shape: (1, C, F, H, W) of the latents.
+    """
+    side, (every, _) = pipe.vae_scale_factor_spatial, scales(pipe)
+    height, width = shape[3] * side, shape[4] * side
+    grey = torch.zeros(1, 3, height, width, device=device)
+    unused = torch.Generator("cpu").manual_seed(0)
+    frames = (shape[2] - 1) * every + 1
+    _, image = pipe.prepare_latents(
+        grey, 1, shape[1], height, width, frames, torch.float32, device, unused
+    )
+    image[:, : image.shape[1] - shape[1]] = 0.0  # the mask comes first
+    return image
+
+
 def forward(
     expert: Any,
     streams: tuple[Tensor, ...],

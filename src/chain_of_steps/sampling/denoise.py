@@ -9,9 +9,12 @@ import torch
 from diffusers import UniPCMultistepScheduler
 from torch import Tensor
 
+from ..models.hooks import Visit
 from ..models.schedule import Schedule
-from ..models.video_model import Condition, VideoModel
-from .interventions import Edit, Intervention, check_cells
+from ..models.video_model import Condition, Start, VideoModel
+from .interventions import Action, Intervention, actions_at, check
+from .interventions.base import Donors
+from .sites import Site, SiteVisit, in_turn
 
 # Raise this when a change to models, schedule or loop may change results: stored rows of other versions are not used.
 EXPERIMENT_VERSION = 1
@@ -92,6 +95,7 @@ def denoise(
     keep_states: bool = False,
     watch: Watch | None = None,
     reset_history: bool = False,
+    visit: SiteVisit | None = None,
 ) -> Trajectory:
     """Runs the denoising loop from a state (Euler or multistep; paper eq. 1 and 2).
 
@@ -106,19 +110,19 @@ def denoise(
         until: stop before this step; by default run to the end.
         keep_states: remember a copy of the state before every step, to restart from.
         watch: called after every step with (s, x_s, x0_hat); what it returns is kept.
-        reset_history: see `advance`.
+        reset_history, visit: see `advance`.
 
     Raises:
         ValueError: for an intervention at a step or in a frame that there is not.
     """
-    check_cells(interventions, schedule.steps, condition.shape[2])
+    check(interventions, schedule.steps, condition.shape[2], model.layers)
     state = state.copy()
     trajectory = Trajectory([float(sigma) for sigma in state.scheduler.sigmas], state.step)
     for s in range(state.step, len(state.scheduler.timesteps) if until is None else until):
         if keep_states:
             trajectory.states[s] = state.copy()
-        edits = edits_at(interventions, s, condition.shape[2])
-        x, x0_hat = advance(model, condition, schedule, state, edits, reset_history)
+        actions = actions_at(interventions, s, condition.shape[2])
+        x, x0_hat = advance(model, condition, schedule, state, actions, reset_history, visit)
         trajectory.latents.append(x)
         trajectory.x0_hats.append(x0_hat)
         if watch is not None:
@@ -134,38 +138,63 @@ def advance(
     condition: Condition,
     schedule: Schedule,
     state: State,
-    edits: Sequence[Edit] = (),
+    actions: Sequence[Action] = (),
     reset_history: bool = False,
+    visit: SiteVisit | None = None,
+    start: Start | None = None,
+    donors: Donors | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Takes one step in place; returns `x_s` as the network saw it and `x0_hat`, both (1, C, F, H, W).
+    """Takes one step in place; returns `x_s` as the network saw it and `x0_hat`, (1, C, F, H, W).
 
     Args:
-        edits: changes to the latents before the step.
-        reset_history: let a multistep sampler forget its history at every edit, instead of refusing it.
+        actions: what interventions do at this step.
+        reset_history: let a multistep sampler forget its history where latents are changed, instead
+            of refusing the change.
+        visit: sees and may replace the hidden states of this step, after the actions.
+        start: begins the forward pass after a block, from stored states.
+        donors: hidden states of other generations at this step, for actions that patch them in.
 
     Raises:
-        ValueError: for an edit under a sampler that rebuilds the latents from its history, or a clean estimate that is
-            not finite.
+        ValueError: for changed latents under a sampler that rebuilds them from its history, a
+            missing donor, or a clean estimate that is not finite.
     """
     s, scheduler = state.step, state.scheduler
-    if edits:
-        _edit(state, edits, reset_history)
+    if any(action.changed_frames for action in actions):
+        _change_latents(state, actions, reset_history)
+    told = condition
+    for action in actions:
+        told = action.condition(model, told)
     x, t = state.latents, scheduler.timesteps[s]
-    model.place.step = s
+    seen = in_turn(*(_visitor(action, donors) for action in actions), visit)
+    hooks = {"visit": visit_at(s, seen), "start": start}
     if state.audio is None:
-        output = model.predict(x, t, condition, schedule)
+        output = model.predict(x, t, told, schedule, **hooks)
     else:
-        output, other = model.predict_both(x, state.audio.latents, t, condition, schedule)
+        output, other = model.predict_both(x, state.audio.latents, t, told, schedule, **hooks)
         _step_audio(state.audio, other, t)
-    state.x0_hat = model.clean_estimate(output, x, float(scheduler.sigmas[s]), condition)
+    state.x0_hat = model.clean_estimate(output, x, float(scheduler.sigmas[s]), told)
     if not state.x0_hat.isfinite().all():
         raise ValueError(
-            f"the clean estimate at step {s} is not finite (NaN or infinity), so nothing after it would mean anything; "
-            f"check the weights, or load the model with another dtype: bfloat16 or float32, not float16"
+            f"the clean estimate at step {s} is not finite (NaN or infinity), so nothing after it "
+            f"would mean anything; check the weights, or load the model with another dtype: "
+            f"bfloat16 or float32, not float16"
         )
-    state.latents = model.hold(scheduler.step(output, t, x, return_dict=False)[0], condition)
+    state.latents = model.hold(scheduler.step(output, t, x, return_dict=False)[0], told)
     state.step = s + 1
     return x, state.x0_hat
+
+
+def _visitor(action: Action, donors: Donors | None) -> SiteVisit | None:
+    if missing := [source for source in action.donors if source not in (donors or {})]:
+        raise ValueError(f"{action} needs the generation {missing[0]}; run it with grow")
+    return action.visitor(donors or {})
+
+
+def visit_at(step: int, visit: SiteVisit | None) -> Visit | None:
+    """A visitor of sites as the model's, which does not know the step."""
+    if visit is None:
+        return None
+    return lambda expert, guided, layer, hidden: visit(Site(step, expert, guided, layer), hidden)
 
 
 def _step_audio(audio: State, output: Tensor, t: Tensor) -> None:
@@ -173,13 +202,7 @@ def _step_audio(audio: State, output: Tensor, t: Tensor) -> None:
     audio.step += 1
 
 
-def edits_at(interventions: Sequence[Intervention], step: int, frames: int) -> tuple[Edit, ...]:
-    """What interventions do before a step to latents of `frames` frames, in their order."""
-    edits = (intervention.at(step, frames) for intervention in interventions)
-    return tuple(edit for edit in edits if edit is not None)
-
-
-def _edit(state: State, edits: Sequence[Edit], reset_history: bool) -> None:
+def _change_latents(state: State, actions: Sequence[Action], reset_history: bool) -> None:
     scheduler, before = state.scheduler, state.latents
     if _rebuilds_from_history(scheduler):
         if not reset_history:
@@ -189,11 +212,10 @@ def _edit(state: State, edits: Sequence[Edit], reset_history: bool) -> None:
             )
         scheduler.last_sample, scheduler.lower_order_nums = None, 0
         scheduler.model_outputs = [None] * len(scheduler.model_outputs)
-    for edit in edits:
-        state.latents = edit.apply(
-            state.step, state.latents, state.x0_hat, float(scheduler.sigmas[state.step])
-        )
-    state.cells += len({frame for edit in edits for frame in edit.frames})
+    sigma = float(scheduler.sigmas[state.step])
+    for action in actions:
+        state.latents = action.latents(state.step, state.latents, state.x0_hat, sigma)
+    state.cells += len({frame for action in actions for frame in action.changed_frames})
     cell = state.latents[:, :, 0].numel()
     state.energy += float((state.latents - before).double().pow(2).sum()) / cell
 

@@ -21,7 +21,8 @@ import numpy as np
 from torch import Tensor
 
 from .denoise import State
-from .merging import mean, take
+from .interventions.merge import mean
+from .lockstep import take
 from .rollouts import Member, Outcome, Pool, Strategy
 
 

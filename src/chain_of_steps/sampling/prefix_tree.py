@@ -1,36 +1,26 @@
-"""Many interventions on one generation: what their pasts share is computed once.
+"""Many runs of one sample: what they share is computed once.
 
-Runs are paths in a tree. All start from the same noise; two part where their edits first differ.
-The tree is walked depth first, the clean path before its neighbours, so only the states along one
-path are held at a time. Every number is the same, bit by bit, as if each run had been made alone
-with `denoise`.
+A run is a path through evaluations of the network. All runs are laid out first (`layout`), then
+computed one after the other, each evaluation once, and dropped when no run is left that needs it.
+Every number is the same, bit by bit, as if each run had been made alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 
 from ..models.conditions import Condition
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
-from .denoise import State, Trajectory, Watch, advance, begin, edits_at
-from .interventions import Edit, Intervention, check_cells
+from .denoise import State, Trajectory, Watch
+from .layout import Branch, Layout, Plan, Seen, evaluations
+from .sites import SiteVisit
+from .work import Evaluated, Work
 
-BUDGET = 8 << 30  # bytes that the states along one path may take
+__all__ = ["Branch", "evaluations", "grow"]
 
-
-@dataclass(frozen=True)
-class Branch:
-    """One run of a tree.
-
-    Attributes:
-        interventions: in the order in which they act; none is the clean run.
-        until: the run ends before this step, None at the last; so that results can be read on an early `x0_hat`.
-    """
-
-    interventions: tuple[Intervention, ...] = ()
-    until: int | None = None
+BUDGET = 8 << 30  # bytes that tensors may take that later runs still need
 
 
 def grow(
@@ -42,98 +32,88 @@ def grow(
     watch: Watch | None = None,
     budget: int = BUDGET,
     count: Callable[[], None] | None = None,
+    visit: SiteVisit | None = None,
+    others: Mapping[str, Condition] | None = None,
 ) -> Iterator[tuple[int, Trajectory]]:
-    """Yields (index of the branch, its trajectory) as each branch ends, the clean one first if it is among them.
+    """Yields (index of the branch, its trajectory) as each branch ends, the clean one first.
 
     Trajectories share their tensors where their pasts are shared: read them, do not write to them.
 
     Args:
-        watch: called once per evaluation, as in `denoise`; a tuple of tensors and arrays counts towards the budget.
-        budget: bytes that the tensors along one path may take.
+        condition: what the generations named `own` are told.
+        watch: called once per evaluation, as in `denoise`, and per merged step of a run; a tuple of
+            tensors and arrays counts towards the budget.
+        budget: bytes that tensors may take that later runs still need.
         count: called after every evaluation.
+        visit: sees the hidden states of every evaluation, after its interventions.
+        others: conditions of the generations that are not named `own`, by name.
 
     Raises:
-        MemoryError: if a path does not fit the budget.
-        ValueError: for an intervention at a step or in a frame that there is not.
+        MemoryError: if the runs do not fit the budget.
+        ValueError: for an intervention at a step, frame or layer that there is not.
     """
+    layout = Layout(schedule.steps, condition.shape[2], model.layers)
     for branch in branches:
-        check_cells(branch.interventions, schedule.steps, condition.shape[2])
-    tree = _Tree(model, condition, schedule, watch, budget, count)
-    state = begin(model, condition, schedule, seed)
-    path = Trajectory([float(sigma) for sigma in state.scheduler.sigmas])
+        layout.plan(branch)
+    conditions = {**(others or {}), "own": condition}
+    work = Work(model, conditions, schedule, seed, watch, visit, count)
     with torch.inference_mode():
-        yield from tree.descend(state, path, dict(enumerate(branches)))
+        yield from _run(layout, work, budget)
 
 
-def evaluations(branches: Sequence[Branch], steps: int, frames: int) -> int:
-    """How many model evaluations `grow` makes: the number of different (state, step) of all branches together."""
-
-    def below(step: int, members: list[Branch]) -> int:
-        groups = _groups(step, dict(enumerate(members)), steps, frames).values()
-        return sum(1 + below(step + 1, list(group.values())) for group in groups)
-
-    return below(0, list(branches))
-
-
-@dataclass(frozen=True)
-class _Tree:
-    model: VideoModel
-    condition: Condition
-    schedule: Schedule
-    watch: Watch | None
-    budget: int
-    count: Callable[[], None] | None
-
-    def descend(
-        self, state: State, path: Trajectory, members: dict[int, Branch]
-    ) -> Iterator[tuple[int, Trajectory]]:
-        """Runs all members, which have agreed so far, from `state` on; `path` is what they have seen."""
-        groups = _groups(state.step, members, self.schedule.steps, self.condition.shape[2])
-        going_on = {index for group in groups.values() for index in group}
-        for index in sorted(members.keys() - going_on):
-            audio = None if state.audio is None else state.audio.latents
-            ends = replace(path, latents=[*path.latents, state.latents], audio=audio)
-            ends.cells, ends.energy = state.cells, state.energy
-            yield index, ends
-        for number, (edits, group) in enumerate(groups.items()):
-            here = (
-                state if number == len(groups) - 1 else state.copy()
-            )  # the last may use the state up
-            yield from self.descend(*self._step(here, path, edits), group)
-
-    def _step(
-        self, state: State, path: Trajectory, edits: tuple[Edit, ...]
-    ) -> tuple[State, Trajectory]:
-        x, x0_hat = advance(self.model, self.condition, self.schedule, state, edits)
-        seen = (
-            [*path.watched, self.watch(state.step - 1, x, x0_hat)] if self.watch else path.watched
-        )
-        longer = replace(
-            path, latents=[*path.latents, x], x0_hats=[*path.x0_hats, x0_hat], watched=seen
-        )
-        _check_budget(longer, self.budget)
-        if self.count is not None:
-            self.count()
-        return state, longer
+def _run(layout: Layout, work: Work, budget: int) -> Iterator[tuple[int, Trajectory]]:
+    held = 0
+    for plan in sorted(layout.plans, key=_clean_first_then_by_path):
+        for node in sorted(plan.needed, key=lambda node: node.order):
+            if node.value is None:
+                node.value = work.compute(node)
+                held += _bytes(node.value)
+                _check(held, budget)
+        yield plan.index, _trajectory(plan, work)
+        for node in plan.needed:
+            node.pending -= 1
+            if node.pending == 0:
+                held -= _bytes(node.value)
+                node.value = None
 
 
-def _groups(
-    step: int, members: dict[int, Branch], steps: int, frames: int
-) -> dict[tuple[Edit, ...], dict[int, Branch]]:
-    """Members that go on at a step, by what happens to them before it; the untouched ones first."""
-    groups: dict[tuple[Edit, ...], dict[int, Branch]] = {}
-    for index, branch in members.items():
-        if step < (steps if branch.until is None else branch.until):
-            edits = edits_at(branch.interventions, step, frames)
-            groups.setdefault(edits, {})[index] = branch
-    return dict(sorted(groups.items(), key=lambda item: len(item[0])))
+def _clean_first_then_by_path(plan: Plan) -> tuple:
+    """Plans that share most stand next to each other, so that little has to be held."""
+    return not plan.clean, [here.node.order for here in plan.steps]
 
 
-def _check_budget(path: Trajectory, budget: int) -> None:
-    seen = [part for watched in path.watched if isinstance(watched, tuple) for part in watched]
-    held = sum(array.nbytes for array in [*path.latents, *path.x0_hats, *seen])
+def _trajectory(plan: Plan, work: Work) -> Trajectory:
+    seen, end = [_evaluated(here) for here in plan.steps], plan.end.value
+    sigmas = work.schedule.scheduler(work.model.prediction).sigmas
+    return Trajectory(
+        [float(sigma) for sigma in sigmas],
+        latents=[*(each.x for each in seen), end.latents],
+        x0_hats=[each.x0_hat for each in seen],
+        watched=[each.watched for each in seen] if work.watch else [],
+        cells=end.cells,
+        energy=end.energy,
+        audio=None if end.audio is None else end.audio.latents,
+    )
+
+
+def _evaluated(here: Seen) -> Evaluated:
+    return here.node.value if here.place is None else here.node.value[here.place]
+
+
+def _bytes(value: Any) -> int:
+    """What a node's own tensors take; a state shares its clean estimate with its evaluation."""
+    if isinstance(value, State):
+        return value.latents.nbytes
+    if isinstance(value, list):
+        return sum(map(_bytes, value))
+    watched = value.watched if isinstance(value.watched, tuple) else ()
+    captured = value.captured.values() if value.captured else ()
+    return value.x0_hat.nbytes + sum(part.nbytes for part in (*watched, *captured))
+
+
+def _check(held: int, budget: int) -> None:
     if held > budget:
         raise MemoryError(
-            f"one path of the sweep holds {held / 1e6:.0f} MB after {len(path.x0_hats)} steps, more than its budget of "
+            f"the runs of one sample hold {held / 1e6:.0f} MB, more than their budget of "
             f"{budget / 1e6:.0f} MB; watch fewer layers, or raise `budget`"
         )

@@ -12,8 +12,8 @@ from ..models.schedule import Schedule
 from ..models.video_model import Condition, VideoModel
 from ..puzzles.first.base import Sample
 from .denoise import State, advance, begin, denoise
-from .interventions import generator
-from .merging import Merge, estimate, together
+from .interventions import Merge, generator
+from .lockstep import estimate, together
 
 
 @dataclass(frozen=True)
@@ -167,13 +167,13 @@ class Pool:
         return eps.to(self.model.device)
 
     def merge(self, members: list[Member], states: list[State], merge: Merge, until: int) -> None:
-        """See `merging.together`."""
+        """See `lockstep.together`."""
         self.spend(
             together(self.model, self.conditions(members), self.schedule, states, merge, until)
         )
 
     def estimate(self, state: State) -> Tensor:
-        """See `merging.estimate`."""
+        """See `lockstep.estimate`."""
         self.spend(1)
         return estimate(self.model, self.condition, self.schedule, state)
 

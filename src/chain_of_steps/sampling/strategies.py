@@ -15,7 +15,9 @@ from . import best_of_n as short_runs
 from . import hypotheses as accounts
 from .agreement import SAME, disagreement, disagreements, majority, medoid
 from .denoise import State
-from .merging import Merge, MergeEstimates, MergeLatents, MergeLayers, mean, take
+from .interventions import Merge, MergeEstimates, MergeLatents, MergeLayers
+from .interventions.merge import mean
+from .lockstep import take
 from .rollouts import Member, Outcome, Pool, Strategy
 
 

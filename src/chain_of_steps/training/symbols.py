@@ -18,11 +18,12 @@ from diffusers import WanTransformer3DModel
 from diffusers.models.attention_dispatch import attention_backend
 from torch import Tensor
 
-from ..common.files import atomic, atomic_folder
+from ..common.files import atomic_folder
 from ..models import cpu
 from ..models.schedule import preset
 from ..models.symbols import GIVEN, LATENT, TEXT, Boards, SymbolPipeline, boards
 from ..puzzles import suite
+from .checkpoints import load_tensors, save_tensors
 from .optimizer import Optimizer
 from .progress import Progress, compile_blocks
 
@@ -115,12 +116,11 @@ def _stored(name: str, knobs: dict, folder: Path, say: Callable[[str], None]) ->
     label = "-".join([name, *map(str, knobs.values())])
     pieces = []
     for piece in range(STORED // CHUNK):
-        file = folder / f"{label}-{piece}.npz"
+        file = folder / f"{label}-{piece}.safetensors"
         if not file.exists():
             say(f"boards of {label}: {piece * CHUNK} of {STORED}")
             _save(file, _draw(name, knobs, piece))
-        with np.load(file) as arrays:
-            pieces.append(dict(arrays))
+        pieces.append({name: part.numpy() for name, part in load_tensors(file).items()})
     whole = {key: np.concatenate([p[key] for p in pieces]) for key in pieces[0]}
     return Boards(name, **whole)
 
@@ -135,9 +135,8 @@ def _draw(name: str, knobs: dict, piece: int) -> Boards:
 
 
 def _save(file: Path, made: Boards) -> None:
-    arrays = {k: v for k, v in vars(made).items() if k != "puzzle" and v is not None}
-    with atomic(file) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
+    arrays = {k: v for k, v in vars(made).items() if isinstance(v, np.ndarray)}
+    save_tensors(file, {name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
 def batch(stock: list[Boards], recipe: Recipe, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

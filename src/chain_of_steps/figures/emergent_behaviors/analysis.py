@@ -1,6 +1,7 @@
 """From rows to numbers: who leads along the steps, self-correction, and perception before action.
 
-Everything is paired: a run is compared with another reading of the same sample, and intervals are over samples.
+Everything is paired: a run is compared with another reading of the same sample, and intervals are
+over samples.
 """
 
 from collections import defaultdict
@@ -25,8 +26,9 @@ SAMPLE = ["task", "index"]
 def courses(rows: list[dict]) -> pd.DataFrame:
     """One line per run: which kind of candidate led at each step, in the last frame.
 
-    Columns: task, index, `leads` (S,), 1 for a valid candidate, -1 for another, 0 for none; the outcomes of `outcome`;
-    and for runs with a null `null_leads` and its outcomes with the prefix `null_`.
+    Columns: task, index, `leads` (S,), 1 for a valid candidate, -1 for another, 0 for none; the
+    outcomes of `outcome`; and for runs with a null `null_leads` and its outcomes with the prefix
+    `null_`.
     """
     groups = defaultdict(list)
     for row in rows:
@@ -41,8 +43,9 @@ def courses(rows: list[dict]) -> pd.DataFrame:
 def outcome(leaders: np.ndarray, valid: np.ndarray) -> dict[str, float]:
     """What became of the leaders of a run, each 1.0 or 0.0.
 
-    `wrong_held`: one wrong candidate led for `HOLD` steps in a row; `corrected`: and a valid one leads in the end.
-    `right_held`: a valid one did; `spoiled`: and a wrong one leads in the end; `lost`: and none does.
+    `wrong_held`: one wrong candidate led for `HOLD` steps in a row; `corrected`: and a valid one
+    leads in the end. `right_held`: a valid one did; `spoiled`: and a wrong one leads in the end;
+    `lost`: and none does.
 
     Args:
         leaders: (S,) index of the leading candidate, -1 for none.
@@ -72,7 +75,8 @@ def corrected_runs(rows: list[dict]) -> list[int]:
 
 
 def self_correction(lines: pd.DataFrame) -> dict:
-    """Shares of samples by task, of all, and of the paper's tasks together; with the null on the same trajectories."""
+    """Shares of samples by task, of all, and of the paper's tasks together; with the null on the
+    same trajectories."""
     groups = {
         "all": lines,
         "paper": lines[lines["task"].isin(PAPER)],
@@ -82,10 +86,11 @@ def self_correction(lines: pd.DataFrame) -> dict:
 
 
 def readable(lines: pd.DataFrame) -> dict:
-    """Is the start state the leader of the clean estimate, step by step? By task of memory, and of both.
+    """Is the start state the leader of the clean estimate, step by step? By task of memory, and of
+    both.
 
-    `at`: share of samples at each step; `always`: at every step; `never_wrong`: no wrong candidate ever leads;
-    `null_at`: the same as `at` for the null.
+    `at`: share of samples at each step; `always`: at every step; `never_wrong`: no wrong candidate
+    ever leads; `null_at`: the same as `at` for the null.
     """
     groups = {"all": lines[lines["task"].isin(MEMORY)]}
     groups |= {task: lines[lines["task"] == task] for task in MEMORY}
@@ -162,9 +167,10 @@ def _readable(lines: pd.DataFrame) -> dict:
 def onset_table(rows: list[dict], commits: pd.DataFrame) -> pd.DataFrame:
     """One line per sample that was probed and has a row of `step_visualization`.
 
-    Columns: task, index, `action`, the commit step (NaN if it never commits); `named:<source>` and `answer:<source>`,
-    the first step from which that place is picked for good. Perception that never comes counts as S, after the last
-    step; an answer never picked, or a run without one, is NaN: both choices are against perception coming first.
+    Columns: task, index, `action`, the commit step (NaN if it never commits); `named:<source>` and
+    `answer:<source>`, the first step from which that place is picked for good. Perception that
+    never comes counts as S, after the last step; an answer never picked, or a run without one, is
+    NaN: both choices are against perception coming first.
 
     Args:
         commits: has the columns task, index, commit.
@@ -190,9 +196,9 @@ def onset_table(rows: list[dict], commits: pd.DataFrame) -> pd.DataFrame:
 def onsets(table: pd.DataFrame) -> dict:
     """Onsets by task and of all, and paired differences: steps by which perception comes first.
 
-    `perception`: the named thing, off the middle layer; `action`: the commit step; `fine_action`: the run's answer,
-    off the clean estimate by the same kind of probe; `layer_action`: the run's answer, off the middle layer too;
-    `seen`: the named thing, off the clean estimate.
+    `perception`: the named thing, off the middle layer; `action`: the commit step; `fine_action`:
+    the run's answer, off the clean estimate by the same kind of probe; `layer_action`: the run's
+    answer, off the middle layer too; `seen`: the named thing, off the clean estimate.
     """
     groups = {"all": table, **dict(tuple(table.groupby("task", sort=False)))}
     return {name: _onsets(group) for name, group in groups.items()}

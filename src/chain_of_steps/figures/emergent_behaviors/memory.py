@@ -1,4 +1,4 @@
-"""Tasks in which something goes out of sight and has to be remembered: when, and what there is to remember.
+"""Tasks in which something goes out of sight: in which frames, and what has to be remembered.
 
 A frame hides the start state if its picture would be the same whichever candidate were right.
 """
@@ -18,7 +18,8 @@ VISIBLE = 0.02  # a pixel value that differs by more can be seen
 
 
 def begun_as(sample: Sample, candidate: Candidate) -> Sample:
-    """The sample with the start state under which that candidate would be right: another home row, another thing.
+    """The sample with the start state under which that candidate would be right: another home row,
+    another thing.
 
     Raises:
         ValueError: for a task in which nothing is hidden.
@@ -61,8 +62,8 @@ def hidden_frames(
 def with_hidden(
     task: str, count: int, suite_seed: int, partition: Partition, frames: int, stride: int
 ) -> list[tuple[int, Sample, tuple[int, ...]]]:
-    """The first `count` samples of a task's list that hide their start state for at least one latent frame: index,
-    sample, hidden frames.
+    """The first `count` samples of a task's list that hide their start state for at least one
+    latent frame: index, sample, hidden frames.
 
     Raises:
         ValueError: if hardly any of them do: the clips are too short.
@@ -76,15 +77,16 @@ def with_hidden(
         if len(found) == count:
             return found
     raise ValueError(
-        f"{task} hardly ever hides its start state for a whole latent frame of {stride} pixel frames in a clip of "
-        f"{frames}; ask for longer clips"
+        f"{task} hardly ever hides its start state for a whole latent frame of {stride} pixel "
+        f"frames in a clip of {frames}; ask for longer clips"
     )
 
 
 def places(sample: Sample, size: int = suites.SIZE) -> list[np.ndarray]:
     """Where in a frame the start state would be looked for, pixel masks (size, size).
 
-    Out and back: the row of every candidate, the right one first. Occlusion: one mask, the place of the thing.
+    Out and back: the row of every candidate, the right one first. Occlusion: one mask, the place
+    of the thing.
     """
     if sample.module == "occlusion":
         gone = next(candidate for candidate in sample.candidates if candidate.answer is None)

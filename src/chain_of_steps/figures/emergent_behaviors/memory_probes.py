@@ -25,12 +25,12 @@ from .memory import places, with_hidden
 
 
 @dataclass(frozen=True)
-class Run:
+class MemoryProbeRun:
     """What determines one row, apart from model and schedule: one source, probed along the steps.
 
     Attributes:
-        task, samples, suite_seed, partition: the first samples of the list that hide their start state; noise seeds
-            are their indices.
+        task, samples, suite_seed, partition: the first samples of the list that hide their start
+            state; noise seeds are their indices.
         step_stride: every which step is probed, from step 0.
         source: a layer's number as text, or a floor, see `linear_probes`.
     """
@@ -44,15 +44,17 @@ class Run:
 
     @property
     def base(self) -> tuple:
-        """Runs of equal base look at the same generations."""
+        """Runs of equal base probe the same generations."""
         return self.task, self.samples, self.suite_seed, self.step_stride, self.partition
 
 
 class MemoryProbes:
-    """The experiment: the start state of a sample, read off the tokens of one latent frame in which it is hidden.
+    """The experiment: the start state of a sample, read off the tokens of one latent frame in
+    which it is hidden.
 
-    Out and back: which of the candidates' rows is home? One reader serves all rows. Occlusion: which of six colours
-    has the thing? Read off the place where it is hidden. Both mean tokens over a place, so a few dozen samples do.
+    Out and back: which of the candidates' rows is home? One reader serves all rows. Occlusion:
+    which of six colours has the thing? Read off the place where it is hidden. Both mean tokens
+    over a place, so a few dozen samples do.
 
     Args:
         model, schedule: what generates.
@@ -66,29 +68,33 @@ class MemoryProbes:
         self._common = common(self.name, model, schedule)
 
     @checked
-    def plan(self, tasks: list[str], samples: int, step_stride: int, suite_seed: int) -> list[Run]:
+    def plan(
+        self, tasks: list[str], samples: int, step_stride: int, suite_seed: int
+    ) -> list[MemoryProbeRun]:
         """All runs: every layer and floor, at every `step_stride`-th step."""
         return [
-            Run(task, samples, suite_seed, step_stride, source)
+            MemoryProbeRun(task, samples, suite_seed, step_stride, source)
             for task in tasklist.task_names(tasks)
             for source in [*map(str, range(self.layers)), *FLOORS]
         ]
 
-    def identity(self, run: Run) -> dict:
+    def identity(self, run: MemoryProbeRun) -> dict:
         """Everything that determines a row, as plain JSON data."""
         return self._common | asdict(run)
 
-    def evaluations(self, runs: list[Run]) -> int:
-        """How many model evaluations `results` makes: with the trained network and, for one floor, a random one."""
+    def evaluations(self, runs: list[MemoryProbeRun]) -> int:
+        """How many model evaluations `results` makes: with the trained network and, for one floor,
+        a random one."""
         return (1 + needs_random(runs)) * runs[0].samples * self.schedule.steps
 
     def results(
-        self, runs: list[Run], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[Run, dict]]:
+        self, runs: list[MemoryProbeRun], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[MemoryProbeRun, dict]]:
         """Yields the result of every probe; all share a base.
 
-        Fields: `index` of the samples, `step` of the probes, and `read`, by step and sample: 1 where the start state
-        was read off correctly by a probe that never saw the sample, 0 where not, None where there were too few.
+        Fields: `index` of the samples, `step` of the probes, and `read`, by step and sample: 1
+        where the start state was read off correctly by a probe that never saw the sample, 0 where
+        not, None where there were too few.
         """
         run, steps = runs[0], range(0, self.schedule.steps, runs[0].step_stride)
         model = self.model
@@ -119,8 +125,10 @@ class MemoryProbes:
             yield r, {"index": [index for index, *_ in chosen], "step": list(steps), "read": hits}
 
     def measure(self, identity: dict) -> dict:
-        """Computes one row by itself."""
-        run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+        """Computes a single row."""
+        run = MemoryProbeRun(
+            **{name: identity[name] for name in MemoryProbeRun.__dataclass_fields__}
+        )
         return next(result for _, result in self.results([run]))
 
 

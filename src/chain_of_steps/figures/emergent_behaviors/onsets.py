@@ -1,4 +1,5 @@
-"""Perception before action: from which step on can the named thing be told, and from which the run's own answer?"""
+"""Perception before action: from which step on can the named thing be read, and from which the
+run's answer?"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -23,13 +24,14 @@ FLOORS = ("x0_hat", "input", "shuffled", "random network")
 
 
 @dataclass(frozen=True)
-class Run:
+class OnsetRun:
     """What determines one row, apart from model and schedule: one source, probed at every step.
 
     Attributes:
-        task, samples, suite_seed, partition: the samples that are looked at; noise seeds are their indices.
-        what: `named`, the thing that the prompt names, among its rivals; `answer`, the candidate that this run will
-            show in the end, among all candidates.
+        task, samples, suite_seed, partition: the samples that are probed; noise seeds are their
+            indices.
+        what: `named`, the thing that the prompt names, among its rivals; `answer`, the candidate
+            that this run will show in the end, among all candidates.
         source: a layer's number as text, or a floor, see `linear_probes`.
     """
 
@@ -42,15 +44,17 @@ class Run:
 
     @property
     def base(self) -> tuple:
-        """Runs of equal base look at the same generations."""
+        """Runs of equal base probe the same generations."""
         return self.task, self.samples, self.suite_seed, self.partition
 
 
 class Onsets:
-    """The experiment: at every step, which of several places in the last latent frame is the right one?
+    """The experiment: at every step, which of several places in the last latent frame is the right
+    one?
 
-    A place is read as the mean of its tokens. It needs no threshold, and the same reader serves perception and action:
-    read off the clean estimate, `answer` is the onset of the action by an instrument as fine as that for perception.
+    A place is read as the mean of its tokens. It needs no threshold, and the same reader serves
+    perception and action: read off the clean estimate, `answer` is the onset of the action by an
+    instrument as fine as that for perception.
 
     Args:
         model, schedule: what generates.
@@ -64,30 +68,33 @@ class Onsets:
         self._common = common(self.name, model, schedule)
 
     @checked
-    def plan(self, tasks: list[str], samples: int, suite_seed: int) -> list[Run]:
-        """All runs: both questions at every step, asked of the middle layer (fixed beforehand) and of the floors."""
+    def plan(self, tasks: list[str], samples: int, suite_seed: int) -> list[OnsetRun]:
+        """All runs: both questions at every step, for the middle layer (fixed beforehand) and for
+        the floors."""
         return [
-            Run(task, samples, suite_seed, what, source)
+            OnsetRun(task, samples, suite_seed, what, source)
             for task in tasklist.task_names(tasks)
             for what in WHATS
             for source in (str(self.middle), *FLOORS)
         ]
 
-    def identity(self, run: Run) -> dict:
+    def identity(self, run: OnsetRun) -> dict:
         """Everything that determines a row, as plain JSON data."""
         return self._common | asdict(run)
 
-    def evaluations(self, runs: list[Run]) -> int:
-        """How many model evaluations `results` makes: with the trained network and, for one floor, a random one."""
+    def evaluations(self, runs: list[OnsetRun]) -> int:
+        """How many model evaluations `results` makes: with the trained network and, for one floor,
+        a random one."""
         return (1 + needs_random(runs)) * runs[0].samples * self.schedule.steps
 
     def results(
-        self, runs: list[Run], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[Run, dict]]:
+        self, runs: list[OnsetRun], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[OnsetRun, dict]]:
         """Yields the result of every probe; all share a base.
 
-        Field `picked`, by step and sample: 1 where the right place was picked by a probe that never saw the sample,
-        0 where not, None where the run ends without an answer or there were too few samples.
+        Field `picked`, by step and sample: 1 where the right place was picked by a probe that
+        never saw the sample, 0 where not, None where the run ends without an answer or there were
+        too few samples.
         """
         run, steps = runs[0], range(self.schedule.steps)
         samples = [
@@ -133,8 +140,8 @@ class Onsets:
             yield r, {"picked": picked}
 
     def measure(self, identity: dict) -> dict:
-        """Computes one row by itself."""
-        run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+        """Computes a single row."""
+        run = OnsetRun(**{name: identity[name] for name in OnsetRun.__dataclass_fields__})
         return next(result for _, result in self.results([run]))
 
     def _weights(self, places: list[np.ndarray]) -> np.ndarray:
@@ -144,8 +151,9 @@ class Onsets:
 def masks(sample: Sample, what: str, size: int) -> list[np.ndarray]:
     """The places to choose from, pixel masks (size, size); the named thing's comes first.
 
-    `answer`: each candidate's own pixels in the final frame. `named`: of all things on the board; in a maze of the
-    rooms in which its paths end, of which the goal is the named one. (Walls would need a threshold of accuracy.)
+    `answer`: each candidate's own pixels in the final frame. `named`: of all things on the board;
+    in a maze of the rooms in which its paths end, of which the goal is the named one. (Walls would
+    need a threshold of accuracy.)
 
     Raises:
         ValueError: for a task whose prompt names nothing that has a place.

@@ -1,4 +1,4 @@
-"""Figures 4 and 5 of the paper, measured: each function turns a result into a matplotlib Figure."""
+"""Figures 4 and 5 of the paper, measured: each function draws one result with matplotlib."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,7 +19,8 @@ NAMES = {
 
 
 def noised_clips(cases: list) -> Figure:
-    """What is left of the final video under noise in hidden, visible and all inner frames: one row per case.
+    """What is left of the final video under noise in hidden, visible and all inner frames: one row
+    per case.
 
     Args:
         cases: have a `label` and `clips` (S, P, H, W, 3), uint8.
@@ -39,7 +40,8 @@ def noised_clips(cases: list) -> Figure:
 
 
 def memory(readable: dict, noise: dict, sigmas: list[float]) -> Figure:
-    """Working memory: is the start state the leader at every step, and what does noise in hidden frames cost?"""
+    """Working memory: is the start state the leader at every step, and what does noise in hidden
+    frames cost?"""
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.9))
         for colour, task in zip(PALETTE, _measured(readable), strict=False):
@@ -73,7 +75,8 @@ def memory(readable: dict, noise: dict, sigmas: list[float]) -> Figure:
 
 
 def memory_probes(probes: dict, sigmas: list[float]) -> Figure:
-    """What can be read off the tokens of a frame that does not show it: the chosen layer, the other layers, floors."""
+    """What can be read off the tokens of a frame that does not show it: the chosen layer, the
+    other layers, floors."""
     tasks = [task for task in probes if task != "all"]
     with style():
         figure, axes = plt.subplots(1, len(tasks), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
@@ -105,7 +108,7 @@ def memory_probes(probes: dict, sigmas: list[float]) -> Figure:
 
 
 def self_correction(corrections: dict) -> Figure:
-    """Leaders that held and lost: in the model, and in the calibrated null on the same trajectories."""
+    """Leaders that held and lost: in the model, and in its calibrated null."""
     tasks = [name for name in corrections if name not in ("all", "paper")]
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.8 + 0.32 * max(len(tasks), 5)))

@@ -1,5 +1,5 @@
-"""Figure 4 of the paper, measured: does noise in the frames that hide a thing destroy the memory of it? And the
-pictures of figures 4 and 5."""
+"""Figure 4 of the paper, measured: does noise in the frames that hide a thing destroy the memory
+of it? And the pictures of figures 4 and 5."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +9,8 @@ import numpy as np
 from ...bench import tasklist
 from ...experiments.parameters import checked
 from ...sampling.interventions import NoiseAtFrame
-from ..perturbation_curves.runs import Perturbation, Run
-from ..showcase import Case
+from ..perturbation_curves.runs import NoiseRun, Perturbation
+from ..showcase import ShownCase
 from ..step_visualization.runs import StepVisualization
 from .analysis import corrected_runs
 from .memory import hidden_frames, with_hidden
@@ -20,11 +20,11 @@ CORRECTION = "bounce"  # the task whose first self-correction is shown
 
 
 class Behaviors(StepVisualization):
-    """The generations of figures 1 and 2, looked at once more: the same runs, the same rows, one more picture."""
+    """The generations of figures 1 and 2 again: the same runs and rows, one more picture."""
 
-    def showcase(self, rows: list[dict], results: str | Path) -> dict[str, Case]:
-        """Those of `StepVisualization`, and under `corrected` the first bounce in which a wrong leader held and the
-        right one won; the first solved one where there is none."""
+    def showcase(self, rows: list[dict], results: str | Path) -> dict[str, ShownCase]:
+        """Those of `StepVisualization`, and under `corrected` the first bounce in which a wrong
+        leader held and the right one won; the first solved one where there is none."""
         shown = super().showcase(rows, results)
         indices = corrected_runs([row for row in rows if row["run"]["task"] == CORRECTION])
         row = next(
@@ -40,28 +40,30 @@ class Behaviors(StepVisualization):
 
 
 class WorkingMemory(Perturbation):
-    """The experiment: noise at all steps in the latent frames in which the start state is out of sight.
+    """The experiment: noise at all steps in the latent frames in which the start state is out of
+    sight.
 
-    Controls: as many visible frames, drawn by chance; and all inner frames, so that nothing but the given frame is
-    left to answer from. The given and the last frame are never touched.
+    Controls: as many visible frames, drawn by chance; and all inner frames, so that only the given
+    frame is left to answer from. The given and the last frame are never changed.
     """
 
     name = "3_working_memory"
 
     @checked
-    def plan(self, tasks: list[str], samples_per_task: int, suite_seed: int) -> list[Run]:
-        """All runs of the first `samples_per_task` samples that hide their start state for a latent frame or more."""
+    def plan(self, tasks: list[str], samples_per_task: int, suite_seed: int) -> list[NoiseRun]:
+        """All runs of the first `samples_per_task` samples that hide their start state for a
+        latent frame or more."""
         runs = []
         for task in tasklist.task_names(tasks):
             for index, *_ in with_hidden(
                 task, samples_per_task, suite_seed, "test", self.model.frames, self.model.stride
             ):
-                runs += self._runs(Run(task, index, suite_seed, seed=index))
+                runs += self._runs(NoiseRun(task, index, suite_seed, seed=index))
         return runs
 
-    def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
-        """Of each task the first sample that the clean run solves (else the first): its clean run and those with noise
-        put in by replacement."""
+    def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
+        """Of each task the first sample that the clean run solves (else the first): its clean run
+        and those with noise put in by replacement."""
         clean = [row for row in rows if row["run"]["design"] == "clean"]
         cases = []
         for task in dict.fromkeys(row["run"]["task"] for row in clean):
@@ -75,7 +77,7 @@ class WorkingMemory(Perturbation):
             cases += [self._case(_label(run), run, results) for run in shown]
         return cases
 
-    def _runs(self, base: Run) -> list[Run]:
+    def _runs(self, base: NoiseRun) -> list[NoiseRun]:
         """Clean, and noise of both kinds in the hidden, as many visible, and all inner frames."""
         sample, inner = self._sample(base), range(1, self.model.latent_frames - 1)
         hidden = hidden_frames(sample, self.model.frames, self.model.stride)
@@ -94,11 +96,11 @@ class WorkingMemory(Perturbation):
         return runs
 
 
-def _replaces(run: Run) -> bool:
+def _replaces(run: NoiseRun) -> bool:
     return run.interventions[0].mode == "replace"
 
 
-def _label(run: Run) -> str:
+def _label(run: NoiseRun) -> str:
     frames = ", ".join(str(noise.frame) for noise in run.interventions)
     label = {"clean": f"{run.task}\nclean", "inner": "noise in\nall inner"}
     return label.get(run.design, f"noise in\n{run.design} {frames}")

@@ -1,6 +1,7 @@
 """From rows to numbers: what noise in hidden frames costs, and what probes read off their tokens.
 
-Everything is paired: a run is compared with another run of the same sample, and intervals are over samples.
+Everything is paired: a run is compared with another run of the same sample, and intervals are over
+samples.
 """
 
 import numpy as np
@@ -12,12 +13,14 @@ SAMPLE = ["task", "index"]
 
 
 def noise(rows: list[dict]) -> dict:
-    """From rows of `WorkingMemory`: what noise in hidden, visible and all inner frames costs, by task and of all.
+    """From rows of `WorkingMemory`: what noise in hidden, visible and all inner frames costs, by
+    task and of all.
 
-    Under `right` and `score`: means by `clean` or `design-mode`. `cost`: right answers lost to the noise;
-    `relative_cost`: as a share of the clean ones; `hidden_minus_visible`: what noise in hidden frames costs more.
-    The answer is read off the last frame alone, which is never noised; the score also asks for the way there, so that
-    two illegible frames in a row cost it even if nothing is forgotten.
+    Under `right` and `score`: means by `clean` or `design-mode`. `cost`: right answers lost to the
+    noise; `relative_cost`: as a share of the clean ones; `hidden_minus_visible`: what noise in
+    hidden frames costs more. The answer is read off the last frame, which is never noised; the
+    score also covers the frames before, so that two illegible frames in a row lower it even if
+    nothing is forgotten.
     """
     lines = pd.DataFrame([_noised(row) for row in rows])
     groups = {"all": lines, **dict(tuple(lines.groupby("task", sort=False)))}
@@ -27,9 +30,9 @@ def noise(rows: list[dict]) -> dict:
 def probes(rows: list[dict]) -> dict:
     """From rows of `MemoryProbes`: the share of samples whose start state is read off, by task.
 
-    Under `sources`: {source: {step: interval}}; then `layer` and `gain`. The layer is chosen on every second sample;
-    the gain, averaged over steps, is measured on the others, over the floor that does best on these very samples: a
-    choice in the floor's favour.
+    Under `sources`: {source: {step: interval}}; then `layer` and `gain`. The layer is chosen on
+    every second sample; the gain, averaged over steps, is measured on the others, over the floor
+    that does best on these very samples: a choice in the floor's favour.
     """
     result: dict = {}
     gains = []
@@ -90,7 +93,8 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> dict:
 
 
 def _gain(means: dict[str, np.ndarray]) -> tuple[int, np.ndarray]:
-    """The best layer on even samples, and by how much it beats the best floor on each odd one; (n,) per source."""
+    """The best layer on even samples, and by how much it beats the best floor on each odd one;
+    (n,) per source."""
     layers = {name: hits for name, hits in means.items() if name.isdigit()}
     floors = {name: hits for name, hits in means.items() if not name.isdigit()}
     best = max(layers, key=lambda name: np.nan_to_num(layers[name][0::2]).mean())

@@ -1,8 +1,10 @@
-"""From rows of `ensemble` to the table: scores by category, gains, what is left to gain, and why merging helps.
+"""From rows of `ensemble` to the table: scores by category, gains, what is left to gain, and why
+merging helps.
 
-Everything is paired by sample; intervals are bootstrapped over samples. Two classes are never mixed: *blind*
-strategies see latents alone; *with checker* are those that choose by the task's own rules. In a maze with one solution
-a legal path to the goal is the answer, so such a check is an oracle.
+Everything is paired by sample; intervals are bootstrapped over samples. Two classes are never
+mixed: *blind* strategies see only latents; *with checker* are those that choose by the task's own
+rules. In a maze with one solution a legal path to the goal is the answer, so such a check is an
+oracle.
 """
 
 from collections.abc import Sequence
@@ -25,10 +27,12 @@ SAID_TO_GAIN = ("Knowledge", "Abstraction")  # out of domain
 
 
 def table(rows: list[dict], catalogue: dict[str, dict[str, Strategy]], steps: int) -> pd.DataFrame:
-    """One line per row and name, and two more for a checker's choices among each sample's single runs.
+    """One line per row and name, and two more for a checker's choices among each sample's single
+    runs.
 
-    Columns: task, index, partition, again (from other seeds), split, category, hard, group, name, strategy, score, cost
-    (in single runs), and contrast, moved, moved_final, NaN where a strategy has none.
+    Columns: task, index, partition, again (from other seeds), split, category, hard, group, name,
+    strategy, score, cost (in single runs), and contrast, moved, moved_final, NaN where a strategy
+    has none.
 
     Args:
         steps: of the schedule.
@@ -50,12 +54,13 @@ def table(rows: list[dict], catalogue: dict[str, dict[str, Strategy]], steps: in
 
 
 def summary(lines: pd.DataFrame, best: str, size: int) -> dict:
-    """What the figures report: scores in [0, 1], gains over the mean of the single runs; `best` and `rivals` in points.
+    """What the figures report: scores in [0, 1], gains over the mean of the single runs; `best`
+    and `rivals` in points.
 
     Args:
         best: the strategy of our own that was chosen on the choosing partition.
-        size: samples per task in the table; those after them are the contest's. Where there is none, the decision set
-            is that of the table.
+        size: samples per task in the table; those after them are the contest's. Without a contest,
+            the decision set is that of the table.
     """
     usual = lines[(lines["partition"] == "test") & ~lines["again"]]
     test, contest = usual[usual["index"] < size], usual[usual["index"] >= size]
@@ -87,7 +92,8 @@ def summary(lines: pd.DataFrame, best: str, size: int) -> dict:
 
 
 def markdown(summary: dict, names: Sequence[str]) -> str:
-    """The table in VBVR-Bench's columns, in points: overall, in and out of domain, each by category; gains behind."""
+    """The table in VBVR-Bench's columns, in points: overall, in and out of domain, each by
+    category; gains in brackets."""
     head = [
         "overall",
         *(
@@ -108,18 +114,18 @@ def markdown(summary: dict, names: Sequence[str]) -> str:
 
 
 def again_markdown(again: dict) -> str:
-    """Both scores of every row, in percent, and whether the second lies in the first's interval."""
+    """Both scores of every row in percent; is the second within the first's interval?"""
     if not again["n"]:
         return "No sample was run again.\n"
     out = [f"| n = {again['n']} | score | from other seeds | within |", "|---|---|---|---|"]
     for name, both in again["names"].items():
-        first, anew = (
+        first, second = (
             "{mean:.0%} ({low:.0%} to {high:.0%})".format(**both[part])
             for part in ("first", "again")
         )
-        out.append(f"| {name} | {first} | {anew} | {'yes' if both['within'] else 'no'} |")
+        out.append(f"| {name} | {first} | {second} | {'yes' if both['within'] else 'no'} |")
     return (
-        "\n".join([*out, "", f"{again['within']} of {len(again['names'])} rows come out again."])
+        "\n".join([*out, "", f"{again['within']} of {len(again['names'])} rows are replicated."])
         + "\n"
     )
 
@@ -151,7 +157,8 @@ def _line(row: dict, strategy: Strategy, steps: int) -> dict:
 
 
 def _checked(row: dict, strategy: Strategy, steps: int, name: str) -> dict:
-    """The line of a checker's choice among single runs: the best score, or the first answer that breaks no rule."""
+    """The line of a checker's choice among single runs: the best score, or the first answer that
+    breaks no rule."""
     scores, shown = row["result"]["scores"], row["result"]["shown"]
     legal = next(
         (score for score, kind in zip(scores, shown, strict=True) if kind in ("valid", "wrong")),
@@ -169,7 +176,8 @@ def _scores(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def _row(own: pd.DataFrame, scores: pd.DataFrame) -> dict:
-    """One row of the table: scores and gains by split and category, cost, and what the strategy did to the run."""
+    """One row of the table: scores and gains by split and category, cost, and what the strategy
+    did to the run."""
     own = own.assign(
         gain=own["score"].to_numpy()
         - scores["single"].reindex(own.set_index(SAMPLE).index).to_numpy()
@@ -188,7 +196,8 @@ def _row(own: pd.DataFrame, scores: pd.DataFrame) -> dict:
 
 
 def _entry(lines: pd.DataFrame, hard: pd.DataFrame, name: str) -> dict:
-    """A strategy on the decision set; gain and its interval in points, also as a share of what pass@3 would gain."""
+    """A strategy on the decision set; gain and its interval in points, also as a share of what
+    pass@3 would gain."""
     gain = interval(hard[name] - hard["single"])
     room = (hard["pass_k3"] - hard["single"]).mean()
     points = {
@@ -219,7 +228,8 @@ def _in_table(scores: pd.DataFrame, test: pd.DataFrame) -> dict:
 
 
 def _choosing(lines: pd.DataFrame, best: str) -> dict:
-    """Scores of our own strategies on the decision set of the choosing partition, and whether `best` won there."""
+    """Scores of our own strategies on the decision set of the choosing partition, and whether
+    `best` won there."""
     if lines.empty:
         return {"n": 0, "winner": None, "agrees": None, "scores": {}, "gains": {}}
     scores = _scores(lines)
@@ -235,15 +245,16 @@ def _choosing(lines: pd.DataFrame, best: str) -> dict:
 
 
 def _again(scores: pd.DataFrame, lines: pd.DataFrame) -> dict:
-    """The same samples from other seeds: both scores by name, and whether the second lies in the first's interval."""
+    """The same samples from other seeds: both scores by name, and whether the second is within the
+    first's interval."""
     if lines.empty:
         return {"n": 0, "within": None, "names": {}}
     second = _scores(lines)
     found = {}
     for name in (name for name in second if name in scores):
-        first, anew = interval(scores[name].reindex(second.index)), interval(second[name])
-        within = first["low"] <= anew["mean"] <= first["high"]
-        found[name] = {"first": first, "again": anew, "within": within}
+        first, again = interval(scores[name].reindex(second.index)), interval(second[name])
+        within = first["low"] <= again["mean"] <= first["high"]
+        found[name] = {"first": first, "again": again, "within": within}
     return {
         "n": len(second),
         "within": sum(each["within"] for each in found.values()),
@@ -252,7 +263,8 @@ def _again(scores: pd.DataFrame, lines: pd.DataFrame) -> dict:
 
 
 def _curve(test: pd.DataFrame, scores: pd.DataFrame, axis: str) -> dict:
-    """Gain of merged clean estimates along k or the number of merged steps, on the samples that have all of them."""
+    """Gain of merged clean estimates along k or the number of merged steps, on the samples that
+    have all of them."""
     usual = next(
         s for s, name in zip(test["strategy"], test["name"], strict=True) if name == MERGED
     )
@@ -272,7 +284,8 @@ def _curve(test: pd.DataFrame, scores: pd.DataFrame, axis: str) -> dict:
 
 
 def _accounts(test: pd.DataFrame, scores: pd.DataFrame) -> dict:
-    """The three accounts: each arm's gain, its difference to the merge, and how pale its clip was at the window's end.
+    """The three accounts: each arm's gain, its difference to the merge, and how pale its clip was
+    at the window's end.
 
     All on the samples that have every arm.
     """
@@ -318,7 +331,7 @@ def _contrasts(test: pd.DataFrame, scores: pd.DataFrame) -> dict:
 
 
 def _where_said(test: pd.DataFrame, scores: pd.DataFrame) -> dict:
-    """The recipe's gain in out-of-domain knowledge and abstraction minus its gain everywhere else."""
+    """The recipe's gain in out-of-domain knowledge and abstraction minus its gain elsewhere."""
     places = test.drop_duplicates(SAMPLE).set_index(SAMPLE).reindex(scores.index)
     here = ((places["split"] == SPLITS[1]) & places["category"].isin(SAID_TO_GAIN)).to_numpy()
     gain = (scores["paper_recipe"] - scores["single"]).to_numpy()

@@ -1,4 +1,4 @@
-"""The paper's ensemble table, drawn, and its controls: each function turns a result into a matplotlib Figure."""
+"""The paper's ensemble table and its controls: each function draws one result with matplotlib."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,7 +14,8 @@ POINTS = 100.0  # per unit of score
 
 
 def scores(summary: dict) -> Figure:
-    """Scores with intervals: overall, in domain, out of domain; a checker's choices stand apart, below the line."""
+    """Scores with intervals: overall, in domain, out of domain; a checker's choices stand apart,
+    below the line."""
     table, groups = summary["table"], summary["groups"]
     blind = list(dict.fromkeys([*groups["table"], summary["best"]["name"]]))
     names = [*blind, *groups[CHECKER]]
@@ -69,7 +70,8 @@ def categories(summary: dict) -> Figure:
 
 
 def costs(summary: dict) -> Figure:
-    """Score against cost on the decision set: what a strategy buys; the line is what a perfect choice would reach."""
+    """Score against cost on the decision set: what a strategy buys; the line is what a perfect
+    choice would reach."""
     entries = [*summary["rivals"], summary["best"]]
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH * 0.7, 4.4))
@@ -145,7 +147,8 @@ def controls(summary: dict) -> Figure:
 
 
 def accounts(summary: dict) -> Figure:
-    """Three accounts told apart: the gain of each arm, and how pale its clean estimate was at the window's end."""
+    """Three accounts compared: the gain of each arm, and how pale its clean estimate was at the
+    window's end."""
     arms = summary["accounts"]
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.9 + 0.4 * len(arms)), sharey=True)
@@ -163,7 +166,7 @@ def accounts(summary: dict) -> Figure:
 
 
 def _rows(axis: Axes, values: dict[str, dict]) -> None:
-    """A dot with its 95 % interval per name, top to bottom; a row stays empty where there is no value."""
+    """A dot with its 95 % interval per name, top to bottom; empty where there is no value."""
     for y, value in enumerate(values.values()):
         if value["n"]:
             axis.plot([value["low"], value["high"]], [y, y], color=PALETTE[0], lw=2)

@@ -1,4 +1,5 @@
-"""The paper's ensemble table, measured: seeds merged, voted on, chosen from, at named places and counted costs."""
+"""The paper's ensemble table, measured: seeds merged, voted on, chosen from, at named places and
+counted costs."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -20,10 +21,10 @@ from ...sampling.agreement import contrast
 from ...sampling.rollouts import Member, Outcome, Pool, Strategy
 from ...sampling.strategies import at_most, merge_of, run
 from ...sampling.variants import RIVALS, catalogue
-from ..showcase import Case, kept_clips
+from ..showcase import ShownCase, kept_clips
 
 OTHER_SEEDS = 500  # how far from its own seed a sample is run again
-LONG = 12  # steps of a maze's solution from which it counts as hard; arXiv 2603.30043 finds its threshold there
+LONG = 12  # a maze whose solution has so many steps counts as hard; threshold of arXiv 2603.30043
 CLEAN = (
     "single",
     "vote",
@@ -37,13 +38,13 @@ SHORT = ("nearest", "recognised")  # clean generations too, of `steps` steps
 
 
 @dataclass(frozen=True)
-class Run:
+class EnsembleRun:
     """What determines one row, apart from model and schedule.
 
     Attributes:
         task, index, suite_seed, partition: name the sample, see `tasklist.draw_one`.
         seed: of generation 0.
-        strategy: what is made of the generations.
+        strategy: how the generations are merged or chosen from.
     """
 
     task: str
@@ -79,7 +80,7 @@ class Ensemble:
         self._common = common(self.name, model, schedule)
 
     def catalogue(self, window: int, early: int) -> dict[str, dict[str, Strategy]]:
-        """All strategies by group and name, see `catalogue.catalogue`."""
+        """All strategies by group and name, see `variants.catalogue`."""
         return catalogue(self.layers, self.schedule.steps, window, early)
 
     @checked
@@ -95,13 +96,14 @@ class Ensemble:
         early: int,
         best: str,
         suite_seed: int,
-    ) -> list[Run]:
+    ) -> list[EnsembleRun]:
         """All runs of the experiment.
 
-        Every test sample: the table, and the strategy of our own that was chosen. As many as `deep` says of a task:
-        controls, ablations and the three accounts. As many as `again` says: the table once more, from other seeds. Of
-        the test samples after these, as many of the decision set as `contest` says: our own and its rivals. As many as
-        `choosing` says, of the choosing partition: all strategies of our own.
+        Every test sample: the table, and the strategy of our own that was chosen. As many as
+        `deep` says of a task: controls, ablations and the three accounts. As many as `again` says:
+        the table once more, from other seeds. Of the test samples after these, as many of the
+        decision set as `contest` says: our own and its rivals. As many as `choosing` says, of the
+        choosing partition: all strategies of our own.
 
         Args:
             tasks: their names, or a split of the mini suite.
@@ -122,40 +124,50 @@ class Ensemble:
         ours = [groups["table"]["single"], *groups["own"].values()]
         names, runs = tasklist.task_names(tasks), []
         for task in names:
-            runs += [Run(task, i, suite_seed, i, s) for i in range(samples_per_task) for s in table]
+            runs += [
+                EnsembleRun(task, i, suite_seed, i, s)
+                for i in range(samples_per_task)
+                for s in table
+            ]
         for task in (task for task in deep if task in names):  # compared with the table's rows
             runs += [
-                Run(task, i, suite_seed, i, s)
+                EnsembleRun(task, i, suite_seed, i, s)
                 for i in range(min(deep[task], samples_per_task))
                 for s in closer
             ]
         for task in (task for task in again if task in names):
             count = min(again[task], samples_per_task)
             runs += [
-                Run(task, i, suite_seed, i + OTHER_SEEDS, s) for i in range(count) for s in table
+                EnsembleRun(task, i, suite_seed, i + OTHER_SEEDS, s)
+                for i in range(count)
+                for s in table
             ]
         rivals = [*(groups["table"][name] for name in RIVALS), groups["own"][best]]
         for task, count in contest.items():
             runs += [
-                Run(task, i, suite_seed, i, s)
+                EnsembleRun(task, i, suite_seed, i, s)
                 for i in _hard(task, samples_per_task, count, suite_seed)
                 for s in rivals
             ]
         for task, count in choosing.items():
-            runs += [Run(task, i, suite_seed, i, s, "choosing") for i in range(count) for s in ours]
+            runs += [
+                EnsembleRun(task, i, suite_seed, i, s, "choosing")
+                for i in range(count)
+                for s in ours
+            ]
         return list(dict.fromkeys(runs))
 
-    def identity(self, run: Run) -> dict:
+    def identity(self, run: EnsembleRun) -> dict:
         """Everything that determines a row, as plain JSON data."""
         return self._common | asdict(run)
 
-    def run_of(self, identity: dict) -> Run:
+    def run_of(self, identity: dict) -> EnsembleRun:
         """The run that an identity describes."""
-        fields = {name: identity[name] for name in Run.__dataclass_fields__}
-        return Run(**fields | {"strategy": strategy_of(fields["strategy"])})
+        fields = {name: identity[name] for name in EnsembleRun.__dataclass_fields__}
+        return EnsembleRun(**fields | {"strategy": strategy_of(fields["strategy"])})
 
-    def evaluations(self, runs: list[Run]) -> int:
-        """How many model evaluations `results` makes at most; fewer where a strategy stops early."""
+    def evaluations(self, runs: list[EnsembleRun]) -> int:
+        """At most so many model evaluations `results` makes; fewer if a strategy stops early."""
         strategies, steps = [run.strategy for run in runs], self.schedule.steps
         clean = {steps: 1}  # generations by their number of steps; one to measure moves by
         for s in strategies:
@@ -164,29 +176,31 @@ class Ensemble:
         return sum(of * k for of, k in clean.items()) + sum(at_most(s, steps) for s in strategies)
 
     def results(
-        self, runs: list[Run], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[Run, dict]]:
+        self, runs: list[EnsembleRun], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[EnsembleRun, dict]]:
         """Yields the result of every run; all share a base.
 
-        Fields: `scores`, `answers` (candidate index, -1 for none) and `shown` (its kind) of every final video that
-        counts; `score`, their mean; `answer`, the first; `cost` in model evaluations; `hard`, whether the sample
-        belongs to the decision set. Where a strategy acts on the first steps, `moved`: how far it took generation 0
-        from its clean run, in the clean estimate of the last of them and in the final latents, as a share of their
-        norm; `contrast`: that of this clean estimate as a share of the final clip's.
+        Fields: `scores`, `answers` (candidate index, -1 for none) and `shown` (its kind) of every
+        final video that counts; `score`, their mean; `answer`, the first; `cost` in model
+        evaluations; `hard`, whether the sample belongs to the decision set. Where a strategy acts
+        on the first steps, `moved`: how far it took generation 0 from its clean run, in the clean
+        estimate of the last of them and in the final latents, as a share of their norm;
+        `contrast`: that of this clean estimate as a share of the final clip's.
         """
         first = runs[0]
-        sample, stranger = (self._sample(first, away) for away in (0, 1000))
-        pool = Pool(self.model, self.schedule, sample, stranger, first.seed, count)
+        sample, unrelated = (self._sample(first, away) for away in (0, 1000))
+        pool = Pool(self.model, self.schedule, sample, unrelated, first.seed, count)
         for each in runs:
             outcome = run(each.strategy, pool)
             yield each, self._read(sample, outcome) | self._moves(pool, outcome)
 
     def measure(self, identity: dict) -> dict:
-        """Computes one row by itself."""
+        """Computes a single row."""
         return next(result for _, result in self.results([self.run_of(identity)]))
 
-    def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
-        """The first maze that merged clean estimates solve and at most one of three single runs; else the first row."""
+    def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
+        """The first maze that merged clean estimates solve and at most one of three single runs;
+        else the first row."""
         tested = (
             row
             for row in rows
@@ -211,7 +225,7 @@ class Ensemble:
         ]
         return self._cases((wins or merged)[0], results)
 
-    def _cases(self, run: Run, results: str | Path) -> list[Case]:
+    def _cases(self, run: EnsembleRun, results: str | Path) -> list[ShownCase]:
         sample, steps = self._sample(run), self.schedule.steps
         labels = [f"seed {j}" for j in range(run.strategy.k)] + ["merged"]
 
@@ -219,11 +233,11 @@ class Ensemble:
             key = key_of(self.identity(run) | {"showcase": number})
             return kept_clips(results, key, steps, lambda: self._clips(run, number))
 
-        return [Case(label, sample, clips(number)) for number, label in enumerate(labels)]
+        return [ShownCase(label, sample, clips(number)) for number, label in enumerate(labels)]
 
     @torch.inference_mode()
-    def _clips(self, run: Run, number: int) -> np.ndarray:
-        """Decoded clean estimates (S, P, H, W, 3) of a generation, or (number k) of the merged one."""
+    def _clips(self, run: EnsembleRun, number: int) -> np.ndarray:
+        """Decoded clean estimates (S, P, H, W, 3) of a generation; number k is the merged one."""
         pool = Pool(self.model, self.schedule, self._sample(run), self._sample(run), run.seed)
         if number < run.strategy.k:
             states = [pool.at(Member(number), s + 1) for s in range(self.schedule.steps)]
@@ -232,7 +246,7 @@ class Ensemble:
             [self.model.decode(x0_hat) for x0_hat in _merged_estimates(pool, run.strategy)]
         )
 
-    def _sample(self, run: Run, away: int = 0) -> Sample:
+    def _sample(self, run: EnsembleRun, away: int = 0) -> Sample:
         return tasklist.draw_one(run.task, run.index + away, run.suite_seed, run.partition)
 
     def _read(self, sample: Sample, outcome: Outcome) -> dict:
@@ -266,7 +280,8 @@ def strategy_of(record: dict) -> Strategy:
 
 
 def is_hard(sample: Sample) -> bool:
-    """Whether a sample belongs to the decision set: out of domain, or a maze whose solution has 12 steps or more."""
+    """Whether a sample belongs to the decision set: out of domain, or a maze whose solution has 12
+    steps or more."""
     if tasklist.find(sample.task).split == "out-of-domain":
         return True
     return sample.module == "maze" and len(sample.valid[0].answer) - 1 >= LONG

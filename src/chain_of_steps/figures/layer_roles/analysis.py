@@ -1,4 +1,5 @@
-"""From rows of the layer experiments to numbers: flip rates, energy curves, and what linear probes can read."""
+"""From rows of the layer experiments to numbers: flip rates, energy curves, and what linear probes
+can read."""
 
 import numpy as np
 import pandas as pd
@@ -20,9 +21,10 @@ COUNTS = ("hits", "positives", "rejections", "negatives")
 def swaps(rows: list[dict]) -> pd.DataFrame:
     """One line per swap and layer, of pairs whose two clean runs answer correctly and differently.
 
-    Columns, NaN where not asked for: task (`_exchanged` behind it where the things, not the prompt, differ), index,
-    step, variant, where, donor, layer, `moved`, `flip` and `kept` (the clean estimate of that step shows the donor's,
-    or still its own answer), `final_flip` and `final_kept`.
+    Columns, NaN where not computed: task (with suffix `_exchanged` where the things, not the
+    prompt, differ), index, step, variant, where, donor, layer, `moved`, `flip` and `kept` (the
+    clean estimate of that step shows the donor's, or still its own answer), `final_flip` and
+    `final_kept`.
     """
     lines = []
     for row in rows:
@@ -38,14 +40,16 @@ def swaps(rows: list[dict]) -> pd.DataFrame:
 
 
 def swap_summary(lines: pd.DataFrame, pairs: dict[str, int]) -> dict:
-    """Flip rates with intervals by task, step and kind of swap; each kind is named `variant-where-donor`.
+    """Flip rates with intervals by task, step and kind of swap; each kind is named
+    `variant-where-donor`.
 
-    Under every kind: lists over layers `flip`, `final_flip`, `final_kept`, `moved`; and `best`, `final_best`: the rate
-    at the layer between the first and the last where most pairs flip (chosen on one half of the pairs, measured on the
-    other).
+    Under every kind: lists over layers `flip`, `final_flip`, `final_kept`, `moved`; and `best`,
+    `final_best`: the rate at the layer between the first and the last where most pairs flip
+    (chosen on one half of the pairs, measured on the other).
 
     Args:
-        pairs: how many of each task were drawn; those that remain, `eligible`, are those whose clean runs are right.
+        pairs: how many of each task were drawn; those that remain, `eligible`, are those whose
+            clean runs are right.
     """
     eligible = {task: int(group["index"].nunique()) for task, group in lines.groupby("task")}
     result: dict = {"pairs": pairs, "eligible": eligible}
@@ -57,8 +61,9 @@ def swap_summary(lines: pd.DataFrame, pairs: dict[str, int]) -> dict:
 
 
 def ramps(rows: list[dict], step: int) -> dict:
-    """How far a swap at `step` moves that step's clean estimate towards the donor's, `||P_k - A|| / ||B - A||`: by
-    task and kind (`variant-where`), lists over layers; swaps of all tokens in a random network are `random network`."""
+    """How far a swap at `step` moves that step's clean estimate towards the donor's, `||P_k - A||
+    / ||B - A||`: by task and kind (`variant-where`), lists over layers; swaps of all tokens in a
+    random network are `random network`."""
     moved: dict = {}
     for run, result in ((row["run"], row["result"]) for row in rows):
         if (
@@ -81,10 +86,12 @@ def ramps(rows: list[dict], step: int) -> dict:
 def map_of(
     lines: pd.DataFrame, task: str, where: str, held: bool
 ) -> tuple[np.ndarray, list[int], int]:
-    """Flip rates of swaps in a region, (steps, L), the steps, and the number of pairs, the same at every step.
+    """Flip rates of swaps in a region, (steps, L), the steps, and the number of pairs, the same at
+    every step.
 
     Args:
-        held: in the final video, swapped at a step and all later ones; else in the clean estimate of the step itself.
+        held: in the final video, swapped at a step and all later ones; else in the clean estimate
+            of the step itself.
     """
     column, variant = ("final_flip", "held") if held else ("flip", "state")
     kind = (lines["task"] == task) & (lines["variant"] == variant) & (lines["donor"] == "twin")
@@ -96,7 +103,8 @@ def map_of(
 
 
 def energy(rows: list[dict]) -> dict:
-    """Mean curves over samples, each (S, 1 + L): norm, channel variance, temporal; and `frames`, (S, 1 + L, F)."""
+    """Mean curves over samples, each (S, 1 + L): norm, channel variance, temporal; and `frames`,
+    (S, 1 + L, F)."""
     names = (*CURVES, "frames")
     means = {name: np.mean([row["result"][name] for row in rows], axis=0) for name in names}
     growth = [np.mean(row["result"]["norm"], axis=0) for row in rows]  # (1 + L,)
@@ -108,9 +116,11 @@ def energy(rows: list[dict]) -> dict:
 
 
 def probes(rows: list[dict]) -> dict:
-    """Balanced accuracy of every probe with its interval over samples, {task: {label: {source: {step: ...}}}}.
+    """Balanced accuracy of every probe with its interval over samples, {task: {label: {source:
+    {step: ...}}}}.
 
-    With `right` and `wrong`, the same apart for runs that end with the right answer and for those that do not.
+    With `right` and `wrong`, the same apart for runs that end with the right answer and for those
+    that do not.
     """
     result: dict = {}
     for row in rows:
@@ -131,10 +141,12 @@ def probes(rows: list[dict]) -> dict:
 
 
 def gains(rows: list[dict]) -> dict:
-    """What each layer's tokens tell beyond the best floor: {task: {label: {runs: [interval by layer]}}}.
+    """What can be read off each layer's tokens beyond the best floor: {task: {label: {runs:
+    [interval by layer]}}}.
 
-    The difference of balanced accuracies at the same step, the best floor chosen step by step, averaged over the probed
-    steps; for `all` runs, and apart for those that end `right` and `wrong`.
+    The difference of balanced accuracies at the same step, the best floor chosen step by step,
+    averaged over the probed steps; for `all` runs, and apart for those that end `right` and
+    `wrong`.
     """
     result: dict = {}
     for task, label in dict.fromkeys((row["run"]["task"], row["run"]["label"]) for row in rows):
@@ -169,9 +181,10 @@ def _gain_by_layer(found: dict[str, dict], indices: np.ndarray) -> list[dict]:
 
 
 def order(rows: list[dict], task: str, seen: str, decided: str) -> dict:
-    """How many layers later a probe reads what is `decided` than what is `seen`, at step 0: the difference of the first
-    layers at which a label is read nearly as well as at its best (nine tenths of the way up from chance; the input of
-    the first block counts as a layer), with an interval over samples, the probes as they are."""
+    """How many layers later a probe reads what is `decided` than what is `seen`, at step 0: the
+    difference of the first layers at which a label is read nearly as well as at its best (nine
+    tenths of the way up from chance; the input of the first block counts as a layer), with an
+    interval over samples, the probes as they are."""
     counts = {label: _by_layer(rows, task, label) for label in (seen, decided)}
     if not all(counts.values()):
         return interval([])
@@ -186,7 +199,8 @@ def order(rows: list[dict], task: str, seen: str, decided: str) -> dict:
 
 
 def accuracy(counts: dict, drawn: np.ndarray) -> np.ndarray:
-    """Balanced accuracy over the tokens of the drawn samples, (..., n) -> (...): mean of sensitivity and specificity.
+    """Balanced accuracy over the tokens of the drawn samples, (..., n) -> (...): mean of
+    sensitivity and specificity.
 
     Args:
         counts: `hits` of `positives` and `rejections` of `negatives`, each (samples,).
@@ -249,8 +263,9 @@ def _kind(lines: pd.DataFrame) -> dict:
 
 
 def _best(lines: pd.DataFrame, column: str) -> dict:
-    """Each half of the pairs is measured at the layer that is best on the other half, the first and last left out: what
-    goes into the first is the donor's run, what the last puts out is the donor's output."""
+    """Each half of the pairs is measured at the layer that is best on the other half, the first
+    and last left out: what goes into the first is the donor's run, what the last puts out is the
+    donor's output."""
     between = lines["layer"].between(1, lines["layer"].max() - 1)
     lines = lines[between] if between.any() else lines
     even = lines["index"] % 2 == 0

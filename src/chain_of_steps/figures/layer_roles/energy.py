@@ -16,12 +16,12 @@ from ...experiments.sweep import common
 from ...models.schedule import Schedule
 from ...models.video_model import VideoModel
 from ...sampling.denoise import generate
-from ...sampling.sites import Captured, capture
+from ...sampling.sites import Captured
 
 
 @dataclass(frozen=True)
-class Run:
-    """What determines one row, apart from model and schedule: a sample and the seed of its noise."""
+class EnergyRun:
+    """What determines one row, apart from model and schedule: a sample and its noise's seed."""
 
     task: str
     index: int
@@ -30,13 +30,14 @@ class Run:
     partition: str = "test"
 
     @property
-    def base(self) -> "Run":
+    def base(self) -> "EnergyRun":
         """Nothing is shared."""
         return self
 
 
 class LayerEnergy:
-    """The experiment: hidden states of clean generations, with the prompt (the cond pass), at all layers and steps.
+    """The experiment: hidden states of clean generations, with the prompt (the cond pass), at all
+    layers and steps.
 
     Args:
         model, schedule: what generates.
@@ -49,30 +50,31 @@ class LayerEnergy:
         self._common = common(self.name, model, schedule)
 
     @checked
-    def plan(self, tasks: list[str], samples_per_task: int, suite_seed: int) -> list[Run]:
+    def plan(self, tasks: list[str], samples_per_task: int, suite_seed: int) -> list[EnergyRun]:
         """All runs."""
         return [
-            Run(task, i, suite_seed, i)
+            EnergyRun(task, i, suite_seed, i)
             for task in tasklist.task_names(tasks)
             for i in range(samples_per_task)
         ]
 
-    def identity(self, run: Run) -> dict:
+    def identity(self, run: EnergyRun) -> dict:
         """Everything that determines a row, as plain JSON data."""
         return self._common | asdict(run)
 
-    def evaluations(self, runs: list[Run]) -> int:
+    def evaluations(self, runs: list[EnergyRun]) -> int:
         """How many model evaluations `results` makes."""
         return self.schedule.steps * len(runs)
 
     def results(
-        self, runs: list[Run], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[Run, dict]]:
+        self, runs: list[EnergyRun], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[EnergyRun, dict]]:
         """Yields the curves of every run, each (S, 1 + L), the input of the first block first.
 
-        Fields: `norm`, mean L2 norm over channels of all tokens (paper, figure 6a); `channel_variance`, variance over
-        tokens, mean over channels; `temporal`, mean L2 norm of a token's change from one latent frame to the next;
-        `frames`, mean norm by latent frame, (S, 1 + L, F).
+        Fields: `norm`, mean L2 norm over channels of all tokens (paper, figure 6a);
+        `channel_variance`, variance over tokens, mean over channels; `temporal`, mean L2 norm of a
+        token's change from one latent frame to the next; `frames`, mean norm by latent frame, (S,
+        1 + L, F).
         """
         for run in runs:
             states = self.states(run, count)  # (S, 1 + L, F, h w, D)
@@ -88,25 +90,25 @@ class LayerEnergy:
             )
 
     def measure(self, identity: dict) -> dict:
-        """Computes one row by itself."""
-        run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+        """Computes a single row."""
+        run = EnergyRun(**{name: identity[name] for name in EnergyRun.__dataclass_fields__})
         return next(result for _, result in self.results([run]))
 
-    def states(self, run: Run, count: Callable[[], None] | None = None) -> Tensor:
+    def states(self, run: EnergyRun, count: Callable[[], None] | None = None) -> Tensor:
         """All hidden states of a clean generation, (S, 1 + L, F, h w, D), float32."""
         sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
         condition = self.model.prepare_sample(sample)
         watch = (lambda *_: count()) if count else None
-        with capture(self.model, lambda site: site.guided) as captured:
-            generate(self.model, condition, self.schedule, run.seed, watch=watch)
+        captured = Captured(lambda site: site.guided)
+        generate(self.model, condition, self.schedule, run.seed, watch=watch, visit=captured)
         return self._stacked(captured, condition.shape[2])
 
     def showcase(self, rows: list[dict], results: str | Path) -> dict[str, Tensor]:
-        """Maps of the first maze, or without one of the first sample: `norm` (S, 1 + L, F, h, w), and `colours`
-        (S, 1 + L, F, h, w, 3), the first three principal components of all tokens together, so that colours compare
-        across panels; kept under `results`."""
+        """Maps of the first maze, or without one of the first sample: `norm` (S, 1 + L, F, h, w),
+        and `colours` (S, 1 + L, F, h, w, 3), the first three principal components of all tokens
+        together, so that colours compare across panels; kept under `results`."""
         first = next((row["run"] for row in rows if row["run"]["task"] == "maze"), rows[0]["run"])
-        run = Run(**{name: first[name] for name in Run.__dataclass_fields__})
+        run = EnergyRun(**{name: first[name] for name in EnergyRun.__dataclass_fields__})
         file = Path(results) / "showcase" / f"{key_of(self.identity(run))}.safetensors"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +123,8 @@ class LayerEnergy:
 
 
 def maps_of(states: Tensor, side: int) -> dict[str, Tensor]:
-    """Norms and principal components of hidden states (S, 1 + L, F, h w, D), as maps of `side` tokens a side, fp16."""
+    """Norms and principal components of hidden states (S, 1 + L, F, h w, D), as maps of `side`
+    tokens a side, fp16."""
     flat = states.flatten(0, 3)
     centred = flat / flat.norm(dim=1, keepdim=True).clamp_min(
         1e-6

@@ -1,4 +1,4 @@
-"""Figures 5 and 6 of the paper, and their controls: each function turns a result into a matplotlib Figure."""
+"""Figures 5 and 6 of the paper and their controls: each function draws one result."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,7 +19,7 @@ KINDS = {  # label, colour, line
     "held-answer-twin": ("answer, held to the end", PALETTE[2], "--"),
     "delta-all-twin": ("one block's update", PALETTE[3], "-"),
     "blend-all-twin": ("half way", PALETTE[4], "-"),
-    "state-answer-stranger": ("null: a stranger's tokens", "0.35", ":"),
+    "state-answer-stranger": ("null: an unrelated sample's tokens", "0.35", ":"),
     "noise-answer-twin": ("null: random, as long", "0.6", ":"),
 }
 RAMPS = {
@@ -33,8 +33,8 @@ RAMPS = {
 
 
 def energy_maps(norm: Tensor, step: int) -> Figure:
-    """Figure 6a: token norms after each layer (rows) in each latent frame (columns) at one step, on one scale for all
-    panels, and beside it on a scale of its own for each layer.
+    """Figure 6a: token norms after each layer (rows) in each latent frame (columns) at one step,
+    on one scale for all panels, and next to it on a scale of its own for each layer.
 
     Args:
         norm: (S, 1 + L, F, h, w).
@@ -62,7 +62,8 @@ def energy_maps(norm: Tensor, step: int) -> Figure:
 
 
 def colours(values: Tensor, sigmas: list[float]) -> Figure:
-    """Three principal components of all tokens as red, green and blue: layers (rows) by steps (columns), last frame.
+    """Three principal components of all tokens as red, green and blue: layers (rows) by steps
+    (columns), last frame.
 
     Args:
         values: (S, 1 + L, F, h, w, 3), one basis for all.
@@ -88,8 +89,8 @@ def colours(values: Tensor, sigmas: list[float]) -> Figure:
 
 
 def player_of(norm: Tensor, sigmas: list[float]) -> dict:
-    """What `Player` needs to scrub token norms (S, 1 + L, F, h, w) by step, frame and layer, each layer on its own
-    scale."""
+    """What `Player` needs to scrub token norms (S, 1 + L, F, h, w) by step, frame and layer, each
+    layer on its own scale."""
     values = norm.float().numpy().transpose(0, 2, 1, 3, 4)  # (S, F, 1 + L, h, w)
     low, high = values.min((0, 1, 3, 4), keepdims=True), values.max((0, 1, 3, 4), keepdims=True)
     pictures = plt.get_cmap("viridis")((values - low) / (high - low))[..., :3]
@@ -131,7 +132,7 @@ def energy_curves(energy: dict, sigmas: list[float]) -> Figure:
 
 
 def probe_curves(probes: dict, layers: int, sigmas: list[float]) -> Figure:
-    """What a linear probe reads off each layer, at several steps, with its floors at the last of them."""
+    """What a linear probe reads off each layer at several steps, and its floors at the last."""
     panels = [(task, label) for task, labels in probes.items() for label in labels]
     with style():
         figure, axes = plt.subplots(
@@ -159,8 +160,8 @@ def probe_curves(probes: dict, layers: int, sigmas: list[float]) -> Figure:
 
 
 def probe_gains(gains: dict) -> Figure:
-    """Perception, reasoning, consolidation: what each layer tells beyond the best floor, one curve per label; dotted
-    for runs that end right, dashed for those that end wrong."""
+    """Perception, reasoning, consolidation: what is read off each layer beyond the best floor, one
+    curve per label; dotted for runs that end right, dashed for those that end wrong."""
     with style():
         figure, axes = plt.subplots(1, len(gains), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
         for axis, (task, labels) in zip(axes[0], gains.items(), strict=True):
@@ -182,8 +183,8 @@ def probe_gains(gains: dict) -> Figure:
 
 
 def swap_curves(swaps: dict, tasks: list[str], steps: list[int]) -> Figure:
-    """Figure 6b: how often a swap after one layer flips the answer, by what is swapped, with both nulls; in the clean
-    estimate of the step itself, and in the final video."""
+    """Figure 6b: how often a swap after one layer flips the answer, by what is swapped, with both
+    nulls; in the clean estimate of the step itself, and in the final video."""
     columns = [(step, place) for step in steps for place in ("flip", "final_flip")]
     with style():
         size = (WIDTH, 2.3 * len(tasks) + 1.2)
@@ -211,7 +212,7 @@ def swap_curves(swaps: dict, tasks: list[str], steps: list[int]) -> Figure:
 
 
 def swap_outcomes(swaps: dict, tasks: list[str], steps: list[int]) -> Figure:
-    """What the final video shows after a swap of a region: the donor's answer, its own, or neither."""
+    """What the final video shows after a region's swap: the donor's answer, its own, or neither."""
     columns = [(step, where) for step in steps for where in ("cause", "answer")]
     with style():
         size = (WIDTH, 2.3 * len(tasks) + 0.5)
@@ -247,7 +248,7 @@ def swap_outcomes(swaps: dict, tasks: list[str], steps: list[int]) -> Figure:
 
 
 def swap_ramps(ramps: dict) -> Figure:
-    """What each kind of swap does to that step's clean estimate by itself, the degenerate ones among them."""
+    """How far each kind of swap moves that step's clean estimate, the degenerate ones included."""
     with style():
         figure, axes = plt.subplots(1, len(ramps), figsize=(WIDTH, 3.4), sharey=True, squeeze=False)
         for axis, (task, kinds) in zip(axes[0], ramps.items(), strict=True):

@@ -1,4 +1,5 @@
-"""Perception, reasoning, consolidation? Linear probes on hidden states, by layer and step, against named floors."""
+"""Perception, reasoning, consolidation? Linear probes on hidden states, by layer and step, against
+named floors."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,16 +21,17 @@ TOUCHED = 0.15  # share of a cell's pixels that a thing must cover
 
 
 @dataclass(frozen=True)
-class Run:
+class ProbeRun:
     """What determines one row, apart from model and schedule: one source, probed along the steps.
 
     Attributes:
-        task, samples, suite_seed, partition: the samples whose tokens are probed; noise seeds are their indices.
-        label: `wall`, the cell holds a wall; `named`, it holds the thing that the prompt names; `marked`, it will be
-            changed in this run's own final answer.
+        task, samples, suite_seed, partition: the samples whose tokens are probed; noise seeds are
+            their indices.
+        label: `wall`, the cell holds a wall; `named`, it holds the thing that the prompt names;
+            `marked`, it will be changed in this run's own final answer.
         step_stride: every which step is probed, from step 0.
-        source: a layer's number as text, or a floor: `x`, `x0_hat`, `input` (of the first block), `shuffled` labels on
-            the last layer, or the middle layer of a `random network`.
+        source: a layer's number as text, or a floor: `x`, `x0_hat`, `input` (of the first block),
+            `shuffled` labels on the last layer, or the middle layer of a `random network`.
     """
 
     task: str
@@ -42,12 +44,13 @@ class Run:
 
     @property
     def base(self) -> tuple:
-        """Runs of equal base look at the same generations."""
+        """Runs of equal base probe the same generations."""
         return self.task, self.samples, self.suite_seed, self.step_stride, self.partition
 
 
 class LayerProbes:
-    """The experiment: per-token labels read off the tokens of the last latent frame by logistic regression.
+    """The experiment: per-token labels read off the tokens of the last latent frame by logistic
+    regression.
 
     Args:
         model, schedule: what generates.
@@ -61,31 +64,35 @@ class LayerProbes:
         self._common = common(self.name, model, schedule)
 
     @checked
-    def plan(self, tasks: list[str], samples: int, step_stride: int, suite_seed: int) -> list[Run]:
+    def plan(
+        self, tasks: list[str], samples: int, step_stride: int, suite_seed: int
+    ) -> list[ProbeRun]:
         """All runs: every label at every layer and floor, at every `step_stride`-th step."""
         sources = [*map(str, range(self.layers)), *FLOORS]
         return [
-            Run(task, samples, suite_seed, label, step_stride, source)
+            ProbeRun(task, samples, suite_seed, label, step_stride, source)
             for task in tasklist.task_names(tasks)
             for label in LABELS[task]
             for source in sources
         ]
 
-    def identity(self, run: Run) -> dict:
+    def identity(self, run: ProbeRun) -> dict:
         """Everything that determines a row, as plain JSON data."""
         return self._common | asdict(run)
 
-    def evaluations(self, runs: list[Run]) -> int:
-        """How many model evaluations `results` makes: with the trained network and, for one floor, a random one."""
+    def evaluations(self, runs: list[ProbeRun]) -> int:
+        """How many model evaluations `results` makes: with the trained network and, for one floor,
+        a random one."""
         return (1 + needs_random(runs)) * runs[0].samples * self.schedule.steps
 
     def results(
-        self, runs: list[Run], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[Run, dict]]:
+        self, runs: list[ProbeRun], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[ProbeRun, dict]]:
         """Yields the result of every probe; all share a base.
 
-        Fields: `step` of the probes; by step and sample, read off a probe that never saw the sample, `hits` of
-        `positives` and `rejections` of `negatives`; and `right`, whether the sample's run ended with the right answer.
+        Fields: `step` of the probes; by step and sample, read off a probe that never saw the
+        sample, `hits` of `positives` and `rejections` of `negatives`; and `right`, whether the
+        sample's run ended with the right answer.
         """
         run, steps = runs[0], range(0, self.schedule.steps, runs[0].step_stride)
         samples = [
@@ -121,8 +128,8 @@ class LayerProbes:
             yield r, {"step": list(steps), "right": right} | by_step
 
     def measure(self, identity: dict) -> dict:
-        """Computes one row by itself."""
-        run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+        """Computes a single row."""
+        run = ProbeRun(**{name: identity[name] for name in ProbeRun.__dataclass_fields__})
         return next(result for _, result in self.results([run]))
 
     def _labels(self, label: str, sample: Sample, final: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Figure 6b of the paper, measured: at which layer, and at which step, is the answer decided?
 
-A receiver and a donor run on the same board, with the same noise, towards different answers. At one step the state
-that one block of the receiver put out is replaced by the donor's, wholly or in part; the answer is read off that
-step's clean estimate and off the final video.
+A receiver and a donor run on the same board, with the same noise, towards different answers. At
+one step the output of one block of the receiver is replaced by the donor's, wholly or in part; the
+answer is read off that step's clean estimate and off the final video.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,34 +20,36 @@ from ...experiments.parameters import checked
 from ...experiments.sweep import common
 from ...measures.linear_probes import shaken
 from ...models.schedule import Schedule
-from ...models.video_model import Condition, VideoModel
+from ...models.video_model import Condition, Start, VideoModel
 from ...puzzles.first import suites
 from ...puzzles.first.base import Sample
 from ...puzzles.first.counterfactual import MODULES, counterfactual, exchanged
 from ...puzzles.first.reading import OWN_PIXEL
 from ...sampling.denoise import State, advance, denoise, generate
-from ...sampling.sites import Site, capture, edit, region, start_at
-from ...sampling.swaps import SwapLayer
+from ...sampling.interventions.patch import Patch, patched
+from ...sampling.sites import Captured, Site, region
 
 WHERE = ("all", "cause", "answer")
+UNRELATED = "stranger"  # the donor from an unrelated sample, as stored rows name it
 
 
 @dataclass(frozen=True)
-class Run:
+class SwapRun:
     """What determines one row, apart from model and schedule.
 
     Attributes:
         task, index, suite_seed, partition: name the receiver's sample.
         seed: of the noise of both runs.
         step: at which the swap is made.
-        variant: of the swap, see `SwapLayer`; or `held`, the donor's state at this and every later step, each time that
-            of the donor's own run.
-        where: which tokens are swapped: all; `cause`: the given frame where the two boards or their named things
-            differ; `answer`: all later frames where the two answers differ.
-        donor: `twin`, the same board with another answer; `exchanged`, the same prompt, the named thing and another in
-            each other's place; `stranger`, another sample altogether: the null.
+        variant: of the swap, see `Patch`; or `held`, the donor's state at this and every later
+            step, each time that of the donor's own run.
+        where: which tokens are swapped: all; `cause`: the given frame where the two boards or
+            their named things differ; `answer`: all later frames where the two answers differ.
+        donor: `twin`, the same board with another answer; `exchanged`, the same prompt, the named
+            thing and another in each other's place; `stranger`, an unrelated sample: the null.
         final: also read the final video.
-        random: in a network of random weights. It never answers; only how far its clean estimate moves is read.
+        random: in a network of random weights. It never answers; only how far its clean estimate
+            moves is read.
     """
 
     task: str
@@ -102,8 +104,8 @@ class Party:
 
 @dataclass(frozen=True)
 class Patched:
-    """A swapped run: that step's clean estimate unless the swap is held, and the final latents if asked for; each
-    (1, C, F, H, W)."""
+    """A swapped run: that step's clean estimate unless the swap is held, and the final latents if
+    needed; each (1, C, F, H, W)."""
 
     x0_hat: Tensor | None
     final: Tensor | None
@@ -132,11 +134,13 @@ class LayerSwaps:
         steps: list[int],
         map_stride: int,
         suite_seed: int,
-    ) -> list[Run]:
-        """All runs: every variant at `steps`, and for the map the two regions at every `map_stride`-th step.
+    ) -> list[SwapRun]:
+        """All runs: every variant at `steps`, and for the map the two regions at every
+        `map_stride`-th step.
 
         Args:
-            pairs, map_pairs: how many pairs of each task are drawn; the map's are the first of them.
+            pairs, map_pairs: how many pairs of each task are drawn; the map's are the first of
+                them.
 
         Raises:
             ValueError: if the schedule has no such step.
@@ -150,37 +154,38 @@ class LayerSwaps:
             for i in range(pairs[task]):
                 for step in steps:
                     base = (task, i, suite_seed, i, step)
-                    runs += [Run(*base, "state", where, final=True) for where in WHERE]
-                    runs += [Run(*base, variant, "all") for variant in ("delta", "blend")]
-                    runs += [Run(*base, "delta", "answer")]
+                    runs += [SwapRun(*base, "state", where, final=True) for where in WHERE]
+                    runs += [SwapRun(*base, variant, "all") for variant in ("delta", "blend")]
+                    runs += [SwapRun(*base, "delta", "answer")]
                     runs += [
-                        Run(*base, "state", "answer", "stranger", True),
-                        Run(*base, "noise", "answer", final=True),
+                        SwapRun(*base, "state", "answer", UNRELATED, True),
+                        SwapRun(*base, "noise", "answer", final=True),
                     ]
-                    runs += [Run(*base, "held", where, final=True) for where in WHERE]
+                    runs += [SwapRun(*base, "held", where, final=True) for where in WHERE]
                     if suites.TASKS[task].module == "mark_object":
                         runs += [
-                            Run(*base, v, where, "exchanged", True)
+                            SwapRun(*base, v, where, "exchanged", True)
                             for v in ("state", "held")
                             for where in WHERE
                         ]
-                runs += [Run(task, i, suite_seed, i, steps[0], random=True)]
+                runs += [SwapRun(task, i, suite_seed, i, steps[0], random=True)]
             for i in range(map_pairs.get(task, 0)):
                 for step in range(0, self.schedule.steps, map_stride):
                     base = (task, i, suite_seed, i, step)
                     runs += [
-                        Run(*base, v, where, final=True)
+                        SwapRun(*base, v, where, final=True)
                         for v in ("state", "held")
                         for where in WHERE[1:]
                     ]
         return list(dict.fromkeys(runs))
 
-    def identity(self, run: Run) -> dict:
+    def identity(self, run: SwapRun) -> dict:
         """Everything that determines a row, as plain JSON data."""
         return self._common | asdict(run)
 
-    def evaluations(self, runs: list[Run]) -> int:
-        """How many model evaluations `results` makes if both clean runs are right; a patched one counts as half."""
+    def evaluations(self, runs: list[SwapRun]) -> int:
+        """How many model evaluations `results` makes if both clean runs are right; a patched one
+        counts as half."""
         left = self.schedule.steps - runs[0].step - 1
         patched = (
             self.layers
@@ -190,21 +195,22 @@ class LayerSwaps:
         return patched + (1 + len({"twin", *(run.donor for run in runs)})) * self.schedule.steps
 
     def results(
-        self, runs: list[Run], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[Run, dict]]:
+        self, runs: list[SwapRun], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[SwapRun, dict]]:
         """Yields the result of every run; all share a base.
 
-        Fields: `answers` of the two clean runs, and the two `right` answers, as the receiver's candidates. Where these
-        are equal, lists over layers: `moved`, how far the clean estimate went on the way from receiver to donor,
-        `||P - A|| / ||B - A||`; `own` and `donor`, evidence for either's answer in the last frame of that clean
-        estimate (these three not where the swap is held); and `final`, the candidate that the final video shows on the
-        receiver's board or on the donor's (-1 for none), where asked for. Nothing can flip in other pairs, so nothing
-        is swapped in them.
+        Fields: `answers` of the two clean runs, and the two `right` answers, as the receiver's
+        candidates. Where these are equal, lists over layers: `moved`, how far the clean estimate
+        went on the way from receiver to donor, `||P - A|| / ||B - A||`; `own` and `donor`,
+        evidence for either's answer in the last frame of that clean estimate (these three not
+        where the swap is held); and `final`, the candidate that the final video shows on the
+        receiver's board or on the donor's (-1 for none), where `final` is set. Nothing can flip in
+        other pairs, so nothing is swapped in them.
         """
         with shaken(self.model) if runs[0].random else nullcontext():
             yield from self._results(runs)
 
-    def _results(self, runs: list[Run]) -> Iterator[tuple[Run, dict]]:
+    def _results(self, runs: list[SwapRun]) -> Iterator[tuple[SwapRun, dict]]:
         first, held = runs[0], any(run.variant == "held" for run in runs)
         sample = tasklist.draw_one(first.task, first.index, first.suite_seed, first.partition)
         own, state = self._party(sample, sample, first)
@@ -215,7 +221,7 @@ class LayerSwaps:
 
         target = self.target(sample)
         for run in runs:
-            pair = "twin" if run.donor == "stranger" else run.donor
+            pair = "twin" if run.donor == UNRELATED else run.donor
             clean = {"right": [0, target], "answers": [own.answer, donor(pair).answer]}
             if not run.random and clean["answers"] != clean["right"]:
                 yield run, clean
@@ -227,8 +233,8 @@ class LayerSwaps:
             yield run, clean | self._read((sample, board), target, own, donor(run.donor), patched)
 
     def measure(self, identity: dict) -> dict:
-        """Computes one row by itself."""
-        run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+        """Computes a single row."""
+        run = SwapRun(**{name: identity[name] for name in SwapRun.__dataclass_fields__})
         return next(result for _, result in self.results([run]))
 
     def target(self, sample: Sample) -> int:
@@ -239,47 +245,49 @@ class LayerSwaps:
             )
         return next(i for i, candidate in enumerate(sample.candidates) if candidate.kind == "wrong")
 
-    def board(self, sample: Sample, donor: str, run: Run) -> Sample:
-        """What the donor of that name runs on, see `Run.donor`."""
-        if donor == "stranger":
+    def board(self, sample: Sample, donor: str, run: SwapRun) -> Sample:
+        """The board that the donor of that name runs on, see `SwapRun.donor`."""
+        if donor == UNRELATED:
             return tasklist.draw_one(run.task, run.index + 1000, run.suite_seed, run.partition)
         return {"twin": counterfactual, "exchanged": exchanged}[donor](sample, self.target(sample))
 
     @torch.inference_mode()
     def _party(
-        self, board: Sample, reader: Sample, run: Run, later: bool = False
+        self, board: Sample, reader: Sample, run: SwapRun, later: bool = False
     ) -> tuple[Party, State]:
-        """A clean run on `board`, its answer read as one of `reader`'s candidates; and where it stood at the step."""
+        """A clean run on `board`, its answer read as one of `reader`'s candidates; and where it
+        stood at the step."""
         condition, last = (
             self.model.prepare_sample(board),
             self.schedule.steps if later else run.step,
         )
-        with capture(self.model, lambda site: run.step <= site.step <= last) as captured:
-            clean = generate(self.model, condition, self.schedule, run.seed, keep_states=True)
+        captured = Captured(lambda site: run.step <= site.step <= last)
+        clean = generate(
+            self.model, condition, self.schedule, run.seed, keep_states=True, visit=captured
+        )
         answer = _shown(self.model.decode(clean.latents[-1])[-1], (board,), reader)
         return Party(condition, captured, clean.x0_hats[run.step], answer), clean.states[run.step]
 
     @torch.inference_mode()
     def _patched(
-        self, layer: int, run: Run, own: Party, donor: Party, tokens: Tensor, state: State
+        self, layer: int, run: SwapRun, own: Party, donor: Party, tokens: Tensor, state: State
     ) -> Patched:
         """The receiver's run, swapped at one layer of one step: the step begins at that layer."""
         here, states = state.copy(), own.states(run.step)
-        changed = SwapLayer(layer, run.variant, seed=run.seed).apply(
-            states, donor.states(run.step), tokens
-        )
-        with start_at(
-            self.model, layer, {True: changed, False: own.states(run.step, guided=False).get(layer)}
-        ):
-            _, x0_hat = advance(self.model, own.condition, self.schedule, here)
+        chosen = tuple(torch.nonzero(tokens).flatten().tolist())
+        patch = Patch(run.step, layer, tokens=chosen, variant=run.variant, seed=run.seed)
+        changed = patched(patch, states, donor.states(run.step))
+        unguided = own.states(run.step, guided=False).get(layer)
+        start = Start(layer, {True: changed, False: unguided})
+        _, x0_hat = advance(self.model, own.condition, self.schedule, here, start=start)
         rest = denoise(self.model, own.condition, self.schedule, here) if run.final else None
         return Patched(x0_hat, rest and rest.latents[-1])
 
     @torch.inference_mode()
     def _held(
-        self, layer: int, run: Run, own: Party, donor: Party, tokens: Tensor, state: State
+        self, layer: int, run: SwapRun, own: Party, donor: Party, tokens: Tensor, state: State
     ) -> Patched:
-        """The receiver's run with the donor's state put in after one layer at this and every later step."""
+        """The receiver's run with the donor's state after one layer from this step on."""
 
         def change(site: Site, hidden: Tensor) -> Tensor | None:
             if not site.guided or site.layer != layer:
@@ -288,12 +296,10 @@ class LayerSwaps:
                 None
             ]
 
-        with edit(self.model, change):
-            return Patched(
-                None, denoise(self.model, own.condition, self.schedule, state.copy()).latents[-1]
-            )
+        final = denoise(self.model, own.condition, self.schedule, state.copy(), visit=change)
+        return Patched(None, final.latents[-1])
 
-    def _tokens(self, sample: Sample, other: Sample, run: Run) -> Tensor:
+    def _tokens(self, sample: Sample, other: Sample, run: SwapRun) -> Tensor:
         """Which tokens a run swaps, (N,) bool; `other` is the donor's board, of another answer."""
         later = torch.arange(self.model.latent_frames) > 0
         size = self.model.size
@@ -328,8 +334,8 @@ class LayerSwaps:
 
 
 def _shown(frame: np.ndarray, boards: tuple[Sample, ...], reader: Sample) -> int:
-    """Which of the reader's candidates a frame shows, drawn on the first of these boards that it is a picture of; -1
-    for none."""
+    """Which of the reader's candidates a frame shows, drawn on the first of these boards that it
+    is a picture of; -1 for none."""
     answers = [candidate.answer for candidate in reader.candidates]
     for board in boards:
         index = board.answer_index(frame)

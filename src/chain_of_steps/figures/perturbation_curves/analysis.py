@@ -1,6 +1,7 @@
 """From rows of `perturbation` to numbers: what noise costs by step, frame, mode and dose.
 
-Everything is paired: a run is compared with the clean run of its own sample, and intervals are over samples.
+Everything is paired: a run is compared with the clean run of its own sample, and intervals are
+over samples.
 """
 
 import numpy as np
@@ -17,10 +18,10 @@ LATE = 0.75  # share of the steps after which a step counts as late
 def table(rows: list[dict]) -> pd.DataFrame:
     """One line per run.
 
-    Columns: task, index, design, mode, step and frame where the noise is (the centre of windows, the first cell of
-    others; -1 for all), score, unchanged and changed (the answer is that of the clean run, or not; NaN if that shows
-    none), drop (clean score minus score), cells, energy, and `maps`, the result's comparison with the clean run (None
-    without).
+    Columns: task, index, design, mode, step and frame where the noise is (the centre of windows,
+    the first cell of others; -1 for all), score, unchanged and changed (the answer is that of the
+    clean run, or not; NaN if that shows none), drop (clean score minus score), cells, energy, and
+    `maps`, the result's comparison with the clean run (None without).
     """
     clean = {_sample(row): row["result"] for row in rows if row["run"]["design"] == "clean"}
     return pd.DataFrame([_line(row, clean[_sample(row)]) for row in rows])
@@ -162,7 +163,7 @@ def _shared_by_all(step: pd.DataFrame) -> pd.DataFrame:
 
 
 def _paired(lines: pd.DataFrame, column: str, rival: pd.DataFrame | None = None) -> dict:
-    """Mean over samples of a column's mean over a sample's runs, minus the same for a rival set of runs."""
+    """Mean over samples of a column's mean over their runs, minus that of a rival set of runs."""
     values = lines.groupby(SAMPLE)[column].mean()
     if rival is not None:
         values = (values - rival.groupby(SAMPLE)[column].mean()).dropna()
@@ -170,7 +171,7 @@ def _paired(lines: pd.DataFrame, column: str, rival: pd.DataFrame | None = None)
 
 
 def _relative_drop(step: pd.DataFrame) -> dict:
-    """The drop under noise at a step as a share of the clean score, both averaged over samples first."""
+    """The drop under noise at a step as a share of the clean score, of means over samples."""
     drop = step.groupby(SAMPLE)["drop"].mean().to_numpy()
     clean = (
         (step["score"] + step["drop"]).groupby([step[name] for name in SAMPLE]).mean().to_numpy()
@@ -181,7 +182,8 @@ def _relative_drop(step: pd.DataFrame) -> dict:
 
 
 def _decision(lines: pd.DataFrame) -> dict:
-    """By task: curves under level-correct noise at one step, and beside them under replacement on the same samples."""
+    """By task: curves under level-correct noise at one step, and under replacement on the same
+    samples."""
     fresh = lines[lines["design"] == "decision"]
     result = {}
     for task, group in fresh.groupby("task", sort=False):
@@ -211,10 +213,12 @@ def _by_task(lines: pd.DataFrame) -> dict:
 
 
 def _cells(lines: pd.DataFrame, frames: int) -> dict:
-    """Noise in single cells: mean drop and share of changed answers, steps x frames, and `step_share`.
+    """Noise in single cells: mean drop and share of changed answers, steps x frames, and
+    `step_share`.
 
-    The last says along which axis of the map the changed answers differ, given and scored frame left out: the variance
-    between steps as a share of that between steps and that between frames; 1 is steps alone, 0 frames alone.
+    The last says along which axis of the map the changed answers differ, given and scored frame
+    left out: the variance between steps as a share of that between steps and that between frames;
+    1 is steps alone, 0 frames alone.
     """
     grids = {
         name: lines.groupby(["step", "frame"])[name].mean().unstack()

@@ -1,4 +1,5 @@
-"""From rows of `perturbation` to maps: how far noise at a step spreads to later ones, and which step it matters at."""
+"""From rows of `perturbation` to maps: how far noise at a step spreads to later ones, and which
+step it matters at."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,8 @@ TENSORS = ("x", "x0_hat", "tokens", "evidence")
 
 
 def summary(lines: pd.DataFrame, steps: int, sigmas: list[float]) -> dict:
-    """Step x step maps of dissimilarity to the clean run, their ceiling (an unrelated run), and where they peak.
+    """Step x step maps of dissimilarity to the clean run, their ceiling (an unrelated run), and
+    where they peak.
 
     Args:
         lines: those of `perturbation.table` that were compared with the clean run at every step.
@@ -66,8 +68,8 @@ def peak(sensitivity: np.ndarray, places: np.ndarray) -> dict:
 
 
 def persistence(sensitivity: np.ndarray, unrelated: np.ndarray) -> dict:
-    """What noise in the first quarter of the steps leaves at the last one, as a share of an unrelated run's distance
-    there; both averaged over samples first.
+    """What noise in the first quarter of the steps leaves at the last one, as a share of an
+    unrelated run's distance there; both averaged over samples first.
 
     Args:
         sensitivity: (n, S).

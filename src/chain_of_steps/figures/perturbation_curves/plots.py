@@ -1,4 +1,4 @@
-"""Figure 3 of the paper, and its controls: each function turns a result into a matplotlib Figure."""
+"""Figure 3 of the paper and its controls: each function draws one result with matplotlib."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,7 +14,7 @@ LABELS = {
 
 
 def curves(summary: dict) -> Figure:
-    """Figure 3b: score and unchanged answers against the noised step and the noised frame, by mode."""
+    """Figure 3b: score and unchanged answers against noised step and noised frame, by mode."""
     sigmas, clean = summary["sigmas"][:-1], summary["clean"]
     with style():
         figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 6.6), sharex="col", sharey="row")
@@ -62,7 +62,7 @@ def doses(summary: dict) -> Figure:
 
 
 def decision(summary: dict) -> Figure:
-    """When is the answer decided? Unchanged answers under fresh noise of the right level, by task."""
+    """When is the answer decided? Unchanged answers under level-correct noise, by task."""
     sigmas, tasks = summary["sigmas"][:-1], summary["decision"]
     with style():
         figure, axes = plt.subplots(
@@ -80,7 +80,7 @@ def decision(summary: dict) -> Figure:
 
 
 def by_task(summary: dict) -> Figure:
-    """What noise at one step, and in one inner frame at all steps, takes from each task's score."""
+    """What noise at one step, and in one inner frame at all steps, costs by task."""
     drops = {"one step, all frames": "step_drop", "one frame, all steps": "frame_drop"}
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 4.2))
@@ -109,8 +109,8 @@ def by_task(summary: dict) -> Figure:
 
 
 def maps(summary: dict) -> Figure:
-    """Figure 3c: dissimilarity to the clean run, injected step x later step, each on its own scale; the title has that
-    of an unrelated run, the ceiling."""
+    """Figure 3c: dissimilarity to the clean run, injected step x later step, each on its own
+    scale; the title has that of an unrelated run, the ceiling."""
     sigmas, labels = summary["sigmas"][:-1], LABELS | {"evidence": "evidence for candidates"}
     with style():
         figure, axes = plt.subplots(
@@ -134,7 +134,8 @@ def maps(summary: dict) -> Figure:
 
 
 def sensitivity(summary: dict) -> Figure:
-    """Where noise matters: what is left of it at the last step, against the injected step, with the peak."""
+    """Where noise matters: what is left of it at the last step, against the injected step, with
+    the peak."""
     sigmas = summary["sigmas"][:-1]
     labels = LABELS | {"evidence": "evidence for candidates"}
     with style():

@@ -1,4 +1,5 @@
-"""Figure 3 of the paper, measured: noise at a step against noise in a frame, at equal doses and correct levels."""
+"""Figure 3 of the paper, measured: noise at a step against noise in a frame, at equal doses and
+correct levels."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -29,14 +30,14 @@ from ...sampling.interventions import (
     record,
 )
 from ...sampling.prefix_tree import Branch, evaluations, grow
-from ...sampling.sites import capture
-from ..showcase import Case, decode_all, kept_clips
+from ...sampling.sites import Captured
+from ..showcase import ShownCase, decode_all, kept_clips
 
 SCATTER = 2  # steps before and after its centre over which a scattered dose is spread
 
 
 @dataclass(frozen=True)
-class Run:
+class NoiseRun:
     """What determines one row, apart from model and schedule.
 
     Attributes:
@@ -44,8 +45,8 @@ class Run:
         seed: of the noise that the generation starts from.
         design: which comparison the run belongs to: clean, step, frame, window, scatter, inner,
             inner-window, cell or decision.
-        interventions: what is done to it.
-        centre: the step round which windows and scattered cells lie, else -1.
+        interventions: the changes to its latents.
+        centre: the step around which windows and scattered cells are placed, else -1.
         until: read on the clean estimate before this step; None means the final video.
         maps: also compare with the clean run at every step.
     """
@@ -68,7 +69,8 @@ class Run:
 
 
 class Seen(NamedTuple):
-    """What is watched at a step: tokens (N, D) after a middle block, and evidence (K,) in the last frame."""
+    """What is recorded at a step: tokens (N, D) after a middle block, and evidence (K,) in the
+    last frame."""
 
     tokens: torch.Tensor
     evidence: np.ndarray
@@ -100,13 +102,14 @@ class Perturbation:
         step_stride: int,
         frame_stride: int,
         suite_seed: int,
-    ) -> list[Run]:
+    ) -> list[NoiseRun]:
         """All runs of the experiment.
 
-        Every sample: clean, noise at every `step_stride`-th step, noise in every `frame_stride`-th frame, as the paper
-        does it (replace). The first `ablations_per_task`: the other modes, equal doses, and all steps compared with
-        the clean run step by step. The first `maps_per_task` of `map_tasks`: noise in single cells, and level-correct
-        noise at every `step_stride`-th step, which tells when the answer is decided.
+        Every sample: clean, noise at every `step_stride`-th step, noise in every `frame_stride`-th
+        frame, as the paper does it (replace). The first `ablations_per_task`: the other modes,
+        equal doses, and all steps compared with the clean run step by step. The first
+        `maps_per_task` of `map_tasks`: noise in single cells, and level-correct noise at every
+        `step_stride`-th step, which shows when the answer is decided.
 
         Args:
             tasks: their names, or a split of the mini suite.
@@ -119,7 +122,7 @@ class Perturbation:
         runs = []
         for task in tasklist.task_names(tasks):
             for i in range(samples_per_task):
-                base, deep = Run(task, i, suite_seed, seed=i), i < ablations_per_task
+                base, deep = NoiseRun(task, i, suite_seed, seed=i), i < ablations_per_task
                 every = range(steps) if deep else coarse
                 runs.append(_with(base, "clean", maps=deep))
                 runs += [_with(base, "step", NoiseAtStep(s, seed=i), maps=deep) for s in every]
@@ -133,41 +136,43 @@ class Perturbation:
                     runs += [_with(base, "decision", noise) for noise in fresh]
         return runs
 
-    def identity(self, run: Run) -> dict:
+    def identity(self, run: NoiseRun) -> dict:
         """Everything that determines a row, as plain JSON data."""
         return (
             self._common | asdict(run) | {"interventions": [record(i) for i in run.interventions]}
         )
 
-    def run_of(self, identity: dict) -> Run:
+    def run_of(self, identity: dict) -> NoiseRun:
         """The run that an identity describes."""
-        fields = {name: identity[name] for name in Run.__dataclass_fields__}
-        return Run(
+        fields = {name: identity[name] for name in NoiseRun.__dataclass_fields__}
+        return NoiseRun(
             **fields
             | {"interventions": tuple(from_record(data) for data in fields["interventions"])}
         )
 
-    def branches(self, runs: list[Run]) -> list[Branch]:
-        """The tree of runs that share a base; branch 0 is the clean run, which every result is compared with."""
+    def branches(self, runs: list[NoiseRun]) -> list[Branch]:
+        """The tree of runs that share a base; branch 0 is the clean run, which every result is
+        compared with."""
         return [Branch(), *(Branch(run.interventions, run.until) for run in runs)]
 
-    def evaluations(self, runs: list[Run]) -> int:
+    def evaluations(self, runs: list[NoiseRun]) -> int:
         """How many model evaluations `results` makes for runs that share a base."""
         tree = evaluations(self.branches(runs), self.schedule.steps, self.model.latent_frames)
-        return tree + self.schedule.steps * _needs_stranger(runs)
+        return tree + self.schedule.steps * _needs_unrelated(runs)
 
     def results(
-        self, runs: list[Run], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[Run, dict]]:
+        self, runs: list[NoiseRun], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[NoiseRun, dict]]:
         """Yields the result of every run as it ends; all share a base.
 
-        Fields: `score` and `answer` (candidate index, -1 for none) of the decoded end; `cells` and `energy`, the dose;
-        with maps `from`, the first step that is changed, and from there on `x`, `x0_hat`, `tokens`: dissimilarity
-        1 - CKA to the clean run (a clean run: to that of an unrelated sample), and `evidence`: the mean absolute
-        change of the candidates' evidence in the last frame.
+        Fields: `score` and `answer` (candidate index, -1 for none) of the decoded end; `cells` and
+        `energy`, the dose; with maps `from`, the first step that is changed, and from there on
+        `x`, `x0_hat`, `tokens`: dissimilarity 1 - CKA to the clean run (a clean run: to that of an
+        unrelated sample), and `evidence`: the mean absolute change of the candidates' evidence in
+        the last frame.
         """
         sample, maps, clean = self._sample(runs[0]), runs[0].maps, None
-        stranger = self._stranger(runs[0], sample, count) if _needs_stranger(runs) else None
+        unrelated = self._unrelated(runs[0], sample, count) if _needs_unrelated(runs) else None
         for index, trajectory in self._grow(
             runs[0], self.branches(runs), sample if maps else None, count
         ):
@@ -175,15 +180,16 @@ class Perturbation:
             if index == 0:
                 continue
             run = runs[index - 1]
-            other = clean if run.interventions else stranger
+            other = clean if run.interventions else unrelated
             yield run, self._read(sample, trajectory) | (_maps(trajectory, other) if maps else {})
 
     def measure(self, identity: dict) -> dict:
-        """Computes one row by itself."""
+        """Computes a single row."""
         return next(result for _, result in self.results([self.run_of(identity)]))
 
-    def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
-        """The first maze that the clean run solves (else the first sample), clean and under four kinds of noise."""
+    def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
+        """The first maze that the clean run solves (else the first sample), clean and under four
+        kinds of noise."""
         clean = [row for row in rows if row["run"]["design"] == "clean"]
         solved = [
             row for row in clean if row["run"]["task"] == "maze" and row["result"]["score"] == 1.0
@@ -202,7 +208,7 @@ class Perturbation:
             for label, noise in noises.items()
         ]
 
-    def _case(self, label: str, run: Run, results: str | Path) -> Case:
+    def _case(self, label: str, run: NoiseRun, results: str | Path) -> ShownCase:
         def make() -> np.ndarray:
             condition = self.model.prepare_sample(self._sample(run))
             trajectory = generate(
@@ -211,31 +217,34 @@ class Perturbation:
             return decode_all(self.model, trajectory)
 
         key = key_of(self.identity(run))
-        return Case(label, self._sample(run), kept_clips(results, key, self.schedule.steps, make))
+        return ShownCase(
+            label, self._sample(run), kept_clips(results, key, self.schedule.steps, make)
+        )
 
-    def _sample(self, run: Run) -> Sample:
+    def _sample(self, run: NoiseRun) -> Sample:
         return tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
 
     def _grow(
         self,
-        run: Run,
+        run: NoiseRun,
         branches: list[Branch],
         watched: Sample | None,
         count: Callable[[], None] | None,
     ) -> Iterator[tuple[int, Trajectory]]:
-        """The trajectories of a tree; they carry tokens, and evidence for the candidates of `watched`, if given."""
+        """The trajectories of a tree; they carry tokens, and evidence for the candidates of
+        `watched`, if given."""
         condition = self.model.prepare_sample(self._sample(run))
         grown = partial(grow, self.model, condition, self.schedule, run.seed, branches, count=count)
         if watched is None:
             yield from grown()
             return
-        with capture(self.model, lambda site: site.layer == self.layer and site.guided) as captured:
+        captured = Captured(lambda site: site.layer == self.layer and site.guided)
 
-            def watch(s: int, x: torch.Tensor, x0_hat: torch.Tensor) -> Seen:
-                (state,) = captured.take().values()
-                return Seen(state, watched.evidence(self.model.decode(x0_hat)[-1]))
+        def watch(s: int, x: torch.Tensor, x0_hat: torch.Tensor) -> Seen:
+            (state,) = captured.take().values()
+            return Seen(state, watched.evidence(self.model.decode(x0_hat)[-1]))
 
-            yield from grown(watch=watch)
+        yield from grown(watch=watch, visit=captured)
 
     def _read(self, sample: Sample, trajectory: Trajectory) -> dict:
         video = self.model.decode(trajectory.x0_hats[-1])
@@ -247,13 +256,15 @@ class Perturbation:
             "energy": round(trajectory.energy, 3),
         }
 
-    def _stranger(self, run: Run, sample: Sample, count: Callable[[], None] | None) -> Trajectory:
+    def _unrelated(
+        self, run: NoiseRun, sample: Sample, count: Callable[[], None] | None
+    ) -> Trajectory:
         """The clean run of another sample of the same task, with another seed."""
-        stranger = replace(run, index=run.index + 1000, seed=run.seed + 1000, interventions=())
-        return next(t for _, t in self._grow(stranger, [Branch()], sample, count))
+        unrelated = replace(run, index=run.index + 1000, seed=run.seed + 1000, interventions=())
+        return next(t for _, t in self._grow(unrelated, [Branch()], sample, count))
 
 
-def _needs_stranger(runs: list[Run]) -> bool:
+def _needs_unrelated(runs: list[NoiseRun]) -> bool:
     return any(run.maps and not run.interventions for run in runs)
 
 
@@ -271,8 +282,10 @@ def _maps(ours: Trajectory, other: Trajectory) -> dict:
     return {"from": steps[0], "evidence": rounded(np.array(change))} | maps
 
 
-def _ablations(base: Run, coarse: range, columns: list[int], frames: int, steps: int) -> list[Run]:
-    """The other modes, and equal doses laid along a frame or scattered."""
+def _ablations(
+    base: NoiseRun, coarse: range, columns: list[int], frames: int, steps: int
+) -> list[NoiseRun]:
+    """The other modes, and equal doses along a frame or scattered."""
     i, runs = base.index, []
     for mode in MODES[1:]:
         runs += [_with(base, "step", NoiseAtStep(s, mode=mode, seed=i)) for s in coarse]
@@ -294,7 +307,7 @@ def _ablations(base: Run, coarse: range, columns: list[int], frames: int, steps:
 
 
 def window(centre: int, count: int, steps: int) -> tuple[int, ...]:
-    """`count` consecutive steps centred at one, moved inside the schedule where they would stick out."""
+    """`count` consecutive steps centred at one, moved to lie inside the schedule."""
     first = min(max(0, centre - count // 2), max(0, steps - count))
     return tuple(range(first, min(first + count, steps)))
 
@@ -302,7 +315,8 @@ def window(centre: int, count: int, steps: int) -> tuple[int, ...]:
 def _scattered(
     rng: np.random.Generator, step: int, frames: int, steps: int
 ) -> tuple[tuple[int, int], ...]:
-    """As many random cells as there are frames, at a step and its neighbours; neither given nor scored frame."""
+    """As many random cells as there are frames, at a step and its neighbours; neither given nor
+    scored frame."""
     near = range(max(0, step - SCATTER), min(steps, step + SCATTER + 1))
     cells = [(s, f) for s in near for f in range(1, frames - 1)]
     return tuple(
@@ -312,5 +326,5 @@ def _scattered(
     )
 
 
-def _with(base: Run, design: str, *interventions: Intervention, **more) -> Run:
+def _with(base: NoiseRun, design: str, *interventions: Intervention, **more) -> NoiseRun:
     return replace(base, design=design, interventions=interventions, **more)

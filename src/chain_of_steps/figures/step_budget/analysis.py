@@ -1,4 +1,5 @@
-"""From rows of `step_budget` to numbers: what steps, samplers and frames buy, and what is left of the chain in four."""
+"""From rows of `step_budget` to numbers: the effect of steps, samplers and frames, and of
+distillation to four steps."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ WAY = ["sampler", "steps", "frames"]
 
 
 def table(rows: list[dict]) -> pd.DataFrame:
-    """One line per run: task, index, sampler, steps, frames, score; `sigmas` and `solved_at` of every step, (S,)."""
+    """One line per run: task, index, sampler, steps, frames, score; `sigmas` and `solved_at` of
+    every step, (S,)."""
     return pd.DataFrame(
         {
             "task": short(row["run"]["task"]),
@@ -25,7 +27,8 @@ def table(rows: list[dict]) -> pd.DataFrame:
 
 
 def summary(lines: pd.DataFrame, steps: int, sampler: str, length: int) -> dict:
-    """Scores with intervals by sampler and steps, by frames, and what the clean estimate shows by noise level.
+    """Scores with intervals by sampler and steps, by frames, and what the clean estimate shows by
+    noise level.
 
     Args:
         steps, sampler: of the usual schedule.
@@ -70,19 +73,22 @@ def summary(lines: pd.DataFrame, steps: int, sampler: str, length: int) -> dict:
 
 
 def within(task: str, lines: pd.DataFrame, sampler: str, length: int) -> pd.DataFrame:
-    """The lines of all samples of one task, in the usual number of frames and with the usual sampler alone."""
+    """The lines of all samples of one task, in the usual number of frames and with the usual
+    sampler alone."""
     return lines[(lines["task"] == task) & _is(lines, sampler, length)]
 
 
 def compare(usual: pd.DataFrame, few: pd.DataFrame, student: pd.DataFrame) -> dict:
-    """The mini model with all its steps, the mini model with few, and the student, on the same samples and seeds.
+    """The mini model with all its steps, the mini model with few, and the student, on the same
+    samples and seeds.
 
-    `several`: share with more than one candidate present at one of the noise levels that all three visit;
-    `decided`: share whose first clean estimate has the final answer as its leader, for good.
+    `several`: share with more than one candidate present at one of the noise levels that all three
+    visit; `decided`: share whose first clean estimate has the final answer as its leader, for
+    good.
 
     Args:
-        usual, few, student: of `step_visualization.table`; the noise levels of the last two are every so-many-th of the
-            first's.
+        usual, few, student: of `step_visualization.table`; the noise levels of the last two are a
+            regular subset of the first's.
     """
     shared = few.set_index(SAMPLE).index
     usual = usual.set_index(SAMPLE).reindex(shared).reset_index()
@@ -118,7 +124,7 @@ def compare(usual: pd.DataFrame, few: pd.DataFrame, student: pd.DataFrame) -> di
 
 
 def ensemble(lines: pd.DataFrame) -> dict:
-    """Gain over the mean of the single runs by strategy, on all samples; the checker's choices among them."""
+    """Gain over the mean of the single runs by strategy, on all samples, checkers included."""
     scores = lines.pivot(index=SAMPLE, columns="name", values="score")
     names = [name for name in dict.fromkeys(lines["name"]) if name != "single"]
     return {name: interval(scores[name] - scores["single"]) for name in names}

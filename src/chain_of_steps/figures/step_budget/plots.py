@@ -1,4 +1,4 @@
-"""What steps and frames buy, and what is left of the chain in four steps; each function draws one result."""
+"""The effect of steps, frames and distillation to four steps: each function draws one result."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..showcase import Case
+from ..showcase import ShownCase
 from ..style import PALETTE, WIDTH, band, intervals, last_frames, style
 
 STUDENT = PALETTE[2]
@@ -14,10 +14,12 @@ SAMPLERS = {"euler": "Euler", "unipc": "UniPC"}
 
 
 def scores(summaries: dict[str, dict], compared: dict[str, dict]) -> Figure:
-    """Score against the number of steps, by sampler, with the student; and against the number of frames.
+    """Score against the number of steps, by sampler, with the student; and against the number of
+    frames.
 
     Args:
-        summaries, compared: of `readouts.step_budget`, by name: `all` tasks, and parts of them (`mazes`).
+        summaries, compared: of `analysis.summary` and `analysis.compare`, by name: `all` tasks,
+            and parts of them (`mazes`).
     """
     summary, colours = summaries["all"], iter(PALETTE[3:])
     with style():
@@ -51,10 +53,12 @@ def scores(summaries: dict[str, dict], compared: dict[str, dict]) -> Figure:
 
 
 def by_sigma(summaries: dict[str, dict], compared: dict, levels: list[float]) -> Figure:
-    """Share solved in the clean estimate, against the noise level: one curve per number of steps, and the student's.
+    """Share solved in the clean estimate, against the noise level: one curve per number of steps,
+    and the student's.
 
     Args:
-        summaries, compared: of `readouts.step_budget`, by the names of the panels.
+        summaries, compared: of `analysis.summary` and `analysis.compare`, by the names of the
+            panels.
         levels: noise levels of the student.
     """
     with style():
@@ -89,8 +93,9 @@ def by_sigma(summaries: dict[str, dict], compared: dict, levels: list[float]) ->
     return figure
 
 
-def mazes(cases: list[Case], levels: list[float]) -> Figure:
-    """The last frame of the clean estimate of each case at the same noise levels, and what it ends with.
+def mazes(cases: list[ShownCase], levels: list[float]) -> Figure:
+    """The last frame of the clean estimate of each case at the same noise levels, and what it ends
+    with.
 
     Args:
         cases: their numbers of steps are multiples of the number of levels.
@@ -105,7 +110,8 @@ def mazes(cases: list[Case], levels: list[float]) -> Figure:
 
 
 def student(compared: dict, gains: dict) -> Figure:
-    """Many steps, few steps, few distilled steps: score, several candidates at once, decided at once; and merging."""
+    """Many steps, few steps, few distilled steps: score, several candidates at once, decided at
+    once; and merging."""
     names = {name: f"{len(compared[name]['solved_at'])} steps" for name in ("usual", "few")} | {
         "student": "student"
     }

@@ -1,4 +1,5 @@
-"""How many steps does the chain need? Scores by steps, sampler and frames; and a student distilled to four steps."""
+"""How many steps does the chain need? Scores by steps, sampler and frames; and a student distilled
+to four steps."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -13,14 +14,13 @@ from ...models.video_model import VideoModel
 from ...sampling.denoise import generate
 from ...sampling.rollouts import Strategy
 from ...sampling.variants import LEVEL
-from ..ensemble_table.runs import Ensemble
-from ..ensemble_table.runs import Run as EnsembleRun
-from ..showcase import Case, decode_all
+from ..ensemble_table.runs import Ensemble, EnsembleRun
+from ..showcase import ShownCase, decode_all
 from ..step_visualization.runs import StepVisualization
 
 
 @dataclass(frozen=True)
-class Run:
+class BudgetRun:
     """What determines one row, apart from the model and the shift of the grid.
 
     Attributes:
@@ -39,16 +39,18 @@ class Run:
     frames: int
 
     @property
-    def base(self) -> "Run":
+    def base(self) -> "BudgetRun":
         """Nothing is shared: every run has its own grid or its own shape."""
         return self
 
 
 class StepBudget:
-    """The experiment: the same samples and seeds with fewer or more steps, with two samplers, in fewer or more frames.
+    """The experiment: the same samples and seeds with fewer or more steps, with two samplers, in
+    fewer or more frames.
 
     Args:
-        model, schedule: what generates; each run changes the schedule's sampler and number of steps.
+        model, schedule: what generates; each run changes the schedule's sampler and number of
+            steps.
     """
 
     name = "6_step_budget"
@@ -67,12 +69,14 @@ class StepBudget:
         samplers: list[str],
         frames: list[int],
         suite_seed: int,
-    ) -> list[Run]:
-        """All runs: every sampler with every number of steps; and the schedule's own with every number of frames.
+    ) -> list[BudgetRun]:
+        """All runs: every sampler with every number of steps; and the schedule's own with every
+        number of frames.
 
         Args:
             tasks: their names, or a split of the mini suite.
-            deep: of these tasks so many samples, those beyond `samples_per_task` with the schedule's own sampler alone.
+            deep: samples of these tasks; those beyond `samples_per_task` with the schedule's own
+                sampler only.
             frames: numbers of pixel frames, 4 k + 1.
         """
         own = self.model.frames
@@ -82,7 +86,7 @@ class StepBudget:
         )
         names = tasklist.task_names(tasks)
         runs = [
-            Run(t, i, suite_seed, i, *way)
+            BudgetRun(t, i, suite_seed, i, *way)
             for t in names
             for i in range(samples_per_task)
             for way in ways
@@ -93,25 +97,25 @@ class StepBudget:
                 dict.fromkeys([*steps, self.schedule.steps]),
             )
             runs += [
-                Run(task, i, suite_seed, i, self.schedule.sampler, c, own)
+                BudgetRun(task, i, suite_seed, i, self.schedule.sampler, c, own)
                 for i in more
                 for c in counts
             ]
         return runs
 
-    def identity(self, run: Run) -> dict:
+    def identity(self, run: BudgetRun) -> dict:
         """Everything that determines a row, as plain JSON data."""
         return self._common | asdict(run)
 
-    def evaluations(self, runs: list[Run]) -> int:
+    def evaluations(self, runs: list[BudgetRun]) -> int:
         """How many model evaluations `results` makes."""
         return sum(run.steps for run in runs)
 
     def results(
-        self, runs: list[Run], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[Run, dict]]:
-        """Yields the result of every run: `sigmas`, and read off the clean estimate of each step `score_at` and
-        `answer_at` (candidate index, -1 for none)."""
+        self, runs: list[BudgetRun], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[BudgetRun, dict]]:
+        """Yields the result of every run: `sigmas`, and read off the clean estimate of each step
+        `score_at` and `answer_at` (candidate index, -1 for none)."""
         watch = (lambda *_: count()) if count else None
         for run in runs:
             name = f"{run.sampler}-{run.steps}"
@@ -134,8 +138,8 @@ class StepBudget:
             )
 
     def measure(self, identity: dict) -> dict:
-        """Computes one row by itself."""
-        run = Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+        """Computes a single row."""
+        run = BudgetRun(**{name: identity[name] for name in BudgetRun.__dataclass_fields__})
         return next(result for _, result in self.results([run]))
 
 
@@ -144,11 +148,11 @@ class FewSteps(StepVisualization):
 
     name = "6_few_steps"
 
-    def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
-        """Its first mazes, nothing else."""
+    def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
+        """The first mazes, nothing else."""
         return self.first(rows, results)
 
-    def several(self, rows: list[dict], results: str | Path, count: int = 0) -> list[Case]:
+    def several(self, rows: list[dict], results: str | Path, count: int = 0) -> list[ShownCase]:
         """None."""
         return []
 
@@ -158,18 +162,19 @@ class StudentSteps(FewSteps):
 
     name = "6_student_steps"
 
-    def first(self, rows: list[dict], results: str | Path, count: int = 2) -> list[Case]:
-        """The first mazes, whatever came of them."""
+    def first(self, rows: list[dict], results: str | Path, count: int = 2) -> list[ShownCase]:
+        """The first mazes, solved or not."""
         return [replace(case, label="student") for case in super().first(rows, results, count)]
 
 
 class StudentEnsemble(Ensemble):
-    """Does merging still help when there are four steps? The student's single runs, vote and merged estimates."""
+    """Does merging still help when there are four steps? The student's single runs, vote and
+    merged estimates."""
 
     name = "6_student_ensemble"
 
     def catalogue(self, windows: list[int]) -> dict[str, dict[str, Strategy]]:
-        """Single runs, a vote, clean estimates merged over the first steps by `windows`, and what is recognised."""
+        """Single runs, a vote, recognition, and merges over the first steps by `windows`."""
         merges = {
             f"x0_merge_{n}_steps": Strategy("merge", steps=n, merge="x0_hat") for n in windows
         }
@@ -192,6 +197,6 @@ class StudentEnsemble(Ensemble):
             for strategy in strategies
         ]
 
-    def showcase(self, rows: list[dict], results: str | Path) -> list[Case]:
+    def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
         """None of its own."""
         return []

@@ -1,4 +1,5 @@
-"""From rows of `step_visualization` to numbers: exploration, pruning, commit steps, steps or frames, breadth first."""
+"""From rows of `step_visualization` to numbers: exploration, pruning, commit steps, steps or
+frames, breadth first."""
 
 from collections import defaultdict
 
@@ -17,24 +18,26 @@ from ...measures.presence import (
     present,
 )
 
-READABLE = 16  # answers by which a run's null must be calibrated: where the model hardly answers, nothing is known
+# A run's null must be calibrated by so many readable answers; with fewer, nothing is known.
+READABLE = 16
 FLOORS = (
     0.0,
     0.02,
     0.05,
     0.1,
-)  # evidence below which nothing counts as present: how much hangs on it?
+)  # of evidence, below which nothing counts as present; several, to see how much depends on it
 ONSET = 0.25  # ink above which a room of a maze counts as drawn
 
 
 def table(rows: list[dict]) -> pd.DataFrame:
     """One line per run: what its trajectory did.
 
-    Columns: task, index, score, solved, `present` (S,) number of candidates present at each step, `explores`
-    (see `explored`), `unpruned` (more than one present at the last step), `chance` (how often unrelated clips would
-    explore), `pruned` (last step with more than one present), `commit` (step, NaN if never), `commit_by_frame` (F,),
-    `frame_slope`, `onset_slope`, `solved_at` (S,), `by_kind` {kind: (S,)} evidence of the strongest, and for runs with
-    a null `null_present` {prior: (S,)} and `departure` {prior: (S,)}, the mean absolute difference of evidence over
+    Columns: task, index, score, solved, `present` (S,) number of candidates present at each step,
+    `explores` (see `explored`), `unpruned` (more than one present at the last step), `chance` (how
+    often unrelated clips would explore), `pruned` (last step with more than one present), `commit`
+    (step, NaN if never), `commit_by_frame` (F,), `frame_slope`, `onset_slope`, `solved_at` (S,),
+    `by_kind` {kind: (S,)} evidence of the strongest, and for runs with a null `null_present`
+    {prior: (S,)} and `departure` {prior: (S,)}, the mean absolute difference of evidence over
     candidates.
     """
     lines = []
@@ -45,7 +48,7 @@ def table(rows: list[dict]) -> pd.DataFrame:
 
 
 def summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
-    """What the figure reports: means over samples with 95 % bootstrap intervals, overall and by task."""
+    """What the figure reports: means with 95 % bootstrap intervals, overall and by task."""
     groups = {"all": lines, **dict(tuple(lines.groupby("task", sort=False)))}
     result = {name: _summary(group, sigmas) for name, group in groups.items()}
     mazes = lines["rooms"][lines["rooms"].notna()]
@@ -57,15 +60,17 @@ def summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
 
 
 def explored(count: np.ndarray) -> np.ndarray:
-    """Several at some step, and at most one at the last: (..., S) numbers of candidates present -> (...) bool."""
+    """Several at some step, and at most one at the last: (..., S) numbers of candidates present ->
+    (...) bool."""
     return (count.max(-1) > 1) & (count[..., -1] <= 1)
 
 
 def frame_slope(commit_by_frame: np.ndarray) -> float:
-    """Slope of commit step over latent frame, in steps per frame; NaN with fewer than three committed frames.
+    """Slope of commit step over latent frame, in steps per frame; NaN with fewer than three
+    committed frames.
 
-    Chain-of-Frames predicts that early frames commit first (slope > 0), Chain-of-Steps about 0. A run whose frames are
-    all committed at step 0 cannot tell the two apart: NaN.
+    Chain-of-Frames predicts that early frames commit first (slope > 0), Chain-of-Steps about 0. A
+    run whose frames are all committed at step 0 cannot distinguish the two: NaN.
     """
     frames = np.arange(len(commit_by_frame))
     known = ~np.isnan(commit_by_frame)
@@ -75,11 +80,12 @@ def frame_slope(commit_by_frame: np.ndarray) -> float:
 
 
 def onset_slope(rooms: dict, on_path: bool = True) -> float:
-    """Slope of a maze room's onset step over its distance from the start, in steps per room; NaN if too few.
+    """Slope of a maze room's onset step over its distance from the start, in steps per room; NaN
+    if too few.
 
-    The onset is the first step from which the room's ink stays above `ONSET`. Breadth-first search predicts a
-    frontier that moves outward (slope > 0); the rival, all at once, predicts 0. A path that is there at step 0 cannot
-    tell the two apart: NaN.
+    The onset is the first step from which the room's ink stays above `ONSET`. Breadth-first search
+    predicts a frontier that moves outward (slope > 0); the rival, all at once, predicts 0. A path
+    that is there at step 0 cannot distinguish the two: NaN.
     """
     ink, distance = np.array(rooms["ink"]), np.array(rooms["distance"])  # (S, R), (R,)
     chosen = (np.array(rooms["on_path"]) == on_path) & (distance > 0) & (ink[-1] > ONSET)
@@ -140,13 +146,13 @@ def _line(row: dict, threshold: np.ndarray) -> dict:
 
 
 def _chance(control: np.ndarray, threshold: np.ndarray) -> float:
-    """How often an unrelated clip would count as exploring here: one that shows anything beside its own answer, which
-    is no control (NaN)."""
+    """How often an unrelated clip would count as exploring here: it shows anything besides its own
+    answer, which is no control (NaN)."""
     net = np.clip(
         control - nanmean(control, 1)[:, None], 0.0, 1.0
     )  # (S, U, K), NaN where it is no control
-    beside = present(np.nan_to_num(net), threshold).sum(2)  # (S, U)
-    return float(explored(1 + beside.T).mean())
+    others = present(np.nan_to_num(net), threshold).sum(2)  # (S, U)
+    return float(explored(1 + others.T).mean())
 
 
 def _commit(net: np.ndarray, is_present: np.ndarray, answer: int) -> float:
@@ -155,7 +161,8 @@ def _commit(net: np.ndarray, is_present: np.ndarray, answer: int) -> float:
 
 
 def _commit_by_frame(result: dict, threshold: np.ndarray) -> np.ndarray:
-    """Commit step of every latent frame, (F,); NaN for the given frame, and where candidates do not differ yet."""
+    """Commit step of every latent frame, (F,); NaN for the given frame, and where candidates do
+    not differ yet."""
     evidence, control = (
         np.array(result["evidence"]),
         np.array(result["control_mean"]),
@@ -202,7 +209,7 @@ def _summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
 
 
 def _null(judged: pd.DataFrame) -> dict:
-    """The model beside its null under each prior, on the same runs."""
+    """The model compared with its null under each prior, on the same runs."""
     if judged.empty:
         return {"n": 0}
     ours = np.stack(judged["present"])  # (n, S)
@@ -231,7 +238,8 @@ def _shares(present: pd.Series) -> dict[str, np.ndarray]:
 
 
 def _by_kind(by_kind: pd.Series) -> dict[str, list[float]]:
-    """Mean evidence of the strongest candidate of each kind, by step, over the samples that have such candidates."""
+    """Mean evidence of the strongest candidate of each kind, by step, over the samples that have
+    such candidates."""
     found = defaultdict(list)
     for kinds in by_kind:
         for kind, values in kinds.items():
@@ -240,8 +248,8 @@ def _by_kind(by_kind: pd.Series) -> dict[str, list[float]]:
 
 
 def _ink(rooms: pd.Series) -> dict:
-    """How much of the path's colour the rooms of all mazes show, by step and distance from the start (S, D), on the
-    right path and off it; None where there is no such room."""
+    """How much of the path's colour the rooms of all mazes show, by step and distance from the
+    start (S, D), on the right path and off it; None where there is no such room."""
     ink, distance, on_path = (
         np.concatenate([np.array(room[name]).T for room in rooms])
         for name in ("ink", "distance", "on_path")

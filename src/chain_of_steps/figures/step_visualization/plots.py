@@ -1,4 +1,5 @@
-"""Figures 1 and 2 of the paper, and what they measure: each function turns a result into a matplotlib Figure."""
+"""Figures 1 and 2 of the paper, and what they measure: each function turns a result into a
+matplotlib Figure."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,7 +10,8 @@ from ..style import KIND_COLOURS, PALETTE, WIDTH, heat, intervals, picture, spre
 
 
 def learning(record: dict) -> Figure:
-    """What training bought: the loss, and the share of samples solved with its 95 % interval, by clips seen.
+    """What training achieved: the loss, and the share of samples solved with its 95 % interval, by
+    clips seen.
 
     Args:
         record: a training.json; sessions that have no scores are left out on the right.
@@ -28,7 +30,7 @@ def learning(record: dict) -> Figure:
             n = scored[-1]["scores"]["n"]
             shares = [s["scores"]["solved"][task] for s in scored]
             found = [interval(np.arange(n) < round(share * n)) for share in shares]
-            x = np.array([s["clips"] for s in scored]) / 1000 + 6 * number  # beside one another
+            x = np.array([s["clips"] for s in scored]) / 1000 + 6 * number  # side by side
             bars = [[share - i["low"] for share, i in zip(shares, found, strict=True)]]
             bars += [[i["high"] - share for share, i in zip(shares, found, strict=True)]]
             axes[1].errorbar(
@@ -80,7 +82,7 @@ def step_grid(clips: np.ndarray, sigmas: list[float], steps: list[int], title: s
 
 
 def exploration(summary: dict) -> Figure:
-    """Present candidates, accuracy and commit step along the steps, with the posterior-mean null."""
+    """Present candidates, accuracy and commit step by step, with the posterior-mean null."""
     sigmas, everything = summary["sigmas"][:-1], summary["all"]
     tasks = [name for name in summary if name not in ("all", "sigmas", "ink")]
     with style():
@@ -114,7 +116,7 @@ def exploration(summary: dict) -> Figure:
 
 
 def pruning(summary: dict) -> Figure:
-    """What is present at each step, the strongest candidate of each kind, and how a maze's rooms fill."""
+    """What is present at each step, the strongest candidates by kind, and how mazes fill."""
     sigmas, everything = summary["sigmas"][:-1], summary["all"]
     with style():
         figure, axes = plt.subplots(1, 4, figsize=(WIDTH, 3.4), layout="constrained")
@@ -147,7 +149,7 @@ def pruning(summary: dict) -> Figure:
 
 
 def steps_or_frames(summary: dict) -> Figure:
-    """Slope of commit step over latent frame by task, and of room onset over distance for mazes."""
+    """Slope of commit step over latent frame by task; of room onset over distance in mazes."""
     tasks = [name for name in summary if name not in ("all", "sigmas", "ink")]
     with style():
         figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6))

@@ -1,4 +1,5 @@
-"""Figures 1, 2, 4 and 5 of the paper, measured: what the clean estimate shows at every step of a clean generation."""
+"""Figures 1, 2, 4 and 5 of the paper, measured: what the clean estimate shows at every step of a
+clean generation."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -18,13 +19,13 @@ from ...models.schedule import Schedule
 from ...models.video_model import Condition, VideoModel
 from ...puzzles.first.base import Sample
 from ...sampling.denoise import Trajectory, Watch, generate
-from ..showcase import Case, decode_all, kept_clips
+from ..showcase import ShownCase, decode_all, kept_clips
 
 CONTROLS = 6  # unrelated samples per task, from the choosing partition
 
 
 @dataclass(frozen=True)
-class Run:
+class VisualizationRun:
     """What determines one row, apart from model and schedule.
 
     Attributes:
@@ -44,7 +45,7 @@ class Run:
     null_seeds: int = 0
 
     @property
-    def base(self) -> "Run":
+    def base(self) -> "VisualizationRun":
         """Nothing is shared: every run is another sample."""
         return self
 
@@ -73,33 +74,35 @@ class StepVisualization:
         null_per_task: int,
         null_seeds: int,
         suite_seed: int,
-    ) -> list[Run]:
+    ) -> list[VisualizationRun]:
         """All runs; the first `null_per_task` samples of each task get the posterior-mean null.
 
         Args:
             tasks: their names, or a split of the mini suite.
         """
         return [
-            Run(task, i, suite_seed, seed=i, null_seeds=null_seeds if i < null_per_task else 0)
+            VisualizationRun(
+                task, i, suite_seed, seed=i, null_seeds=null_seeds if i < null_per_task else 0
+            )
             for task in tasklist.task_names(tasks)
             for i in range(samples_per_task)
         ]
 
-    def identity(self, run: Run) -> dict:
+    def identity(self, run: VisualizationRun) -> dict:
         """Everything that determines a row, as plain JSON data."""
         return self._common | asdict(run)
 
-    def evaluations(self, runs: list[Run]) -> int:
+    def evaluations(self, runs: list[VisualizationRun]) -> int:
         """How many model evaluations `results` makes, controls aside."""
         return sum(self.schedule.steps * (1 + run.null_seeds) for run in runs)
 
-    def control_evaluations(self, runs: list[Run]) -> int:
-        """How many model evaluations the unrelated samples of all these runs' tasks take, once."""
+    def control_evaluations(self, runs: list[VisualizationRun]) -> int:
+        """How many model evaluations the unrelated samples of these tasks take, once for all."""
         return CONTROLS * self.schedule.steps * len({run.task for run in runs})
 
     def results(
-        self, runs: list[Run], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[Run, dict]]:
+        self, runs: list[VisualizationRun], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[VisualizationRun, dict]]:
         """Yields the result of every run; see `read` for its fields."""
         watch = (lambda *_: count()) if count else None
         for run in runs:
@@ -112,21 +115,21 @@ class StepVisualization:
             yield run, result
 
     def measure(self, identity: dict) -> dict:
-        """Computes one row by itself."""
+        """Computes a single row."""
         return next(result for _, result in self.results([self._run(identity)]))
 
-    def clips(self, run: Run) -> tuple[Sample, np.ndarray]:
+    def clips(self, run: VisualizationRun) -> tuple[Sample, np.ndarray]:
         """The sample and its decoded clean estimates (S, P, H, W, 3)."""
         sample, condition = self._begin(run)
         return sample, decode_all(
             self.model, generate(self.model, condition, self.schedule, run.seed)
         )
 
-    def showcase(self, rows: list[dict], results: str | Path) -> dict[str, Case]:
-        """One case per task, chosen by rule: its first sample that is solved in the end and not yet at step 0, else
-        its first solved one, else its first; under `failed` the first maze that is not solved. Pictures found under
-        `results` are used."""
-        chosen: dict[str, tuple[int, Run]] = {}
+    def showcase(self, rows: list[dict], results: str | Path) -> dict[str, ShownCase]:
+        """One case per task, chosen by rule: its first sample that is solved in the end and not
+        yet at step 0, else its first solved one, else its first; under `failed` the first maze
+        that is not solved. Pictures found under `results` are used."""
+        chosen: dict[str, tuple[int, VisualizationRun]] = {}
         for row in rows:
             run, scores = self._run(row["run"]), row["result"]["score_at"]
             rank = 0 if scores[-1] < 1.0 else 1 if scores[0] == 1.0 else 2
@@ -139,10 +142,11 @@ class StepVisualization:
             for name, (_, run) in chosen.items()
         }
 
-    def several(self, rows: list[dict], results: str | Path, count: int = 5) -> list[Case]:
-        """The clearest cases of several answers at once, chosen by rule: of each task the solved sample whose second
-        candidate has most evidence at step 0, in the last frame; the `count` tasks where that is most."""
-        best: dict[str, tuple[float, Run]] = {}
+    def several(self, rows: list[dict], results: str | Path, count: int = 5) -> list[ShownCase]:
+        """The clearest cases of several answers at once, chosen by rule: of each task the solved
+        sample whose second candidate has most evidence at step 0, in the last frame; the `count`
+        tasks where that is most."""
+        best: dict[str, tuple[float, VisualizationRun]] = {}
         for row in rows:
             run, result = self._run(row["run"]), row["result"]
             net = np.array(result["evidence"][0][-1]) - np.array(result["control_mean"][0][-1])
@@ -152,18 +156,18 @@ class StepVisualization:
         ranked = sorted(best.values(), key=lambda pair: -pair[0])[:count]
         return [self._case(run.task, run, Path(results)) for _, run in ranked]
 
-    def first(self, rows: list[dict], results: str | Path, count: int = 2) -> list[Case]:
-        """The first mazes of these rows, whatever came of them; without mazes the first samples of any task."""
+    def first(self, rows: list[dict], results: str | Path, count: int = 2) -> list[ShownCase]:
+        """The first mazes of these rows, solved or not; without mazes the first samples."""
         runs = [self._run(row["run"]) for row in rows]
         mazes = [run for run in runs if tasklist.short(run.task) == "maze"] or runs
         return [
             self._case(f"{self.schedule.steps} steps", run, Path(results)) for run in mazes[:count]
         ]
 
-    def beside_null(self, rows: list[dict], results: str | Path) -> list[Case]:
-        """The model's clean estimates, and beside them the posterior mean of its own answers on the same trajectory:
-        of the runs with a null whose answers are readable, the one in which this null's second candidate has most
-        evidence at step 0. Empty if there is none."""
+    def null_comparison(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
+        """The model's clean estimates, and next to them the posterior mean of its own answers on
+        the same trajectory: of the runs with a null whose answers are readable, the one in which
+        this null's second candidate has most evidence at step 0. Empty if there is none."""
 
         def ghosts(row: dict) -> float:
             return float(np.sort(row["result"]["null"]["evidence"]["calibrated"][0])[-2:][0])
@@ -182,11 +186,11 @@ class StepVisualization:
         null = kept_clips(results, key, self.schedule.steps, lambda: self._null_clips(run, answers))
         return [
             replace(model, label="model"),
-            Case("posterior mean\n(calibrated)", model.sample, null),
+            ShownCase("posterior mean\n(calibrated)", model.sample, null),
         ]
 
     @torch.inference_mode()
-    def _null_clips(self, run: Run, answers: list[int | None]) -> np.ndarray:
+    def _null_clips(self, run: VisualizationRun, answers: list[int | None]) -> np.ndarray:
         sample, condition = self._begin(run)
         trajectory = generate(self.model, condition, self.schedule, run.seed)
         prior = priors([c.kind for c in sample.candidates], answers)["calibrated"]
@@ -203,22 +207,24 @@ class StepVisualization:
         states = zip(trajectory.latents[:-1], trajectory.sigmas[:-1], strict=True)
         return [posterior_mean(x, sigma, latents, prior) for x, sigma in states]
 
-    def _case(self, name: str, run: Run, results: Path) -> Case:
+    def _case(self, name: str, run: VisualizationRun, results: Path) -> ShownCase:
         sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
         key, steps = key_of(self.identity(run)), self.schedule.steps
         clips = kept_clips(results, key, steps, lambda: self.clips(run)[1])
-        return Case(
+        return ShownCase(
             "maze\n(failed)" if name == "failed" else tasklist.short(name).replace("_", "\n", 1),
             sample,
             clips,
         )
 
-    def _begin(self, run: Run) -> tuple[Sample, Condition]:
+    def _begin(self, run: VisualizationRun) -> tuple[Sample, Condition]:
         sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
         return sample, self.model.prepare_sample(sample)
 
-    def _run(self, identity: dict) -> Run:
-        return Run(**{name: identity[name] for name in Run.__dataclass_fields__})
+    def _run(self, identity: dict) -> VisualizationRun:
+        return VisualizationRun(
+            **{name: identity[name] for name in VisualizationRun.__dataclass_fields__}
+        )
 
     def controls(self, task: str) -> list[Control]:
         """Unrelated samples of a task, generated once."""
@@ -228,7 +234,7 @@ class StepVisualization:
 
     def _controls(self, task: str) -> list[Control]:
         runs = [
-            Run(task, i, suite_seed=99, seed=1000 + i, partition="choosing")
+            VisualizationRun(task, i, suite_seed=99, seed=1000 + i, partition="choosing")
             for i in range(CONTROLS)
         ]
         stories = [self.clips(run) for run in runs]
@@ -247,10 +253,11 @@ class StepVisualization:
         sample: Sample,
         condition: Condition,
         trajectory: Trajectory,
-        run: Run,
+        run: VisualizationRun,
         watch: Watch | None,
     ) -> dict:
-        """Evidence in the posterior mean of a candidate mixture on the same trajectory, under the three priors."""
+        """Evidence in the posterior mean of a candidate mixture on the same trajectory, under the
+        three priors."""
         seeds = range(10_000, 10_000 + run.null_seeds)
         others = [
             generate(self.model, condition, self.schedule, seed, watch=watch).latents[-1]

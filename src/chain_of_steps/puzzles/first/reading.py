@@ -6,14 +6,13 @@ detectors, work at any size, and cannot be won by a frozen or a noisy video.
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from ..canvas import CELLS
 
-if TYPE_CHECKING:
-    from .base import Candidate, Sample
+Sample = Candidate = Any  # of `base`, which rests on this file
 
 HOLD = 0.2  # the last fifth of a clip rests on the answer
 TOLERANCE = (
@@ -63,7 +62,7 @@ def cell_error(frame: np.ndarray, picture: np.ndarray) -> float:
     return float(np.sqrt(difference.reshape(CELLS, side, CELLS, side, 3).mean((1, 3, 4)).max()))
 
 
-def evidence(sample: "Sample", frame: np.ndarray, progress: float = 1.0) -> np.ndarray:
+def evidence(sample: Sample, frame: np.ndarray, progress: float = 1.0) -> np.ndarray:
     """How strongly a frame shows what belongs to each candidate alone, (candidates,), each in [0, 1].
 
     On a candidate's own pixels, 0 is what its rivals show there and 1 the candidate itself; a ghost drawn at opacity a
@@ -80,7 +79,7 @@ def evidence(sample: "Sample", frame: np.ndarray, progress: float = 1.0) -> np.n
     )
 
 
-def answer_index(sample: "Sample", frame: np.ndarray) -> int | None:
+def answer_index(sample: Sample, frame: np.ndarray) -> int | None:
     """Index of the candidate whose final picture this frame shows in every cell, or None."""
     best, shown = _best_fit(
         to_float(frame), [sample.picture(c, 1.0, len(frame)) for c in sample.candidates], TOLERANCE
@@ -88,7 +87,7 @@ def answer_index(sample: "Sample", frame: np.ndarray) -> int | None:
     return best if shown else None
 
 
-def score(sample: "Sample", video: np.ndarray) -> float:
+def score(sample: Sample, video: np.ndarray) -> float:
     """The share of a valid solution that the video really carries out, in [0, 1]; 1 is solved.
 
     Follows the progress of each valid candidate through the frames: a frame that shows none within reach is passed
@@ -105,7 +104,7 @@ def score(sample: "Sample", video: np.ndarray) -> float:
 
 
 @functools.lru_cache(maxsize=1024)
-def own_pixels(sample: "Sample", size: int, progress: float) -> list[Own]:
+def own_pixels(sample: Sample, size: int, progress: float) -> list[Own]:
     """What belongs to each candidate alone, at a frame size and a progress."""
     pictures = np.stack([sample.picture(c, progress, size) for c in sample.candidates])
     return [_own(picture, np.delete(pictures, i, axis=0)) for i, picture in enumerate(pictures)]
@@ -131,7 +130,7 @@ def _presence(frame: np.ndarray, own: Own) -> float:
     return float(np.clip(min(closeness, opacity), 0.0, 1.0))
 
 
-def _carried_out(sample: "Sample", video: np.ndarray, candidate: "Candidate") -> float:
+def _carried_out(sample: Sample, video: np.ndarray, candidate: Candidate) -> float:
     grid, pictures = _course(sample, candidate, *video.shape[:2])
     last = np.array([cell_error(video[-1], picture) for picture in pictures])
     if last.min() >= TOLERANCE:
@@ -148,7 +147,7 @@ def _carried_out(sample: "Sample", video: np.ndarray, candidate: "Candidate") ->
 
 @functools.lru_cache(maxsize=2)  # many videos of one sample are scored in a row
 def _course(
-    sample: "Sample", candidate: "Candidate", frames: int, size: int
+    sample: Sample, candidate: Candidate, frames: int, size: int
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Progresses at which a clip of so many frames is compared, (P,), and the candidate's picture at each."""
     grid = np.union1d(np.linspace(0.0, 1.0, 49), timeline(frames))

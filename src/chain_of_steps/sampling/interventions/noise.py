@@ -1,26 +1,28 @@
-"""Interventions: changes made to a trajectory just before a step. Here: noise in chosen (step, frame) cells.
+"""Noise put into chosen (step, frame) cells of a generation, just before a step.
 
-The paper's two experiments are `NoiseAtStep` (all frames of one step) and `NoiseAtFrame` (one frame at all steps).
-It replaces `x_s` by N(0, I). Late in the run the model expects less noise than that, so a drop there may be plain
-damage to the picture; the mode `level-correct` therefore puts in fresh noise of just the level that belongs there.
+The paper's two experiments are `NoiseAtStep` (all frames of one step) and `NoiseAtFrame` (one frame
+at all steps). It replaces `x_s` by N(0, I). Late in the run the model expects less noise than that,
+so a drop there may be plain damage to the picture; the mode `level-correct` therefore puts in fresh
+noise of just the level that belongs there.
 """
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Literal
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from ..common.hashing import digest
+from .base import Action, generator
 
 Mode = Literal["replace", "additive", "level-correct"]
 MODES: tuple[Mode, ...] = ("replace", "additive", "level-correct")
 
 
-@dataclass(frozen=True)
-class Edit:
-    """What happens to the latents before one step; equal edits of equal latents give equal latents.
+@dataclasses.dataclass(frozen=True)
+class Edit(Action):
+    """Noise in some frames before one step.
 
     Attributes:
         frames: latent frames that are changed, in order.
@@ -32,14 +34,12 @@ class Edit:
     amplitude: float
     seed: int
 
-    def apply(self, step: int, x: Tensor, x0_hat: Tensor | None, sigma: float) -> Tensor:
-        """Changed latents (1, C, F, H, W).
+    @property
+    def changed_frames(self) -> tuple[int, ...]:
+        return self.frames
 
-        Args:
-            x: `x_s`, (1, C, F, H, W).
-            x0_hat: the clean estimate of the step before, the same shape; None before step 0, which is noise alone.
-            sigma: noise level of this step.
-        """
+    def latents(self, step: int, x: Tensor, x0_hat: Tensor | None, sigma: float) -> Tensor:
+        """See `Action.latents`."""
         frames = list(self.frames)
         eps = torch.randn(x.shape, generator=generator("noise", self.seed, step)).to(x)[
             :, :, frames
@@ -74,10 +74,6 @@ class Noise:
     mode: Mode = "replace"
     amplitude: float = 1.0
     seed: int = 0
-
-    def __post_init__(self):
-        if self.mode not in MODES:
-            raise ValueError(f"unknown mode {self.mode!r}; expected one of {', '.join(MODES)}")
 
     @property
     def named_steps(self) -> Iterable[int]:
@@ -148,43 +144,3 @@ class NoiseAtCells(Noise):
 
     def frames_at(self, step: int, frames: int) -> Iterable[int]:
         return (f for s, f in self.cells if s == step)
-
-
-def check_cells(interventions: Iterable["Intervention"], steps: int, frames: int) -> None:
-    """Refuses steps and frames that a generation does not have.
-
-    Raises:
-        ValueError: that names the intervention.
-    """
-    for intervention in interventions:
-        if outside := [step for step in intervention.named_steps if not 0 <= step < steps]:
-            raise ValueError(f"{intervention} names step {outside[0]}; expected 0 to {steps - 1}")
-        for step in range(steps):
-            intervention.at(step, frames)
-
-
-def generator(*purpose: str | int) -> torch.Generator:
-    """A CPU generator of its own for every purpose, also apart from those of initial noise, which are seeded plainly.
-
-    A CPU generator keeps 32 bits of its seed, so large offsets would collide: the seed is a hash.
-    """
-    return torch.Generator("cpu").manual_seed(int(digest(purpose)[:8], 16))
-
-
-Intervention = NoiseAtStep | NoiseAtFrame | NoiseAtCells
-KINDS = {kind.__name__: kind for kind in (NoiseAtStep, NoiseAtFrame, NoiseAtCells)}
-
-
-def record(intervention: Intervention) -> dict[str, Any]:
-    """Plain JSON data that determines an intervention."""
-    return {"kind": type(intervention).__name__, **asdict(intervention)}
-
-
-def from_record(data: dict[str, Any]) -> Intervention:
-    """The intervention that `record` wrote down."""
-    kind = KINDS[data["kind"]]
-    return kind(**{field.name: _as_tuples(data[field.name]) for field in fields(kind)})
-
-
-def _as_tuples(value: Any) -> Any:
-    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value

@@ -1,7 +1,9 @@
-"""`make reproduce MODEL=folder`: the same notebooks on another model, with figures and rows of their own.
+"""`make reproduce MODEL=folder`: the same notebooks on another model, with figures and rows of
+their own.
 
-First the plan: if it takes more hours than were granted, nothing is run, and the plan says how many samples would fit.
-Figures go to figures/<model>/, rows to runs/<model>/; a call that was killed goes on with the rows that are missing.
+The plan comes first: if it exceeds the hours granted, nothing is run, and it says how many samples
+would fit. Figures go to figures/<model>/, rows to runs/<model>/; a call that was killed resumes
+with the missing rows.
 """
 
 import argparse
@@ -16,8 +18,9 @@ from run import execute
 from strip import main as strip
 from tqdm import tqdm
 
-from chain_of_steps.common.errors import told
-from chain_of_steps.experiments import ray_cluster as cluster
+from chain_of_steps.bench import recorded
+from chain_of_steps.common.errors import run_command
+from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.cost_plan import (
     GPUS,
     NAMED,
@@ -35,20 +38,20 @@ from chain_of_steps.models import schedule
 from chain_of_steps.models.loading import EXPERTS, Loading, parse
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.models.weights import refuse_code_and_strays, refuse_missing
-from chain_of_steps.puzzles.first import suites
 
 ROOT = Path(__file__).parent.parent
-# What these ask (which thing is hidden, which one is named?) only the mini suite's exact states can answer.
+# These need exact states (which thing is hidden, which one is named?), which only the mini suite
+# has.
 EXACT = ("3_emergent_behaviors", "4_layer_roles")
-# These put noise into latents or merge them, which a sampler with a memory undoes.
+# These put noise into latents or merge them, which a multistep sampler undoes.
 EDITS = ("2_perturbation_curves", "3_emergent_behaviors", "5_ensemble_table", "6_step_budget")
 
 
 def sections(
     params: Path, scale: str, preset: str, suite: str
 ) -> tuple[dict[str, dict], list[str]]:
-    """The parameters of every notebook at a scale, with another preset and suite; and what cannot be done with these,
-    in sentences."""
+    """The parameters of every notebook at a scale, with another preset and suite; and what these
+    rule out, in sentences."""
     grid, said = schedule.preset(preset), []
     found = {
         name: _changed(section, preset) | {"preset": preset}
@@ -56,29 +59,31 @@ def sections(
     }
     if suite != "mini":
         folder = str(Path(suite).resolve())
-        suites.recorded().names_of(folder)  # raises if it is no such folder
+        recorded.names_of(folder)  # raises if it is no folder of samples
         found = {
             name: part if name in EXACT else _given(part, folder) for name, part in found.items()
         }
         said.append(
-            f"{suite} has videos of the right answers but no exact states, which {' and '.join(EXACT)} ask about: "
-            f"these two stay with the mini suite."
+            f"{suite} has videos of the right answers but no exact states, which "
+            f"{' and '.join(EXACT)} need: these two stay with the mini suite."
         )
     if grid.sampler != "euler":
         found = {name: part for name, part in found.items() if name not in EDITS}
         said.append(
-            f"Preset {preset} uses {grid.sampler}, which rebuilds latents from its history: {', '.join(EDITS)}, which "
-            f"change latents, are left out; preset paper has them all."
+            f"Preset {preset} uses {grid.sampler}, which rebuilds latents from its history: "
+            f"{', '.join(EDITS)}, which change latents, are left out; preset paper has them all."
         )
     if "6_step_budget" in found:
         said.append(
-            "This model has no distilled student: what notebook 6 calls so is the model itself in few steps."
+            "This model has no distilled student: in notebook 6 the model itself takes its "
+            "place, in few steps."
         )
     return found, said
 
 
 def _changed(group: dict, preset: str) -> dict:
-    """A group with another preset and no model of its own; `paper/5` becomes the other preset in 5 steps."""
+    """A group with another preset and no model of its own; `paper/5` becomes the other preset in 5
+    steps."""
     found = {
         name: _changed(part, preset) if isinstance(part, dict) else part
         for name, part in group.items()
@@ -90,7 +95,7 @@ def _changed(group: dict, preset: str) -> dict:
 
 
 def _given(group: dict, folder: str) -> dict:
-    """A group on the samples of a folder; what names tasks of the mini suite is emptied."""
+    """A group on the samples of a folder; names of tasks of the mini suite are emptied."""
     found = {
         name: _given(part, folder) if isinstance(part, dict) else part
         for name, part in group.items()
@@ -107,37 +112,43 @@ def planned(model: Blueprint, wanted: dict[str, dict]) -> list[Cost]:
 
 
 def hours(model: Blueprint, costs: list[Cost], gpu: str) -> float:
-    """Of all experiments together, as the sweep runs them."""
+    """GPU hours of all experiments together, as the sweep runs them."""
     flop = model.flop(model.size, model.size, model.frames)
     return sum(each.hours(flop, gpu) for each in costs)
 
 
 def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
-    """The blueprint of a folder that is whole, and that fits into the GPU's memory as it is to be loaded.
+    """The blueprint of a complete model folder that fits into the GPU's memory when loaded as
+    given.
 
     Raises:
-        ValueError: if it is not, or it does not, or size and frames are none that it takes.
+        ValueError: if it is incomplete or does not fit, or does not take this size or these
+            frames.
     """
     if str(folder) in NAMED:
         raise ValueError(
             f"{folder} is a name to plan with; to run it, fetch its weights and give their folder"
         )
-    model, told = blueprint(str(folder)), Loading(**how)
+    model, loading = blueprint(str(folder)), Loading(**how)
     refuse_code_and_strays(folder)
-    refuse_missing(folder, EXPERTS[: len(told.gguf)])
+    refuse_missing(folder, EXPERTS[: len(loading.gguf)])
     model.check_clip(size, size, frames)
     model.size, model.frames = size, frames
-    if told.device.startswith("cuda"):
-        refuse_too_large(model, told, torch.cuda.get_device_properties(told.device).total_memory)
+    if loading.device.startswith("cuda"):
+        refuse_too_large(
+            model, loading, torch.cuda.get_device_properties(loading.device).total_memory
+        )
     return model
 
 
 def _in(notebook: str, error: PapermillExecutionError) -> Exception:
-    """What went wrong in a notebook, as an error of the same kind that says where."""
+    """The error of a notebook, of the same kind where possible, with the notebook's name."""
     kind = getattr(builtins, error.ename, RuntimeError)
     if error.ename == "OutOfMemoryError":
-        return ValueError(f"{notebook}: the GPU's memory is full; fewer FRAMES, a smaller SIZE or LOAD='offload=group' "
-                          "need less")  # fmt: skip
+        return ValueError(
+            f"{notebook}: the GPU's memory is full; use fewer FRAMES, a smaller SIZE or "
+            "LOAD='offload=group'"
+        )
     return (kind if issubclass(kind, (ValueError, OSError, MemoryError)) else RuntimeError)(
         f"{notebook}: {error.evalue}"
     )
@@ -154,12 +165,12 @@ def gpu_of(device: str) -> str:
 
 
 def ahead(
-    wanted: dict[str, dict], folder: str, load: dict, rows: Path, executor: cluster.Ray
+    wanted: dict[str, dict], folder: str, load: dict, rows: Path, executor: ray_cluster.Ray
 ) -> None:
     """Computes the rows of all experiments on a Ray cluster; the notebooks then find them."""
     here = VideoModel.load(
         folder, **load | {"device": "cpu"}
-    )  # only its weights' hash is needed; workers compute
+    )  # only the hash of its weights is needed; workers compute
     found = registry.of_sections(
         wanted, lambda name: here if name == folder else VideoModel.load(name), folder
     )
@@ -190,13 +201,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--hours", type=float, default=24.0, help="that may be spent on a GPU")
     parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
-    cluster.add_options(parser)
+    ray_cluster.add_options(parser)
     return parser
 
 
 def main(arguments: list[str] | None = None, say: Callable[[str], None] = print) -> int:
     options = _parser().parse_args(arguments)
-    executor = cluster.executor_of(options, options.device)
+    executor = ray_cluster.executor_of(options, options.device)
     wanted, cannot = sections(ROOT / "params.yaml", options.scale, options.preset, options.suite)
     how = {"device": options.device, "dtype": options.dtype} | parse(options.load)
     model = _weighed(Path(options.model), how, options.size, options.frames)
@@ -207,8 +218,9 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     needed = hours(model, costs, gpu)
     if needed > options.hours:
         say(
-            f"\nThis needs {needed:.0f} hours on {gpu}, and HOURS={options.hours:g} were granted. Grant more, or lower "
-            f"the numbers of samples in the section {options.scale!r} of params.yaml to {options.hours / needed:.0%}."
+            f"\nThis needs {needed:.0f} hours on {gpu}, and HOURS={options.hours:g} were granted. "
+            f"Grant more, or lower the numbers of samples in the section {options.scale!r} of "
+            f"params.yaml to {options.hours / needed:.0%}."
         )
         return 1
     name = Path(options.model).resolve().name
@@ -229,4 +241,4 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
 
 
 if __name__ == "__main__":
-    sys.exit(told(main, "another", "--debug" in sys.argv))
+    sys.exit(run_command(main, "reproduce_model", "--debug" in sys.argv))

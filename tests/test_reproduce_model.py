@@ -1,4 +1,5 @@
-"""`make reproduce MODEL=folder` on a tiny random model of two experts: a plan first, then every notebook, apart."""
+"""`make reproduce MODEL=folder` on a tiny random model of two experts: a plan first, then every
+notebook, in a folder of its own."""
 
 import json
 import shutil
@@ -20,7 +21,7 @@ from chain_of_steps.models.video_model import VideoModel
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-import another  # noqa: E402
+import reproduce_model  # noqa: E402
 
 TASK = Path("In-Domain_50") / "O-34_dot_to_dot_task_data-generator"
 SAMPLES = ROOT.parent / "shared" / "vbvr-samples" / "gt" / TASK
@@ -29,7 +30,7 @@ LINKS = ("notebooks", "params.yaml", "claims.yaml", "src")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("another")
+    folder = tmp_path_factory.mktemp("reproduce_model")
     tiny.wan22_like().save_pretrained(folder / "tiny-wan")
     vbvr.export_suite(
         {"maze": tasklist.draw("maze", 1, 0), "bounce": tasklist.draw("bounce", 1, 0)},
@@ -51,7 +52,7 @@ def apart(folder, tmp_path, monkeypatch):
     """The tool, with a folder of its own for figures and rows."""
     for name in LINKS:
         (tmp_path / name).symlink_to(ROOT / name)
-    monkeypatch.setattr(another, "ROOT", tmp_path)
+    monkeypatch.setattr(reproduce_model, "ROOT", tmp_path)
     monkeypatch.setattr("run.ROOT", tmp_path)
     return [
         *("--model", str(folder / "tiny-wan"), "--scale", "smoke", "--preset", "mini"),
@@ -60,7 +61,8 @@ def apart(folder, tmp_path, monkeypatch):
 
 
 def few_runs() -> dict:
-    """Parameters of scale `smoke`, with still fewer runs, of two steps: they take a minute, most of it imports."""
+    """Parameters of scale `smoke`, with still fewer runs, of two steps: they take a minute, most
+    of it imports."""
     found = yaml.safe_load((ROOT / "params.yaml").read_text())["smoke"]
     found["1_step_visualization"]["samples_per_task"] = 2
     found["2_perturbation_curves"] |= {
@@ -87,7 +89,7 @@ def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_
         shutil.copytree(SAMPLES / index, tmp_path / "suite" / TASK / index)
     (tmp_path / "params.yaml").unlink()
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"tiny": few_runs()}))
-    asked = [
+    options = [
         "--scale",
         "tiny",
         "--preset",
@@ -99,14 +101,14 @@ def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_
     ]
     said: list[str] = []
     assert (
-        another.main(
-            [*apart, *asked, "--frames", "25", "--load", "attention=native tiling=true"],
+        reproduce_model.main(
+            [*apart, *options, "--frames", "25", "--load", "attention=native tiling=true"],
             said.append,
         )
         == 0
     )
     assert any(
-        "3_emergent_behaviors and 4_layer_roles ask about: these two stay" in sentence
+        "3_emergent_behaviors and 4_layer_roles need: these two stay" in sentence
         for sentence in said
     )
 
@@ -146,13 +148,15 @@ def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_
 
 def test_a_plan_that_takes_too_long_is_not_begun(apart, tmp_path):
     said: list[str] = []
-    assert another.main([*apart, "--hours", "1e-12"], said.append) == 1
+    assert reproduce_model.main([*apart, "--hours", "1e-12"], said.append) == 1
     assert "PFLOP" in said[0] and "lower the numbers of samples in the section 'smoke'" in said[-1]
     assert not (tmp_path / "runs").exists() and not (tmp_path / "figures").exists()
 
 
 def test_a_suite_of_videos_goes_where_no_exact_states_are_needed(folder):
-    found, said = another.sections(ROOT / "params.yaml", "mini", "paper", str(folder / "gt"))
+    found, said = reproduce_model.sections(
+        ROOT / "params.yaml", "mini", "paper", str(folder / "gt")
+    )
     for group in (
         found["1_step_visualization"],
         found["5_ensemble_table"],
@@ -167,17 +171,17 @@ def test_a_suite_of_videos_goes_where_no_exact_states_are_needed(folder):
     assert found["3_emergent_behaviors"]["steps"]["tasks"] == "all"
     assert "model" not in found["6_step_budget"]["student"] and "no distilled student" in said[-1]
     with pytest.raises(ValueError, match="nowhere is not a folder; expected one holding"):
-        another.sections(ROOT / "params.yaml", "mini", "paper", "nowhere")
+        reproduce_model.sections(ROOT / "params.yaml", "mini", "paper", "nowhere")
 
 
 def test_notebooks_that_change_latents_are_left_out_where_the_sampler_has_a_memory():
-    found, (said,) = another.sections(ROOT / "params.yaml", "real", "hub", "mini")
+    found, (said,) = reproduce_model.sections(ROOT / "params.yaml", "real", "hub", "mini")
     assert list(found) == ["1_step_visualization", "4_layer_roles"]
     assert said.startswith("Preset hub uses unipc") and "2_perturbation_curves" in said
 
 
 def test_few_steps_are_few_steps_of_the_same_preset():
-    found, _ = another.sections(ROOT / "params.yaml", "real", "paper/20", "mini")
+    found, _ = reproduce_model.sections(ROOT / "params.yaml", "real", "paper/20", "mini")
     assert (
         found["6_step_budget"]["few"]["preset"] == "paper/5"
         and found["6_step_budget"]["preset"] == "paper/20"
@@ -186,15 +190,15 @@ def test_few_steps_are_few_steps_of_the_same_preset():
 
 def test_what_is_no_model_is_said_in_one_sentence(apart):
     with pytest.raises(ValueError, match="is no model folder and no known name"):
-        another.main(["--model", "/nowhere"])
+        reproduce_model.main(["--model", "/nowhere"])
     with pytest.raises(
         ValueError, match=r"vbvr-wan2\.2 is a name to plan with; to run it, fetch its weights"
     ):
-        another.main([*apart, "--model", "vbvr-wan2.2"])
+        reproduce_model.main([*apart, "--model", "vbvr-wan2.2"])
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("options", "said"),
     [
         (
             ["--load", "fp8=true"],
@@ -213,9 +217,9 @@ def test_what_is_no_model_is_said_in_one_sentence(apart):
         (["--preset", "paper/0"], "unknown preset 'paper/0'"),
     ],
 )
-def test_a_wrong_option_is_one_sentence_before_anything_is_run(apart, tmp_path, asked, said):
+def test_a_wrong_option_is_one_sentence_before_anything_is_run(apart, tmp_path, options, said):
     with pytest.raises((ValueError, OSError), match=said):
-        another.main([*apart, *asked])
+        reproduce_model.main([*apart, *options])
     assert not (tmp_path / "runs").exists()
 
 
@@ -225,7 +229,7 @@ def test_a_missing_expert_is_named(apart, broken):
         ValueError,
         match=r"broken lacks the folder 'transformer_2', which its model_index\.json names",
     ):
-        another.main([*apart, "--model", str(broken)])
+        reproduce_model.main([*apart, "--model", str(broken)])
     with pytest.raises(ValueError, match="broken lacks the folder 'transformer_2'"):
         VideoModel.load(broken)
 
@@ -239,7 +243,7 @@ def test_a_missing_part_of_an_experts_weights_is_named(apart, broken):
     with pytest.raises(
         ValueError, match=r"transformer lacks 1 of 2 weight files, first part-2\.safetensors"
     ):
-        another.main([*apart, "--model", str(broken)])
+        reproduce_model.main([*apart, "--model", str(broken)])
 
 
 def test_a_model_of_another_family_cannot_be_planned(apart, broken):
@@ -248,7 +252,7 @@ def test_a_model_of_another_family_cannot_be_planned(apart, broken):
     with pytest.raises(
         ValueError, match="holds a LTX2Pipeline; plans are made for WanImageToVideoPipeline"
     ):
-        another.main([*apart, "--model", str(broken)])
+        reproduce_model.main([*apart, "--model", str(broken)])
 
 
 def test_what_does_not_fit_into_the_gpu_is_said_with_what_does(apart, monkeypatch):
@@ -272,11 +276,11 @@ def test_what_does_not_fit_into_the_gpu_is_said_with_what_does(apart, monkeypatc
         torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=1000)
     )
     with pytest.raises(ValueError, match=r"the weights of tiny-wan take .* on the GPU, which has"):
-        another.main([*apart, "--device", "cuda"])
+        reproduce_model.main([*apart, "--device", "cuda"])
 
 
 def test_an_error_in_a_notebook_is_one_sentence_that_says_where(apart, monkeypatch):
-    class Error(another.PapermillExecutionError):
+    class Error(reproduce_model.PapermillExecutionError):
         def __init__(self, name: str, value: str):
             self.ename, self.evalue = name, value
 
@@ -285,13 +289,13 @@ def test_an_error_in_a_notebook_is_one_sentence_that_says_where(apart, monkeypat
         (
             "OutOfMemoryError",
             ValueError,
-            "^1_step_visualization: the GPU's memory is full; fewer FRAMES",
+            "^1_step_visualization: the GPU's memory is full; use fewer FRAMES",
         ),
     ):
         monkeypatch.setattr(
-            another,
+            reproduce_model,
             "execute",
             lambda *_, name=name, **__: (_ for _ in ()).throw(Error(name, "no such thing")),
         )
         with pytest.raises(kind, match=said):
-            another.main(apart)
+            reproduce_model.main(apart)

@@ -1,0 +1,81 @@
+"""Types of arguments, shared by all commands so that each value is checked in the same way.
+
+A parser that rejects a value raises ValueError with what it expected; `errors` adds the rest.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
+
+from cyclopts import Parameter, Token
+
+MINI = "data/mini"
+MOST, INFINITY = 2**63 - 1, float("inf")
+DIGITS = re.compile("[0-9]{1,19}")
+NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: str) -> float:
+    """Seconds of a duration such as 90s, 120m or 2h.
+
+    Raises:
+        ValueError: for anything else, and for no time at all.
+    """
+    number, unit = text[:-1], text[-1:]
+    if not NUMBER.fullmatch(number) or unit not in UNITS or not 0.0 < float(number) < INFINITY:
+        raise ValueError("expected a duration above 0, such as 90s, 120m or 2h")
+    return float(number) * UNITS[unit]
+
+
+def _positive(text: str) -> float:
+    if not NUMBER.fullmatch(text) or not 0.0 < float(text) < INFINITY:
+        raise ValueError("expected a number above 0")
+    return float(text)
+
+
+def _whole(text: str, least: int) -> int:
+    if not DIGITS.fullmatch(text) or not least <= int(text) <= MOST:
+        raise ValueError(f"expected a whole number from {least} to 2^63 - 1")
+    return int(text)
+
+
+def _file_or_dash(text: str) -> str:
+    if text.startswith("-") and text != "-":
+        raise ValueError("expected a file, or - for standard output")
+    return text
+
+
+def _parsed(parse: Callable[[str], object], **more) -> Parameter:
+    """A parameter of one token, which `parse` turns into its value."""
+
+    def convert(_: type, tokens: Sequence[Token]) -> object:
+        return parse(tokens[0].value)
+
+    return Parameter(converter=convert, allow_leading_hyphen=True, **more)  # `parse` rejects "-5"
+
+
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+Count = Annotated[int, _parsed(lambda text: _whole(text, 1), metavar="N")]
+Seed = Annotated[
+    int, _parsed(lambda text: _whole(text, 0), metavar="N", help="Seed of samples and noise.")
+]
+Budget = Annotated[float, _parsed(seconds, metavar="TIME")]
+Positive = Annotated[float, _parsed(_positive, metavar="NUMBER")]
+FileOrDash = Annotated[str, _parsed(_file_or_dash, metavar="FILE")]
+Domain = Annotated[
+    Literal["in-domain", "out-of-domain", "all"], Parameter(help="Tasks of this domain.")
+]
+Model = Annotated[str, Parameter(metavar="DIR", help="Folder of the model.")]
+Task = Annotated[str, Parameter(metavar="NAME", help="This task only.")]
+Preset = Annotated[str, Parameter(metavar="NAME", help="Schedule of the denoising steps.")]
+Device = Annotated[str, Parameter(metavar="NAME", help="Where to compute: cpu, cuda or cuda:1.")]
+Load = Annotated[
+    str,
+    Parameter(
+        metavar="HOW",
+        show_default=False,
+        help="How to load the model, for example 'dtype=bfloat16 offload=group storage=fp8 "
+        "lora=high.safetensors,low.safetensors'.",
+    ),
+]

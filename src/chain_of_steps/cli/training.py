@@ -1,0 +1,81 @@
+"""Commands that train networks."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from .arguments import MINI, Budget, Count, Flag, Model
+
+
+def train(
+    *,
+    budget: Budget,
+    symbols: Flag = False,
+    only: Annotated[str, Parameter(metavar="NAME", show_default=False)] = "",
+    resume: Flag = False,
+    out: Annotated[
+        Path | None, Parameter(show_default="data/mini; with --symbols: data/symbols")
+    ] = None,
+    work: Annotated[
+        Path | None, Parameter(show_default="build/train; with --symbols: build/train/symbols")
+    ] = None,
+) -> None:
+    """Train the mini model or the symbol networks, or continue their training.
+
+    Args:
+        budget: How long to train: 90s, 120m or 2h.
+        symbols: Train the symbol networks instead, always continuing where they stopped.
+        only: Train only those symbol networks whose names contain this.
+        resume: Continue from --work, or else from the model in --out; ignored with --symbols.
+        out: Folder of the finished model or networks.
+        work: Folder of the checkpoints.
+    """
+    if symbols:
+        _train_symbols(
+            out or Path("data/symbols"), work or Path("build/train/symbols"), budget, only
+        )
+        return
+    if only:
+        raise ValueError("--only selects symbol networks; add --symbols")
+    from ..bench.validation import scores
+    from ..training import mini
+    from ..training.recipe import Recipe
+
+    out, work = out or Path(MINI), work or Path("build/train")
+    mini.train(out, work, budget, resume, Recipe(), _say, scores)
+
+
+def _train_symbols(out: Path, work: Path, budget: float, only: str) -> None:
+    from ..training import symbols
+
+    names = [recipe.name for recipe in symbols.recipes()]
+    if not any(only in name for name in names):
+        such = f"{names[0]} and {names[-1]}"
+        raise ValueError(f"no symbol network has {only!r} in its name; names are such as {such}")
+    symbols.train(out, work, budget, _say, only)
+
+
+def distill(
+    *,
+    model: Annotated[Model, Parameter(help="Folder of the teacher.")] = MINI,
+    trajectories: Count = 10_000,
+    budget: Budget,
+    out: Path = Path("data/student"),
+    work: Path = Path("build/distill"),
+) -> None:
+    """Train a student to follow a model's trajectories in four steps.
+
+    Args:
+        trajectories: Number of the teacher's trajectories to learn from.
+        budget: How long to train once the trajectories are made: 90s, 120m or 2h.
+        out: Folder of the finished student.
+        work: Folder of trajectories and checkpoints, from which the same command continues.
+    """
+    from ..training.distillation import distill
+
+    distill(Path(model), out, work, trajectories, budget, _say)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,102 @@
+"""Hidden states of a transformer while a forward pass runs: seen, and replaced, by torch hooks.
+
+The hooks live for one forward pass and act in the thread that made it, so that several generations
+may run side by side on one model.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# (expert, guided, layer, hidden (B, N, D)) -> what takes the state's place, or None to leave it.
+# Layer -1 is the input of the first block; tokens are in the order (f h w).
+Visit = Callable[[int, bool, int, Tensor], Tensor | None]
+
+
+@contextmanager
+def visited(
+    blocks: list[nn.Module], stream: int | None, expert: int, passes: tuple[bool, ...], visit: Visit
+) -> Iterator[None]:
+    """Shows `visit` the state after every block while the context lasts.
+
+    Args:
+        blocks: of the transformer that runs, in their order.
+        stream: index of the video's state in what a block puts out; None where it is all of it.
+        expert: its number.
+        passes: which passes the batch holds, see `families`.
+    """
+
+    thread = threading.get_ident()
+
+    def shown(layer: int, hidden: Tensor) -> Tensor | None:
+        if threading.get_ident() != thread:
+            return None
+        parts = hidden.chunk(len(passes))
+        pairs = list(zip(passes, parts, strict=True))
+        changed = [visit(expert, guided, layer, part) for guided, part in pairs]
+        if all(new is None for new in changed):
+            return None
+        whole = [part if new is None else new for part, new in zip(parts, changed, strict=True)]
+        return whole[0] if len(whole) == 1 else torch.cat(whole)
+
+    def after(layer: int) -> Callable:
+        def hook(module: nn.Module, arguments: tuple, output: Any) -> Any:
+            if stream is None:
+                return shown(layer, output)
+            changed = shown(layer, output[stream])
+            if changed is None:
+                return None
+            return (*output[:stream], changed, *output[stream + 1 :])
+
+        return hook
+
+    def before(module: nn.Module, arguments: tuple, named: dict) -> tuple | None:
+        hidden = arguments[0] if arguments else named["hidden_states"]
+        changed = shown(-1, hidden)
+        if changed is None:
+            return None
+        if arguments:
+            return (changed, *arguments[1:]), named
+        return (), named | {"hidden_states": changed}
+
+    handles = [block.register_forward_hook(after(i)) for i, block in enumerate(blocks)]
+    handles.append(blocks[0].register_forward_pre_hook(before, with_kwargs=True))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def skipped(
+    expert: nn.Module, stack: str, layer: int, passes: tuple[bool, ...], states: dict[bool, Tensor]
+) -> Iterator[None]:
+    """Lets one forward pass begin after block `layer`, from stored states (N, D) by pass: bitwise
+    equal to running the blocks before.
+
+    Args:
+        stack: attribute of the transformer that holds its blocks.
+    """
+    whole = getattr(expert, stack)
+    (guided,) = passes
+    setattr(expert, stack, nn.ModuleList([_Inject(states[guided]), *whole[layer + 1 :]]))
+    try:
+        yield
+    finally:
+        setattr(expert, stack, whole)
+
+
+class _Inject(nn.Module):
+    """Stands in for the first blocks and puts out a stored state."""
+
+    def __init__(self, state: Tensor):
+        super().__init__()
+        self.state = state
+
+    def forward(self, hidden: Tensor, *_) -> Tensor:
+        return self.state[None].to(hidden)

@@ -1,0 +1,166 @@
+"""A diffusers image-to-video pipeline in memory, and what can be read off it."""
+
+import functools
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from torch import nn
+
+from . import cpu, families
+from .loading import Loading, experts, load
+from .weights import check_device, fingerprint
+
+cpu.use_common_kernels()
+
+SIZE, FRAMES = 480, 49  # of the clips in which third-party models are given the mini suite
+MINI_SIZE, MINI_FRAMES = 48, 9  # of the project's own model, unless its record says otherwise
+
+
+class LoadedPipeline:
+    """A pipeline with all that is known of it: its family, sizes, weights, and how it was loaded.
+
+    Args:
+        pipe: the loaded pipeline.
+        name: recorded with results.
+        size: side in pixels at which samples of the mini suite are drawn for it, a multiple of the family's.
+        frames: pixel frames of a clip, 4 k + 1 or what else the family asks for.
+        fixed: whether it knows frames of that size only.
+        how: how it was loaded.
+        kept: folder in which encoded conditions are kept; by default they are not.
+    """
+
+    def __init__(
+        self,
+        pipe: DiffusionPipeline,
+        name: str = "model",
+        size: int = MINI_SIZE,
+        frames: int = MINI_FRAMES,
+        fixed: bool = False,
+        how: Loading | None = None,
+        kept: str | Path | None = None,
+    ):
+        self.pipe, self.name, self.size, self.frames, self.fixed = pipe, name, size, frames, fixed
+        self.how, self.kept = how or Loading(), kept
+        self.origin: dict | None = None  # the arguments of `load`, if it came from there
+        self.family = families.of(pipe)
+        # Asked once: each answer walks over all parameters. What is offloaded lies elsewhere between passes.
+        self.device = torch.device(how.device) if how else pipe.transformer.device
+        self.dtype = pipe.transformer.dtype
+        pipe.set_progress_bar_config(disable=True)
+        for part in pipe.components.values():
+            if isinstance(part, nn.Module):
+                part.eval().requires_grad_(False)
+
+    @classmethod
+    def load(
+        cls,
+        source: str | Path,
+        device: str = "cpu",
+        dtype: str = "float32",
+        size: int = SIZE,
+        frames: int = FRAMES,
+        kept: str | Path | None = None,
+        **how: Any,
+    ) -> "LoadedPipeline":
+        """Loads a folder written by `save_pretrained`, safetensors only, without touching the network unless asked.
+
+        Args:
+            source: the folder, or the name of a model on the hub.
+            size, frames, kept: as for the class; a model trained by this project has its own size and length.
+            device, dtype, how: see `loading.Loading`.
+
+        Raises:
+            FileNotFoundError, ValueError: see `loading.load`.
+        """
+        told = {"device": device, "dtype": dtype, **how}
+        pipe, name = load(source, Loading(**told)), Path(source).name
+        own = _own_clip(Path(source))
+        clip = own or {"size": size, "frames": frames}
+        model = cls(pipe, name, **clip, fixed=bool(own), how=Loading(**told), kept=kept)
+        place = Path(source).resolve() if Path(source).exists() else source
+        model.origin = {"source": place, "size": size, "frames": frames, "kept": kept, **told}
+        return model
+
+    def to(self, device: str) -> "LoadedPipeline":
+        """Moves the model to a device, in place."""
+        check_device(device)
+        self.how = replace(self.how, device=device)
+        self.pipe.to(device)
+        self.device = torch.device(device)
+        return self
+
+    def __reduce__(self) -> tuple:
+        """For another process (a Ray worker): a model of a folder is loaded from there again, not sent."""
+        if self.origin is None:
+            return super().__reduce__()
+        return _load_again, (type(self), self.origin, self.fingerprint)
+
+    @property
+    def stride(self) -> int:
+        """Pixel frames per latent frame."""
+        return self.family.scales(self.pipe)[0]
+
+    @property
+    def latent_frames(self) -> int:
+        """Latent frames F of a clip."""
+        return 1 + (self.frames - 1) // self.stride
+
+    @property
+    def patch(self) -> int:
+        """Pixels per side of a token."""
+        return self.family.scales(self.pipe)[1]
+
+    @property
+    def side(self) -> int:
+        """Sides of a clip are multiples of so many pixels."""
+        return max(self.family.side, self.patch)
+
+    @property
+    def prediction(self) -> str:
+        """What the network predicts: `flow_prediction` (the velocity) or `sample` (the clean estimate)."""
+        return getattr(self.pipe.scheduler.config, "prediction_type", self.family.prediction)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Hash of all weights, which results carry, see `weights.fingerprint`."""
+        return fingerprint([getattr(self.pipe, name) for name in self.family.weights])
+
+    @property
+    def transformers(self) -> list[Any]:
+        """One transformer, or the two experts in the order in which they work."""
+        return experts(self.pipe)
+
+    @property
+    def experts(self) -> int:
+        """How many transformers share the work: 1, or 2 with a boundary between them."""
+        return len(self.transformers)
+
+    @property
+    def layers(self) -> int:
+        """How many blocks a transformer has, L."""
+        return len(self.family.blocks(self.transformers[0]))
+
+
+def _own_clip(folder: Path) -> dict[str, int]:
+    """Size and frames of a model that this project trained; nothing for any other."""
+    record = folder / "training.json"
+    if not record.exists():
+        return {}
+    recipe = json.loads(record.read_text()).get("recipe", {})
+    return {
+        "size": recipe.get("size", MINI_SIZE),
+        "frames": recipe.get("frames", MINI_FRAMES),
+    }
+
+
+def _load_again(kind: type[LoadedPipeline], origin: dict, fingerprint: str) -> LoadedPipeline:
+    model = kind.load(**origin)
+    if model.fingerprint != fingerprint:
+        raise ValueError(
+            f"{origin['source']} holds other weights here than where the sweep was started; copy them"
+        )
+    return model
