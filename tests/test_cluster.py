@@ -18,7 +18,7 @@ from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures import registry
-from chain_of_steps.figures.perturbation_curves.runs import NoiseRun
+from chain_of_steps.figures.perturbation_curves.designs import NoiseRun
 from chain_of_steps.figures.step_visualization.runs import StepVisualization
 from chain_of_steps.models.schedule import Schedule, preset
 from chain_of_steps.models.video_model import VideoModel

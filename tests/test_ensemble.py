@@ -9,12 +9,14 @@ import tiny
 from chain_of_steps.bench import tasklist
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
-from chain_of_steps.figures.ensemble_table import analysis, plots
-from chain_of_steps.figures.ensemble_table.runs import Ensemble, EnsembleRun, is_hard
+from chain_of_steps.figures.ensemble_table import analysis, plots, tables
+from chain_of_steps.figures.ensemble_table.decision_set import is_hard
+from chain_of_steps.figures.ensemble_table.runs import Ensemble, EnsembleRun
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling import strategies
-from chain_of_steps.sampling.rollouts import Member, Outcome, Pool, Strategy
+from chain_of_steps.sampling.rollouts import Member, Rollouts
+from chain_of_steps.sampling.strategies import Outcome, Strategy
 
 SCHEDULE = Schedule("test", "euler", 4, shift=3.0)
 WINDOW, EARLY, BEST, SIZE = 2, 2, "merge_vote", 10
@@ -159,7 +161,7 @@ def made_up(
 ) -> list[dict]:
     """Rows of given scores by name, sample by sample; `single` has lists of three."""
     named = {
-        n: s for group in experiment.catalogue(WINDOW, EARLY).values() for n, s in group.items()
+        n: s for group in experiment.variants(WINDOW, EARLY).values() for n, s in group.items()
     }
     rows = []
     for name, scores in values.items():
@@ -190,7 +192,7 @@ def numbers(experiment, task="maze_loops", **more):
     }
     values |= {"paper_recipe": [1, 0, 1, 0], "recipe_window": [1, 0, 1, 0], BEST: [1, 0, 1, 1]}
     lines = analysis.table(
-        made_up(experiment, values | more, task), experiment.catalogue(WINDOW, EARLY), steps=4
+        made_up(experiment, values | more, task), experiment.variants(WINDOW, EARLY), steps=4
     )
     return analysis.summary(lines, BEST, SIZE)
 
@@ -231,7 +233,7 @@ def test_a_legality_check_passes_over_what_breaks_the_rules(experiment):
     }
     rows = made_up(experiment, values)
     rows[0]["result"] |= {"shown": ["illegal", "wrong", "valid"], "scores": [0.5, 0.25, 1]}
-    lines = analysis.table(rows, experiment.catalogue(WINDOW, EARLY), steps=4).set_index("name")
+    lines = analysis.table(rows, experiment.variants(WINDOW, EARLY), steps=4).set_index("name")
     assert lines["score"]["legal_k3"] == 0.25 and lines["score"]["pass_k3"] == 1.0
 
 
@@ -250,7 +252,7 @@ def test_easy_samples_are_left_out_of_the_decision(experiment):
 
 
 def test_the_recipe_is_compared_where_it_is_said_to_gain(experiment):
-    catalogue, names = experiment.catalogue(WINDOW, EARLY), (*RIVALS, "recipe_window", BEST)
+    catalogue, names = experiment.variants(WINDOW, EARLY), (*RIVALS, "recipe_window", BEST)
     here = {"single": [[0, 0, 0]] * 4, "paper_recipe": [1, 1, 1, 0]} | {
         name: [0] * 4 for name in names
     }
@@ -262,7 +264,7 @@ def test_the_recipe_is_compared_where_it_is_said_to_gain(experiment):
 
 
 def test_the_winner_is_found_on_the_choosing_partition(experiment):
-    catalogue = experiment.catalogue(WINDOW, EARLY)
+    catalogue = experiment.variants(WINDOW, EARLY)
     values = {
         "single": [[0, 0, 0]] * 3,
         "merge_vote": [1, 0, 1],
@@ -287,7 +289,7 @@ def test_other_seeds_are_reported_apart_from_the_table(experiment):
     second = {"single": [[1, 1, 1], [1, 1, 1]], "vote_k3": [0, 1]}
     rows = made_up(experiment, values) + made_up(experiment, second, seed=500)
     summary = analysis.summary(
-        analysis.table(rows, experiment.catalogue(WINDOW, EARLY), 4), BEST, SIZE
+        analysis.table(rows, experiment.variants(WINDOW, EARLY), 4), BEST, SIZE
     )
     assert summary["n"] == 2 and summary["table"]["single"]["overall"]["mean"] == pytest.approx(
         1 / 6, abs=1e-4
@@ -299,7 +301,7 @@ def test_other_seeds_are_reported_apart_from_the_table(experiment):
         and not again["names"]["single"]["within"]
     )
     assert again["names"]["single"]["again"]["mean"] == 1.0
-    text = analysis.again_markdown(again)
+    text = tables.again_markdown(again)
     assert "| vote_k3 | 50% (0% to 100%) | 50% (0% to 100%) | yes |" in text
     assert "3 of 4 rows are replicated" in text, "the two rows of the checker are rows too"
 
@@ -307,7 +309,7 @@ def test_other_seeds_are_reported_apart_from_the_table(experiment):
 def test_the_contest_is_decided_on_samples_after_the_table(experiment):
     names = (*RIVALS, "paper_recipe", "recipe_window")
     values = {"single": [[0, 0, 0]] * 4} | {n: [0] * 4 for n in names} | {BEST: [1, 1, 0, 0]}
-    lines = analysis.table(made_up(experiment, values), experiment.catalogue(WINDOW, EARLY), 4)
+    lines = analysis.table(made_up(experiment, values), experiment.variants(WINDOW, EARLY), 4)
     summary = analysis.summary(lines, BEST, 2)
     assert summary["n"] == 2 and summary["n_hard"] == 2 and summary["best"]["gain"] == 0.0
     assert (
@@ -348,7 +350,7 @@ def test_accounts_are_compared_with_the_merge(experiment):
 
 
 def test_the_figure_is_drawn_from_rows(experiment, rows, tmp_path):
-    lines = analysis.table(rows, experiment.catalogue(WINDOW, EARLY), SCHEDULE.steps)
+    lines = analysis.table(rows, experiment.variants(WINDOW, EARLY), SCHEDULE.steps)
     summary = analysis.summary(lines, BEST, 1)
     assert summary["n"] == 2 and set(analysis.CHECKED) <= set(summary["table"])
     for draw in (
@@ -360,7 +362,7 @@ def test_the_figure_is_drawn_from_rows(experiment, rows, tmp_path):
         plots.accounts,
     ):
         draw(summary).savefig(tmp_path / "x.png")
-    text = analysis.markdown(summary, [*summary["groups"]["table"], BEST]).splitlines()
+    text = tables.markdown(summary, [*summary["groups"]["table"], BEST]).splitlines()
     assert len(text) == 2 + len(summary["groups"]["table"]) + 1
     assert len({line.count("|") for line in text}) == 1
 
@@ -370,8 +372,8 @@ def test_the_showcase_is_what_was_generated(experiment, rows, tmp_path):
     assert [case.label for case in cases] == ["seed 0", "seed 1", "seed 2", "merged"]
     run = experiment.run_of(rows[0]["run"])
     sample = tasklist.draw_one(run.task, run.index, run.suite_seed)
-    pool = Pool(experiment.model, SCHEDULE, sample, sample, run.seed)
-    merge = experiment.catalogue(WINDOW, EARLY)["table"][analysis.MERGED]
+    pool = Rollouts(experiment.model, SCHEDULE, sample, sample, run.seed)
+    merge = experiment.variants(WINDOW, EARLY)["table"][analysis.MERGED]
     for case, latents in zip(
         cases,
         [pool.final(Member(j)) for j in range(3)] + strategies.run(merge, pool).finals,

@@ -19,7 +19,8 @@ from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles.first import maze
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.interventions import NoiseAtCells
-from chain_of_steps.sampling.rollouts import Pool, Strategy
+from chain_of_steps.sampling.rollouts import Rollouts
+from chain_of_steps.sampling.strategies import Strategy
 from chain_of_steps.sampling.strategies import run as apply_strategy
 
 GRID = Schedule("test", "euler", 4, shift=3.0)
@@ -175,14 +176,14 @@ def test_a_whole_swap_gives_the_other_seeds_estimate_at_every_layer(model):
 
 def test_merged_seeds_are_the_ensembles(model):
     sample = tasklist.draw_one("maze", 0, 7)
-    pool = Pool(model, GRID, sample, sample, seed=0)
+    pool = Rollouts(model, GRID, sample, sample, seed=0)
     expected = apply_strategy(Strategy("merge", 3, 2, "x0_hat"), pool).finals[0]
     assert torch.equal(final(LiveRun(model, GRID, Config(steps=4, merge=3))), expected)
 
 
 def test_merged_layers_are_the_papers_recipe(model):
     sample = tasklist.draw_one("maze", 0, 7)
-    pool = Pool(model, GRID, sample, sample, seed=0)
+    pool = Rollouts(model, GRID, sample, sample, seed=0)
     expected = apply_strategy(Strategy("merge", 3, 2, "lock_step", layers=(0, 1)), pool).finals[0]
     run = LiveRun(model, GRID, Config(steps=4, merge=3, merge_layers=(0, 1)))
     assert torch.equal(final(run), expected)

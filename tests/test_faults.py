@@ -63,9 +63,9 @@ def test_every_row_has_its_check_or_tests_that_exist():
         assert set(row.elsewhere) <= tests, row.name
 
 
-def test_the_readme_shows_this_table():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert table() in text, f"the README lacks this table:\n{table()}"
+def test_the_documentation_shows_this_table():
+    text = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
+    assert table() in text, f"docs/robustness.md lacks this table:\n{table()}"
 
 
 def test_the_command_line_itself_ends_so():

@@ -10,7 +10,7 @@ import torch
 from chain_of_steps.bench import tasklist
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
-from chain_of_steps.figures.layer_roles import analysis, plots
+from chain_of_steps.figures.layer_roles import analysis, plots, swap_plots
 from chain_of_steps.figures.layer_roles.energy import LayerEnergy, maps_of
 from chain_of_steps.figures.layer_roles.probes import LayerProbes
 from chain_of_steps.measures.linear_probes import FLOORS
@@ -255,9 +255,9 @@ def test_without_any_pair_that_counts_the_figures_are_empty(tmp_path):
     grid = analysis.map_of(lines, "maze", "answer", held=False)
     assert summary == {"pairs": {"maze": 1}, "eligible": {}} and grid[2] == 0
     for figure in (
-        plots.swap_maps({("clean estimate", "maze"): grid}, SCHEDULE.sigmas),
-        plots.swap_curves(summary, ["maze"], [0]),
-        plots.swap_outcomes(summary, ["maze"], [0]),
+        swap_plots.swap_maps({("clean estimate", "maze"): grid}, SCHEDULE.sigmas),
+        swap_plots.swap_curves(summary, ["maze"], [0]),
+        swap_plots.swap_outcomes(summary, ["maze"], [0]),
     ):
         figure.savefig(tmp_path / "x.png")
         plt.close(figure)
@@ -284,10 +284,10 @@ def test_the_map_has_steps_as_rows_and_layers_as_columns(tmp_path):
     assert set(analysis.swaps(rows)["task"]) == {"maze", "mark_object_exchanged"}
     summary = analysis.swap_summary(lines, {"maze": 3})
     for figure in (
-        plots.swap_maps({("clean estimate", "maze"): (grid, steps, pairs)}, SCHEDULE.sigmas),
-        plots.swap_curves(summary, ["maze"], [0, 2]),
-        plots.swap_outcomes(summary, ["maze"], [0, 2]),
-        plots.swap_ramps(analysis.ramps(rows, 0)),
+        swap_plots.swap_maps({("clean estimate", "maze"): (grid, steps, pairs)}, SCHEDULE.sigmas),
+        swap_plots.swap_curves(summary, ["maze"], [0, 2]),
+        swap_plots.swap_outcomes(summary, ["maze"], [0, 2]),
+        swap_plots.swap_ramps(analysis.ramps(rows, 0)),
     ):
         figure.savefig(tmp_path / "x.png")
         plt.close(figure)

@@ -10,7 +10,8 @@ import tiny
 
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
-from chain_of_steps.figures.perturbation_curves.runs import NoiseRun, Perturbation, window
+from chain_of_steps.figures.perturbation_curves.designs import NoiseRun, window
+from chain_of_steps.figures.perturbation_curves.runs import Perturbation
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep

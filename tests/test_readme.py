@@ -1,4 +1,4 @@
-"""The README about itself: its snippet runs, its table matches the pipeline, its links lead
+"""README.md and docs/: the snippet runs, tables and numbers are those on record, links lead
 somewhere."""
 
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from test_project import repository_files
 
 from chain_of_steps.bench.tasklist import task_names
 from chain_of_steps.experiments.cost_plan import Cost, blueprint, on_gpu
@@ -21,7 +22,12 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import reproduce_model  # noqa: E402
 
-README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README, CLUSTER, LARGE_MODELS, METHOD = (
+    (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "docs/cluster.md", "docs/large_models.md", "docs/method.md")
+)
+CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]*`", re.S | re.M)
 
 
 def test_table_lists_every_stage():
@@ -63,7 +69,7 @@ def test_what_the_real_models_cost_is_what_the_plan_says():
             f"{sum(cost.hours(flop, gpu) for cost in own):.1f}" for gpu in ("A100", "H100", "B200")
         )
         lines.append(f"| {name} | {sum(cost.evaluations() for cost in own):,} | {hours} |")
-    assert "\n".join(lines) in README, "\n".join(lines)
+    assert "\n".join(lines) in LARGE_MODELS, "\n".join(lines)
     large = model.flop(1024, 1024, 81)
     forward, hours = (
         f"{large / 1e15:.1f} PFLOP",
@@ -71,7 +77,7 @@ def test_what_the_real_models_cost_is_what_the_plan_says():
     )
     assert (
         f"{forward}, so a clip of the bench (50 steps, guided) about {hours} hours on an H100"
-        in " ".join(README.split())
+        in " ".join(LARGE_MODELS.split())
     ), (forward, hours)
 
 
@@ -80,7 +86,7 @@ def test_what_lies_on_the_gpu_is_what_the_plan_says():
     for text in ("", "storage=fp8", "offload=model", "offload=model storage=fp8", "offload=group"):
         size = on_gpu(model, Loading(**{"dtype": "bfloat16"} | parse(text))) / 1e9
         lines.append(f"| {f'`{text}`' if text else 'nothing'} | {size:.0f} GB |")
-    assert "\n".join(lines) in README, "\n".join(lines)
+    assert "\n".join(lines) in LARGE_MODELS, "\n".join(lines)
 
 
 def test_presets_are_those_of_the_code():
@@ -93,13 +99,39 @@ def test_presets_are_those_of_the_code():
         numbers = ", ".join(notebook[0] for notebook in found)
         schedule = f"{grid.steps} | {grid.shift:g} | {grid.guidance:g} | {grid.boundary}"
         line = f"| {name} | {sampler} | {schedule} | {numbers} |"
-        assert line in README, line
+        assert line in LARGE_MODELS, line
 
 
-def test_every_linked_file_is_part_of_the_project():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        if not target.startswith(("figures/", "http")):
-            assert (ROOT / target).exists(), target
+def links(page: Path) -> list[tuple[Path, str]]:
+    """The relative links of a page: the file or folder, and the heading in it, if one is named."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", CODE.sub("", page.read_text(encoding="utf-8")))
+    parts = [target.partition("#") for target in targets if not re.match(r"\w+:", target)]
+    return [((page.parent / path).resolve() if path else page, name) for path, _, name in parts]
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", CODE.sub("", page.read_text(encoding="utf-8")), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page):
+    assert links(page)
+    for target, heading in links(page):
+        assert target.exists() and target.is_relative_to(ROOT.resolve()), target
+        assert not heading or heading in anchors(target), f"{target}#{heading}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_linked_file_is_part_of_the_project(page):
+    files = {file.resolve() for file in repository_files()}
+    known = files | {folder for file in files for folder in file.parents}
+    assert {target for target, _ in links(page)} <= known
+
+
+def test_every_page_of_the_documentation_is_linked_from_the_readme():
+    assert set(PAGES[1:]) <= {target for target, _ in links(PAGES[0])}
 
 
 def test_snippet_of_stock_diffusers_solves_the_maze(monkeypatch):
@@ -130,7 +162,7 @@ def test_scores_are_those_of_the_benchmark_files():
     }
     listed = {
         row[0]: row[2:]
-        for row in re.findall(r"^\| (\w+) \| (.*?) \| (\S+) \| (\S+) \| (\d+) \|$", README, re.M)
+        for row in re.findall(r"^\| (\w+) \| (.*?) \| (\S+) \| (\S+) \| (\d+) \|$", METHOD, re.M)
     }
     assert set(listed) == cells.keys() - {"maze_5x5_up"}
     for name, (score, solved, n) in listed.items():
@@ -143,12 +175,12 @@ def test_scores_are_those_of_the_benchmark_files():
     for split in ("in-domain", "out-of-domain"):
         own = [cell for name, cell in cells.items() if name in task_names(split)]
         mean, n = np.mean([cell["mean"] for cell in own]), sum(cell["n"] for cell in own)
-        assert f"| all {split} | | {mean:.2f} | | {n} |" in README
+        assert f"| all {split} | | {mean:.2f} | | {n} |" in METHOD
 
 
 def test_speeds_are_those_of_the_benchmark_file():
     speed = json.loads((ROOT / "benchmarks" / "sweep.json").read_text())
-    text = " ".join(README.split())
+    text = " ".join(METHOD.split())
     assert f"adds {100 * speed['loop_overhead']:.1f} % to" in text
     for part in ("shared_prefix", "readout", "layer_sweep"):
         assert f"{speed[part + '_speedup']:.2f} times less" in text
@@ -166,7 +198,7 @@ def test_the_speed_of_a_cluster_is_that_on_record():
         and two["rows_identical"]
         and (one["workers"], two["workers"]) == (1, 2)
     )
-    text = " ".join(README.split())
+    text = " ".join(CLUSTER.split())
     assert (
         f"make {record['runs']} runs of the mini model {two['speed_up']} times faster than one"
         in text

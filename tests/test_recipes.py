@@ -1,4 +1,4 @@
-"""The recipes of the README are followed to the letter: their files are made, their code is
+"""The recipes of docs/extending.md are followed to the letter: their files are made, their code is
 run."""
 
 import re
@@ -17,7 +17,7 @@ from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.prefix_tree import Branch, grow
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+RECIPES = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 
 needs_model = pytest.mark.skipif(
     not (ROOT / "data/mini/model_index.json").exists(),
@@ -27,7 +27,7 @@ needs_model = pytest.mark.skipif(
 
 def blocks(heading: str) -> list[str]:
     """The code blocks of a recipe, in order."""
-    recipe = re.search(rf"^### {heading}\n(.*?)(?=^##|\Z)", README, re.S | re.M).group(1)
+    recipe = re.search(rf"^## {heading}\n(.*?)(?=^##|\Z)", RECIPES, re.S | re.M).group(1)
     return re.findall(r"```python\n(.*?)```", recipe, re.S)
 
 

@@ -191,7 +191,7 @@ def test_every_figure_draws(rows, model, tmp_path):
     both = {"all": compared, "mazes": compared}
     ensemble, ensemble_rows = found[StudentEnsemble]
     gains = analysis.ensemble(
-        ensemble_table_analysis.table(ensemble_rows, ensemble.catalogue([1, 2]), 4)
+        ensemble_table_analysis.table(ensemble_rows, ensemble.variants([1, 2]), 4)
     )
     assert set(gains) == {
         "vote_k3",

@@ -9,21 +9,17 @@ import torch
 from chain_of_steps.bench import tasklist
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.sampling import hypotheses as accounts
-from chain_of_steps.sampling import strategies
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.interventions.merge import mean
 from chain_of_steps.sampling.lockstep import take
-from chain_of_steps.sampling.rollouts import Member, Pool, Strategy
-from chain_of_steps.sampling.strategies import STRATEGIES, at_most, run
-from chain_of_steps.sampling.variants import catalogue, quarter
+from chain_of_steps.sampling.rollouts import Member, Rollouts
+from chain_of_steps.sampling.strategies import STRATEGIES, Strategy, hypotheses, merged, nfe, run
+from chain_of_steps.sampling.strategies.variants import quarter, variants
 
 STEPS, SEED = 4, 4
 EULER = Schedule("test", "euler", STEPS, shift=3.0)
 NAMED = {
-    name: s
-    for group in catalogue(2, STEPS, window=2, early=2).values()
-    for name, s in group.items()
+    name: s for group in variants(2, STEPS, window=2, early=2).values() for name, s in group.items()
 }
 FREE = ("single", "vote", "best_agreed", "early_plan", "early_steady")
 
@@ -54,7 +50,7 @@ def company(model):
 
 def fresh(model, count=None):
     sample, stranger = (tasklist.draw_one("maze", i, 7) for i in range(2))
-    return Pool(model, EULER, sample, stranger, SEED, count)
+    return Rollouts(model, EULER, sample, stranger, SEED, count)
 
 
 def final(model, number):
@@ -96,16 +92,14 @@ def test_it_makes_as_many_evaluations_as_at_most(model, name):
             pool.final(Member(number), of)
     made.clear()
     run(NAMED[name], pool)
-    assert len(made) == at_most(NAMED[name], STEPS)
+    assert len(made) == nfe(NAMED[name], STEPS)
 
 
 def test_costs_by_hand():
     named = {
-        name: s
-        for group in catalogue(2, 5, window=3, early=2).values()
-        for name, s in group.items()
+        name: s for group in variants(2, 5, window=3, early=2).values() for name, s in group.items()
     }
-    cost = {name: at_most(strategy, 5) for name, strategy in named.items()}
+    cost = {name: nfe(strategy, 5) for name, strategy in named.items()}
     assert cost["paper_recipe"] == 3 + 4 and cost["recipe_all"] == 15
     assert cost["x0_merge_k3"] == 3 * 3 + 2 and cost["merge_vote"] == 15
     assert (
@@ -256,7 +250,7 @@ def test_merged_seeds_are_one_belief_asked_under_their_noises(model, pool):
             take(
                 model,
                 state,
-                mean([accounts.asked_under(pool, state, initial, eps, 1.0) for eps in noises]),
+                mean([hypotheses.asked_under(pool, state, initial, eps, 1.0) for eps in noises]),
             )
     assert near(state.x0_hat, run(NAMED["x0_merge_k3"], pool).early)
 
@@ -265,7 +259,7 @@ def test_redrawn_noise_keeps_the_level(model, pool):
     state, seen = pool.at(Member(0), 0), []
     pool.estimate = lambda asked: seen.append(asked.latents) or asked.latents
     for amount in (0.3, 1.0):
-        accounts.asked_under(pool, state, state.latents, pool.noise(0, 1), amount)
+        hypotheses.asked_under(pool, state, state.latents, pool.noise(0, 1), amount)
     assert [float(x.std()) for x in seen] == pytest.approx([1.0, 1.0], abs=0.05)
     correlation = [
         float(torch.corrcoef(torch.stack([x.flatten(), state.latents.flatten()]))[0, 1])
@@ -326,9 +320,9 @@ def test_the_vote_midway_draws_the_winner(pool):
 
 def test_it_stops_paying_once_generations_agree(pool, monkeypatch):
     how = NAMED["merge_until_agreed"]
-    monkeypatch.setattr(strategies, "SAME", 1e9)
+    monkeypatch.setattr(merged, "SAME", 1e9)
     assert run(how, pool).cost == 3 + (STEPS - 1)
-    monkeypatch.setattr(strategies, "SAME", 0.0)
+    monkeypatch.setattr(merged, "SAME", 0.0)
     assert run(how, pool).cost == 3 * how.steps + (STEPS - how.steps)
     assert near(
         run(how, pool).finals[0],

@@ -27,9 +27,10 @@ from tqdm import tqdm
 from chain_of_steps.cli.arguments import seconds
 from chain_of_steps.common.errors import run_command
 from chain_of_steps.experiments import ray_cluster
+from chain_of_steps.experiments.base import Experiment
 from chain_of_steps.experiments.cost_plan import cost
 from chain_of_steps.experiments.store import Store, key_of
-from chain_of_steps.experiments.sweep import Experiment, sweep
+from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures import registry
 from chain_of_steps.models import cpu
 from chain_of_steps.models.video_model import VideoModel
@@ -81,9 +82,8 @@ def compute(
             _record_cost(name, experiment, runs, time.monotonic() - began)
         store.seal({key_of(experiment.identity(run)) for run in runs})
         (results / "machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
-        for shown in ("showcase", "several", "first", "null_comparison"):  # they store pictures
-            if hasattr(experiment, shown):
-                getattr(experiment, shown)(rows, results)
+        for shown in experiment.showcases:
+            getattr(experiment, shown)(rows, results)
 
 
 def machine() -> dict:

@@ -21,7 +21,7 @@ from ..models.pipeline import FRAMES, SIZE
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
 from ..models.weights import refuse_missing
-from .sweep import Experiment
+from .base import Experiment
 
 BYTES = 2  # of a weight or hidden value in bfloat16
 UTILISATION = 0.41  # share of the peak that Wan2.2-A14B reaches on an H100: 40 steps at 480 x 832 x 81 in 327.8 s
@@ -191,9 +191,7 @@ def cost(experiment: Experiment, runs: list, schedule: Schedule) -> Cost:
         sum(experiment.evaluations([run]) for run in runs),
         sum(map(experiment.evaluations, groups.values())),
     )
-    controls = (
-        experiment.control_evaluations(runs) if hasattr(experiment, "control_evaluations") else 0
-    )
+    controls = experiment.control_evaluations(runs)
     return Cost(
         experiment.name, len(runs), naive, shared, controls, 2 if schedule.guidance > 1.0 else 1
     )

@@ -4,42 +4,13 @@ import multiprocessing
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import Any, Protocol
+from typing import Any
 
-from ..models.schedule import Schedule, preset
+from ..models.schedule import preset
 from ..models.video_model import VideoModel
-from ..sampling.denoise import (
-    EXPERIMENT_VERSION,
-)
 from . import ray_cluster
+from .base import Experiment
 from .store import Store
-
-
-class Experiment(Protocol):
-    """What a sweep needs of an experiment. Runs are frozen dataclasses; those of equal `base`
-    share a past."""
-
-    name: str
-
-    def identity(self, run: Any) -> dict: ...
-
-    def evaluations(self, runs: list) -> int: ...
-
-    def results(
-        self, runs: list, count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[Any, dict]]: ...
-
-
-def common(name: str, model: VideoModel, schedule: Schedule) -> dict:
-    """What all identities of an experiment share; if any of it changes, so do all its rows."""
-    return {
-        "experiment": name,
-        "version": EXPERIMENT_VERSION,
-        "model": model.fingerprint,
-        "size": model.size,
-        "frames": model.frames,
-        "schedule": schedule.record(),
-    }
 
 
 def planned(

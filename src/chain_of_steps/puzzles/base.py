@@ -73,6 +73,9 @@ class Puzzle(ABC):
     name: str
     cells: int = CELLS
 
+    def __repr__(self) -> str:
+        return type(self).__name__
+
     @abstractmethod
     def sample(self, rng: np.random.Generator, split: Split, **knobs) -> "Sample":
         """Draws a sample of a split. A knob that is not given is drawn at random."""

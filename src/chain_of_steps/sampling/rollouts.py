@@ -1,7 +1,7 @@
-"""The pool: the clean generations of one sample, which all strategies share, and what each strategy costs alone."""
+"""The clean generations of one sample, which all strategies share, and what each costs alone."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,38 +16,6 @@ from .interventions import Merge, generator
 from .lockstep import estimate, together
 
 
-@dataclass(frozen=True)
-class Strategy:
-    """One row of the table, settings and all.
-
-    Attributes:
-        name: of the function in `STRATEGIES`.
-        k: how many generations take part.
-        steps: how many of the first steps are merged, or come before a choice or a branch; of short runs,
-            how many they have, 0 for as many as the schedule.
-        merge: what is merged, see `merge_of`; a variant of `MergeLayers`, `MergeEstimates` or `MergeLatents`.
-        layers: of a merge of layers.
-        company: who joins generation 0: `seeds`, other seeds; `strangers`, generations of an unrelated sample;
-            `repeated`, itself; the last two are controls.
-        amount: the share of the noise that is redrawn, the step of a soft merge, or the noise level of a check.
-    """
-
-    name: str
-    k: int = 3
-    steps: int = 0
-    merge: str = ""
-    layers: tuple[int, ...] = ()
-    company: str = "seeds"
-    amount: float = 0.0
-
-    @property
-    def members(self) -> list["Member"]:
-        """Who takes part."""
-        if self.company == "repeated":
-            return [Member(0)] * self.k
-        return [Member(j, stranger=j > 0 and self.company == "strangers") for j in range(self.k)]
-
-
 class Member(NamedTuple):
     """A generation: its number among the seeds, and whether it belongs to the unrelated sample."""
 
@@ -55,24 +23,7 @@ class Member(NamedTuple):
     stranger: bool = False
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a strategy leaves.
-
-    Attributes:
-        finals: final latents (1, C, F, H, W); several where all generations count.
-        early: where a strategy acts on the first steps, generation 0's clean estimate at the last of them.
-        shared: how many steps these were.
-        cost: model evaluations; a batch of k counts k.
-    """
-
-    finals: list[Tensor]
-    early: Tensor | None = None
-    shared: int = 0
-    cost: float = 0.0
-
-
-class Pool:
+class Rollouts:
     """The clean generations of one sample, each carried as far as anybody has asked; strategies share them.
 
     Args:

@@ -1,13 +1,13 @@
 """Working memory: is the start state readable from the tokens of a frame that does not show it?"""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...bench import tasklist
+from ...experiments.base import Experiment
 from ...experiments.parameters import checked
-from ...experiments.sweep import common
 from ...measures.linear_probes import (
     FLOORS,
     features,
@@ -48,7 +48,7 @@ class MemoryProbeRun:
         return self.task, self.samples, self.suite_seed, self.step_stride, self.partition
 
 
-class MemoryProbes:
+class MemoryProbes(Experiment[MemoryProbeRun]):
     """The experiment: the start state of a sample, read off the tokens of one latent frame in
     which it is hidden.
 
@@ -61,11 +61,11 @@ class MemoryProbes:
     """
 
     name = "3_memory_probes"
+    run_type = MemoryProbeRun
 
     def __init__(self, model: VideoModel, schedule: Schedule):
-        self.model, self.schedule = model, schedule
+        super().__init__(model, schedule)
         self.layers = model.layers
-        self._common = common(self.name, model, schedule)
 
     @checked
     def plan(
@@ -77,10 +77,6 @@ class MemoryProbes:
             for task in tasklist.task_names(tasks)
             for source in [*map(str, range(self.layers)), *FLOORS]
         ]
-
-    def identity(self, run: MemoryProbeRun) -> dict:
-        """Everything that determines a row, as plain JSON data."""
-        return self._common | asdict(run)
 
     def evaluations(self, runs: list[MemoryProbeRun]) -> int:
         """How many model evaluations `results` makes: with the trained network and, for one floor,
@@ -123,13 +119,6 @@ class MemoryProbes:
                 parts = [w @ state for w, state in zip(weights, states, strict=True)]  # (K, D) each
                 hits.append(read(samples, parts, r.source == "shuffled"))
             yield r, {"index": [index for index, *_ in chosen], "step": list(steps), "read": hits}
-
-    def measure(self, identity: dict) -> dict:
-        """Computes a single row."""
-        run = MemoryProbeRun(
-            **{name: identity[name] for name in MemoryProbeRun.__dataclass_fields__}
-        )
-        return next(result for _, result in self.results([run]))
 
 
 def read(samples: list[Sample], parts: list[np.ndarray], shuffled: bool) -> list[int | None]:

@@ -2,14 +2,14 @@
 run's answer?"""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from ...bench import tasklist
+from ...experiments.base import Experiment
 from ...experiments.parameters import checked
-from ...experiments.sweep import common
 from ...measures.linear_probes import features, look, needs_random, pick, shaken, share
 from ...models.schedule import Schedule
 from ...models.video_model import VideoModel
@@ -48,7 +48,7 @@ class OnsetRun:
         return self.task, self.samples, self.suite_seed, self.partition
 
 
-class Onsets:
+class Onsets(Experiment[OnsetRun]):
     """The experiment: at every step, which of several places in the last latent frame is the right
     one?
 
@@ -61,11 +61,11 @@ class Onsets:
     """
 
     name = "3_onsets"
+    run_type = OnsetRun
 
     def __init__(self, model: VideoModel, schedule: Schedule):
-        self.model, self.schedule = model, schedule
+        super().__init__(model, schedule)
         self.middle = model.layers // 2
-        self._common = common(self.name, model, schedule)
 
     @checked
     def plan(self, tasks: list[str], samples: int, suite_seed: int) -> list[OnsetRun]:
@@ -77,10 +77,6 @@ class Onsets:
             for what in WHATS
             for source in (str(self.middle), *FLOORS)
         ]
-
-    def identity(self, run: OnsetRun) -> dict:
-        """Everything that determines a row, as plain JSON data."""
-        return self._common | asdict(run)
 
     def evaluations(self, runs: list[OnsetRun]) -> int:
         """How many model evaluations `results` makes: with the trained network and, for one floor,
@@ -138,11 +134,6 @@ class Onsets:
                 ]  # (K, D) each
                 picked.append(pick(parts, right))
             yield r, {"picked": picked}
-
-    def measure(self, identity: dict) -> dict:
-        """Computes a single row."""
-        run = OnsetRun(**{name: identity[name] for name in OnsetRun.__dataclass_fields__})
-        return next(result for _, result in self.results([run]))
 
     def _weights(self, places: list[np.ndarray]) -> np.ndarray:
         return np.stack([share(mask, self.model.patch) for mask in places])  # (K, h w)

@@ -9,7 +9,8 @@ import numpy as np
 from ...bench import tasklist
 from ...experiments.parameters import checked
 from ...sampling.interventions import NoiseAtFrame
-from ..perturbation_curves.runs import NoiseRun, Perturbation
+from ..perturbation_curves.designs import NoiseRun
+from ..perturbation_curves.runs import Perturbation
 from ..showcase import ShownCase
 from ..step_visualization.runs import StepVisualization
 from .analysis import corrected_runs

@@ -1,30 +1,31 @@
 """The paper's ensemble table, measured: seeds merged, voted on, chosen from, at named places and
 counted costs."""
 
-import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...bench import tasklist
+from ...experiments.base import Experiment
 from ...experiments.parameters import checked
 from ...experiments.store import key_of
-from ...experiments.sweep import common
 from ...models.schedule import Schedule
 from ...models.video_model import VideoModel
 from ...puzzles.first.base import Sample
 from ...sampling.agreement import contrast
-from ...sampling.rollouts import Member, Outcome, Pool, Strategy
-from ...sampling.strategies import at_most, merge_of, run
-from ...sampling.variants import RIVALS, catalogue
+from ...sampling.rollouts import Member, Rollouts
+from ...sampling.strategies import Outcome, Strategy, nfe, run
+from ...sampling.strategies.merged import merge_of
+from ...sampling.strategies.variants import RIVALS, variants
 from ..showcase import ShownCase, kept_clips
+from .decision_set import hard, is_hard
 
 OTHER_SEEDS = 500  # how far from its own seed a sample is run again
-LONG = 12  # a maze whose solution has so many steps counts as hard; threshold of arXiv 2603.30043
 CLEAN = (
     "single",
     "vote",
@@ -65,7 +66,7 @@ class EnsembleRun:
         return self.task, self.index, self.suite_seed, self.partition, self.seed
 
 
-class Ensemble:
+class Ensemble(Experiment[EnsembleRun]):
     """The experiment: strategies on the same samples and seeds.
 
     Args:
@@ -73,15 +74,16 @@ class Ensemble:
     """
 
     name = "5_ensemble_table"
+    run_type = EnsembleRun
+    showcases = ("showcase",)
 
     def __init__(self, model: VideoModel, schedule: Schedule):
-        self.model, self.schedule = model, schedule
+        super().__init__(model, schedule)
         self.layers = model.layers
-        self._common = common(self.name, model, schedule)
 
-    def catalogue(self, window: int, early: int) -> dict[str, dict[str, Strategy]]:
-        """All strategies by group and name, see `variants.catalogue`."""
-        return catalogue(self.layers, self.schedule.steps, window, early)
+    def variants(self, window: int, early: int) -> dict[str, dict[str, Strategy]]:
+        """All strategies by group and name, see `variants.variants`."""
+        return variants(self.layers, self.schedule.steps, window, early)
 
     @checked
     def plan(
@@ -114,57 +116,38 @@ class Ensemble:
         Raises:
             ValueError: if `best` is none of our own.
         """
-        groups = self.catalogue(window, early)
+        groups = self.variants(window, early)
         if best not in groups["own"]:
             raise ValueError(
                 f"unknown strategy {best!r}; expected one of {', '.join(groups['own'])}"
             )
+        names = tasklist.task_names(tasks)
         table = [*groups["table"].values(), groups["own"][best]]
         closer = [s for name in ("control", "ablation", "account") for s in groups[name].values()]
         ours = [groups["table"]["single"], *groups["own"].values()]
-        names, runs = tasklist.task_names(tasks), []
-        for task in names:
-            runs += [
-                EnsembleRun(task, i, suite_seed, i, s)
-                for i in range(samples_per_task)
-                for s in table
-            ]
-        for task in (task for task in deep if task in names):  # compared with the table's rows
-            runs += [
-                EnsembleRun(task, i, suite_seed, i, s)
-                for i in range(min(deep[task], samples_per_task))
-                for s in closer
-            ]
-        for task in (task for task in again if task in names):
-            count = min(again[task], samples_per_task)
-            runs += [
-                EnsembleRun(task, i, suite_seed, i + OTHER_SEEDS, s)
-                for i in range(count)
-                for s in table
-            ]
         rivals = [*(groups["table"][name] for name in RIVALS), groups["own"][best]]
-        for task, count in contest.items():
-            runs += [
-                EnsembleRun(task, i, suite_seed, i, s)
-                for i in _hard(task, samples_per_task, count, suite_seed)
-                for s in rivals
-            ]
-        for task, count in choosing.items():
-            runs += [
-                EnsembleRun(task, i, suite_seed, i, s, "choosing")
-                for i in range(count)
-                for s in ours
-            ]
-        return list(dict.fromkeys(runs))
 
-    def identity(self, run: EnsembleRun) -> dict:
-        """Everything that determines a row, as plain JSON data."""
-        return self._common | asdict(run)
+        def runs(task: str, indices: Iterable[int], chosen: list[Strategy], **more: Any) -> list:
+            return [
+                EnsembleRun(task, i, suite_seed, i + more.get("away", 0), s, more.get("of", "test"))
+                for i in indices
+                for s in chosen
+            ]
+
+        found = [run for task in names for run in runs(task, range(samples_per_task), table)]
+        for task in (task for task in deep if task in names):  # compared with the table's rows
+            found += runs(task, range(min(deep[task], samples_per_task)), closer)
+        for task in (task for task in again if task in names):
+            found += runs(task, range(min(again[task], samples_per_task)), table, away=OTHER_SEEDS)
+        for task, count in contest.items():
+            found += runs(task, hard(task, samples_per_task, count, suite_seed), rivals)
+        for task, count in choosing.items():
+            found += runs(task, range(count), ours, of="choosing")
+        return list(dict.fromkeys(found))
 
     def run_of(self, identity: dict) -> EnsembleRun:
         """The run that an identity describes."""
-        fields = {name: identity[name] for name in EnsembleRun.__dataclass_fields__}
-        return EnsembleRun(**fields | {"strategy": strategy_of(fields["strategy"])})
+        return super().run_of(identity | {"strategy": strategy_of(identity["strategy"])})
 
     def evaluations(self, runs: list[EnsembleRun]) -> int:
         """At most so many model evaluations `results` makes; fewer if a strategy stops early."""
@@ -173,7 +156,7 @@ class Ensemble:
         for s in strategies:
             of = s.steps if s.name in SHORT and s.steps else steps
             clean[of] = max(clean.get(of, 0), s.k if s.name in (*CLEAN, *SHORT) else 0)
-        return sum(of * k for of, k in clean.items()) + sum(at_most(s, steps) for s in strategies)
+        return sum(of * k for of, k in clean.items()) + sum(nfe(s, steps) for s in strategies)
 
     def results(
         self, runs: list[EnsembleRun], count: Callable[[], None] | None = None
@@ -189,14 +172,10 @@ class Ensemble:
         """
         first = runs[0]
         sample, unrelated = (self._sample(first, away) for away in (0, 1000))
-        pool = Pool(self.model, self.schedule, sample, unrelated, first.seed, count)
+        rollouts = Rollouts(self.model, self.schedule, sample, unrelated, first.seed, count)
         for each in runs:
-            outcome = run(each.strategy, pool)
-            yield each, self._read(sample, outcome) | self._moves(pool, outcome)
-
-    def measure(self, identity: dict) -> dict:
-        """Computes a single row."""
-        return next(result for _, result in self.results([self.run_of(identity)]))
+            outcome = run(each.strategy, rollouts)
+            yield each, self._read(sample, outcome) | self._moves(rollouts, outcome)
 
     def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
         """The first maze that merged clean estimates solve and at most one of three single runs;
@@ -238,12 +217,14 @@ class Ensemble:
     @torch.inference_mode()
     def _clips(self, run: EnsembleRun, number: int) -> np.ndarray:
         """Decoded clean estimates (S, P, H, W, 3) of a generation; number k is the merged one."""
-        pool = Pool(self.model, self.schedule, self._sample(run), self._sample(run), run.seed)
+        rollouts = Rollouts(
+            self.model, self.schedule, self._sample(run), self._sample(run), run.seed
+        )
         if number < run.strategy.k:
-            states = [pool.at(Member(number), s + 1) for s in range(self.schedule.steps)]
+            states = [rollouts.at(Member(number), s + 1) for s in range(self.schedule.steps)]
             return np.stack([self.model.decode(state.x0_hat) for state in states])
         return np.stack(
-            [self.model.decode(x0_hat) for x0_hat in _merged_estimates(pool, run.strategy)]
+            [self.model.decode(x0_hat) for x0_hat in _merged_estimates(rollouts, run.strategy)]
         )
 
     def _sample(self, run: EnsembleRun, away: int = 0) -> Sample:
@@ -264,10 +245,10 @@ class Ensemble:
         }
 
     @torch.inference_mode()
-    def _moves(self, pool: Pool, outcome: Outcome) -> dict:
+    def _moves(self, rollouts: Rollouts, outcome: Outcome) -> dict:
         if outcome.early is None:
             return {}
-        early, final = (pool.at(Member(0), s) for s in (outcome.shared, self.schedule.steps))
+        early, final = (rollouts.at(Member(0), s) for s in (outcome.shared, self.schedule.steps))
         pairs = [(outcome.early, early.x0_hat), (outcome.finals[0], final.latents)]
         moved = [float((ours - clean).norm() / clean.norm()) for ours, clean in pairs]
         part = contrast(outcome.early) / max(contrast(outcome.finals[0]), 1e-6)
@@ -279,26 +260,12 @@ def strategy_of(record: dict) -> Strategy:
     return Strategy(**record | {"layers": tuple(record["layers"])})
 
 
-def is_hard(sample: Sample) -> bool:
-    """Whether a sample belongs to the decision set: out of domain, or a maze whose solution has 12
-    steps or more."""
-    if tasklist.find(sample.task).split == "out-of-domain":
-        return True
-    return sample.module == "maze" and len(sample.valid[0].answer) - 1 >= LONG
-
-
-def _hard(task: str, start: int, count: int, suite_seed: int) -> list[int]:
-    """The first `count` samples of the decision set from index `start` on."""
-    hard = (i for i in itertools.count(start) if is_hard(tasklist.draw_one(task, i, suite_seed)))
-    return list(itertools.islice(hard, count))
-
-
-def _merged_estimates(pool: Pool, strategy: Strategy) -> list[Tensor]:
+def _merged_estimates(rollouts: Rollouts, strategy: Strategy) -> list[Tensor]:
     """Generation 0's clean estimate at every step of a merge."""
-    states, members, x0_hats = [pool.at(m, 0) for m in strategy.members], strategy.members, []
-    for s in range(pool.schedule.steps):
+    states, members, x0_hats = [rollouts.at(m, 0) for m in strategy.members], strategy.members, []
+    for s in range(rollouts.schedule.steps):
         alone = s >= strategy.steps
-        pool.merge(
+        rollouts.merge(
             members[:1] if alone else members,
             states[:1] if alone else states,
             merge_of(strategy),

@@ -1,7 +1,7 @@
 """Figure 6a of the paper, measured: how large the hidden states are, by layer, frame and step."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,11 +10,9 @@ from torch import Tensor
 
 from ...bench import tasklist
 from ...common.rounding import rounded
+from ...experiments.base import Experiment
 from ...experiments.parameters import checked
 from ...experiments.store import key_of
-from ...experiments.sweep import common
-from ...models.schedule import Schedule
-from ...models.video_model import VideoModel
 from ...sampling.denoise import generate
 from ...sampling.sites import Captured
 
@@ -35,7 +33,7 @@ class EnergyRun:
         return self
 
 
-class LayerEnergy:
+class LayerEnergy(Experiment[EnergyRun]):
     """The experiment: hidden states of clean generations, with the prompt (the cond pass), at all
     layers and steps.
 
@@ -44,10 +42,8 @@ class LayerEnergy:
     """
 
     name = "4_layer_energy"
-
-    def __init__(self, model: VideoModel, schedule: Schedule):
-        self.model, self.schedule = model, schedule
-        self._common = common(self.name, model, schedule)
+    run_type = EnergyRun
+    showcases = ("showcase",)
 
     @checked
     def plan(self, tasks: list[str], samples_per_task: int, suite_seed: int) -> list[EnergyRun]:
@@ -57,10 +53,6 @@ class LayerEnergy:
             for task in tasklist.task_names(tasks)
             for i in range(samples_per_task)
         ]
-
-    def identity(self, run: EnergyRun) -> dict:
-        """Everything that determines a row, as plain JSON data."""
-        return self._common | asdict(run)
 
     def evaluations(self, runs: list[EnergyRun]) -> int:
         """How many model evaluations `results` makes."""
@@ -88,11 +80,6 @@ class LayerEnergy:
                     "frames": rounded(norm.mean(3), 3),
                 },
             )
-
-    def measure(self, identity: dict) -> dict:
-        """Computes a single row."""
-        run = EnergyRun(**{name: identity[name] for name in EnergyRun.__dataclass_fields__})
-        return next(result for _, result in self.results([run]))
 
     def states(self, run: EnergyRun, count: Callable[[], None] | None = None) -> Tensor:
         """All hidden states of a clean generation, (S, 1 + L, F, h w, D), float32."""

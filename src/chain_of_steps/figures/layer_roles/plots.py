@@ -2,34 +2,11 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from ...measures.linear_probes import FLOORS
-from ..style import PALETTE, WIDTH, band, heat, picture, spread, style
-
-KINDS = {  # label, colour, line
-    "state-all-twin": ("all tokens", PALETTE[0], "-"),
-    "state-cause-twin": ("tokens of the cause", PALETTE[1], "-"),
-    "state-answer-twin": ("tokens of the answer", PALETTE[2], "-"),
-    "held-all-twin": ("all, held to the end", PALETTE[0], "--"),
-    "held-cause-twin": ("cause, held to the end", PALETTE[1], "--"),
-    "held-answer-twin": ("answer, held to the end", PALETTE[2], "--"),
-    "delta-all-twin": ("one block's update", PALETTE[3], "-"),
-    "blend-all-twin": ("half way", PALETTE[4], "-"),
-    "state-answer-stranger": ("null: an unrelated sample's tokens", "0.35", ":"),
-    "noise-answer-twin": ("null: random, as long", "0.6", ":"),
-}
-RAMPS = {
-    "state-all": "all tokens",
-    "state-cause": "tokens of the cause",
-    "state-answer": "tokens of the answer",
-    "delta-all": "one block's update",
-    "blend-all": "half way",
-    "random network": "all tokens, random network",
-}
+from ..style import PALETTE, WIDTH, band, picture, spread, style
 
 
 def energy_maps(norm: Tensor, step: int) -> Figure:
@@ -97,7 +74,9 @@ def player_of(norm: Tensor, sigmas: list[float]) -> dict:
     return {
         "pictures": (pictures * 255.0 + 0.5).astype(np.uint8),
         "title": "token norms, each layer on its own scale",
-        "step_labels": [_step(s, sigmas).replace("$\\sigma$", "sigma") for s in range(len(values))],
+        "step_labels": [
+            step_label(s, sigmas).replace("$\\sigma$", "sigma") for s in range(len(values))
+        ],
         "frame_labels": [f"frame {f}" for f in range(values.shape[1])],
         "layer_labels": ["input", *(f"layer {k}" for k in range(values.shape[2] - 1))],
         "scale": 32,
@@ -123,7 +102,7 @@ def energy_curves(energy: dict, sigmas: list[float]) -> Figure:
                     range(-1, len(energy[name][s]) - 1),
                     energy[name][s],
                     color=shade,
-                    label=_step(s, sigmas),
+                    label=step_label(s, sigmas),
                 )
             axis.set(title=title, xlabel="layer (-1 is the input)")
         axes[0].legend(frameon=False)
@@ -146,7 +125,7 @@ def probe_curves(probes: dict, layers: int, sigmas: list[float]) -> Figure:
                 plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(chosen))), chosen, strict=True
             ):
                 curve = [sources[str(k)][s] for k in range(layers)]
-                band(axis, range(layers), curve, shade, _step(int(s), sigmas))
+                band(axis, range(layers), curve, shade, step_label(int(s), sigmas))
             for line, floor in zip(("-", "--", ":", "-.", (0, (1, 3))), FLOORS, strict=True):
                 best = max(sources[floor][s]["mean"] for s in chosen)
                 axis.axhline(best, color="0.55", lw=1, ls=line, label=f"floor: {floor}")
@@ -182,127 +161,5 @@ def probe_gains(gains: dict) -> Figure:
     return figure
 
 
-def swap_curves(swaps: dict, tasks: list[str], steps: list[int]) -> Figure:
-    """Figure 6b: how often a swap after one layer flips the answer, by what is swapped, with both
-    nulls; in the clean estimate of the step itself, and in the final video."""
-    columns = [(step, place) for step in steps for place in ("flip", "final_flip")]
-    with style():
-        size = (WIDTH, 2.3 * len(tasks) + 1.2)
-        figure, axes = plt.subplots(
-            len(tasks), len(columns), figsize=size, sharex=True, sharey=True, squeeze=False
-        )
-        for row, task in zip(axes, tasks, strict=True):
-            for axis, (step, column) in zip(row, columns, strict=True):
-                _kinds(axis, swaps.get(task, {}).get(f"step{step}", {}), column)
-            row[0].set_ylabel(f"{_pair(task)}\nflips to the donor's answer")
-        for axis, (step, column) in zip(axes[0], columns, strict=True):
-            axis.set_title(
-                f"step {step}: {'final video' if column == 'final_flip' else 'its clean estimate'}"
-            )
-        for axis in axes[-1]:
-            axis.set_xlabel("layer")
-        lines = {
-            label: line
-            for axis in axes.flat
-            for line, label in zip(*axis.get_legend_handles_labels(), strict=True)
-        }
-        figure.tight_layout(rect=(0, 0.9 / size[1], 1, 1))
-        figure.legend(lines.values(), lines, frameon=False, ncol=4, loc="lower center")
-    return figure
-
-
-def swap_outcomes(swaps: dict, tasks: list[str], steps: list[int]) -> Figure:
-    """What the final video shows after a region's swap: the donor's answer, its own, or neither."""
-    columns = [(step, where) for step in steps for where in ("cause", "answer")]
-    with style():
-        size = (WIDTH, 2.3 * len(tasks) + 0.5)
-        figure, axes = plt.subplots(
-            len(tasks), len(columns), figsize=size, sharex=True, sharey=True, squeeze=False
-        )
-        for row, task in zip(axes, tasks, strict=True):
-            for axis, (step, where) in zip(row, columns, strict=True):
-                kind = swaps.get(task, {}).get(f"step{step}", {}).get(f"state-{where}-twin")
-                if kind:
-                    flip, kept = (
-                        [v["mean"] for v in kind[name]] for name in ("final_flip", "final_kept")
-                    )
-                    neither = [1.0 - a - b for a, b in zip(flip, kept, strict=True)]
-                    shades = (PALETTE[1], "0.85", PALETTE[0])
-                    labels = ("the donor's", "neither", "its own")
-                    axis.stackplot(
-                        range(len(flip)), flip, neither, kept, colors=shades, labels=labels, lw=0
-                    )
-                    axis.set_title(
-                        f"step {step}, {where}, n = {kind['final_flip'][0]['n']}", fontsize="medium"
-                    )
-                axis.set(ylim=(0.0, 1.0), xlim=(0, None))
-                axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-            row[0].set_ylabel(_pair(task))
-        for axis in axes[-1]:
-            axis.set_xlabel("layer")
-        axes[0, -1].legend(
-            frameon=False, title="answer", loc="upper left", bbox_to_anchor=(1.0, 1.0)
-        )
-        figure.tight_layout()
-    return figure
-
-
-def swap_ramps(ramps: dict) -> Figure:
-    """How far each kind of swap moves that step's clean estimate, the degenerate ones included."""
-    with style():
-        figure, axes = plt.subplots(1, len(ramps), figsize=(WIDTH, 3.4), sharey=True, squeeze=False)
-        for axis, (task, kinds) in zip(axes[0], ramps.items(), strict=True):
-            for i, (kind, label) in enumerate(RAMPS.items()):
-                if kind in kinds:
-                    colour = "0.5" if kind == "random network" else PALETTE[i]
-                    band(axis, range(len(kinds[kind])), kinds[kind], colour, label)
-            axis.set(title=task, xlabel="layer", ylim=(-0.02, None))
-        axes[0, 0].set_ylabel("way to the donor's estimate")
-        axes[0, -1].legend(
-            frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0)
-        )
-        figure.tight_layout()
-    return figure
-
-
-def swap_maps(
-    maps: dict[tuple[str, str], tuple[np.ndarray, list[int], int]], sigmas: list[float]
-) -> Figure:
-    """Where and when is the answer decided? Flip rate by layer and step.
-
-    Args:
-        maps: rates (steps, L), steps and number of pairs, by row and column.
-    """
-    rows, columns = (list(dict.fromkeys(names)) for names in zip(*maps, strict=True))
-    with style():
-        size = (WIDTH, 2.9 * len(rows) + 0.5)
-        figure, axes = plt.subplots(
-            len(rows), len(columns), figsize=size, layout="constrained", squeeze=False
-        )
-        for (row, column), (values, steps, pairs) in maps.items():
-            axis = axes[rows.index(row), columns.index(column)]
-            image = heat(axis, values, 0.0, 1.0)
-            axis.set_yticks(range(len(steps)), [f"{s} / {sigmas[s]:.2f}" for s in steps])
-            axis.set_title(f"{column}\nn = {pairs}")
-        for axes_of, row in zip(axes, rows, strict=True):
-            axes_of[0].set_ylabel(f"{row}\nstep / $\\sigma$")
-        for axis in axes[-1]:
-            axis.set_xlabel("layer")
-        figure.colorbar(image, ax=axes, label="answer flips to the donor's", shrink=0.7)
-    return figure
-
-
-def _kinds(axis: Axes, kinds: dict, column: str) -> None:
-    for name, (label, colour, dashes) in KINDS.items():
-        if column in kinds.get(name, {}):
-            band(axis, range(len(kinds[name][column])), kinds[name][column], colour, label)
-            axis.lines[-1].set_linestyle(dashes)
-    axis.set_ylim(-0.02, 1.02)
-
-
-def _pair(task: str) -> str:
-    return task.replace("_exchanged", ",\nthings exchanged")
-
-
-def _step(step: int, sigmas: list[float]) -> str:
+def step_label(step: int, sigmas: list[float]) -> str:
     return f"step {step}, $\\sigma$ {sigmas[step]:.2f}"

@@ -2,14 +2,14 @@
 named floors."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from ...bench import tasklist
+from ...experiments.base import Experiment
 from ...experiments.parameters import checked
-from ...experiments.sweep import common
 from ...measures.linear_probes import FLOORS, features, look, needs_random, probe, shaken
 from ...models.schedule import Schedule
 from ...models.video_model import VideoModel
@@ -48,7 +48,7 @@ class ProbeRun:
         return self.task, self.samples, self.suite_seed, self.step_stride, self.partition
 
 
-class LayerProbes:
+class LayerProbes(Experiment[ProbeRun]):
     """The experiment: per-token labels read off the tokens of the last latent frame by logistic
     regression.
 
@@ -57,11 +57,11 @@ class LayerProbes:
     """
 
     name = "4_layer_probes"
+    run_type = ProbeRun
 
     def __init__(self, model: VideoModel, schedule: Schedule):
-        self.model, self.schedule = model, schedule
+        super().__init__(model, schedule)
         self.layers = model.layers
-        self._common = common(self.name, model, schedule)
 
     @checked
     def plan(
@@ -75,10 +75,6 @@ class LayerProbes:
             for label in LABELS[task]
             for source in sources
         ]
-
-    def identity(self, run: ProbeRun) -> dict:
-        """Everything that determines a row, as plain JSON data."""
-        return self._common | asdict(run)
 
     def evaluations(self, runs: list[ProbeRun]) -> int:
         """How many model evaluations `results` makes: with the trained network and, for one floor,
@@ -126,11 +122,6 @@ class LayerProbes:
                 counts.append(probe(states, labels))
             by_step = {name: [count[name] for count in counts] for name in counts[0]}
             yield r, {"step": list(steps), "right": right} | by_step
-
-    def measure(self, identity: dict) -> dict:
-        """Computes a single row."""
-        run = ProbeRun(**{name: identity[name] for name in ProbeRun.__dataclass_fields__})
-        return next(result for _, result in self.results([run]))
 
     def _labels(self, label: str, sample: Sample, final: np.ndarray) -> np.ndarray:
         """Which cells carry the label, (h w,) bool."""

@@ -7,7 +7,6 @@ answer is read off that step's clean estimate and off the final video.
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
 from functools import cache
 
 import numpy as np
@@ -16,11 +15,11 @@ from torch import Tensor
 
 from ...bench import tasklist
 from ...common.rounding import rounded
+from ...experiments.base import Experiment
 from ...experiments.parameters import checked
-from ...experiments.sweep import common
 from ...measures.linear_probes import shaken
 from ...models.schedule import Schedule
-from ...models.video_model import Condition, Start, VideoModel
+from ...models.video_model import Start, VideoModel
 from ...puzzles.first import suites
 from ...puzzles.first.base import Sample
 from ...puzzles.first.counterfactual import MODULES, counterfactual, exchanged
@@ -28,90 +27,13 @@ from ...puzzles.first.reading import OWN_PIXEL
 from ...sampling.denoise import State, advance, denoise, generate
 from ...sampling.interventions.patch import Patch, patched
 from ...sampling.sites import Captured, Site, region
+from .parties import Party, Patched, SwapRun
 
 WHERE = ("all", "cause", "answer")
 UNRELATED = "stranger"  # the donor from an unrelated sample, as stored rows name it
 
 
-@dataclass(frozen=True)
-class SwapRun:
-    """What determines one row, apart from model and schedule.
-
-    Attributes:
-        task, index, suite_seed, partition: name the receiver's sample.
-        seed: of the noise of both runs.
-        step: at which the swap is made.
-        variant: of the swap, see `Patch`; or `held`, the donor's state at this and every later
-            step, each time that of the donor's own run.
-        where: which tokens are swapped: all; `cause`: the given frame where the two boards or
-            their named things differ; `answer`: all later frames where the two answers differ.
-        donor: `twin`, the same board with another answer; `exchanged`, the same prompt, the named
-            thing and another in each other's place; `stranger`, an unrelated sample: the null.
-        final: also read the final video.
-        random: in a network of random weights. It never answers; only how far its clean estimate
-            moves is read.
-    """
-
-    task: str
-    index: int
-    suite_seed: int
-    seed: int
-    step: int
-    variant: str = "state"
-    where: str = "all"
-    donor: str = "twin"
-    final: bool = False
-    random: bool = False
-    partition: str = "test"
-
-    @property
-    def base(self) -> tuple:
-        """Runs of equal base share receiver, donors and their states."""
-        return (
-            self.task,
-            self.index,
-            self.suite_seed,
-            self.partition,
-            self.seed,
-            self.step,
-            self.random,
-        )
-
-
-@dataclass(frozen=True)
-class Party:
-    """A run at the step of the swap.
-
-    Attributes:
-        captured: hidden states (N, D) of that step and, where swaps are held, of all later ones.
-        x0_hat: the clean estimate of that step.
-        answer: index of the receiver's candidate that its final video shows, -1 for none.
-    """
-
-    condition: Condition
-    captured: dict[Site, Tensor]
-    x0_hat: Tensor
-    answer: int
-
-    def states(self, step: int, guided: bool = True) -> dict[int, Tensor]:
-        """Those of one step and pass by layer, -1 to L - 1."""
-        return {
-            s.layer: state
-            for s, state in self.captured.items()
-            if (s.step, s.guided) == (step, guided)
-        }
-
-
-@dataclass(frozen=True)
-class Patched:
-    """A swapped run: that step's clean estimate unless the swap is held, and the final latents if
-    needed; each (1, C, F, H, W)."""
-
-    x0_hat: Tensor | None
-    final: Tensor | None
-
-
-class LayerSwaps:
+class LayerSwaps(Experiment[SwapRun]):
     """The experiment: swaps at every layer.
 
     Args:
@@ -119,12 +41,12 @@ class LayerSwaps:
     """
 
     name = "4_layer_swaps"
+    run_type = SwapRun
 
     def __init__(self, model: VideoModel, schedule: Schedule):
-        self.model, self.schedule = model, schedule
+        super().__init__(model, schedule)
         self.layers = model.layers
         self.patch = model.patch
-        self._common = common(self.name, model, schedule)
 
     @checked
     def plan(
@@ -179,10 +101,6 @@ class LayerSwaps:
                     ]
         return list(dict.fromkeys(runs))
 
-    def identity(self, run: SwapRun) -> dict:
-        """Everything that determines a row, as plain JSON data."""
-        return self._common | asdict(run)
-
     def evaluations(self, runs: list[SwapRun]) -> int:
         """How many model evaluations `results` makes if both clean runs are right; a patched one
         counts as half."""
@@ -231,11 +149,6 @@ class LayerSwaps:
             swapped = self._held if run.variant == "held" else self._patched
             patched = [swapped(layer, run, *parts) for layer in range(self.layers)]
             yield run, clean | self._read((sample, board), target, own, donor(run.donor), patched)
-
-    def measure(self, identity: dict) -> dict:
-        """Computes a single row."""
-        run = SwapRun(**{name: identity[name] for name in SwapRun.__dataclass_fields__})
-        return next(result for _, result in self.results([run]))
 
     def target(self, sample: Sample) -> int:
         """Which of the receiver's candidates is the donor's answer: the first wrong one."""

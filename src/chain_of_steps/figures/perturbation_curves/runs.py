@@ -2,7 +2,7 @@
 correct levels."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,17 +12,15 @@ import torch
 
 from ...bench import tasklist
 from ...common.rounding import rounded
+from ...experiments.base import Experiment
 from ...experiments.parameters import checked
 from ...experiments.store import key_of
-from ...experiments.sweep import common
 from ...measures.presence import cka, tokens
 from ...models.schedule import Schedule
 from ...models.video_model import VideoModel
 from ...puzzles.first.base import Sample
 from ...sampling.denoise import Trajectory, generate
 from ...sampling.interventions import (
-    MODES,
-    Intervention,
     NoiseAtCells,
     NoiseAtFrame,
     NoiseAtStep,
@@ -32,40 +30,7 @@ from ...sampling.interventions import (
 from ...sampling.prefix_tree import Branch, evaluations, grow
 from ...sampling.sites import Captured
 from ..showcase import ShownCase, decode_all, kept_clips
-
-SCATTER = 2  # steps before and after its centre over which a scattered dose is spread
-
-
-@dataclass(frozen=True)
-class NoiseRun:
-    """What determines one row, apart from model and schedule.
-
-    Attributes:
-        task, index, suite_seed, partition: name the sample, see `tasklist.draw_one`.
-        seed: of the noise that the generation starts from.
-        design: which comparison the run belongs to: clean, step, frame, window, scatter, inner,
-            inner-window, cell or decision.
-        interventions: the changes to its latents.
-        centre: the step around which windows and scattered cells are placed, else -1.
-        until: read on the clean estimate before this step; None means the final video.
-        maps: also compare with the clean run at every step.
-    """
-
-    task: str
-    index: int
-    suite_seed: int
-    seed: int
-    design: str = "clean"
-    interventions: tuple[Intervention, ...] = ()
-    centre: int = -1
-    until: int | None = None
-    maps: bool = False
-    partition: str = "test"
-
-    @property
-    def base(self) -> tuple:
-        """What runs must have in common to be grown together."""
-        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.maps
+from .designs import NoiseRun, ablations, with_noise
 
 
 class Seen(NamedTuple):
@@ -76,7 +41,7 @@ class Seen(NamedTuple):
     evidence: np.ndarray
 
 
-class Perturbation:
+class Perturbation(Experiment[NoiseRun]):
     """The experiment: noise put into generations, compared with the clean one.
 
     Args:
@@ -85,11 +50,13 @@ class Perturbation:
     """
 
     name = "2_perturbation_curves"
+    run_type = NoiseRun
+    showcases = ("showcase",)
 
     def __init__(self, model: VideoModel, schedule: Schedule, layer: int | None = None):
-        self.model, self.schedule = model, schedule
+        super().__init__(model, schedule)
         self.layer = model.layers // 2 if layer is None else layer
-        self._common = common(self.name, model, schedule) | {"layer": self.layer}
+        self.header |= {"layer": self.layer}
 
     @checked
     def plan(
@@ -124,31 +91,28 @@ class Perturbation:
             for i in range(samples_per_task):
                 base, deep = NoiseRun(task, i, suite_seed, seed=i), i < ablations_per_task
                 every = range(steps) if deep else coarse
-                runs.append(_with(base, "clean", maps=deep))
-                runs += [_with(base, "step", NoiseAtStep(s, seed=i), maps=deep) for s in every]
-                runs += [_with(base, "frame", NoiseAtFrame(f, seed=i)) for f in columns]
+                runs.append(with_noise(base, "clean", maps=deep))
+                runs += [with_noise(base, "step", NoiseAtStep(s, seed=i), maps=deep) for s in every]
+                runs += [with_noise(base, "frame", NoiseAtFrame(f, seed=i)) for f in columns]
                 if deep:
-                    runs += _ablations(base, coarse, columns, frames, steps)
+                    runs += ablations(base, coarse, columns, frames, steps)
                 if task in map_tasks and i < maps_per_task:
                     cells = [(s, f) for s in coarse for f in range(frames)]
-                    runs += [_with(base, "cell", NoiseAtCells((cell,), seed=i)) for cell in cells]
+                    runs += [
+                        with_noise(base, "cell", NoiseAtCells((cell,), seed=i)) for cell in cells
+                    ]
                     fresh = [NoiseAtStep(s, mode="level-correct", seed=i) for s in coarse]
-                    runs += [_with(base, "decision", noise) for noise in fresh]
+                    runs += [with_noise(base, "decision", noise) for noise in fresh]
         return runs
 
-    def identity(self, run: NoiseRun) -> dict:
-        """Everything that determines a row, as plain JSON data."""
-        return (
-            self._common | asdict(run) | {"interventions": [record(i) for i in run.interventions]}
-        )
+    def record(self, run: NoiseRun) -> dict:
+        """A run as plain JSON data."""
+        return super().record(run) | {"interventions": [record(i) for i in run.interventions]}
 
     def run_of(self, identity: dict) -> NoiseRun:
         """The run that an identity describes."""
-        fields = {name: identity[name] for name in NoiseRun.__dataclass_fields__}
-        return NoiseRun(
-            **fields
-            | {"interventions": tuple(from_record(data) for data in fields["interventions"])}
-        )
+        interventions = tuple(from_record(data) for data in identity["interventions"])
+        return super().run_of(identity | {"interventions": interventions})
 
     def branches(self, runs: list[NoiseRun]) -> list[Branch]:
         """The tree of runs that share a base; branch 0 is the clean run, which every result is
@@ -183,10 +147,6 @@ class Perturbation:
             other = clean if run.interventions else unrelated
             yield run, self._read(sample, trajectory) | (_maps(trajectory, other) if maps else {})
 
-    def measure(self, identity: dict) -> dict:
-        """Computes a single row."""
-        return next(result for _, result in self.results([self.run_of(identity)]))
-
     def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
         """The first maze that the clean run solves (else the first sample), clean and under four
         kinds of noise."""
@@ -204,7 +164,7 @@ class Perturbation:
             "one frame,\nreplace": (NoiseAtFrame(frames // 2),),
         }
         return [
-            self._case(label, _with(first, "showcase", *noise), results)
+            self._case(label, with_noise(first, "showcase", *noise), results)
             for label, noise in noises.items()
         ]
 
@@ -280,51 +240,3 @@ def _maps(ours: Trajectory, other: Trajectory) -> dict:
     maps = {name: rounded([1.0 - cka(a, b) for a, b in values]) for name, values in pairs.items()}
     change = [np.abs(ours.watched[s].evidence - other.watched[s].evidence).mean() for s in steps]
     return {"from": steps[0], "evidence": rounded(np.array(change))} | maps
-
-
-def _ablations(
-    base: NoiseRun, coarse: range, columns: list[int], frames: int, steps: int
-) -> list[NoiseRun]:
-    """The other modes, and equal doses along a frame or scattered."""
-    i, runs = base.index, []
-    for mode in MODES[1:]:
-        runs += [_with(base, "step", NoiseAtStep(s, mode=mode, seed=i)) for s in coarse]
-        runs += [_with(base, "frame", NoiseAtFrame(f, mode=mode, seed=i)) for f in columns]
-    rng = np.random.default_rng([i, 5])
-    for s in coarse:
-        frame = int(rng.integers(1, frames - 1))  # neither the given nor the scored one
-        column = NoiseAtFrame(frame, steps=window(s, frames, steps), seed=i)
-        scattered = NoiseAtCells(_scattered(rng, s, frames, steps), seed=i)
-        runs += [
-            _with(base, "window", column, centre=s),
-            _with(base, "scatter", scattered, centre=s),
-        ]
-        inner = tuple(range(1, frames - 1))
-        short = NoiseAtFrame(frame, steps=window(s, len(inner), steps), seed=i)
-        runs.append(_with(base, "inner", NoiseAtStep(s, frames=inner, seed=i)))
-        runs.append(_with(base, "inner-window", short, centre=s))
-    return runs
-
-
-def window(centre: int, count: int, steps: int) -> tuple[int, ...]:
-    """`count` consecutive steps centred at one, moved to lie inside the schedule."""
-    first = min(max(0, centre - count // 2), max(0, steps - count))
-    return tuple(range(first, min(first + count, steps)))
-
-
-def _scattered(
-    rng: np.random.Generator, step: int, frames: int, steps: int
-) -> tuple[tuple[int, int], ...]:
-    """As many random cells as there are frames, at a step and its neighbours; neither given nor
-    scored frame."""
-    near = range(max(0, step - SCATTER), min(steps, step + SCATTER + 1))
-    cells = [(s, f) for s in near for f in range(1, frames - 1)]
-    return tuple(
-        sorted(
-            cells[k] for k in rng.choice(len(cells), size=min(frames, len(cells)), replace=False)
-        )
-    )
-
-
-def _with(base: NoiseRun, design: str, *interventions: Intervention, **more) -> NoiseRun:
-    return replace(base, design=design, interventions=interventions, **more)

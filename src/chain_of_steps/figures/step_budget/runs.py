@@ -2,18 +2,16 @@
 to four steps."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...bench import tasklist
 from ...common.rounding import rounded
+from ...experiments.base import Experiment
 from ...experiments.parameters import checked
-from ...experiments.sweep import common
-from ...models.schedule import Schedule
-from ...models.video_model import VideoModel
 from ...sampling.denoise import generate
-from ...sampling.rollouts import Strategy
-from ...sampling.variants import LEVEL
+from ...sampling.strategies import Strategy
+from ...sampling.strategies.variants import LEVEL
 from ..ensemble_table.runs import Ensemble, EnsembleRun
 from ..showcase import ShownCase, decode_all
 from ..step_visualization.runs import StepVisualization
@@ -44,7 +42,7 @@ class BudgetRun:
         return self
 
 
-class StepBudget:
+class StepBudget(Experiment[BudgetRun]):
     """The experiment: the same samples and seeds with fewer or more steps, with two samplers, in
     fewer or more frames.
 
@@ -54,10 +52,7 @@ class StepBudget:
     """
 
     name = "6_step_budget"
-
-    def __init__(self, model: VideoModel, schedule: Schedule):
-        self.model, self.schedule = model, schedule
-        self._common = common(self.name, model, schedule)
+    run_type = BudgetRun
 
     @checked
     def plan(
@@ -103,10 +98,6 @@ class StepBudget:
             ]
         return runs
 
-    def identity(self, run: BudgetRun) -> dict:
-        """Everything that determines a row, as plain JSON data."""
-        return self._common | asdict(run)
-
     def evaluations(self, runs: list[BudgetRun]) -> int:
         """How many model evaluations `results` makes."""
         return sum(run.steps for run in runs)
@@ -136,11 +127,6 @@ class StepBudget:
                     "answer_at": [-1 if answer is None else answer for answer in answers],
                 },
             )
-
-    def measure(self, identity: dict) -> dict:
-        """Computes a single row."""
-        run = BudgetRun(**{name: identity[name] for name in BudgetRun.__dataclass_fields__})
-        return next(result for _, result in self.results([run]))
 
 
 class FewSteps(StepVisualization):
@@ -173,7 +159,7 @@ class StudentEnsemble(Ensemble):
 
     name = "6_student_ensemble"
 
-    def catalogue(self, windows: list[int]) -> dict[str, dict[str, Strategy]]:
+    def variants(self, windows: list[int]) -> dict[str, dict[str, Strategy]]:
         """Single runs, a vote, recognition, and merges over the first steps by `windows`."""
         merges = {
             f"x0_merge_{n}_steps": Strategy("merge", steps=n, merge="x0_hat") for n in windows
@@ -189,7 +175,7 @@ class StudentEnsemble(Ensemble):
         self, tasks: str | list[str], samples_per_task: int, windows: list[int], suite_seed: int
     ) -> list:
         """All runs."""
-        strategies = self.catalogue(windows)["table"].values()
+        strategies = self.variants(windows)["table"].values()
         return [
             EnsembleRun(task, i, suite_seed, i, strategy)
             for task in tasklist.task_names(tasks)

@@ -2,7 +2,7 @@
 clean generation."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,9 @@ import torch
 
 from ...bench import tasklist
 from ...common.rounding import rounded
+from ...experiments.base import Experiment
 from ...experiments.parameters import checked
 from ...experiments.store import key_of
-from ...experiments.sweep import common
 from ...measures.evidence import Control, read
 from ...measures.presence import posterior_mean, priors
 from ...models.schedule import Schedule
@@ -50,7 +50,7 @@ class VisualizationRun:
         return self
 
 
-class StepVisualization:
+class StepVisualization(Experiment[VisualizationRun]):
     """The experiment: clean generations, read at every step.
 
     Args:
@@ -58,13 +58,14 @@ class StepVisualization:
     """
 
     name = "1_step_visualization"
+    run_type = VisualizationRun
+    showcases = ("showcase", "several", "first", "null_comparison")
 
     def __init__(self, model: VideoModel, schedule: Schedule):
-        self.model, self.schedule = model, schedule
+        super().__init__(model, schedule)
         self._kept: dict[
             str, list[Control]
         ] = {}  # a plain dict, so that an experiment can be sent to a Ray worker
-        self._common = common(self.name, model, schedule)
 
     @checked
     def plan(
@@ -88,10 +89,6 @@ class StepVisualization:
             for i in range(samples_per_task)
         ]
 
-    def identity(self, run: VisualizationRun) -> dict:
-        """Everything that determines a row, as plain JSON data."""
-        return self._common | asdict(run)
-
     def evaluations(self, runs: list[VisualizationRun]) -> int:
         """How many model evaluations `results` makes, controls aside."""
         return sum(self.schedule.steps * (1 + run.null_seeds) for run in runs)
@@ -114,10 +111,6 @@ class StepVisualization:
                 result["null"] = self._null(sample, condition, trajectory, run, watch)
             yield run, result
 
-    def measure(self, identity: dict) -> dict:
-        """Computes a single row."""
-        return next(result for _, result in self.results([self._run(identity)]))
-
     def clips(self, run: VisualizationRun) -> tuple[Sample, np.ndarray]:
         """The sample and its decoded clean estimates (S, P, H, W, 3)."""
         sample, condition = self._begin(run)
@@ -131,7 +124,7 @@ class StepVisualization:
         that is not solved. Pictures found under `results` are used."""
         chosen: dict[str, tuple[int, VisualizationRun]] = {}
         for row in rows:
-            run, scores = self._run(row["run"]), row["result"]["score_at"]
+            run, scores = self.run_of(row["run"]), row["result"]["score_at"]
             rank = 0 if scores[-1] < 1.0 else 1 if scores[0] == 1.0 else 2
             if run.task not in chosen or rank > chosen[run.task][0]:
                 chosen[run.task] = (rank, run)
@@ -148,7 +141,7 @@ class StepVisualization:
         tasks where that is most."""
         best: dict[str, tuple[float, VisualizationRun]] = {}
         for row in rows:
-            run, result = self._run(row["run"]), row["result"]
+            run, result = self.run_of(row["run"]), row["result"]
             net = np.array(result["evidence"][0][-1]) - np.array(result["control_mean"][0][-1])
             second = float(np.sort(net)[-2]) if len(net) > 1 else 0.0
             if result["score_at"][-1] == 1.0 and second > best.get(run.task, (0.0, run))[0]:
@@ -158,7 +151,7 @@ class StepVisualization:
 
     def first(self, rows: list[dict], results: str | Path, count: int = 2) -> list[ShownCase]:
         """The first mazes of these rows, solved or not; without mazes the first samples."""
-        runs = [self._run(row["run"]) for row in rows]
+        runs = [self.run_of(row["run"]) for row in rows]
         mazes = [run for run in runs if tasklist.short(run.task) == "maze"] or runs
         return [
             self._case(f"{self.schedule.steps} steps", run, Path(results)) for run in mazes[:count]
@@ -180,7 +173,7 @@ class StepVisualization:
         if not readable:
             return []
         row = max(readable, key=ghosts)
-        run, answers = self._run(row["run"]), row["result"]["null"]["answers"]
+        run, answers = self.run_of(row["run"]), row["result"]["null"]["answers"]
         model = self._case(run.task, run, Path(results))
         key = key_of(self.identity(run) | {"showcase": "calibrated null"})
         null = kept_clips(results, key, self.schedule.steps, lambda: self._null_clips(run, answers))
@@ -220,11 +213,6 @@ class StepVisualization:
     def _begin(self, run: VisualizationRun) -> tuple[Sample, Condition]:
         sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
         return sample, self.model.prepare_sample(sample)
-
-    def _run(self, identity: dict) -> VisualizationRun:
-        return VisualizationRun(
-            **{name: identity[name] for name in VisualizationRun.__dataclass_fields__}
-        )
 
     def controls(self, task: str) -> list[Control]:
         """Unrelated samples of a task, generated once."""

@@ -6,7 +6,7 @@ claim holds, and other readings of "merged". `ablation`: how many generations, h
 helps, see `accounts`.
 """
 
-from .rollouts import Strategy
+from .base import Strategy
 
 RIVALS = (
     "single",
@@ -22,7 +22,7 @@ LEVEL, HIGH = (
 )  # noise at which clips are recognised: what won on the choosing partition, what else was tried
 
 
-def catalogue(layers: int, steps: int, window: int, early: int) -> dict[str, dict[str, Strategy]]:
+def variants(layers: int, steps: int, window: int, early: int) -> dict[str, dict[str, Strategy]]:
     """All strategies.
 
     Args:

@@ -1,0 +1,72 @@
+"""What every experiment has: a model and a schedule, runs, and a result for each of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields
+from typing import Any, ClassVar, Generic, TypeVar
+
+from ..models.schedule import Schedule
+from ..models.video_model import VideoModel
+from ..sampling.denoise import EXPERIMENT_VERSION
+
+R = TypeVar("R")  # the type of its runs, a frozen dataclass
+
+
+class Experiment(ABC, Generic[R]):
+    """An experiment: which runs there are (`plan`), and what is measured of each (`results`).
+
+    Attributes:
+        name: of the experiment and of its file of rows.
+        run_type: class of its runs. Runs of equal `base` share a past and are computed together.
+        showcases: methods (rows, results folder) that keep pictures of chosen runs.
+        header: what all its rows share: change any of it, and they are computed again.
+    """
+
+    name: ClassVar[str]
+    run_type: ClassVar[type]
+    showcases: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, model: VideoModel, schedule: Schedule):
+        self.model, self.schedule = model, schedule
+        self.header: dict[str, Any] = {
+            "experiment": self.name,
+            "version": EXPERIMENT_VERSION,
+            "model": model.fingerprint,
+            "size": model.size,
+            "frames": model.frames,
+            "schedule": schedule.record(),
+        }
+
+    @abstractmethod
+    def evaluations(self, runs: list[R]) -> int:
+        """How many model evaluations `results` makes, at most, for runs of equal base."""
+
+    @abstractmethod
+    def results(
+        self, runs: list[R], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[R, dict]]:
+        """Yields the result of every run as it is finished; all share a base.
+
+        Args:
+            count: called after every evaluation.
+        """
+
+    def control_evaluations(self, runs: list[R]) -> int:
+        """How many more are made once, for all bases together."""
+        return 0
+
+    def identity(self, run: R) -> dict:
+        """Everything that determines a row, as plain JSON data."""
+        return self.header | self.record(run)
+
+    def record(self, run: R) -> dict:
+        """A run as plain JSON data."""
+        return asdict(run)
+
+    def run_of(self, identity: dict) -> R:
+        """The run that an identity describes."""
+        return self.run_type(**{each.name: identity[each.name] for each in fields(self.run_type)})
+
+    def measure(self, identity: dict) -> dict:
+        """Computes a single row."""
+        return next(result for _, result in self.results([self.run_of(identity)]))

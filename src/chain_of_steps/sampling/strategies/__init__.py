@@ -1,0 +1,60 @@
+"""Strategies: what can be made of k generations of one sample.
+
+They are *blind*: they see latents, how far these agree, and what the model says of them, not the
+puzzle's rules. To add one: a class with `run` and `nfe`, and its name in `STRATEGIES`.
+"""
+
+from dataclasses import replace
+
+import torch
+
+from ..rollouts import Rollouts
+from . import best_of_n, branch, choose, hypotheses, merged
+from .base import Kind, Member, Outcome, Strategy
+
+STRATEGIES: dict[str, Kind] = {
+    "single": choose.Single(),
+    "vote": choose.Vote(),
+    "best_agreed": choose.BestAgreed(),
+    "early_plan": choose.EarlyPlan(),
+    "early_steady": choose.EarlySteady(),
+    "merge": merged.MergeFirst(),
+    "merge_all": merged.MergeAll(),
+    "merge_vote": merged.MergeVote(),
+    "merge_until_agreed": merged.MergeUntilAgreed(),
+    "random_layers": merged.RandomLayers(),
+    "branch_late": branch.BranchLate(),
+    "nearest": best_of_n.Nearest(),
+    "recognised": best_of_n.Recognised(),
+    "noisy_mean": hypotheses.NoisyMean(),
+    "linger": hypotheses.Linger(),
+    "vote_midway": hypotheses.VoteMidway(),
+}
+
+__all__ = ["STRATEGIES", "Kind", "Member", "Outcome", "Strategy", "nfe", "run"]
+
+
+def run(how: Strategy, rollouts: Rollouts) -> Outcome:
+    """What a strategy makes of rollouts; its cost is what it would cost alone, shared or not.
+
+    Raises:
+        ValueError: if there is no strategy of that name.
+    """
+    kind = _kind(how)
+    rollouts.used, rollouts.spent = set(), 0
+    with torch.inference_mode():
+        outcome = kind.run(rollouts, how)
+    runs = how.k if how.name == "single" else 1  # the mean over k single runs is worth one run
+    return replace(outcome, cost=(len(rollouts.used) + rollouts.spent) / runs)
+
+
+def nfe(how: Strategy, steps: int) -> int:
+    """How many evaluations a strategy makes at most beyond clean generations; see `Kind.nfe`."""
+    return _kind(how).nfe(how, steps)
+
+
+def _kind(how: Strategy) -> Kind:
+    if how.name not in STRATEGIES:
+        known = ", ".join(STRATEGIES)
+        raise ValueError(f"unknown strategy {how.name!r}; expected one of {known}")
+    return STRATEGIES[how.name]

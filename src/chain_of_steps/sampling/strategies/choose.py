@@ -1,0 +1,68 @@
+"""Choices among clean generations, none of them with a look at the puzzle's rules."""
+
+import numpy as np
+
+from ..agreement import disagreement, majority, medoid
+from ..rollouts import Rollouts
+from .base import Kind, Outcome, Strategy
+
+
+class Single(Kind):
+    """Every generation alone."""
+
+    def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
+        return Outcome([rollouts.final(member) for member in how.members])
+
+    def nfe(self, how: Strategy, steps: int) -> int:
+        return 0
+
+
+class Vote(Kind):
+    """The final clip that most others agree with; generation 0 where all differ."""
+
+    def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
+        finals = Single().run(rollouts, how).finals
+        return Outcome([finals[majority(finals)]])
+
+    def nfe(self, how: Strategy, steps: int) -> int:
+        return 0
+
+
+class BestAgreed(Kind):
+    """The final clip that disagrees least with the others."""
+
+    def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
+        finals = Single().run(rollouts, how).finals
+        return Outcome([finals[medoid(finals)]])
+
+    def nfe(self, how: Strategy, steps: int) -> int:
+        return 0
+
+
+class EarlyPlan(Kind):
+    """Chooses after `steps` steps the clean estimate that agrees best with the others, finishes only that generation.
+
+    As in arXiv 2603.30043, which scores early plans with a verifier; this score is blind.
+    """
+
+    def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
+        early = [rollouts.at(member, how.steps).x0_hat for member in how.members]
+        return Outcome([rollouts.final(how.members[medoid(early)])])
+
+    def nfe(self, how: Strategy, steps: int) -> int:
+        return 0
+
+
+class EarlySteady(Kind):
+    """The same, by the clean estimate that changed least in its last step: the most decided one."""
+
+    def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
+        pairs = [
+            (rollouts.at(m, how.steps).x0_hat, rollouts.at(m, how.steps - 1).x0_hat)
+            for m in how.members
+        ]
+        steadiest = int(np.argmin([disagreement(now, before) for now, before in pairs]))
+        return Outcome([rollouts.final(how.members[steadiest])])
+
+    def nfe(self, how: Strategy, steps: int) -> int:
+        return 0
