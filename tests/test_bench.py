@@ -246,7 +246,9 @@ def test_a_model_card_lists_the_scores_after_the_last_session(tmp_path, monkeypa
     assert (scores["split"], scores["n"], scores["seed"]) == ("validation", 4, validation.SEED)
     assert scores["decided"] == dict.fromkeys(("latin", "relay", "maze"), 0.5)
     assert scores["drawn"]["maze"] == 1.0 and scores["at_step_0"]["maze"] == 0.0
-    assert {name: tuple(knobs) for name, knobs in scores["by_knob"].items()} == validation.WATCHED
+    assert {name: tuple(knobs) for name, knobs in scores["by_knob"].items()} == {
+        n: k for n, k in validation.WATCHED.items() if n != "latin_small"
+    }
     model_card.write_card(tmp_path)
     card = (tmp_path / "README.md").read_text()
     assert (

@@ -18,7 +18,7 @@ from chain_of_steps.puzzles.base import Answer, Sample
 from chain_of_steps.puzzles.splits import split_of
 from chain_of_steps.training import data, mini, model_card
 from chain_of_steps.training.codec import encode, encode_blank, fit_codec
-from chain_of_steps.training.data import SHARES, Examples, Ring, clip
+from chain_of_steps.training.data import GENERALIST, Examples, Ring, World, clip
 from chain_of_steps.training.optimizer import Optimizer
 from chain_of_steps.training.progress import WARM_UP, Progress
 from chain_of_steps.training.recipe import (
@@ -54,9 +54,12 @@ def denoiser() -> mini.Denoiser:
 # Clips.
 
 
+SHORT = World(GENERALIST.shares, {5: 1.0})
+
+
 def test_shares_cover_the_in_domain_tasks_and_sum_to_one():
-    assert set(SHARES) == set(suite.task_names("in-domain"))
-    assert sum(SHARES.values()) == pytest.approx(1.0)
+    assert set(GENERALIST.shares) == set(suite.task_names("in-domain"))
+    assert sum(GENERALIST.shares.values()) == pytest.approx(1.0)
 
 
 def test_a_clip_depends_on_its_number_alone():
@@ -67,11 +70,14 @@ def test_a_clip_depends_on_its_number_alone():
 
 
 def test_only_tasks_with_a_share_are_drawn_however_large_the_shares():
-    prompts = {clip(i, 5, shares={"relay": 3.0, "relay_end": 1.0}).prompt for i in range(20)}
+    prompts = {
+        clip(i, 5, world=World({"relay": 3.0, "relay_end": 1.0}, {5: 1.0})).prompt
+        for i in range(20)
+    }
     assert prompts == set(relay.PROMPTS.values())
 
 
-@pytest.mark.parametrize("task", SHARES)
+@pytest.mark.parametrize("task", GENERALIST.shares)
 def test_training_clips_show_a_valid_answer_and_are_of_the_training_split(task):
     rng = np.random.default_rng(0)
     for _ in range(20):
@@ -117,11 +123,11 @@ def test_a_ring_holds_the_newest_items_however_it_got_there():
 
 
 def test_lengths_are_those_that_the_codec_takes_and_visits_only_grow():
-    assert sum(data.LENGTH_SHARES) == pytest.approx(1.0)
-    before = dict.fromkeys(data.LENGTHS, 0)
+    assert sum(GENERALIST.lengths.values()) == pytest.approx(1.0)
+    before = dict.fromkeys(GENERALIST.lengths, 0)
     for step in range(0, 2000, 10):
         frames, visits = data.length_at(step, np.random.default_rng(step))
-        assert frames in data.LENGTHS and frames % 4 == 1
+        assert frames in GENERALIST.lengths and frames % 4 == 1
         assert before[frames] <= visits <= step
         before[frames] = visits
     assert all(before.values())
@@ -137,10 +143,10 @@ def test_an_example_is_a_clip_its_given_frame_and_its_prompt(codec):
 
 
 def test_the_batch_of_a_step_depends_on_the_step_alone(codec, small):
-    walked = mini.Batches(codec, SHARES)
+    walked = mini.Batches(codec, GENERALIST)
     batches = [walked.at(step) for step in range(12)]
     for step in (3, 11):
-        jumped = mini.Batches(codec, SHARES).at(step)
+        jumped = mini.Batches(codec, GENERALIST).at(step)
         for name, found in vars(jumped).items():
             torch.testing.assert_close(found, getattr(batches[step], name), **ROUNDING)
     assert not torch.equal(batches[3].sigma, batches[4].sigma)
@@ -148,14 +154,14 @@ def test_the_batch_of_a_step_depends_on_the_step_alone(codec, small):
 
 
 def test_one_length_is_used_at_every_step(codec, small):
-    batches = mini.Batches(codec, SHARES, lengths=(5,))
+    batches = mini.Batches(codec, SHORT)
     assert all(batches.at(step).latents.shape[2] == 5 for step in range(5))
 
 
 @pytest.mark.parametrize("dropout", [0.0, 1.0])
 def test_a_dropped_given_frame_leaves_nothing_behind(codec, small, monkeypatch, dropout):
     monkeypatch.setattr(mini, "GIVEN_DROPOUT", dropout)
-    batch, model = mini.Batches(codec, SHARES, lengths=(5,)).at(0), denoiser()
+    batch, model = mini.Batches(codec, SHORT).at(0), denoiser()
     seen: list[torch.Tensor] = []
     model.transformer.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     batch.loss(model)
@@ -175,12 +181,12 @@ def test_a_dropped_given_frame_leaves_nothing_behind(codec, small, monkeypatch, 
 @pytest.mark.parametrize("dropout", [0.0, 1.0])
 def test_a_dropped_prompt_leaves_nothing_behind(codec, small, monkeypatch, dropout):
     monkeypatch.setattr(mini, "PROMPT_DROPOUT", dropout)
-    words = mini.Batches(codec, SHARES, lengths=(5,)).at(0).words
+    words = mini.Batches(codec, SHORT).at(0).words
     assert (words == mini.EMPTY_PROMPT).all(1).float().mean() == dropout
 
 
 def test_the_loss_is_that_of_the_clean_estimate(codec, small):
-    batch = mini.Batches(codec, SHARES, lengths=(5,)).at(0)
+    batch = mini.Batches(codec, SHORT).at(0)
 
     def perfect(noisy, given, known, sigma, words):
         level = sigma.view(-1, 1, 1, 1, 1)

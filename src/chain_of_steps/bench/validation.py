@@ -1,5 +1,6 @@
 """What a trained model's record says of it: its scores on the validation split."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..models.schedule import preset
@@ -8,23 +9,30 @@ from ..puzzles import suite
 from .scores import SHARES, bench
 
 SCORED, SEED = 24, 5  # samples per in-domain task of the validation split, and their seed
-WATCHED = {"latin": ("order", "clues"), "relay": ("moves",), "maze": ("rooms", "paths")}
+WATCHED = {  # knobs by which a record lists the scores of a task
+    "latin": ("order", "clues"),
+    "latin_small": ("clues",),
+    "relay": ("moves",),
+    "maze": ("rooms", "paths"),
+}
 
 
-def scores(folder: Path) -> dict:
-    """How the model in a folder does on the validation split of the in-domain tasks.
+def scores(folder: Path, tasks: Sequence[str] | None = None) -> dict:
+    """How the model in a folder does on the validation split of tasks, by default the in-domain ones.
 
     Returns:
         `split`, `seed`, `n` (samples per task), `mean_score`; `decided`, `drawn`, `at_step_0`: the
         share of samples by task; `by_knob`: these with intervals, by the knobs in `WATCHED`.
     """
-    tasks = suite.task_names("in-domain")
+    tasks = tasks or suite.task_names("in-domain")
     model = VideoModel.load(folder)
     report = bench(model, preset("mini"), tasks, SCORED, SEED, "validation")
     cells, by_knob = report["by_task"], report["by_knob"]
     about = {"split": "validation", "seed": SEED, "n": SCORED, "mean_score": report["in_domain"]}
     shares = {key: {name: cells[name][key]["mean"] for name in tasks} for key in SHARES}
     watched = {
-        name: {knob: by_knob[name][knob] for knob in knobs} for name, knobs in WATCHED.items()
+        name: {knob: by_knob[name][knob] for knob in knobs}
+        for name, knobs in WATCHED.items()
+        if name in tasks
     }
     return about | shares | {"by_knob": watched}

@@ -1,5 +1,6 @@
 """Commands that train networks."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,15 @@ def train(
     budget: Budget,
     symbols: Flag = False,
     only: Annotated[str, Parameter(metavar="NAME", show_default=False)] = "",
+    small: Flag = False,
+    layers: Count = 8,
     resume: Flag = False,
     out: Annotated[
-        Path | None, Parameter(show_default="data/mini; with --symbols: data/symbols")
+        Path | None,
+        Parameter(show_default="data/mini; data/symbols, or data/depth/L1 with --small"),
     ] = None,
     work: Annotated[
-        Path | None, Parameter(show_default="build/train; with --symbols: build/train/symbols")
+        Path | None, Parameter(show_default="build/train, and a folder in it for the others")
     ] = None,
 ) -> None:
     """Train the mini model or the symbol networks, or continue their training.
@@ -27,6 +31,8 @@ def train(
         budget: How long to train: 90s, 120m or 2h.
         symbols: Train the symbol networks instead, always continuing where they stopped.
         only: Train only those symbol networks whose names contain this.
+        small: Train on squares of order 4 alone, of 32 pixels and 5 frames.
+        layers: Number of blocks of the model.
         resume: Continue from --work, or else from the model in --out; ignored with --symbols.
         out: Folder of the finished model or networks.
         work: Folder of the checkpoints.
@@ -40,10 +46,14 @@ def train(
         raise ValueError("--only selects symbol networks; add --symbols")
     from ..bench.validation import scores
     from ..training import mini
+    from ..training.data import GENERALIST, SMALL_SQUARES
     from ..training.recipe import Recipe
 
-    out, work = out or Path(MINI), work or Path("build/train")
-    mini.train(out, work, budget, resume, Recipe(), _say, scores)
+    world, name = (SMALL_SQUARES, f"depth/L{layers}") if small else (GENERALIST, "")
+    out = out or (Path("data") / name if small else Path(MINI))
+    work, recipe = work or Path("build/train") / name, Recipe(layers=layers)
+    score = partial(scores, tasks=world.tasks)
+    mini.train(out, work, budget, resume, recipe, _say, score, world)
 
 
 def _train_symbols(out: Path, work: Path, budget: float, only: str) -> None:

@@ -20,7 +20,7 @@ from .splits import Split
 from .tic_tac_toe import TicTacToe
 
 CATEGORIES = ("Abstraction", "Knowledge", "Perception", "Spatiality", "Transformation")
-DOMAINS = ("in-domain", "out-of-domain")
+DOMAINS = ("in-domain", "out-of-domain")  # of the generalist
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Task:
     Attributes:
         name: in tables and on the command line.
         category: as in VBVR-Bench.
-        domain: `in-domain` if training shows it, else `out-of-domain`.
+        domain: `in-domain` if the generalist's training shows it, else `out-of-domain`; `small` for
+            tasks of other models.
         puzzle: what draws it.
         knobs: fixed ones; a tuple is a choice that is drawn.
     """
@@ -73,6 +74,8 @@ TASKS = {
         Task("bounce", "Knowledge", "in-domain", Bounce()),
         Task("out_and_back", "Transformation", "in-domain", OutAndBack()),
         Task("occlusion", "Perception", "in-domain", Occlusion()),
+        # Squares of order 4 on a board of 4 x 4 cells: what the depth pair is trained on.
+        Task("latin_small", "Abstraction", "small", Latin(cells=4)),
         # Twists, never trained.
         Task("latin_6", "Abstraction", "out-of-domain", Latin(), {"order": 6}),
         Task("size_rule", "Abstraction", "out-of-domain", SizePattern(), {"rule": "rows"}),
@@ -92,14 +95,15 @@ TASKS = {
 
 
 def task_names(which: str = "all") -> list[str]:
-    """Names of the tasks of a domain, or of `all`.
+    """Names of the tasks of a domain, or of both.
 
     Raises:
         ValueError: for another word.
     """
     if which not in (*DOMAINS, "all"):
         raise ValueError(f"unknown domain {which!r}; expected {', '.join(DOMAINS)} or all")
-    return [name for name, task in TASKS.items() if which in ("all", task.domain)]
+    wanted = DOMAINS if which == "all" else (which,)
+    return [name for name, task in TASKS.items() if task.domain in wanted]
 
 
 def find(name: str) -> Task:

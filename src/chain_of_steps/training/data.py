@@ -15,24 +15,48 @@ from .recipe import build_tokenizer
 
 BATCH = 32
 REUSE = 8  # how often a clip is used before it leaves its ring
-LENGTHS, LENGTH_SHARES = (5, 9, 13), (0.60, 0.35, 0.05)  # frames; short clips are cheap
 CODEC_CLIPS = 1200  # whose cells the codec is fitted to
 
-# Shares of the tasks: squares and mazes have most to be learned.
-SHARES = {
-    "latin": 0.30,
-    "latin_staged": 0.05,
-    "relay": 0.12,
-    "relay_end": 0.04,
-    "maze": 0.25,
-    "mark": 0.04,
-    "tic_tac_toe": 0.03,
-    "size_pattern": 0.03,
-    "rotate": 0.05,
-    "bounce": 0.06,
-    "out_and_back": 0.015,
-    "occlusion": 0.015,
-}
+
+@dataclass(frozen=True)
+class World:
+    """What a model is trained on.
+
+    Attributes:
+        shares: of the tasks of the suite, by name.
+        lengths: shares of clip lengths, by frames.
+        side: of the frames, pixels.
+    """
+
+    shares: dict[str, float]
+    lengths: dict[int, float]
+    side: int = 48
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(self.shares)
+
+
+# The generalist: squares and mazes have most to be learned, short clips are cheap.
+GENERALIST = World(
+    {
+        "latin": 0.30,
+        "latin_staged": 0.05,
+        "relay": 0.12,
+        "relay_end": 0.04,
+        "maze": 0.25,
+        "mark": 0.04,
+        "tic_tac_toe": 0.03,
+        "size_pattern": 0.03,
+        "rotate": 0.05,
+        "bounce": 0.06,
+        "out_and_back": 0.015,
+        "occlusion": 0.015,
+    },
+    {5: 0.60, 9: 0.35, 13: 0.05},
+)
+# The depth pair: squares of order 4 alone, on the smallest board.
+SMALL_SQUARES = World({"latin_small": 1.0}, {5: 1.0}, side=32)
 
 
 @dataclass(frozen=True)
@@ -43,11 +67,11 @@ class Clip:
     frames: np.ndarray
 
 
-def clip(index: int, frames: int, seed: int = 0, shares: dict[str, float] = SHARES) -> Clip:
+def clip(index: int, frames: int, seed: int = 0, world: World = GENERALIST) -> Clip:
     """Clip number `index` of the stream; of several valid answers it shows one at random."""
     rng = np.random.default_rng([seed, frames, index])
-    weights = np.array(list(shares.values()))
-    task = suite.TASKS[rng.choice(list(shares), p=weights / weights.sum())]
+    weights = np.array(list(world.shares.values()))
+    task = suite.find(rng.choice(list(world.shares), p=weights / weights.sum()))
     sample, answer = task.training_sample(rng)
     return Clip(sample.prompt, sample.render(answer, frames=frames))
 
@@ -94,10 +118,10 @@ class Examples:
         self,
         codec: AutoencoderKLWan,
         frames: int,
-        shares: dict[str, float] = SHARES,
+        world: World = GENERALIST,
         capacity: int = 1024,
     ):
-        self.codec, self.frames, self.shares = codec, frames, shares
+        self.codec, self.frames, self.world = codec, frames, world
         self.tokenizer = build_tokenizer()
         self.ring = Ring(capacity, self._make)
 
@@ -112,7 +136,7 @@ class Examples:
         examples = []
         for first in range(start, stop, 32):
             numbers = range(first, min(first + 32, stop))
-            examples += self._encode([clip(i, self.frames, shares=self.shares) for i in numbers])
+            examples += self._encode([clip(i, self.frames, world=self.world) for i in numbers])
         return examples
 
     def _encode(self, clips: list[Clip]) -> list[Example]:
@@ -123,7 +147,8 @@ class Examples:
         return [Example(*parts) for parts in zip(latents, given, words, strict=True)]
 
 
-def length_at(step: int, rng: np.random.Generator) -> tuple[int, int]:
+def length_at(step: int, rng: np.random.Generator, world: World = GENERALIST) -> tuple[int, int]:
     """Frames of the clips of one step, and how often this length was (about) used before."""
-    i = int(rng.choice(len(LENGTHS), p=LENGTH_SHARES))
-    return LENGTHS[i], int(LENGTH_SHARES[i] * step)
+    lengths = list(world.lengths)
+    frames = lengths[int(rng.choice(len(lengths), p=list(world.lengths.values())))]
+    return frames, int(world.lengths[frames] * step)

@@ -22,10 +22,10 @@ from transformers import UMT5EncoderModel
 
 from ..models import cpu
 from ..models.schedule import preset
-from . import data, model_card
+from . import model_card
 from .checkpoints import check_fit, load_tensors, save_tensors
 from .codec import encode_blank, fit_codec
-from .data import BATCH, CODEC_CLIPS, LENGTHS, SHARES, Examples, clip, length_at
+from .data import BATCH, CODEC_CLIPS, GENERALIST, Examples, World, clip, length_at
 from .optimizer import Optimizer
 from .progress import Progress, compile_blocks
 from .recipe import (
@@ -95,13 +95,14 @@ class Batch:
 class Batches:
     """The batch of every step: rings of clips of each length, noise, and dropped conditions."""
 
-    def __init__(self, codec: AutoencoderKLWan, shares: dict[str, float], lengths=LENGTHS):
-        self.rings = {frames: Examples(codec, frames, shares) for frames in lengths}
-        self.blank = {frames: encode_blank(codec, frames) for frames in lengths}
+    def __init__(self, codec: AutoencoderKLWan, world: World):
+        self.world = world
+        self.rings = {frames: Examples(codec, frames, world) for frames in world.lengths}
+        self.blank = {frames: encode_blank(codec, frames, world.side) for frames in world.lengths}
 
     def at(self, step: int) -> Batch:
         rng, generator = np.random.default_rng([3, step]), torch.Generator().manual_seed(step)
-        frames, visits = length_at(step, rng) if len(self.rings) > 1 else (*self.rings, step)
+        frames, visits = length_at(step, rng, self.world)
         latents, given, words = self.rings[frames].batch(rng, visits, BATCH)
         dropped = torch.rand(BATCH, 1, generator=generator) < PROMPT_DROPOUT
         words = torch.where(dropped, EMPTY_PROMPT, words)
@@ -148,6 +149,7 @@ def train(
     recipe: Recipe,
     say: Say,
     score: Callable[[Path], dict],
+    world: World = GENERALIST,
 ) -> None:
     """Fits the mini model for `budget` seconds and writes it, with its record, to `folder`.
 
@@ -155,6 +157,7 @@ def train(
         work: where checkpoints lie between calls.
         resume: go on from the checkpoints or, where there are none, from the model in `folder`;
             without it, begin a new model.
+        world: what it is trained on.
         score: the scores of a finished model in a folder, for its record.
         score: what to record of the finished model in a folder, see `model_card`.
 
@@ -174,10 +177,11 @@ def train(
         check_fit(code, found, codec.state_dict())
         codec.load_state_dict(found)  # never fitted twice: another machine may find another basis
     else:
-        fit_codec(codec, [clip(i, 9, seed=1).frames for i in range(CODEC_CLIPS)])
+        clips = [clip(i, frames_of(world), seed=1, world=world).frames for i in range(CODEC_CLIPS)]
+        fit_codec(codec, clips)
         save_tensors(code, codec.state_dict())
     codec.eval().requires_grad_(False)
-    progress = fit_denoiser(model, Batches(codec, SHARES), checkpoint, began + budget, say)
+    progress = fit_denoiser(model, Batches(codec, world), checkpoint, began + budget, say)
     save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
     session = {
         "from_step": progress.began,
@@ -185,12 +189,18 @@ def train(
         "clips": progress.step * BATCH,
         "seconds": round(time.time() - began),
         "torch": torch.__version__,
-        "shares": data.SHARES,
+        "shares": world.shares,
         "losses": [[step, loss] for step, loss in progress.losses if step > progress.began],
     }
-    model_card.record(folder, asdict(recipe), session, score)
+    clip_of = {"size": world.side, "frames": frames_of(world)}
+    model_card.record(folder, asdict(recipe) | clip_of, session, score)
     model_card.write_card(folder)
     model_card.write_example(folder)
+
+
+def frames_of(world: World) -> int:
+    """The length of clip that a model of a world is used with: 9 frames, or its longest below."""
+    return max(frames for frames in world.lengths if frames <= 9)
 
 
 def _refuse_overwrite(folder: Path, work: Path, checkpoint: Path, resume: bool) -> None:
