@@ -1,17 +1,15 @@
 """The recipes of docs/extending.md are followed to the letter: their files are made, their code is
 run."""
 
+import importlib
 import re
 from pathlib import Path
 
 import pytest
 
-from chain_of_steps import figures
-from chain_of_steps.bench import scorer_checks, tasklist
+from chain_of_steps import figures, puzzles
 from chain_of_steps.models.schedule import preset
-from chain_of_steps.puzzles import first
-from chain_of_steps.puzzles.first import suites
-from chain_of_steps.puzzles.first.suites import Task
+from chain_of_steps.puzzles import reading, scoring, suite
 from chain_of_steps.sampling import interventions
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.prefix_tree import Branch, grow
@@ -37,7 +35,7 @@ def follow(tmp_path, monkeypatch):
     other block."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")
-    for package in (first, interventions, figures):
+    for package in (puzzles, interventions, figures):
         own = tmp_path / "src" / package.__name__.replace(".", "/")
         own.mkdir(parents=True)
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(own)])
@@ -54,23 +52,23 @@ def follow(tmp_path, monkeypatch):
     return follow
 
 
-def test_a_task(follow, monkeypatch):
-    module, row, look = blocks("How to add a task")
+def test_a_puzzle(follow, monkeypatch):
+    module, row, look = blocks("How to add a puzzle")
     follow(module)
-    task = eval(row, {"Task": Task})
-    monkeypatch.setitem(suites.TASKS, task.name, task)
+    slide = importlib.import_module("chain_of_steps.puzzles.slide")
+    task = eval(row, {"Task": suite.Task, "Slide": slide.Slide})
+    monkeypatch.setitem(suite.TASKS, task.name, task)
     follow(look)
-    samples = tasklist.draw(task.name, 20, 0)
-    assert all(
-        sample.score(sample.render(size=size)) == 1.0 for sample in samples for size in (48, 96)
-    )
-    assert all(
-        sample.candidates[0].kind == "valid" and len(sample.valid) == 1 for sample in samples
-    )
-    monkeypatch.setattr(suites, "TASKS", {task.name: task})
-    scores = scorer_checks.scorer_table(per_task=4).loc[task.name]
-    assert scores["ground truth"] == 1.0 and 0.2 < scores["half done"] < 0.8
-    assert scores.drop(["ground truth", "half done"]).max() <= 0.1
+    for sample in suite.draw(task.name, 20, 0):
+        (answer,) = sample.solutions.answers
+        for frames, size in ((5, 48), (9, 96)):
+            video = sample.render(answer, size, frames)
+            assert scoring.score(sample, video) == 1.0 and reading.drawn(sample, video[-1])
+            assert scoring.score(sample, video[:1].repeat(frames, axis=0)) == 0.0
+        for value in range(len(sample.parts[0].values)):
+            video = sample.render((value,))
+            assert reading.decided(sample, video[-1]) == (value,)
+            assert scoring.score(sample, video) == float((value,) == answer)
 
 
 @needs_model

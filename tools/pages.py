@@ -17,6 +17,7 @@ import mistune
 import nbformat
 import strip
 import yaml
+from jinja2 import Environment
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from PIL import Image
@@ -29,6 +30,7 @@ THUMBNAIL = 900  # pixels: sharp in the gallery, also where two make one
 MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?(?:\n[^$\n]+?)*?)\$", re.S)
 CODE = re.compile(r"(```.*?```|`[^`]*`)", re.S)
 STYLE = (Path(__file__).parent / "pages.css").read_text()
+TEMPLATE = (Path(__file__).parent / "page.html.jinja").read_text()
 
 
 def main(out: Path) -> None:
@@ -41,24 +43,20 @@ def main(out: Path) -> None:
     for name in published():
         notebook = nbformat.read(executed(name), as_version=4)
         title = next(re.findall(r"^# (.+)$", cell.source, re.M)[0] for cell in notebook.cells)
-        body = page(title, notebook_html(notebook), around(name, published()))
+        links = around(name, published())
+        body = page(title=title, body=notebook_html(notebook), links=links)
         (out / f"{name}.html").write_text(body, encoding="utf-8")
         pages[name] = title
-    (out / "index.html").write_text(page(NAME, index(pages)), encoding="utf-8")
+    (out / "index.html").write_text(page(title=NAME, index=index(pages)), encoding="utf-8")
 
 
-def around(name: str, names: list[str]) -> str:
-    """Links to the page before and the one after."""
+def around(name: str, names: list[str]) -> dict[str, str | None]:
+    """The pages before and after one."""
     place = names.index(name)
-    neighbours = {
+    return {
         "previous": names[place - 1] if place else None,
         "next": (names[place + 1 :] or [None])[0],
     }
-    return "".join(
-        f' · <a href="{other}.html">{word}: {other}</a>'
-        for word, other in neighbours.items()
-        if other
-    )
 
 
 def published() -> list[str]:
@@ -148,64 +146,45 @@ def described(body: str) -> str:
     return "".join(parts)
 
 
-def index(pages: dict[str, str]) -> str:
-    """The first page: introduction, notebooks, a gallery of figures, claims, how to cite."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    intro = readme.split("\n\n")[1]
-    items = "".join(
-        f'<li><a href="{name}.html">{html.escape(title)}</a></li>' for name, title in pages.items()
-    )
-    figures = [
-        gallery_item(f)
-        for f in sorted((ROOT / "figures").glob("*/*.png"))
-        if f.parent.name in pages
-    ]
-    claims = ROOT / "figures" / "claims.md"
-    verdicts = (
-        markdown(claims.read_text(encoding="utf-8"))
-        if claims.exists()
-        else "<p>Not judged yet.</p>"
-    )
-    cite = html.escape((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    return (
-        f"<h1>{NAME}</h1>{markdown(intro)}"
-        '<p><a href="#claims">What holds: the ledger of claims</a> · '
-        '<a href="#figures">Figures</a> · <a href="#cite">How to cite</a></p>'
-        f"<h2>Notebooks</h2><ul>{items}</ul>"
-        f'<h2 id="figures">Figures</h2><div class="gallery">{"".join(figures)}</div>'
-        f'<h2 id="claims">Claims</h2>{verdicts}<h2 id="cite">How to cite</h2><pre>{cite}</pre>'
-    )
+def index(pages: dict[str, str]) -> dict:
+    """The first page: what this is, the notebooks, a gallery of figures, the claims, how to cite."""
+    readme, claims = ROOT / "README.md", ROOT / "figures" / "claims.md"
+    figures = sorted((ROOT / "figures").glob("*/*.png"))
+    ledger = claims.read_text(encoding="utf-8") if claims.exists() else "Not judged yet."
+    return {
+        "intro": markdown(readme.read_text(encoding="utf-8").split("\n\n")[1]),
+        "pages": pages,
+        "figures": [gallery_item(file) for file in figures if file.parent.name in pages],
+        "claims": markdown(ledger),
+        "cite": (ROOT / "CITATION.cff").read_text(encoding="utf-8"),
+    }
 
 
-def gallery_item(file: Path) -> str:
-    """A figure, small and inside the page, with a link to the notebook that shows it whole."""
-    notebook, _, part = file.stem.partition("-")
-    label = html.escape(f"{part.replace('_', ' ')} (notebook {notebook[0]})")
+def gallery_item(file: Path) -> dict:
+    """A figure, small and inside the page, with the notebook that shows it whole."""
+    notebook = file.parent.name
     picture, stream = Image.open(file).convert("RGB"), io.BytesIO()
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
     picture.save(stream, format="WEBP", quality=85)
-    data = base64.b64encode(stream.getvalue()).decode()
-    return (
-        f'<figure><a href="{notebook}.html"><img alt="{label}" '
-        f'width="{picture.width}" height="{picture.height}" '
-        f'src="data:image/webp;base64,{data}"></a><figcaption>{label}</figcaption></figure>'
-    )
+    return {
+        "notebook": notebook,
+        "label": f"{file.stem.replace('_', ' ')} (notebook {notebook[0]})",
+        "width": picture.width,
+        "height": picture.height,
+        "data": base64.b64encode(stream.getvalue()).decode(),
+    }
 
 
 def markdown(text: str) -> str:
     return mistune.create_markdown(plugins=["table"])(text)
 
 
-def page(title: str, body: str, links: str = "") -> str:
-    """A whole HTML page around a body, with more links next to the one to the index."""
-    nav = f'<nav><a href="index.html">{NAME}</a>{links}</nav>'
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n"
-        f"<style>{HtmlFormatter(style='default').get_style_defs('.highlight')}{STYLE}</style>\n"
-        "</head>\n"
-        f"<body>\n{nav}\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+def page(title: str, body: str = "", links: dict | None = None, index: dict | None = None) -> str:
+    """A whole HTML page around a body, or the first page."""
+    template = Environment(autoescape=True).from_string(TEMPLATE)
+    style = HtmlFormatter(style="default").get_style_defs(".highlight") + STYLE
+    return template.render(
+        name=NAME, title=title, style=style, body=body, links=links or {}, index=index
     )
 
 

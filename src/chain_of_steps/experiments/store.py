@@ -3,14 +3,14 @@
 A row is only used if its checksum is right. Several processes may write to the same file at once.
 """
 
-import fcntl
 import json
 import os
+import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from ..common.files import atomic
 from ..common.hashing import digest
@@ -117,16 +117,14 @@ def _torn(file: Any) -> bool:
     return file.read(1) != b"\n"
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes from writing into a folder; the system lets go of it when a process dies."""
+def _locked(folder: Path) -> FileLock:
+    """Keeps other processes from writing into a folder; the system lets go of it when one dies.
+
+    The lock's file lies outside of the folder, which holds rows and nothing else.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+    name = digest([str(folder.resolve()), os.getuid()])[:16]
+    return FileLock(Path(tempfile.gettempdir()) / f"chain-of-steps-{name}.lock")
 
 
 def _listed(numbers: list[int], most: int = 5) -> str:
