@@ -121,7 +121,7 @@ def foreign_rows(tmp_path, monkeypatch, capfd, times):
     larger = VideoModel(tiny.mini_like(), size=96)
     others = [Perturbation(VideoModel(tiny.mini_like(seed=1)), SHORT), Perturbation(larger, SHORT)]
     others.append(Perturbation(tiny_model(), replace(SHORT, shift=3.1)))
-    monkeypatch.setattr("chain_of_steps.experiments.sweep.EXPERIMENT_VERSION", -1)
+    monkeypatch.setattr("chain_of_steps.experiments.base.EXPERIMENT_VERSION", -1)
     others.append(Perturbation(tiny_model(), SHORT))
     assert len(others) == times
     for other in others:

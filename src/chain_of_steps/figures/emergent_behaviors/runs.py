@@ -33,7 +33,7 @@ class Behaviors(StepVisualization):
             None,
         )
         if CORRECTION in shown:
-            run = row and self._run(row["run"])
+            run = row and self.run_of(row["run"])
             shown["corrected"] = (
                 self._case(CORRECTION, run, Path(results)) if run else shown[CORRECTION]
             )
