@@ -248,11 +248,14 @@ def test_training_goes_through_the_list_and_skips_what_is_finished(tmp_path, few
     monkeypatch.setattr(training, "recipes", lambda: [training.Recipe("relay", n) for n in (1, 2)])
     said: list[str] = []
     training.train(tmp_path / "out", tmp_path / "work", 0.0, said.append)
-    assert not said and not (tmp_path / "out").exists()
+    assert said == ["2 networks are left; the same command goes on with them"]
+    assert not (tmp_path / "out").exists()
     for _ in range(2):
         training.train(tmp_path / "out", tmp_path / "work", 600.0, said.append, only="L2")
         training.train(tmp_path / "out", tmp_path / "work", 600.0, said.append)
-    assert len(said) == 2, "boards of the relay were made once, in two pieces"
+    made = [line for line in said if line.startswith("boards")]
+    assert len(made) == 2, "boards of the relay were made once, in two pieces"
+    assert said[-1].startswith("all networks are finished")
     finished = {file.parent.name for file in (tmp_path / "out").glob("*/training.json")}
     assert finished == {"relay-L1-0", "relay-L2-0"}
 

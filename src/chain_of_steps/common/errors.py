@@ -46,7 +46,7 @@ def sentence(error: Exception) -> str:
     if type(error).__name__ == "OutOfMemoryError":  # torch's, which `--help` does not import
         return (
             "the GPU's memory is full; clips are already processed one at a time, so use fewer "
-            "frames, a smaller size or --dtype bfloat16"
+            "frames, a smaller size or --load dtype=bfloat16"
         )
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return f"the disk is full{where}; free some space and run it again: finished work is kept"

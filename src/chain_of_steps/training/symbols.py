@@ -178,11 +178,14 @@ def train(
         only: networks whose names contain this.
     """
     deadline = time.time() + budget
-    for recipe in recipes():
-        if only in recipe.name and not (folder / recipe.name).exists():
-            if time.time() >= deadline:
-                return
-            fit(recipe, folder, work, deadline, say)
+    left = [r for r in recipes() if only in r.name and not (folder / r.name).exists()]
+    for number, recipe in enumerate(left):
+        if time.time() >= deadline:
+            say(f"{len(left) - number} networks are left; the same command goes on with them")
+            return
+        fit(recipe, folder, work, deadline, say)
+    if time.time() < deadline:
+        say(f"all networks are finished: {folder}")
 
 
 def fit(recipe: Recipe, folder: Path, work: Path, deadline: float, say: Callable[[str], None]):
