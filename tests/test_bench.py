@@ -16,6 +16,8 @@ from chain_of_steps.training import model_card
 SCHEDULE = preset("mini")
 ORDER_4 = {"order": 4, "clues": 6}
 
+CLIP = {"layers": 2, "size": 48, "frames": 9}  # of a record
+
 
 def right(sample, seed) -> np.ndarray:
     """A clip, (9, 48, 48, 3) uint8, that carries the first valid answer out."""
@@ -241,7 +243,7 @@ def test_a_model_card_lists_the_scores_after_the_last_session(tmp_path, monkeypa
         validation.VideoModel, "load", lambda folder: MadeUp(monkeypatch, wrong, by_turns)
     )
     monkeypatch.setattr(validation.suite, "task_names", lambda domain: ["latin", "relay", "maze"])
-    model_card.record(tmp_path, {"layers": 2}, {"to_step": 100, "clips": 3200}, validation.scores)
+    model_card.record(tmp_path, CLIP, {"to_step": 100, "clips": 3200}, validation.scores)
     scores = json.loads((tmp_path / "training.json").read_text())["sessions"][-1]["scores"]
     assert (scores["split"], scores["n"], scores["seed"]) == ("validation", 4, validation.SEED)
     assert scores["decided"] == dict.fromkeys(("latin", "relay", "maze"), 0.5)

@@ -30,6 +30,8 @@ from chain_of_steps.training.recipe import (
 
 ROUNDING = {"rtol": 0.0, "atol": 1e-4}  # the codec's, of batches of another size
 
+CLIP = {"layers": 2, "size": 48, "frames": 9}  # of a record
+
 
 @pytest.fixture(scope="module")
 def codec():
@@ -292,12 +294,10 @@ def test_a_session_is_recorded_with_the_scores_after_it(tmp_path, monkeypatch):
     pipe = tiny.mini_like()
     save_pipeline(tmp_path, pipe.vae, pipe.text_encoder, pipe.transformer, preset("mini"))
     for step in (100, 200):
-        model_card.record(
-            tmp_path, {"layers": 2}, {"to_step": step, "clips": 32 * step}, validation.scores
-        )
+        model_card.record(tmp_path, CLIP, {"to_step": step, "clips": 32 * step}, validation.scores)
     record = json.loads((tmp_path / "training.json").read_text())
     assert [session["to_step"] for session in record["sessions"]] == [100, 200]
-    assert record["recipe"] == {"layers": 2}
+    assert record["recipe"] == CLIP
     scores = record["sessions"][1]["scores"]
     assert scores["split"] == "validation" and scores["n"] == 1
     assert set(suite.task_names("in-domain")) == set(scores["decided"])

@@ -33,9 +33,9 @@ pipeline_tag: image-to-video
 ---
 # The mini model of Chain of Steps
 
-A `WanImageToVideoPipeline` of 48 x 48 pixels and 9 frames, trained from nothing on the in-domain
-puzzles of the project's mini world: {steps} steps, {clips} clips. It is made for looking at, not
-for use: each frame of a clip is a latent frame, so that nothing is hidden between them.
+A `WanImageToVideoPipeline` of {size} x {size} pixels and {frames} frames, trained on puzzles of the
+project's mini world: {steps} steps, {clips} clips. It is made for looking at, not for use: each
+frame of a clip is a latent frame, so that nothing is hidden between them.
 
 The last frame, on {n} samples per task of the *{split}* split (seed {seed}), 20 steps, no
 guidance. Decided: the answer that it shows most strongly is valid, with a 95 % Wilson interval.
@@ -53,9 +53,12 @@ a test square.
 
 def write_card(folder: Path) -> None:
     """Writes the model card, README.md, from training.json."""
-    session = json.loads((folder / "training.json").read_text())["sessions"][-1]
+    record = json.loads((folder / "training.json").read_text())
+    session, recipe = record["sessions"][-1], record["recipe"]
     found = session["scores"]
     card = CARD.format(
+        size=recipe["size"],
+        frames=recipe["frames"],
         steps=session["to_step"],
         clips=session["clips"],
         n=found["n"],
