@@ -1,10 +1,10 @@
 # Needs git, make and Python >= 3.11; everything else goes into .venv. `make` alone lists the targets.
 
-# how long `make reproduce` recomputes runs from the weights, for example 30m; 8 minutes at most if nothing is said
+# how long `make reproduce` recomputes runs from the weights, for example 30m; by default at most 8 minutes
 BUDGET ?=
 # FULL=1: recompute every run
 FULL ?=
-# of `make reproduce MODEL=folder`: mini or a VBVR-Bench folder; the mini suite's side and clip length; what may be spent
+# for `make reproduce MODEL=folder`: mini or a VBVR-Bench folder; side and clip length of the mini suite; GPU hours
 SUITE ?= mini
 PRESET ?= paper
 SCALE ?= real
@@ -13,13 +13,13 @@ FRAMES ?= 49
 DEVICE ?= cuda
 DTYPE ?= bfloat16
 HOURS ?= 24
-# how the model comes into memory, for example LOAD='offload=group storage=fp8 tiling=true'
+# how the model is loaded, for example LOAD='offload=group storage=fp8 tiling=true'
 LOAD ?=
 # EXECUTOR=ray computes runs on a Ray cluster: the one at ADDRESS, or one started on this machine
 EXECUTOR ?=
 ADDRESS ?=
 RAY = $(if $(EXECUTOR),--executor $(EXECUTOR)) $(if $(ADDRESS),--address $(ADDRESS))
-# where `make train` stops; run it again to go on
+# when `make train` stops; run it again to continue
 TRAIN_BUDGET ?= 3h
 # an index that holds the torch wheel to use, for example https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
@@ -29,7 +29,7 @@ PYTHON ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
-# Commands that our commands call (dvc, python, jupyter) are those of .venv too.
+# Commands that our commands call (dvc, python, jupyter) also come from .venv.
 IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
@@ -53,38 +53,38 @@ test: lint ## check the style, then run the tests
 	$(IN_VENV) $(BIN)/python -m dvc pull -q
 	$(IN_VENV) $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
-fuzz: $(INSTALLED) ## 10,000 random cases of every reader, intervention and task; on record in benchmarks/fuzz.json
+fuzz: $(INSTALLED) ## run 10,000 random cases of every reader, intervention and task; writes benchmarks/fuzz.json
 	FUZZ=10000 FUZZ_RECORD=benchmarks/fuzz.json $(IN_VENV) $(BIN)/python -m pytest -q tests/test_fuzz.py
 
-audit: $(INSTALLED) ## known weaknesses of the tested versions, where the registry can be reached
+audit: $(INSTALLED) ## look up known vulnerabilities of the tested versions, if the registry can be reached
 	$(BIN)/python tools/audit.py
 
 lint: $(INSTALLED) ## check the style
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 
-format: $(INSTALLED) ## bring code and notebooks into style
+format: $(INSTALLED) ## format code and notebooks
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
-lab: $(INSTALLED) ## open the notebooks in JupyterLab, for this machine alone and with a token
+lab: $(INSTALLED) ## open the notebooks in JupyterLab, on this machine only and with a token
 	$(IN_VENV) $(BIN)/python -m dvc pull -q
 	cd notebooks && JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter" $(IN_VENV) ../$(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1
 
-train: $(INSTALLED) ## train the mini model, going on where it stopped [TRAIN_BUDGET=3h]
+train: $(INSTALLED) ## train the mini model, continuing where it stopped [TRAIN_BUDGET=3h]
 	$(IN_VENV) $(BIN)/chain-of-steps train --budget $(TRAIN_BUDGET) --resume
 
-site: $(INSTALLED) ## the executed notebooks as pages under site/, to be opened as files
+site: $(INSTALLED) ## write the executed notebooks as pages under site/, which open as files
 	$(IN_VENV) $(BIN)/python tools/pages.py
 
-results: $(INSTALLED) ## maintainers: compute the runs that results/ lacks, drop those it should not have [EXECUTOR=ray]
+results: $(INSTALLED) ## maintainers: compute runs missing in results/, drop outdated ones [EXECUTOR=ray]
 	$(IN_VENV) $(BIN)/python tools/reproduce.py --results $(RAY)
 
 clean: ## remove caches and scratch outputs; keep .venv, data and results
 	rm -rf build scratch .pytest_cache .ruff_cache .hypothesis
 	find src tests tools notebooks benchmarks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} + 2>/dev/null || true
 
-# The first python of the list that is new enough and can make an environment; 3.11, the tested one, comes first.
+# The first python of the list that is new enough and can make an environment; 3.11, the tested version, comes first.
 NEW_ENOUGH := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHONS = $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
 NO_PYTHON := Chain of Steps needs Python 3.11 or newer with its venv module (Debian and Ubuntu: apt install python3-venv); install it, or name one with PYTHON=/path/to/python.
@@ -98,12 +98,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 	    fi; \
 	  done; \
 	  echo "$(NO_PYTHON)" >&2; exit 1; }
-	@echo "Installing the tested versions of PyTorch, JupyterLab, DVC and the rest into $(VENV). The first time this downloads several hundred MB and takes some minutes."
+	@echo "Installing the tested versions of PyTorch, JupyterLab, DVC and the rest into $(VENV). The first time, this downloads several hundred MB and takes a few minutes."
 ifneq ($(TORCH_INDEX),)
 	$(BIN)/python -m pip install -c constraints.txt --extra-index-url $(TORCH_INDEX) torch
 else
 	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && ! $(BIN)/python -m pip show -q torch 2>/dev/null; then \
-	  echo "This machine has no NVIDIA driver, but the usual torch wheel for Linux brings gigabytes of CUDA: to avoid them, stop and run make again with TORCH_INDEX=https://download.pytorch.org/whl/cpu."; fi
+	  echo "This machine has no NVIDIA driver, but the default torch wheel for Linux includes gigabytes of CUDA libraries; to avoid them, stop and run make again with TORCH_INDEX=https://download.pytorch.org/whl/cpu."; fi
 endif
 	$(BIN)/python -m pip install -c constraints.txt -e '.[large,ray,test]'
 	@touch $@

@@ -3,9 +3,9 @@ benchmarks/cluster.json.
 
     python benchmarks/cluster.py [--workers 1 2] [--samples 24] [--model data/mini]
 
-Every worker has one thread. Starting the workers (each loads the model once) is timed apart: it
-does not grow with the number of runs. The rows of every number of workers are compared, bit by
-bit, with those of a plain sweep.
+Every worker has one thread. Starting the workers (each loads the model once) is timed separately,
+since it does not grow with the number of runs. The rows of every number of workers are compared,
+bit by bit, with those of a plain sweep.
 """
 
 import argparse
@@ -48,8 +48,8 @@ def timed(
 
 
 def measure(experiment: Perturbation, samples: int, workers: int) -> tuple[dict, list[dict]]:
-    """Seconds with so many workers, less those of a sweep of one sample per worker before, which
-    starts them."""
+    """Seconds with this many workers, without those of a preceding sweep of one sample per worker,
+    which starts them."""
     import ray
 
     ray.init(num_cpus=workers, log_to_driver=False, include_dashboard=False)

@@ -1,9 +1,10 @@
-"""Do threads or shared prefixes change results? The same runs in four ways; writes benchmarks/determinism.json.
+"""Do threads or shared prefixes change results? Writes benchmarks/determinism.json.
 
     python benchmarks/determinism.py [--samples 4] [--model data/mini]
 
-The four ways: one or two threads, each run alone or its past shared. Against one thread, alone: the largest difference
-in the final latents, and how many answers and scores differ.
+The same runs are computed in four ways: with one or two threads, and with separate or shared pasts.
+Each is compared with one thread and separate runs: the largest difference in the final latents, and
+how many answers and scores differ.
 """
 
 import argparse
@@ -27,7 +28,10 @@ TASKS = ("maze", "mark_object", "bounce", "rotate")
 
 
 def compare(model: VideoModel, schedule: Schedule, samples: list[Sample]) -> dict[str, dict]:
-    """Each way against one thread, alone: `largest` difference of latents, `answers` and `scores` that differ."""
+    """Each way against one thread and separate runs.
+
+    `largest`: difference of latents; `answers`, `scores`: how many differ.
+    """
     ways = {(threads, shared): [] for threads in (1, 2) for shared in (False, True)}
     before = torch.get_num_threads()
     try:

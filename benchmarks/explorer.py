@@ -1,14 +1,14 @@
 """How fast is the explorer? `python benchmarks/explorer.py [--model data/mini] [--json FILE]`;
 about half a minute.
 
-A *rerun*: one more cell of noise, and *run* is pressed, in the kernel. It counts until all 20
-steps can be looked at, and again until all of them are decoded and all views prepared, which
-happens in the background.
+A *rerun*: one more cell of noise is added and *run* is pressed, in the kernel. It is timed until
+all 20 steps can be viewed, and until all of them are decoded and all views prepared, which happens
+in the background.
 
-A *scrub*: a slider of a computed run is moved by one key in JupyterLab, in Chromium, ten times a
-second. It counts from the key to the first frame that the browser draws after the new picture has
-been loaded. (Much faster keys wait for one another in the connection.) The part of it that the
-kernel needs is measured apart, where sliders of both runs jump to places drawn by a seed.
+A *scrub*: a slider of a computed run is moved by one key press in JupyterLab, in Chromium, ten
+times a second. It is timed from the key press to the first frame that the browser draws after the
+new picture has been loaded. (Much faster key presses queue up in the connection.) The kernel's
+share is measured separately: sliders of both runs jump to places drawn by a seed.
 """
 
 import argparse
@@ -35,7 +35,7 @@ import browser
 import lab
 
 RERUNS, SCRUBS, PACE = 10, 200, 0.1
-# From a key to the next frame that shows its picture, as the page itself sees it.
+# From a key press to the next frame that shows its picture, as measured in the page.
 WATCH = """image => {
     let began = 0;
     window.taken = [];
@@ -52,7 +52,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def reruns(explorer: Explorer) -> tuple[list[float], list[float]]:
-    """Seconds of reruns until they can be looked at, and until all is decoded."""
+    """Seconds of reruns until they can be viewed, and until everything is decoded."""
     explorer.run()
     explorer.clean.wait()
     looked, decoded = [], []
@@ -68,7 +68,7 @@ def reruns(explorer: Explorer) -> tuple[list[float], list[float]]:
 
 
 def computed(run: LiveRun) -> None:
-    """Waits until every step can be looked at."""
+    """Waits until every step can be viewed."""
     while run.running and run.done < run.config.steps:
         time.sleep(0.001)
 

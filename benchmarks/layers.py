@@ -1,9 +1,10 @@
 """How fast is a sweep over layers? Part of `python benchmarks/sweep.py`.
 
-The job: at one step the state that a block put out is replaced by a donor's, for every block in turn, and read on that
-step's clean estimate. Ours begins each pass after the replaced block, from the stored state. The rivals run whole
-passes and replace the block's output: by a plain torch hook, and by nnsight where it is installed. One clean pass, in
-which the states are captured, counts on both sides.
+The job: at one step the output state of a block is replaced by a donor's, for every block in turn,
+and the effect is read on that step's clean estimate. Ours starts each pass after the replaced
+block, from the stored state. The rivals run complete passes and replace the block's output: with a
+plain torch hook, and with nnsight if it is installed. One clean pass, in which the states are
+captured, counts on both sides.
 """
 
 import importlib.util
@@ -35,17 +36,17 @@ class LayerBench:
 
     @cached_property
     def donor(self) -> list[Tensor]:
-        """What every block puts out in another run, (N, D) each."""
+        """The output of every block in another run, (N, D) each."""
         return self._captured(self.model.noise(self.condition, 1))
 
     @property
     def theory(self) -> float:
-        """Blocks of all passes of a rival, over ours."""
+        """The number of blocks that a rival evaluates, divided by ours."""
         layers = len(self.transformer.blocks)
         return round((1 + layers) / (1 + (layers - 1) / 2), 3)
 
     def ours(self) -> list[Tensor]:
-        """Outputs (1, C, F, H, W) by patched layer; each pass begins after it."""
+        """Outputs (1, C, F, H, W) by patched layer; each pass starts after it."""
         self._captured(self.x)
         outputs = []
         for layer, state in enumerate(self.donor):
@@ -53,7 +54,7 @@ class LayerBench:
         return outputs
 
     def hooks(self) -> list[Tensor]:
-        """The same by a forward hook on the patched block."""
+        """The same with a forward hook on the patched block."""
         self._captured(self.x)
         outputs = []
         for block, state in zip(self.transformer.blocks, self.donor, strict=True):
@@ -63,7 +64,7 @@ class LayerBench:
         return outputs
 
     def nnsight(self) -> list[Tensor]:
-        """The same by nnsight."""
+        """The same with nnsight."""
         from nnsight import NNsight
 
         self._captured(self.x)

@@ -3,11 +3,11 @@
     python benchmarks/sweep.py [--model data/mini] [--json FILE] [--figure FILE]
 
 The job: all frames noised at each of 50 steps, one run per step. Ours shares what the runs share;
-the rival calls the stock pipeline once per run and edits the latents in its step callback. Both
-end with latents, nothing is decoded. The two take turns in one process: our sweep lies between ten
-calls of the pipeline, each of which costs the same whatever its step, so that fifty cost five
-times as much. Clips of 5 frames keep it short. nnsight edits what modules put out; the latents
-between two steps belong to no module, so it has no part in this job, only in that of layers.py.
+the rival calls the stock pipeline once per run and edits the latents in its step callback. Both end
+with latents, nothing is decoded. The two take turns in one process: our sweep runs between ten
+calls of the pipeline, each of which costs the same whatever its step, so that fifty cost five times
+as much. Clips of 5 frames keep it short. nnsight edits outputs of modules; the latents between two
+steps are not the output of a module, so it takes part in layers.py only.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def branches(steps: int = STEPS, after: int | None = None) -> list[Branch]:
-    """The clean run, and one run per noised step, read at the end or `after` so many steps."""
+    """The clean run, and one run per noised step, read at the end or `after` that many steps."""
     ends = [None if after is None else min(steps, s + after) for s in range(steps)]
     return [Branch(), *(Branch((NoiseAtStep(s),), until=end) for s, end in enumerate(ends))]
 
@@ -89,7 +89,7 @@ class Bench:
 
     @torch.inference_mode()
     def bare(self) -> None:
-        """Nothing but the transformer's forward passes of one run."""
+        """Only the transformer's forward passes of one run."""
         x = self.model.noise(self.condition, 0)
         inputs = torch.cat([x, self.condition.image], dim=1)
         for t in SCHEDULE.scheduler(self.model.prediction).timesteps:
@@ -102,7 +102,7 @@ class Bench:
 
 
 def _restart(scheduler, grid: torch.Tensor) -> None:
-    """A stock pipeline sets its own grid; ours is set already and only has to be reset."""
+    """A stock pipeline sets its own grid; ours is already set and only has to be reset."""
     scheduler.sigmas = grid
     scheduler._step_index = None
 
@@ -113,7 +113,7 @@ def measure(folder: str) -> dict:
     clean = lambda: generate(bench.model, bench.condition, SCHEDULE, 0)  # noqa: E731
     bench.bare(), clean()
     plain, loops = [], []
-    for turn in range(10):  # now one first, now the other
+    for turn in range(10):  # alternate which one runs first
         for work, taken in ((bench.bare, plain), (clean, loops))[:: 1 if turn % 2 else -1]:
             taken.append(seconds(work))
     latents = clean().latents[-1]

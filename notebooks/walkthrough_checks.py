@@ -11,7 +11,7 @@ SHAPE = (1, 4, 3, 2, 2)  # of made-up latents, (1, C, F, H, W)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says."""
+    """The result of a check."""
 
     right: bool
     why: str
@@ -109,7 +109,7 @@ def check_first_step(share: float) -> Verdict:
     if abs(value - 0.0041) < 3e-4:
         return Verdict(
             True,
-            "Hardly anywhere: the latents stay almost pure noise. Steps are no unit: at step 2 "
+            "Hardly anywhere: the latents stay almost pure noise. A step is not a unit: at step 2 "
             "the paper's 50 steps stand at sigma 0.99, the 20 of this notebook at 0.96. So say "
             "sigma, too.",
         )
@@ -243,7 +243,7 @@ def _made_up(count: int) -> list[Tensor]:
 
 
 def _quiet(function: Callable, *arguments: object) -> object:
-    """What an unfinished function gives: its result, or the error that it raises."""
+    """The result of a possibly unfinished function, or the error that it raises."""
     try:
         return function(*arguments)
     except Exception as error:
@@ -260,10 +260,10 @@ def _asked(function: Callable, *arguments: object) -> tuple[Tensor, Verdict | No
         )
     if found is not ... and found is not None:
         return torch.zeros(0), Verdict(
-            False, f"Your function gives a {type(found).__name__}; a tensor is expected."
+            False, f"Your function returns a {type(found).__name__}; a tensor is expected."
         )
     return torch.zeros(0), Verdict(
-        False, "Your function gives no tensor yet: replace the three dots."
+        False, "Your function does not return a tensor yet: replace the three dots."
     )
 
 
@@ -273,5 +273,5 @@ def _number(value: object) -> tuple[float, Verdict | None]:
     if isinstance(value, Exception):
         return 0.0, Verdict(False, f"Your function raises {type(value).__name__}: {value}")
     if value is not ... and value is not None:
-        return 0.0, Verdict(False, f"{value!r} is no number.")
+        return 0.0, Verdict(False, f"{value!r} is not a number.")
     return 0.0, Verdict(False, "There is no number yet: replace the three dots.")

@@ -33,7 +33,7 @@ def chromium_is_here() -> bool:
 
 @functools.cache
 def chromium_path() -> str:
-    """Where Chromium is. Without one, CI installs Debian's; elsewhere the calling test is skipped."""
+    """The path of Chromium. If missing, CI installs it; elsewhere the calling test is skipped."""
     if not chromium_is_here():
         pytest.skip("needs Chromium on the PATH (Debian and Ubuntu: apt install chromium)")
     with open(
@@ -57,14 +57,14 @@ def _install() -> None:
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    """Waits from outside: a page's own policy may forbid the eval that playwright's `wait_for_function` needs.
+    """Polls until a condition holds; pages may forbid the eval that `wait_for_function` needs.
 
     Raises:
-        AssertionError: if it does not come true.
+        AssertionError: if it does not become true in time.
     """
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"after {seconds:.0f} s it is still not so: {what}"
+        assert time.monotonic() < deadline, f"still not true after {seconds:.0f} s: {what}"
         time.sleep(0.02)
 
 
@@ -80,6 +80,6 @@ def pixels(shown: Locator) -> str:
 
 
 def screenshot(page: Page, name: str, **options) -> None:
-    """Keeps what the page shows, for people to look at."""
+    """Saves a screenshot, for people to look at."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)

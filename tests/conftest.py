@@ -1,4 +1,4 @@
-"""Shared fixtures: a picture to start from and tiny models to ask."""
+"""Shared fixtures: a given frame, tiny models, and a browser."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def model(request) -> VideoModel:
 
 @pytest.fixture(scope="module")
 def browser():
-    """Chromium. It goes with the module: while playwright runs, papermill cannot."""
+    """Chromium, closed after each module: papermill cannot run while playwright does."""
     path = chromium_path()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)

@@ -38,7 +38,7 @@ from run import execute  # noqa: E402
 
 
 def changed(folder: Path, change: Callable[[dict], dict]) -> bytes:
-    """Changes the tensors of a part; returns the bytes that were there."""
+    """Changes the tensors of a component; returns the original bytes."""
     (file,) = folder.glob("*.safetensors")
     whole = file.read_bytes()
     save_file(change(load_file(file)), file, metadata={"format": "pt"})
@@ -104,7 +104,7 @@ def checkpoint_damaged(tmp_path, monkeypatch, capfd, times):
         assert file.read_bytes() == checkpoint
     with pytest.raises(
         ValueError,
-        match=r"is of another model: average/weight has shape \(3, 3\); expected \(4, 4\)",
+        match=r"belongs to another model: average/weight has shape \(3, 3\); expected \(4, 4\)",
     ):
         file.write_bytes(other)
         Progress.load(file, torch.nn.Linear(4, 4))
@@ -282,7 +282,7 @@ def no_gpu(saved, capfd, times):
         pytest.skip("there is a GPU here")
     for device in ("cuda", "cuda:7"):
         assert main(["bench", "--model", str(saved), "--device", device]) == 2
-        one_sentence(capfd, f"there is no GPU for device {device!r}", "take cpu")
+        one_sentence(capfd, f"there is no GPU for device {device!r}", "use cpu")
     assert main(["generate", "--model", str(saved), "--device", "gpu", "--out", "x"]) == 2
     one_sentence(capfd, "unknown device 'gpu'")
     assert times == 3
@@ -310,7 +310,7 @@ def stopped(tmp_path, monkeypatch, capfd, times):
 
     before = signal.signal(
         signal.SIGINT, signal.default_int_handler
-    )  # a test in a process of its own ignores it
+    )  # it is ignored in the separate process of a test
     try:
         assert errors.run_command(work, "x") == 130
     finally:

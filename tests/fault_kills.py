@@ -1,4 +1,4 @@
-"""Checks of the table of faults: kills, two writers, disks that are full or closed."""
+"""Checks of the table of faults: kills, two writers, disks that are full or read-only."""
 
 import errno
 import multiprocessing
@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from chain_of_steps.bench import tasklist, vbvr
 from chain_of_steps.bench.generate import cases_of, generate_videos
 from chain_of_steps.common import errors
+from chain_of_steps.experiments.base import UNREAD
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.perturbation_curves.runs import Perturbation
@@ -39,10 +40,10 @@ FORK = multiprocessing.get_context("fork")
 
 
 def killed(work: Callable, times: int, longest: float, watched: Path | None = None) -> None:
-    """Starts `work` again and again and kills it at random moments, then lets it end.
+    """Repeatedly starts `work` and kills it at random moments, then lets it finish.
 
     Args:
-        longest: seconds that it has at most; counted from the first new file in `watched`, if a
+        longest: most seconds until the kill, counted from the first new file in `watched`, if a
             folder is given.
     """
     rng = random.Random(0)
@@ -68,7 +69,7 @@ def files(folder: Path | None) -> set[str]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file but the temporary ones that a kill may leave."""
+    """Every file except temporary ones that a kill may leave."""
     kept = (file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
     return {
         str(file.relative_to(folder)): file.read_bytes()
@@ -143,8 +144,8 @@ def reproduce_killed(tmp_path, monkeypatch, capfd, times):
 
 
 def limited(work: Callable, size: int) -> str:
-    """Runs `work` in a process that may not write files of more than `size` bytes; its sentence,
-    if it fails."""
+    """Runs `work` in a process that may not write files of more than `size` bytes; returns its
+    error message, if any."""
     receive, send = FORK.Pipe(duplex=False)
 
     def inside() -> None:
@@ -178,7 +179,7 @@ def disk_full_rows(tmp_path, monkeypatch, capfd, times):
     work()
     for name in ("full", "whole"):
         Store(tmp_path, name).seal()
-    assert (tmp_path / "full.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert (tmp_path / "full.jsonl.gz").read_bytes() == (tmp_path / "whole.jsonl.gz").read_bytes()
 
 
 @check
@@ -205,10 +206,10 @@ def disk_full_files(tmp_path, monkeypatch, capfd, times):
 def read_only(tmp_path, monkeypatch, capfd, times):
     place = tmp_path / "closed"
     place.mkdir(mode=0o555)
-    if os.access(place, os.W_OK):  # root may write anywhere: the kernel's own folder refuses it too
+    if os.access(place, os.W_OK):  # root may write anywhere, except into the kernel's own folder
         place = Path("/proc/self/task")
     tries = (
-        lambda: Store(place / "x", "x").put({"a": 1}, {}),
+        lambda: Store(place / "x", "x").put({}, {"a": 1}, UNREAD),
         lambda: some_videos(place / "videos"),
         lambda: vbvr.export_suite(
             {"bounce": tasklist.draw("bounce", 1, 0)}, place / "suite", 48, 5

@@ -1,4 +1,4 @@
-"""A JupyterLab of its own for the browser tests: started on a free local port, with a token, away from the user's."""
+"""A separate JupyterLab for the browser tests, on a free local port, with a token."""
 
 import json
 import os
@@ -22,8 +22,8 @@ from chain_of_steps.experiments.parameters import read
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "a-token-of-the-tests"
-PATIENCE = 120  # seconds until we give up; a busy machine is slow
-# Only what a test looks at: no news, every cell drawn at once however far down it is.
+PATIENCE = 120  # seconds until a test gives up; a busy machine is slow
+# Only what tests look at: no news, and every cell rendered even if it is far down.
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -38,7 +38,7 @@ class Lab:
     url: str
 
     def open(self, page: Page, name: str) -> None:
-        """Opens a notebook and waits until its kernel is there."""
+        """Opens a notebook and waits for its kernel."""
         page.goto(f"{self.url}/lab/tree/{name}.ipynb?token={TOKEN}&reset")
         ready = (
             f"window.jupyterapp && {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'"
@@ -54,10 +54,10 @@ class Lab:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Lab]:
-    """JupyterLab as `make lab` starts it, on copies of the notebooks in `folder`, where all that they write stays.
+    """JupyterLab as `make lab` starts it, on copies of the notebooks in `folder`, where they write.
 
     Raises:
-        RuntimeError: if it does not come up; with what it said.
+        RuntimeError: if it does not start; with its output.
     """
     furnish(folder)
     port = free_port()
@@ -89,7 +89,8 @@ def running(folder: Path) -> Iterator[Lab]:
 
 
 def furnish(folder: Path) -> None:
-    """The notebooks as copies, models and rules as links: what a notebook finds at the root of the project."""
+    """Copies of the notebooks, and links to the other files that they expect in the project's
+    root."""
     (folder / "notebooks").mkdir()
     for file in (ROOT / "notebooks").iterdir():
         if file.suffix in (".ipynb", ".py"):
@@ -110,7 +111,7 @@ def parameterize(folder: Path, name: str, scale: str) -> None:
 
 
 def surroundings(folder: Path) -> dict[str, str]:
-    """The settings of `make lab`; those of the user, workspaces and running servers are kept out of it."""
+    """The settings of `make lab`, isolated from the user's settings, workspaces and servers."""
     names = (
         "JUPYTER_CONFIG",
         "JUPYTER_DATA",
@@ -129,7 +130,7 @@ def free_port() -> int:
 
 
 def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
-    """Until the server answers."""
+    """Waits until the server answers."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and server.poll() is None:
         try:
@@ -143,13 +144,13 @@ def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
 
 
 def slider(page: Page, name: str) -> Locator:
-    """The handle of a slider, which takes the keys."""
+    """The handle of a slider, which receives key presses."""
     return page.locator(".widget-hslider", has=page.get_by_text(name, exact=True)).get_by_role(
         "slider"
     )
 
 
 def press_run(page: Page) -> None:
-    """Presses the explorer's *run*, and waits until nothing is left to be stopped."""
+    """Presses the explorer's *run*, and waits until the run has ended."""
     page.get_by_role("button", name="run", exact=True).click()
     until(page.get_by_role("button", name="stop", exact=True).is_disabled, "the run ends", PATIENCE)

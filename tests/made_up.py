@@ -1,4 +1,4 @@
-"""The site of the project's notebooks as they are, without outputs but for one made-up figure and one player."""
+"""The site of the project's notebooks, with one made-up figure and one player as only outputs."""
 
 import sys
 from pathlib import Path
@@ -14,11 +14,14 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import pages  # noqa: E402
 
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
 
 
 def site(folder: Path) -> Path:
-    """Makes it; returns where it is."""
+    """Writes the site; returns its folder."""
     out, executed = folder / "site", {}
     for name in pages.published():
         notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)

@@ -1,4 +1,4 @@
-"""The bench by ground truth: a made-up model draws what is known to be right, wrong or blurred."""
+"""The bench by ground truth: a made-up model draws right, wrong and blurred answers."""
 
 import json
 from types import SimpleNamespace
@@ -100,7 +100,7 @@ def test_a_model_that_is_right_from_the_start_gets_everything(judge, task):
 
 @pytest.mark.parametrize(
     ("task", "drawn"),
-    # where nothing drawn is a way too, if a wrong one, a frozen frame shows that legibly
+    # where drawing nothing is an answer, if a wrong one, a frozen frame shows it legibly
     [
         ("latin", 0.0),
         ("mark", 0.0),

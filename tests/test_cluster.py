@@ -1,5 +1,5 @@
-"""A sweep on a Ray cluster of two processes: the rows of one machine, bit by bit, whoever is
-killed meanwhile."""
+"""A sweep on a Ray cluster of two processes: the same rows as on one machine, bit by bit, whatever
+is killed meanwhile."""
 
 import os
 import pickle
@@ -84,7 +84,7 @@ def begun(experiment: Traced) -> list[tuple[str, int]]:
 
 def sealed(folder: Path) -> bytes:
     Store(folder, "x").seal()
-    return (folder / "x.jsonl").read_bytes()
+    return (folder / "x.jsonl.gz").read_bytes()
 
 
 def test_workers_killed_at_five_moments_are_replaced_and_the_bytes_are_the_same(

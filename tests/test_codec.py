@@ -1,5 +1,4 @@
-"""The codec must not stand in the model's way: what it decodes is read and scored like what went
-in."""
+"""The codec must not limit the model: decoded clips are read and scored like the original ones."""
 
 import numpy as np
 import pytest

@@ -14,6 +14,7 @@ import tiny
 from chain_of_steps.bench import vbvr
 from chain_of_steps.bench.scores import table
 from chain_of_steps.cli import app, main
+from chain_of_steps.experiments.base import UNREAD
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
@@ -28,9 +29,11 @@ HELP = {
         "--budget": "[required]",
         "--symbols": "",
         "--only": "",
+        "--small": "",
+        "--layers": "[default: 8]",
         "--resume": "ignored with --symbols",
-        "--out": "[default: data/mini; with --symbols: data/symbols]",
-        "--work": "[default: build/train; with --symbols: build/train/symbols]",
+        "--out": "[default: data/mini; data/symbols, or data/depth/L1 with --small]",
+        "--work": "[default: build/train, and a folder in it for the others]",
     },
     "distill": {
         "--model": "[default: data/mini]",
@@ -122,11 +125,12 @@ def test_bench_reports_every_column(folder, tmp_path, capsys):
     keys = {"overall", "in_domain", "out_of_domain", "by_category", "by_task", "by_knob", "floors"}
     assert keys | {"model", "seed", "split", "knobs", "schedule"} == set(report)
     assert set(report["by_category"]) == {"in_domain", "out_of_domain"}
-    assert list(report["by_task"]) == list(report["by_knob"]) == list(suite.TASKS)
+    drawn = [name for name, task in suite.TASKS.items() if task.domain != "small"]
+    assert list(report["by_task"]) == list(report["by_knob"]) == drawn
     assert report["by_task"]["rotate"]["n"] == report["by_task"]["rotate"]["decided"]["n"] == 1
     assert max(report["floors"].values()) <= 0.1
     assert len(report["schedule"]["sigmas"]) == 21
-    assert capsys.readouterr().out == table(report), "the table is printed beside"
+    assert capsys.readouterr().out == table(report), "the table is printed too"
 
 
 def test_bench_is_reproducible_and_depends_on_the_seed(folder, capsys):
@@ -476,7 +480,7 @@ def test_the_store_is_listed_verified_and_pruned(folder, tmp_path, capsys):
     assert "there are no rows" in capsys.readouterr().err
     rows, ours = Store(tmp_path, "x"), VideoModel.load(folder).fingerprint
     for model in (ours, "another"):
-        rows.put({"model": model, "version": EXPERIMENT_VERSION}, {})
+        rows.put({"model": model, "version": EXPERIMENT_VERSION}, {}, UNREAD)
     store = ["store", "--results", str(tmp_path)]
     assert main([*store, "verify"]) == 0 and main([*store, "ls"]) == 0
     assert f"model {ours}, version {EXPERIMENT_VERSION}" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Our loop is the stock pipeline's loop, bit by bit, and can be taken up again anywhere."""
+"""Our loop equals the stock pipeline's loop, bit by bit, and can be resumed at any step."""
 
 from itertools import pairwise
 
@@ -27,7 +27,7 @@ def schedule(guidance: float = 1.0, **more) -> Schedule:
 
 
 def start(model: VideoModel, condition, sampler: str) -> State:
-    """The stock pipeline's own beginning: its scheduler, its grid, its noise."""
+    """The stock pipeline's initial state: its scheduler, its grid, its noise."""
     model.pipe.scheduler = SAMPLERS[sampler]()
     return State(0, model.noise(condition, SEED), stock_scheduler(model.pipe, STEPS))
 

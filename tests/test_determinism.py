@@ -1,4 +1,5 @@
-"""One or two threads, pasts shared or not: the same answers and scores, and latents within a stated tolerance."""
+"""One or two threads, shared pasts or not: the same answers and scores, latents within
+tolerance."""
 
 import importlib.util
 import json

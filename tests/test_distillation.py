@@ -1,5 +1,5 @@
-"""Distillation by identity: the target is what one Euler step needs, waypoints are the loop's;
-stops lose nothing."""
+"""Distillation by identity: targets fit one Euler step, waypoints are the loop's, and an
+interruption loses nothing."""
 
 import json
 

@@ -1,5 +1,5 @@
-"""The ensemble experiment on a tiny random model: shared = alone, costs are counted, readouts
-against hand counts."""
+"""The ensemble experiment on a tiny random model: shared equals separate runs, costs are counted,
+readouts against examples."""
 
 from dataclasses import asdict, replace
 
@@ -153,7 +153,7 @@ def test_a_restarted_sweep_ends_with_the_same_bytes(experiment, tmp_path):
             store = Store(tmp_path, name)
             sweep(experiment, store, part)
         store.seal()
-    assert (tmp_path / "whole.jsonl").read_bytes() == (tmp_path / "parts.jsonl").read_bytes()
+    assert (tmp_path / "whole.jsonl.gz").read_bytes() == (tmp_path / "parts.jsonl.gz").read_bytes()
 
 
 def made_up(

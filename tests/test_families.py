@@ -1,4 +1,5 @@
-"""LTX-2 through the family table is stock LTX-2, sound and all, and every instrument works on it as on Wan."""
+"""LTX-2 through the family table equals stock LTX-2, including audio; all instruments work on
+it."""
 
 import copy
 import json
@@ -17,7 +18,13 @@ from chain_of_steps.models import families
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import Start, VideoModel
 from chain_of_steps.sampling.denoise import State, Trajectory, advance, begin, denoise, generate
-from chain_of_steps.sampling.interventions import NoiseAtFrame, NoiseAtStep
+from chain_of_steps.sampling.interventions import (
+    MergeEstimates,
+    MergeLayers,
+    NoiseAtFrame,
+    NoiseAtStep,
+    Source,
+)
 from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
 from chain_of_steps.sampling.sites import Captured, Site, in_turn
 
@@ -34,7 +41,7 @@ def schedule(guidance: float = 1.0) -> Schedule:
 
 @pytest.fixture
 def picture() -> np.ndarray:
-    """A given frame that is not square, so that rows and columns are told apart."""
+    """A given frame that is not square, so that rows and columns cannot be confused."""
     return np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
 
 
@@ -49,7 +56,7 @@ def condition(ltx, picture):
 
 
 def stock(model: VideoModel, picture: np.ndarray, guidance: float, **options) -> tuple:
-    """What `pipe(...)` gives for video and sound; all of its guidance but the plain is switched off."""
+    """The output of `pipe(...)` for video and audio, with plain guidance only."""
     off = {
         "stg_scale": 0.0,
         "modality_scale": 1.0,
@@ -74,7 +81,7 @@ def stock(model: VideoModel, picture: np.ndarray, guidance: float, **options) ->
 
 
 def on_the_grid_of_stock(model: VideoModel, condition, guidance: float) -> Trajectory:
-    """Our loop from the stock pipeline's noise, on the grid that its last call has left."""
+    """Our loop from the stock pipeline's noise, on the grid of its last call."""
     scheduler = copy.deepcopy(model.pipe.scheduler)
     scheduler._step_index = None
     state = State(0, model.noise(condition, SEED), scheduler)
@@ -83,7 +90,7 @@ def on_the_grid_of_stock(model: VideoModel, condition, guidance: float) -> Traje
 
 
 def as_given_out(model: VideoModel, ours: Trajectory) -> tuple[torch.Tensor, torch.Tensor]:
-    """Our final latents as the stock pipeline gives them out: at the codecs' scale, the sound unpacked."""
+    """Our final latents in the form of the stock pipeline: at the codecs' scale, audio unpacked."""
     vae, audio = model.pipe.vae, model.pipe.audio_vae
     mean, std = (part.float().view(1, -1, 1, 1, 1) for part in (vae.latents_mean, vae.latents_std))
     video, sound = (
@@ -94,7 +101,7 @@ def as_given_out(model: VideoModel, ours: Trajectory) -> tuple[torch.Tensor, tor
 
 
 def hide_words(module, arguments, output) -> tuple:
-    """Masks some words of the prompt, which is the last of the batch, and others of the empty prompt."""
+    """Masks some words of the prompt (last in the batch), and others of the empty prompt."""
     *states, mask = output
     mask[0, 3:8] = 0
     mask[-1] = 1
@@ -110,14 +117,13 @@ def hide_words(module, arguments, output) -> tuple:
 def test_the_loop_is_bitwise_equal_to_the_stock_pipeline(
     ltx, picture, guidance, masked, monkeypatch
 ):
-    if (
-        masked
-    ):  # diffusers 0.42 lets every word through: masks that differ show that ours reach the network
+    if masked:  # diffusers 0.42 masks no word; different masks show that ours reach the network
         ltx.pipe.connectors.register_forward_hook(hide_words)
     condition = ltx.prepare(PROMPT, picture, FRAMES)
     assert bool(condition.more["mask"].all()) != masked
-    # Stock turns each velocity into a clean estimate and back, which rounds it twice. That round trip is taken out, and
-    # nothing else: guidance is linear, so without it the pipeline guides the velocities themselves, as we do.
+    # The stock pipeline turns each velocity into a clean estimate and back, which rounds it twice.
+    # That round trip is removed, and nothing else: guidance is linear, so without it the pipeline
+    # guides the velocities themselves, as we do.
     for name in ("convert_velocity_to_x0", "convert_x0_to_velocity"):
         monkeypatch.setattr(ltx.pipe, name, lambda sample, output, *_: output)
     theirs = stock(ltx, picture, guidance, output_type="latent")
@@ -129,7 +135,8 @@ def test_the_loop_is_bitwise_equal_to_the_stock_pipeline(
 def test_the_loop_is_equal_to_the_untouched_stock_pipeline_within_its_rounding(
     ltx, picture, condition, guidance
 ):
-    # Measured: at most 2e-6 in latents of standard deviation 1.6, from the round trips of the test above.
+    # Measured: at most 2e-6 in latents of standard deviation 1.6, from the round trips of the test
+    # above.
     theirs = stock(ltx, picture, guidance, output_type="latent")
     ours = as_given_out(ltx, on_the_grid_of_stock(ltx, condition, guidance))
     for mine, their in zip(ours, theirs, strict=True):
@@ -150,7 +157,8 @@ def test_a_clip_and_its_latents_have_the_shapes_of_a_generation(ltx, picture, co
 
 
 def test_encoding_is_that_of_the_given_frame(ltx, picture, condition):
-    # The stock pipeline compresses the given frame first; the codec's first latent frame depends on the first alone.
+    # The stock pipeline compresses the given frame first; the first latent frame depends only on
+    # it.
     compressed = apply_image_conditioning_crf(
         picture, resolve_default_image_crf(ltx.pipe.text_encoder)
     )
@@ -334,6 +342,17 @@ def test_shared_pasts_give_the_same_bytes_as_runs_made_alone(ltx, condition):
         assert torch.equal(alone.audio, grown[index].audio)
 
 
+def test_merged_runs_keep_their_own_audio_and_layers_are_not_merged(ltx, condition):
+    """Merging a run with itself changes neither video nor audio; batches have no audio stream."""
+    itself = Branch((MergeEstimates((0, 1), company=(Source(), Source())),))
+    runs = dict(grow(ltx, condition, schedule(3.0), SEED, [Branch(), itself]))
+    assert (runs[1].latents[-1] - runs[0].latents[-1]).abs().max() < 1e-4
+    assert (runs[1].audio - runs[0].audio).abs().max() < 1e-4
+    layers = Branch((MergeLayers((1,), (0,), company=(Source(1000),)),))
+    with pytest.raises(ValueError, match="denoises an audio stream with the video"):
+        next(grow(ltx, condition, schedule(3.0), SEED, [layers]))
+
+
 # Folders.
 
 
@@ -370,10 +389,9 @@ def test_what_was_saved_is_loaded_as_its_family(folder, ltx, condition, picture,
 
 def test_a_model_of_no_known_family_is_refused_in_one_sentence(folder):
     renamed(folder, "CogVideoXImageToVideoPipeline")
-    expected = r"^the model in .* cannot be loaded: CogVideoX\w+ is of no model family that is known here; expected one"
-    with pytest.raises(
-        ValueError, match=expected + r" of WanImageToVideoPipeline, .*LTX2Pipeline, SymbolPipeline$"
-    ):
+    refused = r"^the model in .* cannot be loaded: CogVideoX\w+ belongs to no known model family; "
+    expected = r"expected one of WanImageToVideoPipeline, .*LTX2Pipeline, SymbolPipeline$"
+    with pytest.raises(ValueError, match=refused + expected):
         VideoModel.load(folder)
 
 

@@ -1,4 +1,4 @@
-"""Fuzzing: readers answer or refuse in a sentence, any intervention is the naive run, any seed
+"""Fuzzing: readers return a value or a clear error, any interventions equal the naive run, any seed
 gives a sound sample.
 
 500 cases of each here; `make fuzz` runs 10,000 (FUZZ=10000) and writes what it found to
@@ -48,7 +48,7 @@ quiet = {"deadline": None, "database": None, "suppress_health_check": list(Healt
 
 
 def fuzz(*strategies):
-    """Runs a test on `CASES` drawn inputs, and keeps on record how that went."""
+    """Runs a test on `CASES` drawn inputs, and records the outcome."""
 
     def decorate(test):
         count = {"cases": 0}
@@ -74,7 +74,7 @@ def fuzz(*strategies):
                 }
 
         functools.update_wrapper(recorded, test, updated=())
-        del recorded.__wrapped__  # pytest would take the drawn inputs for fixtures
+        del recorded.__wrapped__  # otherwise pytest takes the drawn inputs for fixtures
         return recorded
 
     return decorate
@@ -82,7 +82,7 @@ def fuzz(*strategies):
 
 @pytest.fixture(scope="module", autouse=True)
 def on_record():
-    """Writes what was found, where a file is named."""
+    """Writes the outcomes, if a file is named."""
     yield
     if file := os.environ.get("FUZZ_RECORD"):
         Path(file).write_text(json.dumps(FOUND, indent=1) + "\n")
@@ -96,7 +96,7 @@ def world() -> tuple[VideoModel, object]:
 
 @functools.cache
 def folder() -> Path:
-    """A small suite, a result of EvalKit, and their bytes, to be spoiled and restored."""
+    """A small suite, a result of EvalKit, and their bytes, to be damaged and restored."""
     import atexit
     import tempfile
 
@@ -115,7 +115,7 @@ def folder() -> Path:
 
 
 def answers_or_refuses(reader, *arguments):
-    """What a reader gives; None if it refuses in one sentence."""
+    """The result of a reader; None if it raises a clear error."""
     try:
         return reader(*arguments)
     except (ValueError, OSError) as error:
@@ -252,7 +252,7 @@ SECTION = {
 @fuzz(st.dictionaries(st.sampled_from([*SECTION, "taks"]), json_data, min_size=1, max_size=2))
 def test_changed_parameters_plan_or_are_refused(changes):
     counts = [value for value in changes.values() if type(value) is int and value > 1000]
-    if not counts:  # a million samples may be planned, but not here
+    if not counts:  # planning a million samples is allowed, but too slow here
         answers_or_refuses(
             registry.of_sections,
             {"1_step_visualization": SECTION | changes},

@@ -1,6 +1,6 @@
-"""A model of the hub: fetched when asked, kept, and loaded like a folder.
+"""A model of the hub: downloaded on request, cached, and loaded like a folder.
 
-The hub is a server on this machine that answers as the real one does, as far as diffusers asks.
+The hub is a local server that implements what diffusers uses of the real one.
 """
 
 import hashlib
@@ -98,7 +98,8 @@ def hub(folder) -> Iterator[str]:
 
 
 def load(names: list[str], hub: str, cache: Path) -> list[str]:
-    """What a process of its own says that loads models: the hub's address is read when it starts."""
+    """The output of a separate process that loads models: the hub's address is read at its
+    start."""
     environment = {"HF_ENDPOINT": hub, "HF_HOME": str(cache), "PATH": "", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", LOAD, *names]
     return subprocess.run(
@@ -112,5 +113,7 @@ def test_a_model_of_the_hub_is_that_of_its_folder_and_stays_when_the_hub_is_gone
     fingerprint = VideoModel.load(folder).fingerprint
     fetched, refused = load([NAME, "nobody/nothing"], hub, tmp_path)
     assert fetched == fingerprint
-    assert refused.startswith("nobody/nothing is no folder and cannot be fetched from the hub: ")
+    assert refused.startswith(
+        "nobody/nothing is not a folder and cannot be downloaded from the hub: "
+    )
     assert load([NAME], "http://127.0.0.1:9", tmp_path) == [fingerprint], "from the cache"

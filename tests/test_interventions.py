@@ -167,7 +167,8 @@ def test_a_frame_or_mode_that_does_not_exist_is_refused(picture):
 
 
 class Perfect(VideoModel):
-    """Knows the answer: at any noise level its clean estimate is zero, so whatever is left of a kick can be seen."""
+    """A model whose clean estimate is always zero, so that what is left of added noise is
+    visible."""
 
     prediction = "sample"
 
@@ -176,7 +177,7 @@ class Perfect(VideoModel):
 
 
 def kick(schedule: Schedule, picture, **options) -> float:
-    """How much of noise put in before step 5 is still there one step later, as a share of what Euler would keep."""
+    """How much of the noise added before step 5 is left one step later, relative to Euler."""
     model = Perfect(tiny.mini_like())
     condition = model.prepare(PROMPT, picture, FRAMES)
     clean = generate(model, condition, schedule, SEED)
@@ -197,7 +198,7 @@ def test_euler_keeps_the_noise_and_so_does_unipc_without_its_history(picture):
 
 
 def test_the_artefact_itself(picture):
-    """Trap 1, by hand: with its history UniPC moves the noised latents most of the way back within one step."""
+    """Trap 1: with its history UniPC undoes most of the noise within one step."""
     model = Perfect(tiny.mini_like())
     condition = model.prepare(PROMPT, picture, FRAMES)
     whole = generate(model, condition, UNIPC, SEED, keep_states=True)

@@ -1,5 +1,5 @@
-"""Every notebook, run in a real JupyterLab in a real browser; where people play, keys move and
-pixels change."""
+"""Every notebook, run in a real JupyterLab in a real browser; in widgets and players, keys change
+the picture."""
 
 import json
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def page(browser) -> Iterator[Page]:
 
 
 def texts(cells: list[dict]) -> list[str]:
-    """What the outputs say; fails if any is an error."""
+    """The text of the outputs; fails if any is an error."""
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     broken = [
         o for o in outputs if o["output_type"] == "error" or "Traceback" in str(o.get("text", ""))
@@ -82,7 +82,7 @@ def test_the_walkthrough_runs_and_its_player_takes_keys(server, page):
         seen.append(pixels(canvas))
     assert len(set(seen)) == 4, "every key shows another picture"
     assert player.locator("output[for=step]").inner_text().startswith("step 2 ")
-    player.locator("#frame").focus()  # a slider of its own
+    player.locator("#frame").focus()  # a separate slider
     page.keyboard.press("ArrowDown")
     assert pixels(canvas) not in seen
     screenshot(page, "walkthrough")

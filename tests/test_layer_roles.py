@@ -1,5 +1,5 @@
-"""Energy and probes by layer: curves against states by hand, labels against drawings, readouts
-against counts."""
+"""Energy and probes by layer: curves against directly computed values, labels against drawings,
+readouts against counts."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""What diffusers offers to make a model fit leaves our code as it is: same clips where it is exact, close where not."""
+"""The loading options of diffusers work with our code: the same clips if exact, else close ones."""
 
 import gguf
 import numpy as np
@@ -97,9 +97,9 @@ def loras(model: VideoModel, seed: int) -> dict[str, torch.Tensor]:
         (
             {"lora": ("/no/such.safetensors",)},
             FileNotFoundError,
-            "^/no/such.safetensors is no file; expected LoRA",
+            "^/no/such.safetensors is not a file; expected LoRA",
         ),
-        ({"gguf": ("/no/such.gguf",)}, FileNotFoundError, "^/no/such.gguf is no file"),
+        ({"gguf": ("/no/such.gguf",)}, FileNotFoundError, "^/no/such.gguf is not a file"),
     ],
 )
 def test_a_wrong_option_is_said_in_one_sentence(folder, how, error, said):
@@ -110,14 +110,15 @@ def test_a_wrong_option_is_said_in_one_sentence(folder, how, error, said):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_no_gpu_is_said_in_one_sentence():
     with pytest.raises(
-        ValueError, match=r"^there is no GPU for device 'cuda' that torch .* can use; take cpu$"
+        ValueError, match=r"^there is no GPU for device 'cuda' that torch .* can use; use cpu$"
     ):
         Loading(device="cuda")
 
 
 def test_a_name_of_the_hub_is_not_fetched_unless_asked():
     with pytest.raises(
-        FileNotFoundError, match=r"is not a model folder .*, or let a model of the hub be fetched"
+        FileNotFoundError,
+        match=r"is not a model folder .*, or allow downloading a model of the hub",
     ):
         VideoModel.load("Wan-AI/Wan2.2-I2V-A14B-Diffusers")
 
@@ -134,14 +135,16 @@ def test_conditions_are_made_once_and_read_back(folder, tmp_path, monkeypatch):
     assert (made.shape, made.free, made.image_tokens) == (again.shape, None, None)
     (file,) = (tmp_path / "kept").iterdir()
     half = file.read_bytes()[:100]
-    file.unlink()  # tensors that were read still lie in it
+    file.unlink()  # it is memory-mapped by tensors that were read
     file.write_bytes(half)
-    with pytest.raises(ValueError, match=r"cannot be read .*; delete it, and it is made again$"):
+    with pytest.raises(
+        ValueError, match=r"cannot be read .*; delete it, and it will be written again$"
+    ):
         model.prepare_sample(sample)
     with pytest.raises(TypeError):
         model.prepare(
             "another prompt", sample.first_frame(32), 5
-        )  # is not there, and cannot be made here
+        )  # not cached, and encoding is switched off
     conditions.write(made, tmp_path / "x.safetensors")
     assert not list(tmp_path.glob(".*"))
 

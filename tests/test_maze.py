@@ -1,4 +1,4 @@
-"""Mazes: paths are legal, solutions reach the goal, and the canonical form is blind to mirroring and turning."""
+"""Mazes: paths are legal, solutions reach the goal, canonical forms ignore the symmetries."""
 
 from itertools import pairwise
 
@@ -11,7 +11,7 @@ both = pytest.mark.parametrize("task", ["maze", "maze_loops"])
 
 
 def turned(state: dict, turn: int) -> dict:
-    """The same maze under one of the square's eight symmetries, its doors listed in another order."""
+    """The same maze under one of the square's eight symmetries, with its doors in another order."""
     last = state["rooms"] - 1
 
     def move(room):

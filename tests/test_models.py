@@ -1,4 +1,4 @@
-"""A model is loaded, asked and decoded as stock diffusers would; bad input gets one clear sentence."""
+"""Loading, prediction and decoding equal stock diffusers; bad input fails with a clear error."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_the_fingerprint_tells_weights_apart(folder, loaded):
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(
         FileNotFoundError,
-        match=r"is not a model folder \(no model_index.json\); fetch .* `dvc pull`, or let .*",
+        match=r"is not a model folder \(no model_index.json\); fetch .* `dvc pull`, or allow .*",
     ):
         VideoModel.load(tmp_path)
 
@@ -83,7 +83,7 @@ def test_a_weight_file_that_lacks_a_tensor_is_refused(folder, file):
 def test_odd_sizes_are_refused(loaded, height, width):
     with pytest.raises(
         ValueError,
-        match=f"^frames of {width} x {height} pixels do not fit the model; both .* multiples of 16$",
+        match=f"^frames of {width} x {height} pixels do not fit the model; both .* of 16$",
     ):
         loaded.prepare("", np.zeros((height, width, 3), np.uint8), 9)
 

@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom at smoke scale, and takes exactly the parameters that params.yaml gives it."""
+"""Every notebook runs at smoke scale, and its parameters are exactly those of params.yaml."""
 
 import re
 import sys

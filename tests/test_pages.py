@@ -1,4 +1,5 @@
-"""Published pages: formulas without scripts, pictures with descriptions, nothing fetched from anywhere."""
+"""Published pages: formulas without scripts, pictures with descriptions, nothing from the
+network."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The published pages in a real browser, from files and without a network: on a screen, on a phone, by keyboard."""
+"""The published pages in a real browser, as files: on a screen, on a phone, by keyboard."""
 
 from collections.abc import Iterator
 
@@ -7,9 +7,10 @@ import pytest
 from browser import pixels, screenshot, until
 from playwright.sync_api import Page
 
-# What has no name for a screen reader.
+# Elements that have no name for a screen reader.
 NAMELESS = """() => [...document.querySelectorAll("a, button, iframe, img, input")]
-    .filter(x => !(x.textContent.trim() || x.ariaLabel || x.title || x.alt || x.querySelector("img[alt]")))
+    .filter(x => !(x.textContent.trim() || x.ariaLabel || x.title || x.alt))
+    .filter(x => !x.querySelector("img[alt]"))
     .map(x => x.outerHTML.slice(0, 200))"""
 
 
@@ -20,7 +21,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(params=[390, 1280])
 def page(browser, request) -> Iterator[Page]:
-    """A page that may fetch nothing and log no error, as wide as a phone or a screen."""
+    """A page that must not use the network or log an error, as wide as a phone or a screen."""
     page, problems = browser.new_page(viewport={"width": request.param, "height": 844}), []
     page.set_default_timeout(60_000)
     page.route(
@@ -69,5 +70,5 @@ def test_a_player_works_and_formulas_are_drawn(site, page):
 
 
 def fits(page: Page) -> bool:
-    """Whether nobody has to push the page sideways to read."""
+    """Whether the page can be read without scrolling sideways."""
     return page.evaluate("document.documentElement.scrollWidth <= innerWidth")

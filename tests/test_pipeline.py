@@ -33,7 +33,7 @@ def packages_of(code: str, package: tuple[str, ...] = ()) -> set[str]:
 
 
 def needed(names: set[str]) -> set[str]:
-    """These packages and all that they rest on."""
+    """These packages and all that they import."""
     done: set[str] = set()
     while names - done:
         name = (names - done).pop()

@@ -1,4 +1,4 @@
-"""The player's page holds every picture where it says, the same bytes each time, within its budget."""
+"""The player's page holds every picture in its place, reproducibly and within its budget."""
 
 import base64
 import io

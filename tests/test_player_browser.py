@@ -14,7 +14,7 @@ COLOURS = np.random.default_rng(0).integers(
 
 @pytest.fixture(params=["file", "iframe"])
 def player(browser, request, tmp_path):
-    """The player's frame on a page of its own or inside another; no request may leave, no error be logged."""
+    """The player's frame, standalone or embedded; no request may be made, no error be logged."""
     shown = Player(
         np.broadcast_to(COLOURS, (STEPS, FRAMES, LAYERS, SIZE, SIZE, 3)),
         title="Colours",

@@ -1,4 +1,4 @@
-"""Step previews: complete, true to the trajectory, and in the field's format."""
+"""Step previews: complete, faithful to the trajectory, and in the common format."""
 
 import json
 from dataclasses import replace
@@ -124,7 +124,7 @@ def test_every_clip_shows_its_clean_estimate(folder, model, trajectory):
         assert np.abs(read_video(folder / f"step_{s:02d}.mp4") - expected).mean() < 4
     assert (
         np.abs(expected - enlarge(model.decode(trajectory.x0_hats[0]))).mean() > 8
-    )  # they can be told apart
+    )  # they are distinguishable
 
 
 def test_the_last_step_is_the_final_video(folder):

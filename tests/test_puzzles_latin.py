@@ -1,4 +1,4 @@
-"""Latin squares: counted, solved and propagated right; boards belong to one split; drawn and read."""
+"""Latin squares: counting, solving, propagation, splits, drawing and reading."""
 
 from itertools import permutations, product
 

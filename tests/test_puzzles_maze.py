@@ -1,4 +1,4 @@
-"""Mazes by their doors: paths, strata, drawing and reading against brute force and by hand."""
+"""Mazes by their doors: paths, strata, drawing and reading, against brute force and examples."""
 
 import itertools
 

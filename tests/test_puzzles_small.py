@@ -134,7 +134,7 @@ def test_the_mean_of_two_answers_reads_half_of_each(puzzle, knobs):
             np.testing.assert_allclose(reading.belief(sample, mean), expected, atol=1e-3)
 
 
-# Solutions, against brute force by rules that are written anew here.
+# Solutions, against brute force by independent implementations of the rules.
 
 
 def all_answers(sample: Sample):

@@ -1,4 +1,4 @@
-"""The recipes of docs/extending.md are followed to the letter: their files are made, their code is
+"""The recipes of docs/extending.md are followed literally: their files are written, their code is
 run."""
 
 import importlib
@@ -88,7 +88,7 @@ def test_an_intervention(follow, monkeypatch):
 
 @needs_model
 def test_a_figure(follow):
-    rows = "results/1_step_visualization.jsonl"
+    rows = "results/1_step_visualization.jsonl.gz"
     Path("results").mkdir()
     Path(rows).write_bytes((ROOT / rows).read_bytes())  # a copy: no test writes into results/
     module, notebook = blocks("How to add a figure")

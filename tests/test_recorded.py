@@ -1,4 +1,4 @@
-"""A VBVR-Bench folder as tasks: ground truth scores 1, a still 0; the same experiments run on it."""
+"""A VBVR-Bench folder as tasks: ground truth scores 1, a still 0; experiments run on it."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `make reproduce` checks: stored rows against the weights, with an exit code that can fail."""
+"""What `make reproduce` verifies: stored rows against the weights, and the exit code."""
 
 import random
 import sys
@@ -8,7 +8,7 @@ import pytest
 import tiny
 import yaml
 
-from chain_of_steps.experiments.store import Store
+from chain_of_steps.experiments.store import Store, key_of
 from chain_of_steps.figures import registry
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import EXPERIMENT_VERSION
@@ -27,7 +27,7 @@ def load_tiny(folder: str) -> VideoModel:
 
 
 def test_equal_results_are_identical():
-    assert reproduce.compare(ROW, {"score": 0.5, "answer": 2, "x": (0.1, None, 0.3)}) == (
+    assert reproduce.compare(ROW, ROW | {"x": [0.1, None, 0.3]}) == (
         True,
         True,
         True,
@@ -47,6 +47,22 @@ def test_the_exit_code_is_one_only_if_more_than_a_twentieth_differs(capsys):
     assert reproduce.table({"a": [good] * 18 + [bad] * 2}, {"a": 20}) == 1
     assert reproduce.table({"a": [], "b": [(True, True, True)]}, {"a": 3, "b": 1}) == 0
     assert "a | 20 | 20 | 0 | 19 | 20" in capsys.readouterr().out
+
+
+def test_every_experiment_is_among_the_recomputed_runs(released):
+    stored = {
+        name: (
+            experiment,
+            {key_of(experiment.identity(run)): {"run": experiment.identity(run)} for run in runs},
+        )
+        for name, (experiment, runs) in released.items()
+    }
+    jobs, too_dear = reproduce.draw(stored, 1e9)
+    assert not too_dear and {name for name, _ in jobs[: len(stored)]} == set(stored)
+    assert sorted(jobs) == sorted((name, key) for name, (_, rows) in stored.items() for key in rows)
+    assert jobs == reproduce.draw(stored, 1e9)[0]
+    cheap, too_dear = reproduce.draw(stored, 100)
+    assert {name for name, _ in cheap} | set(too_dear) == set(stored) and too_dear["3_onsets"] > 100
 
 
 def test_the_documentation_says_how_much_may_differ():
@@ -77,9 +93,10 @@ def released() -> dict[str, tuple]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_stored_rows_come_out_again_bit_by_bit(name, request):
-    """Twenty rows of all experiments together; a failure here may mean that `EXPERIMENT_VERSION` was not raised.
+    """Twenty rows of all experiments; a failure may mean that `EXPERIMENT_VERSION` was not raised.
 
-    On another kind of machine than the one that wrote the rows, answers and numbers must agree, bits need not.
+    On another kind of machine than that which wrote the rows, answers and numbers must agree, but
+    not the bits.
     """
     rows = Store(ROOT / "results", name).rows
     if not rows or not (ROOT / "data/mini/model_index.json").exists():
@@ -92,9 +109,7 @@ def test_stored_rows_come_out_again_bit_by_bit(name, request):
     assert set(rows) == set(by_key)
     cheap = [key for key in sorted(rows) if experiment.evaluations([by_key[key]]) <= AFFORDABLE]
     if not cheap:
-        pytest.skip(
-            "each of its rows rests on thousands of evaluations; `make reproduce FULL=1` compares them"
-        )
+        pytest.skip("each of its rows takes thousands of evaluations; see `make reproduce FULL=1`")
     for key in random.Random(0).sample(cheap, min(len(cheap), 20 // len(NAMES) + 1)):
         identical, *near = reproduce.compare(
             rows[key]["result"], experiment.measure(rows[key]["run"])

@@ -1,5 +1,5 @@
 """`make reproduce MODEL=folder` on a tiny random model of two experts: a plan first, then every
-notebook, in a folder of its own."""
+notebook, in a separate folder."""
 
 import json
 import shutil
@@ -14,6 +14,7 @@ import yaml
 
 from chain_of_steps.bench import tasklist, vbvr
 from chain_of_steps.experiments.cost_plan import blueprint, on_gpu, refuse_too_large
+from chain_of_steps.experiments.store import Store, names
 from chain_of_steps.figures import registry
 from chain_of_steps.models.loading import Loading
 from chain_of_steps.models.video_model import VideoModel
@@ -49,7 +50,7 @@ def broken(folder, tmp_path):
 
 @pytest.fixture
 def apart(folder, tmp_path, monkeypatch):
-    """The tool, with a folder of its own for figures and rows."""
+    """The tool, with a separate folder for figures and rows."""
     for name in LINKS:
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.setattr(reproduce_model, "ROOT", tmp_path)
@@ -126,7 +127,7 @@ def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_
             list(figures.glob(f"{notebook}/*.png"))
             and "::" not in (figures / f"{notebook}.json").read_text()
         )
-    rows = {file.stem: list(map(json.loads, file.open())) for file in runs.glob("*.jsonl")}
+    rows = {name: list(Store(runs, name).rows.values()) for name in names(runs)}
     kinds = [
         kind
         for kinds in registry.EXPERIMENTS.values()
@@ -207,7 +208,7 @@ def test_what_is_no_model_is_said_in_one_sentence(apart):
         (["--load", "offload=all"], "unknown offload 'all'; expected one of none, model, group"),
         (["--load", "tiling=yes"], "loading option 'tiling' is 'yes'; expected true or false"),
         (["--load", "attention=quick"], "unknown attention 'quick'; expected one of flash"),
-        (["--load", "lora=/no/file"], "/no/file is no file; expected LoRA or GGUF weights"),
+        (["--load", "lora=/no/file"], "/no/file is not a file; expected LoRA or GGUF weights"),
         (
             ["--size", "100"],
             "frames of 100 x 100 pixels do not fit the model; both sides must be multiples of 16",

@@ -1,5 +1,5 @@
-"""What comes from elsewhere is data: no pickle, no code of a model folder, no network unless
-requested, no way out."""
+"""Third-party files are data: no pickle, no code from a model folder, no network unless requested,
+no path out of a folder."""
 
 import ast
 import json
@@ -47,7 +47,7 @@ UNSAFE_CALLS = {
 
 
 def unsafe(code: str) -> list[str]:
-    """Whatever in some code could run what a file brings along."""
+    """Calls in some code that could execute the content of a file."""
     found = []
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -109,7 +109,7 @@ def folder(tmp_path):
     tiny.mini_like().save_pretrained(tmp_path / "tiny")
     (tmp_path / "tiny" / "training.json").write_text(
         "{}"
-    )  # by this it is known as one of 48 pixels
+    )  # this identifies it as a model of 48 pixels
     return tmp_path / "tiny"
 
 
@@ -134,7 +134,9 @@ def test_code_in_a_model_folder_is_refused_and_never_run(folder, tmp_path):
     (folder / "transformer" / "evil.py").write_text(
         f"open({str(tmp_path / 'went off')!r}, 'w')\nclass Model: pass\n"
     )
-    with pytest.raises(ValueError, match=r"evil\.py is code, which a model folder must not bring"):
+    with pytest.raises(
+        ValueError, match=r"evil\.py is code, which a model folder must not contain"
+    ):
         VideoModel.load(folder)
     assert not (tmp_path / "went off").exists()
 
@@ -152,7 +154,7 @@ def test_a_list_of_weight_files_cannot_lead_out_of_its_folder(folder, name):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": []}'])
 def test_a_damaged_list_of_weight_files_is_named(folder, text):
     (folder / "transformer/diffusion_pytorch_model.safetensors.index.json").write_text(text)
-    with pytest.raises(ValueError, match=r"index\.json is no list of weight files"):
+    with pytest.raises(ValueError, match=r"index\.json is not a list of weight files"):
         VideoModel.load(folder)
 
 

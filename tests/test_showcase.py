@@ -1,4 +1,4 @@
-"""Show-case pictures are kept without loss, and made only once."""
+"""Showcase pictures are stored without loss, and computed only once."""
 
 import numpy as np
 

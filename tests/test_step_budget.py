@@ -1,5 +1,5 @@
-"""The step budget on tiny random models: rows by identity, readouts against counts by hand,
-figures that draw."""
+"""The step budget on tiny random models: rows by identity, readouts against examples, figures that
+draw."""
 
 from dataclasses import replace
 from pathlib import Path

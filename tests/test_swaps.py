@@ -1,4 +1,4 @@
-"""Swaps of hidden states obey trap 2: what must be degenerate is, and a swap with oneself changes
+"""Swaps of hidden states obey trap 2: some must be degenerate, and a swap with itself changes
 nothing."""
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A sweep shares what its runs share, and nothing else changes: every run is the naive run, bit by bit."""
+"""A sweep shares computation between runs; every run equals the naive run, bit by bit."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def condition(model, picture):
 
 
 def random_branches(seed: int, frames: int, count: int = 12) -> list[Branch]:
-    """A clean run, and runs of one to three interventions of all kinds, some of them ending early."""
+    """A clean run, and runs of one to three interventions of all kinds, some ending early."""
     rng = np.random.default_rng(seed)
 
     def one():

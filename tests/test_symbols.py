@@ -1,4 +1,4 @@
-"""Puzzles without pictures: boards say what their samples say, and fits can be interrupted."""
+"""Puzzles without pictures: boards match their samples, and fits can be interrupted."""
 
 import itertools
 import json
@@ -222,7 +222,7 @@ def test_a_fit_goes_on_where_it_was_interrupted_and_gets_better(tmp_path, few, p
     checkpoint = work / f"{recipe.name}.safetensors"
     assert progress.Progress.load(checkpoint, training.build(recipe)).step == 10
     said: list[str] = []
-    training.fit(recipe, folder, work, 0.0, said.append)  # its time is over: it only saves
+    training.fit(recipe, folder, work, 0.0, said.append)  # no time is left: it only saves
     assert not said and not (folder / recipe.name).exists()
     training.fit(recipe, folder, work, never, said.append)
     assert [line.split(",")[0] for line in said] == [
@@ -248,7 +248,7 @@ def test_training_goes_through_the_list_and_skips_what_is_finished(tmp_path, few
     monkeypatch.setattr(training, "recipes", lambda: [training.Recipe("relay", n) for n in (1, 2)])
     said: list[str] = []
     training.train(tmp_path / "out", tmp_path / "work", 0.0, said.append)
-    assert said == ["2 networks are left; the same command goes on with them"]
+    assert said == ["2 networks are left; run the same command again to continue"]
     assert not (tmp_path / "out").exists()
     for _ in range(2):
         training.train(tmp_path / "out", tmp_path / "work", 600.0, said.append, only="L2")

@@ -26,7 +26,7 @@ def winning_moves(board: str, player: str) -> list[int]:
 
 
 def boards(player: str):
-    """All boards of at least four marks that nobody has won and that `player`, whose turn it is, wins at once."""
+    """All unfinished boards of at least four marks that `player`, to move, wins at once."""
     for cells in product(".XO", repeat=9):
         board = "".join(cells)
         x, o = board.count("X"), board.count("O")

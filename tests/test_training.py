@@ -1,4 +1,4 @@
-"""Training depends on the step alone, and can be taken up again."""
+"""Training depends only on the step, and can be resumed."""
 
 import functools
 import itertools
@@ -263,10 +263,10 @@ def test_the_optimizer_descends_on_matrices_and_on_the_rest():
 
 def test_training_refuses_to_overwrite_an_earlier_one(tmp_path):
     (tmp_path / "denoiser.safetensors").write_bytes(b"")
-    with pytest.raises(ValueError, match="holds an earlier training; go on with --resume"):
+    with pytest.raises(ValueError, match="holds an earlier training; continue with --resume"):
         mini.train(tmp_path / "out", tmp_path, 1.0, False, tiny.RECIPE, print, lambda folder: {})
     (tmp_path / "training.json").write_text("{}")
-    with pytest.raises(ValueError, match="holds a trained model; go on with --resume, or name"):
+    with pytest.raises(ValueError, match="holds a trained model; continue with --resume, or name"):
         mini.train(tmp_path, tmp_path / "new", 1.0, False, tiny.RECIPE, print, lambda folder: {})
 
 
@@ -274,7 +274,7 @@ def test_training_goes_on_from_its_checkpoint_or_from_a_finished_model(
     tmp_path, small, monkeypatch
 ):
     monkeypatch.setattr(mini, "CODEC_CLIPS", 20)
-    clock = itertools.count()  # a second goes by whenever somebody looks
+    clock = itertools.count()  # each look at the clock takes a second
     monkeypatch.setattr(mini, "time", SimpleNamespace(time=lambda: next(clock)))
     monkeypatch.setattr(model_card, "write_card", lambda folder: None)
     folder, work = tmp_path / "out", tmp_path / "work"

@@ -1,4 +1,4 @@
-"""VBVR-Bench folders: what is written is read back exactly; real ones are read; others are refused in a sentence."""
+"""VBVR-Bench folders: exact round trips; real ones are read; others fail with a clear error."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from chain_of_steps.puzzles.first import suites
 REAL = Path(__file__).parents[2] / "shared" / "vbvr-samples"
 needs_real_samples = pytest.mark.skipif(
     not REAL.is_dir(),
-    reason="needs real VBVR-Bench samples in ../shared/vbvr-samples beside the repository",
+    reason="needs real VBVR-Bench samples in ../shared/vbvr-samples next to the repository",
 )
 
 
@@ -34,7 +34,7 @@ def exported(samples, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def suite(exported, tmp_path) -> Path:
-    """A copy of two tasks, free to be spoiled."""
+    """A copy of two tasks, which a test may damage."""
     for path in ("In-Domain_50/maze_data-generator", "Out-of-Domain_50/maze_loops_data-generator"):
         shutil.copytree(exported / path, tmp_path / "suite" / path)
     return tmp_path / "suite"

@@ -1,4 +1,4 @@
-"""Clips survive the way to a video file and back."""
+"""Clips survive the round trip to a video file and back."""
 
 import numpy as np
 import pytest

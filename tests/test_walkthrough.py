@@ -79,7 +79,7 @@ def softmax(distance, sigma):
         ("check_step", lambda x, c, s, n: x, "What share"),
         ("check_clean_estimate", lambda x, s, v: s, "a tensor is expected"),
         ("check_first_step", 0.9959, "How far is it from 1"),
-        ("check_first_step", "0.4 %", "is no number"),
+        ("check_first_step", "0.4 %", "is not a number"),
         ("check_first_step", 0.02, "an unshifted grid"),
         ("check_first_step", 0.41, "factor of 100"),
         ("check_first_step", 0.5, "with u = 1 - 1/50"),

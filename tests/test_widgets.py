@@ -1,5 +1,4 @@
-"""The explorer's widgets, driven without a browser: what they say, what they show, what they
-refuse."""
+"""The explorer's widgets, driven without a browser: messages, pictures, and rejected input."""
 
 import json
 

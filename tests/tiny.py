@@ -1,4 +1,4 @@
-"""Tiny image-to-video pipelines of stock diffusers classes with random weights: every code path, no download."""
+"""Tiny image-to-video pipelines of stock diffusers classes, with random weights."""
 
 import torch
 from diffusers import (
@@ -64,7 +64,7 @@ def wan22_like(seed: int = 0) -> WanImageToVideoPipeline:
 
 
 def ti2v_like(seed: int = 0) -> WanImageToVideoPipeline:
-    """One transformer that sees the given frame in its place among the noisy ones, at time 0 (Wan 2.2 5B)."""
+    """One transformer with the given frame among the noisy ones, at time 0 (Wan 2.2 5B)."""
     torch.manual_seed(seed)
     return WanImageToVideoPipeline(
         **_wan_parts(), transformer=_wan_transformer(in_channels=16), expand_timesteps=True
@@ -86,7 +86,8 @@ def mini_like(seed: int = 0) -> WanImageToVideoPipeline:
 
 
 def ltx2_like(seed: int = 0) -> LTX2ImageToVideoPipeline:
-    """One transformer that denoises sound beside the video; 8 x 32 x 32 pixels to a latent cell, as the real one."""
+    """One transformer that denoises audio alongside the video; a latent cell is 8 x 32 x 32
+    pixels."""
     torch.manual_seed(seed)
     tokenizer = recipe.build_tokenizer()
     parts = {
@@ -124,7 +125,8 @@ PIPELINES = {
 
 
 def stock_frames(model: VideoModel, frames: int) -> int:
-    """What to ask a stock pipeline for to get `frames`: with one latent frame per pixel frame it adds one."""
+    """The `num_frames` that gives `frames`: with one latent frame per pixel frame stock adds
+    one."""
     return frames - 1 if model.stride == 1 else frames
 
 
@@ -187,7 +189,7 @@ def _gemma(vocabulary: int, width: int, layers: int) -> Gemma3ForConditionalGene
 
 
 def _connectors(width: int, states: int) -> LTX2TextConnectors:
-    """From the `states` hidden states of each word to what the two streams are told."""
+    """Maps the `states` hidden states of each word to the text states of both streams."""
     own = {
         "num_attention_heads": 2,
         "attention_head_dim": width // 2,

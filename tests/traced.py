@@ -1,4 +1,4 @@
-"""An experiment that meets with what a test asks for. A module of its own: each new worker imports it, and no more."""
+"""An experiment with planned failures. A separate module: workers import this one and no test."""
 
 import os
 import signal
@@ -11,10 +11,10 @@ from chain_of_steps.models.video_model import VideoModel
 
 
 class Traced(Perturbation):
-    """Leaves a note of the process and the group it begins, and meets with what a test asks for.
+    """Leaves a note of the process and the group that it begins, and fails as the test requests.
 
     Attributes:
-        fatal: what happens to group 3: an error, a death whenever it is begun, or an endless wait.
+        fatal: what happens to group 3: an error, a crash at every attempt, or an endless wait.
         kills: after how many evaluations a group loses its worker, the first time.
     """
 

@@ -1,8 +1,8 @@
-"""Asks the registry for known weaknesses of the tested versions: `audit.py [requirements]`, by
-default constraints.txt.
+"""Looks up known vulnerabilities of the tested versions: `audit.py [requirements]`, by default
+constraints.txt.
 
-Exit code 1 if there are any. Where pip-audit cannot be installed or the registry cannot be
-reached, it says so and ends with 0: a missing network is no weakness.
+Exit code 1 if there are any. If pip-audit cannot be installed or the registry cannot be reached, it
+prints that and exits with 0: a missing network is not a vulnerability.
 """
 
 import json
@@ -12,11 +12,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TOOLS = ROOT / "build" / "audit"  # pip-audit is kept apart: it is no dependency of the project
+# pip-audit is installed separately: it is not a dependency of the project.
+TOOLS = ROOT / "build" / "audit"
 
 
 def installed() -> bool:
-    """Whether pip-audit is there, or could be fetched."""
+    """Whether pip-audit is installed, or could be installed."""
     if (TOOLS / "pip_audit").is_dir():
         return True
     fetch = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(TOOLS), "pip-audit"]
@@ -24,7 +25,7 @@ def installed() -> bool:
 
 
 def weaknesses(requirements: Path) -> list[str] | None:
-    """One line per known weakness; None if the registry could not be queried."""
+    """One line per known vulnerability; None if the registry could not be queried."""
     if not installed():
         return None
     command = [
@@ -47,7 +48,7 @@ def weaknesses(requirements: Path) -> list[str] | None:
 
 
 def read(answer: str) -> list[str] | None:
-    """The lines of pip-audit's answer; None if it is invalid or the registry knew no package."""
+    """The lines of pip-audit's answer; None if it is invalid or covers no package."""
     try:
         packages = [
             package
@@ -70,11 +71,11 @@ def main(arguments: list[str]) -> int:
     found = weaknesses(Path(arguments[0]) if arguments else ROOT / "constraints.txt")
     if found is None:
         print(
-            "audit skipped: pip-audit or the registry of known weaknesses cannot be reached from "
-            "here"
+            "audit skipped: cannot reach pip-audit or the registry of known vulnerabilities from "
+            "this machine"
         )
         return 0
-    print("\n".join(found) or "no known weaknesses in the tested versions")
+    print("\n".join(found) or "no known vulnerabilities in the tested versions")
     return int(bool(found))
 
 

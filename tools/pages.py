@@ -1,8 +1,7 @@
-"""`make site`: the executed notebooks as pages under site/, with an index; they work as files,
-with no server.
+"""`make site`: the executed notebooks as pages under site/, with an index. They can be opened as
+files, without a server.
 
-Formulas become MathML, figures and players are inside the pages, and nothing is fetched from
-anywhere.
+Formulas become MathML, figures and players are embedded, and nothing is loaded from the network.
 """
 
 import argparse
@@ -26,7 +25,7 @@ from run import execute, released
 
 ROOT = Path(__file__).parent.parent
 NAME = "Chain of Steps"
-THUMBNAIL = 900  # pixels: sharp in the gallery, also where two make one
+THUMBNAIL = 900  # pixels: sharp in the gallery, also where two pictures are joined
 MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?(?:\n[^$\n]+?)*?)\$", re.S)
 CODE = re.compile(r"(```.*?```|`[^`]*`)", re.S)
 STYLE = (Path(__file__).parent / "pages.css").read_text()
@@ -34,7 +33,7 @@ TEMPLATE = (Path(__file__).parent / "page.html.jinja").read_text()
 
 
 def main(out: Path) -> None:
-    """Writes the site; first executes notebooks whose copy is missing or out of date."""
+    """Writes the site; first executes notebooks whose executed copy is missing or out of date."""
     if out.exists():
         shutil.rmtree(out)
     out.mkdir(parents=True)
@@ -51,7 +50,7 @@ def main(out: Path) -> None:
 
 
 def around(name: str, names: list[str]) -> dict[str, str | None]:
-    """The pages before and after one."""
+    """Links to the previous and the next page."""
     place = names.index(name)
     return {
         "previous": names[place - 1] if place else None,
@@ -60,13 +59,13 @@ def around(name: str, names: list[str]) -> dict[str, str | None]:
 
 
 def published() -> list[str]:
-    """The notebooks that have a page: all but those whose figure is not drawn yet."""
+    """The notebooks that have a page: all except those whose figure is not drawn yet."""
     waiting = set(yaml.safe_load((ROOT / "params.yaml").read_text())["mini"]) - set(released())
     return sorted({file.stem for file in (ROOT / "notebooks").glob("*.ipynb")} - waiting)
 
 
 def executed(name: str) -> Path:
-    """The executed copy of a notebook, made now if the pipeline has not."""
+    """The executed copy of a notebook, made now if the pipeline has not made it."""
     file = ROOT / "build" / "executed" / f"{name}.ipynb"
     if file.exists() and up_to_date(name, nbformat.read(file, as_version=4)):
         return file
@@ -98,7 +97,7 @@ def failed(notebook: nbformat.NotebookNode) -> bool:
 def notebook_html(notebook: nbformat.NotebookNode) -> str:
     """Cells and outputs as HTML, without a template's own scripts and styles.
 
-    Where the pipeline has put in parameters, those that they take the place of are left out.
+    If the pipeline has injected parameters, the cell that they override is left out.
     """
     tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
     if any("injected-parameters" in each for each in tags):
@@ -115,15 +114,15 @@ def notebook_html(notebook: nbformat.NotebookNode) -> str:
 
 
 def needs_a_kernel(output: nbformat.NotebookNode) -> bool:
-    """Whether an output means nothing on a page: progress bars, as text or as widgets, whose
-    scripts would fail."""
+    """Whether an output is useless on a page: progress bars, as text or as widgets, whose scripts
+    would fail."""
     if output.output_type == "stream":
         return output.name == "stderr"
     return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
 def with_mathml(text: str) -> str:
-    """Markdown with its formulas as MathML; what stands in code is left alone."""
+    """Markdown with its formulas as MathML; code is left unchanged."""
 
     def formula(match: re.Match) -> str:
         block, inline = match.groups()
@@ -134,7 +133,7 @@ def with_mathml(text: str) -> str:
 
 
 def described(body: str) -> str:
-    """Pictures get the heading above them as description."""
+    """Gives pictures the heading above them as a description."""
     heading, parts = "", []
     for part in re.split(r"(<h[1-6][^>]*>.*?</h[1-6]>)", body, flags=re.S):
         if part.startswith("<h"):
@@ -147,7 +146,7 @@ def described(body: str) -> str:
 
 
 def index(pages: dict[str, str]) -> dict:
-    """The first page: what this is, the notebooks, a gallery of figures, the claims, how to cite."""
+    """The first page: introduction, notebooks, a gallery of figures, claims, how to cite."""
     readme, claims = ROOT / "README.md", ROOT / "figures" / "claims.md"
     figures = sorted((ROOT / "figures").glob("*/*.png"))
     ledger = claims.read_text(encoding="utf-8") if claims.exists() else "Not judged yet."
@@ -161,7 +160,7 @@ def index(pages: dict[str, str]) -> dict:
 
 
 def gallery_item(file: Path) -> dict:
-    """A figure, small and inside the page, with the notebook that shows it whole."""
+    """A small embedded figure, with a link to the notebook that shows it in full size."""
     notebook = file.parent.name
     picture, stream = Image.open(file).convert("RGB"), io.BytesIO()
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
@@ -180,7 +179,7 @@ def markdown(text: str) -> str:
 
 
 def page(title: str, body: str = "", links: dict | None = None, index: dict | None = None) -> str:
-    """A whole HTML page around a body, or the first page."""
+    """A complete HTML page around a body, or the first page."""
     template = Environment(autoescape=True).from_string(TEMPLATE)
     style = HtmlFormatter(style="default").get_style_defs(".highlight") + STYLE
     return template.render(

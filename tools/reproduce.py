@@ -1,7 +1,7 @@
 """`make reproduce`: redraws every figure from the stored rows, then recomputes runs from the
 weights and compares.
 
-Exit code 1 if more than 5 % of the recomputed answers differ, or a number leaves its tolerance as
+Exit code 1 if more than 5 % of the recomputed answers differ, or if numbers are out of tolerance as
 often. With `--full` every run is computed again, used for the figures, and compared; `--results`
 (maintainers) brings `results/` up to date: rows of the same weights, schedule and code are kept,
 missing ones computed, all others dropped.
@@ -44,6 +44,7 @@ LIMIT, MOST, LEAST = (
     8 * 60,
     60,
 )  # seconds: redrawing and recomputing together; recomputing at most and least
+SPEED = 20  # evaluations per second that even a slow core makes
 TOLERANCE = 0.02  # of a run's numbers, where the machine differs from the one that wrote the rows
 MAY_DIFFER = 0.05  # share of runs
 
@@ -67,10 +68,10 @@ def redraw() -> None:
 def compute(
     results: Path, record: bool = False, executor: "str | ray_cluster.Ray" = "local"
 ) -> None:
-    """Brings the rows and show-cases of all experiments in `results` up to date.
+    """Brings the rows and showcases of all experiments in `results` up to date.
 
     Args:
-        record: store the cost of experiments that are computed in one go.
+        record: store the cost of experiments that are computed in one run.
         executor: see `sweep`.
     """
     for name, (experiment, runs) in experiments().items():
@@ -87,20 +88,20 @@ def compute(
 
 
 def machine() -> dict:
-    """What determines the bits that a machine gives: processor, kernels, version of torch."""
+    """What determines the exact bits of results: processor, kernels, version of torch."""
     kernels = torch.backends.cpu.get_cpu_capability()
     return {"processor": cpu.name(), "kernels": kernels, "torch": torch.__version__}
 
 
 def same_machine(results: Path) -> bool:
-    """Whether the stored rows were written on such a machine; only then must they come out bit by
-    bit."""
+    """Whether the stored rows were written on the same kind of machine; only then must they be
+    bit-identical."""
     file = results / "machine.json"
     return file.exists() and json.loads(file.read_text()) == machine()
 
 
 def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) -> None:
-    """Stores in benchmarks/full.json what an experiment cost that was computed in one go."""
+    """Stores in benchmarks/full.json the cost of an experiment that was computed in one run."""
     file = ROOT / "benchmarks" / "full.json"
     costs = json.loads(file.read_text()) if file.exists() else {}
     evaluations = cost(experiment, runs, experiment.schedule).shared
@@ -121,19 +122,18 @@ def verify(results: Path, budget: float) -> int:
         name: (experiment, Store(results, name).rows)
         for name, (experiment, _) in experiments().items()
     }
-    jobs = [(name, key) for name, (_, rows) in stored.items() for key in sorted(rows)]
-    random.Random(SEED).shuffle(jobs)
+    jobs, too_dear = draw(stored, SPEED * budget)
     checks: dict[str, list[tuple[bool, bool, bool]]] = {name: [] for name in stored}
     if not same_machine(results):
         print(
-            "The rows were written on another kind of machine: the last bits, and so a few "
+            "The rows were written on another kind of machine: the last bits, and therefore a few "
             "answers, may differ here."
         )
+    for name, least in too_dear.items():
+        print(f"{name}: a run takes {least} evaluations, too many for {budget:.0f} s")
     print(f"Recomputing runs drawn with seed {SEED}, for {budget:.0f} s:")
     _inherited.update(stored)
-    with multiprocessing.get_context("fork").Pool(
-        WORKERS
-    ) as pool:  # ends its processes when it is left
+    with multiprocessing.get_context("fork").Pool(WORKERS) as pool:  # the block ends its processes
         for number, (name, check) in enumerate(pool.imap_unordered(_recompute, jobs), 1):
             checks[name].append(check)
             left = budget - (time.monotonic() - began)
@@ -142,6 +142,30 @@ def verify(results: Path, budget: float) -> int:
                 break
     print("\n")
     return table(checks, {name: len(rows) for name, (_, rows) in stored.items()})
+
+
+def draw(stored: dict[str, tuple], affordable: float) -> tuple[list[tuple], dict[str, int]]:
+    """Which stored runs to recompute, in order: one of every experiment, then all at random.
+
+    Args:
+        stored: experiment and rows, by name.
+        affordable: evaluations that one run may take; runs of an experiment take about as many.
+
+    Returns:
+        Jobs (name, key); and of each experiment that is too dear what one of its runs takes.
+    """
+    rng, first, rest, too_dear = random.Random(SEED), [], [], {}
+    for name, (experiment, rows) in stored.items():
+        keys = sorted(rows)
+        rng.shuffle(keys)
+        cost = experiment.evaluations([experiment.run_of(rows[keys[0]]["run"])]) if keys else 0
+        if cost > affordable:
+            too_dear[name] = cost
+            continue
+        first += [(name, key) for key in keys[:1]]
+        rest += [(name, key) for key in keys[1:]]
+    rng.shuffle(rest)
+    return first + rest, too_dear
 
 
 _inherited: dict[str, tuple] = {}  # experiments and their stored rows, for the worker processes
@@ -160,8 +184,8 @@ def compare_all(results: Path, fresh: Path) -> int:
         old, new = Store(results, name).rows, Store(fresh, name).rows
         if old.keys() != new.keys():
             raise ValueError(
-                f"{name}: the stored rows are not those of params.yaml; `make results` brings "
-                "them up to date"
+                f"{name}: the stored rows do not match params.yaml; run `make results` to "
+                "bring them up to date"
             )
         checks[name] = [compare(old[key]["result"], new[key]["result"]) for key in sorted(old)]
         totals[name] = len(old)
@@ -170,14 +194,13 @@ def compare_all(results: Path, fresh: Path) -> int:
 
 def compare(old: dict, new: dict) -> tuple[bool, bool, bool]:
     """Of two results: identical, same final answer, numbers within tolerance."""
-    new = json.loads(json.dumps(new))
     ours, theirs = _numbers(old), _numbers(new)
     near = sum(
         abs(a - b) <= TOLERANCE * max(1.0, abs(a)) for a, b in zip(ours, theirs, strict=False)
     )
     return (
         old == new,
-        _answer(old) == _answer(new),
+        old["answer"] == new["answer"],
         len(ours) == len(theirs) and near >= (1 - MAY_DIFFER) * len(ours),
     )
 
@@ -193,13 +216,6 @@ def table(checks: dict[str, list], totals: dict[str, int]) -> int:
         print(f"{name} | {totals[name]} | {len(results)} | {identical} | {agree} | {close}")
         failed |= min(agree, close) < (1 - MAY_DIFFER) * len(results)
     return int(failed)
-
-
-def _answer(result: dict) -> object:
-    """What a run answered in the end, under whatever name; None if it is not about answers."""
-    if "answer_at" in result:
-        return result["answer_at"][-1]
-    return result.get("answer", result.get("final", result.get("answers")))
 
 
 def _numbers(value) -> list[float]:
@@ -243,7 +259,7 @@ def main() -> int:
     parser.add_argument(
         "--results", action="store_true", help="bring results/ up to date (maintainers)"
     )
-    parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     ray_cluster.add_options(parser)
     options = parser.parse_args()
     return run_command(lambda: reproduce(options), "reproduce", options.debug)

@@ -1,9 +1,9 @@
-"""`make reproduce MODEL=folder`: the same notebooks on another model, with figures and rows of
-their own.
+"""`make reproduce MODEL=folder`: the same notebooks on another model, with separate figures and
+rows.
 
-The plan comes first: if it exceeds the hours granted, nothing is run, and it says how many samples
-would fit. Figures go to figures/<model>/, rows to runs/<model>/; a call that was killed resumes
-with the missing rows.
+The plan comes first: if it exceeds the granted hours, nothing is run, and a message says how many
+samples would fit. Figures go to figures/<model>/, rows to runs/<model>/; a call that was killed
+resumes with the missing rows.
 """
 
 import argparse
@@ -40,18 +40,18 @@ from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.models.weights import refuse_code_and_strays, refuse_missing
 
 ROOT = Path(__file__).parent.parent
-# These need exact states (which thing is hidden, which one is named?), which only the mini suite
+# These need exact states (which thing is hidden, which one is named), which only the mini suite
 # has.
 EXACT = ("3_emergent_behaviors", "4_layer_roles")
-# These put noise into latents or merge them, which a multistep sampler undoes.
+# These add noise to latents or merge them, which a multistep sampler undoes.
 EDITS = ("2_perturbation_curves", "3_emergent_behaviors", "5_ensemble_table", "6_step_budget")
 
 
 def sections(
     params: Path, scale: str, preset: str, suite: str
 ) -> tuple[dict[str, dict], list[str]]:
-    """The parameters of every notebook at a scale, with another preset and suite; and what these
-    rule out, in sentences."""
+    """The parameters of every notebook at a scale, with another preset and suite; and messages
+    about what these rule out."""
     grid, said = schedule.preset(preset), []
     found = {
         name: _changed(section, preset) | {"preset": preset}
@@ -59,7 +59,7 @@ def sections(
     }
     if suite != "mini":
         folder = str(Path(suite).resolve())
-        recorded.names_of(folder)  # raises if it is no folder of samples
+        recorded.names_of(folder)  # raises if it is not a folder of samples
         found = {
             name: part if name in EXACT else _given(part, folder) for name, part in found.items()
         }
@@ -71,19 +71,19 @@ def sections(
         found = {name: part for name, part in found.items() if name not in EDITS}
         said.append(
             f"Preset {preset} uses {grid.sampler}, which rebuilds latents from its history: "
-            f"{', '.join(EDITS)}, which change latents, are left out; preset paper has them all."
+            f"{', '.join(EDITS)}, which change latents, are left out; preset paper runs them all."
         )
     if "6_step_budget" in found:
         said.append(
-            "This model has no distilled student: in notebook 6 the model itself takes its "
-            "place, in few steps."
+            "This model has no distilled student: notebook 6 uses the model itself instead, "
+            "with few steps."
         )
     return found, said
 
 
 def _changed(group: dict, preset: str) -> dict:
-    """A group with another preset and no model of its own; `paper/5` becomes the other preset in 5
-    steps."""
+    """A group with another preset and without its own model; `paper/5` becomes the other preset
+    with 5 steps."""
     found = {
         name: _changed(part, preset) if isinstance(part, dict) else part
         for name, part in group.items()
@@ -106,7 +106,7 @@ def _given(group: dict, folder: str) -> dict:
 
 
 def planned(model: Blueprint, wanted: dict[str, dict]) -> list[Cost]:
-    """What all experiments will cost."""
+    """The cost plan of all experiments."""
     found = registry.of_sections(wanted, lambda _: model, model.name)
     return [cost(experiment, runs, experiment.schedule) for experiment, runs in found.values()]
 
@@ -127,7 +127,7 @@ def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
     """
     if str(folder) in NAMED:
         raise ValueError(
-            f"{folder} is a name to plan with; to run it, fetch its weights and give their folder"
+            f"{folder} is a name to plan with; to run it, fetch its weights and pass their folder"
         )
     model, loading = blueprint(str(folder)), Loading(**how)
     refuse_code_and_strays(folder)
@@ -142,7 +142,7 @@ def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
 
 
 def _in(notebook: str, error: PapermillExecutionError) -> Exception:
-    """The error of a notebook, of the same kind where possible, with the notebook's name."""
+    """The error of a notebook, of the same type if possible, with the notebook's name."""
     kind = getattr(builtins, error.ename, RuntimeError)
     if error.ename == "OutOfMemoryError":
         return ValueError(
@@ -155,7 +155,7 @@ def _in(notebook: str, error: PapermillExecutionError) -> Exception:
 
 
 def gpu_of(device: str) -> str:
-    """The name in `GPUS` of a device; H100 where it is none of them."""
+    """The name of a device in `GPUS`; H100 for any other."""
     name = (
         torch.cuda.get_device_name()
         if device.startswith("cuda") and torch.cuda.is_available()
@@ -197,10 +197,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--load",
         default="",
-        help="how, e.g. 'offload=group storage=fp8'; see chain_of_steps.models.loading",
+        help="loading options, e.g. 'offload=group storage=fp8'; see chain_of_steps.models.loading",
     )
-    parser.add_argument("--hours", type=float, default=24.0, help="that may be spent on a GPU")
-    parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
+    parser.add_argument("--hours", type=float, default=24.0, help="GPU hours that may be spent")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     ray_cluster.add_options(parser)
     return parser
 
@@ -218,8 +218,8 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     needed = hours(model, costs, gpu)
     if needed > options.hours:
         say(
-            f"\nThis needs {needed:.0f} hours on {gpu}, and HOURS={options.hours:g} were granted. "
-            f"Grant more, or lower the numbers of samples in the section {options.scale!r} of "
+            f"\nThis needs {needed:.0f} hours on {gpu}, but HOURS is {options.hours:g}. "
+            f"Raise HOURS, or lower the numbers of samples in the section {options.scale!r} of "
             f"params.yaml to {options.hours / needed:.0%}."
         )
         return 1

@@ -18,7 +18,7 @@ def execute(name: str, scale: str | None = "mini", out: str = "figures", **more:
 
     Args:
         scale: section of params.yaml; None for a notebook without one, which runs with its own
-            values.
+            defaults.
         out: folder of figures and metrics.
         more: parameters that override those of params.yaml.
     """
@@ -43,7 +43,7 @@ def execute(name: str, scale: str | None = "mini", out: str = "figures", **more:
 
 
 def released() -> list[str]:
-    """The notebooks that the pipeline draws: those that params.yaml lists as figures."""
+    """The notebooks of the pipeline: those that params.yaml lists as figures."""
     return list(read(ROOT / "params.yaml", "figures"))
 
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--out", default="figures")
-    parser.add_argument("--debug", action="store_true", help="show the trace-back of an error")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args()
     execute(options.name, options.scale, options.out)
 

@@ -2,7 +2,8 @@
 
 import logging
 
-# diffusers asks transformers for an image processor that we never use; without torchvision it says so at length.
+# diffusers imports an image processor of transformers that we never use; without torchvision that
+# prints a long warning.
 logging.getLogger("transformers.utils.import_utils").addFilter(
     lambda entry: "torchvision" not in entry.getMessage()
 )

@@ -1,13 +1,14 @@
-"""Settings of `make lab`: whatever a kernel says is sent at once.
+"""Settings of `make lab`: messages of a kernel are sent immediately.
 
-By default its small messages wait for one another, up to 40 ms (Nagle's algorithm), and a slider feels it.
+By default small messages are held back for up to 40 ms (Nagle's algorithm), which makes sliders
+feel slow.
 """
 
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 
 
 class AtOnce(ZMQChannelsWebsocketConnection):
-    """The usual connection between a kernel and the browser, without that delay."""
+    """The default connection between kernel and browser, without that delay."""
 
     def connect(self):
         self.websocket_handler.set_nodelay(True)

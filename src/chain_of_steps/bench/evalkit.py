@@ -1,8 +1,8 @@
 """VBVR-EvalKit: runs an installed one over a model's videos, reads its results, and prints them
 next to their floor.
 
-Its score of a frozen first frame lies between .38 and .86, so a score says nothing without that
-floor. Rows in which a scorer failed are counted apart: they are no zeros.
+It scores a frozen first frame between .38 and .86, so a score means nothing without that floor.
+Rows in which a scorer failed are counted separately, not as zeros.
 """
 
 import json
@@ -30,15 +30,15 @@ def read_results(file: str | Path) -> pd.DataFrame:
     failed), error.
 
     Raises:
-        ValueError: if the file is no such result.
+        ValueError: if the file is not such a result.
     """
     try:
         samples = json.loads(Path(file).read_text(encoding="utf-8"))["samples"]
         lines = [_line(sample) for sample in samples]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{file} is no result of VBVR-EvalKit ({type(error).__name__}: {error}); expected the "
-            f"<model>_vbvr_results.json that {COMMAND} writes"
+            f"{file} is not a result of VBVR-EvalKit ({type(error).__name__}: {error}); expected "
+            f"the <model>_vbvr_results.json that {COMMAND} writes"
         ) from error
     return pd.DataFrame(lines, columns=COLUMNS).sort_values(COLUMNS[:3], ignore_index=True)
 
@@ -58,10 +58,10 @@ def _line(sample: dict) -> dict:
 
 
 def attach(results: pd.DataFrame, cases: Iterable[Case]) -> dict[Case, float]:
-    """The score of every case that has one.
+    """The score of every case with a result.
 
     Raises:
-        ValueError: for a result of a sample that is not among the cases: it is of another suite.
+        ValueError: for a result of a sample that is not among the cases, but from another suite.
     """
     known = {(case.split, case.task, case.index): case for case in cases}
     scored = results.dropna(subset=["score"])
@@ -69,8 +69,8 @@ def attach(results: pd.DataFrame, cases: Iterable[Case]) -> dict[Case, float]:
     foreign = [key for key in keys if key not in known]
     if foreign:
         raise ValueError(
-            f"the results hold {'/'.join(foreign[0])}, which is not in the suite; read its own "
-            "suite"
+            f"the results hold {'/'.join(foreign[0])}, which is not in the suite; pass the suite "
+            "that was scored"
         )
     return {known[key]: score for key, score in zip(keys, scored["score"], strict=True)}
 
@@ -79,12 +79,12 @@ def table(
     models: dict[str, pd.DataFrame], floor: pd.DataFrame | None = None, commit: str = "unknown"
 ) -> str:
     """Scores as a Markdown table, per-sample means: overall, by split, by split and category;
-    errors counted apart.
+    errors counted separately.
 
     Args:
         models: results by name.
         floor: results of the frozen first frames of the same samples.
-        commit: of the EvalKit that gave them.
+        commit: of the EvalKit that computed them.
     """
     head = [
         "overall",
@@ -112,8 +112,8 @@ def table(
 
 
 def write_frozen(out: str | Path, cases: Iterable[Case], fps: int = 16) -> None:
-    """A model that does nothing: every case's first frame, held for as long as its ground truth
-    takes."""
+    """A model that does nothing: every case's first frame, held for the length of its ground
+    truth."""
     for case in cases:
         if not video_path(out, case).exists():
             still = np.repeat(case.first_frame[None], frames_for(case, 49), axis=0)
@@ -132,9 +132,9 @@ def evaluate(
     """Runs an installed EvalKit clip by clip and writes `<videos>_vbvr_results.json`; returns the
     file.
 
-    Each clip is a call of its own, so that a scorer that hangs costs `limit` seconds and no more.
-    Called again, it goes on with the clips that have no result yet. A clip that has no video,
-    fails or hangs has its `error`.
+    Each clip is scored by a separate call, so that a scorer that hangs costs at most `limit`
+    seconds. When called again, it continues with the clips that have no result yet. A clip without
+    a video, or whose scorer fails or hangs, has an `error`.
 
     Raises:
         ValueError: if no EvalKit is installed, or with an OpenCV that scores everything 0.
@@ -162,7 +162,7 @@ def evaluate(
 
 
 def _one(executable: str, videos: Path, suite: Path, case: Case, limit: float) -> dict:
-    """The result of one clip, in EvalKit's own form."""
+    """The result of one clip, in EvalKit's format."""
     video = video_path(videos, case)
     place = {
         "video_path": str(video),
@@ -175,7 +175,7 @@ def _one(executable: str, videos: Path, suite: Path, case: Case, limit: float) -
     if not video.is_file():
         return place | {"error": "no video"}
     if case.ground_truth is None:
-        return place | {"error": "no ground truth: EvalKit would score it 0 without a word"}
+        return place | {"error": "no ground truth: EvalKit would silently score it 0"}
     with tempfile.TemporaryDirectory() as folder:
         alone = video_path(Path(folder) / "one", case)
         alone.parent.mkdir(parents=True)
@@ -199,14 +199,13 @@ def _one(executable: str, videos: Path, suite: Path, case: Case, limit: float) -
         if run.returncode or len(samples) != 1:
             last = (run.stderr or run.stdout).strip().splitlines()
             return place | {
-                "error": f"EvalKit gave no result: {last[-1] if last else 'no message'}"
+                "error": f"EvalKit returned no result: {last[-1] if last else 'no message'}"
             }
         return samples[0] | {"video_path": str(video)}
 
 
 def refuse_opencv_5() -> None:
-    """Raises if the OpenCV that is installed is 5 or newer: with it EvalKit scores 0.0 and says
-    nothing."""
+    """Raises if OpenCV 5 or newer is installed: with it EvalKit silently scores 0.0."""
     for name in ("opencv-python", "opencv-python-headless", "opencv-contrib-python"):
         try:
             version = metadata.version(name)
@@ -214,13 +213,12 @@ def refuse_opencv_5() -> None:
             continue
         if int(version.split(".")[0]) >= 5:
             raise ValueError(
-                f"{name} {version} makes VBVR-EvalKit score 0.0 without a word; install "
-                "'opencv-python<5'"
+                f"{name} {version} makes VBVR-EvalKit silently score 0.0; install 'opencv-python<5'"
             )
 
 
 def commit() -> str:
-    """The commit of the installed EvalKit, as pip recorded it; `unknown` if it did not."""
+    """The commit of the installed EvalKit, as recorded by pip; `unknown` without a record."""
     try:
         origin = json.loads(metadata.distribution(PACKAGE).read_text("direct_url.json") or "{}")
     except metadata.PackageNotFoundError:

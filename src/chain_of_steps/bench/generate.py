@@ -16,11 +16,11 @@ from .vbvr import Case, frames_for, read_suite, video_path, write_model_video
 
 
 def cases_of(suite: str, samples_per_task: int, seed: int, task: str | None = None) -> list[Case]:
-    """The cases of the mini suite (`mini`) or of a folder in the VBVR-Bench layout, of one task if
-    named.
+    """The cases of the mini suite (`mini`) or of a folder in the VBVR-Bench layout, optionally of
+    one task.
 
     Raises:
-        ValueError: if the folder is no such suite, or the task is not in it.
+        ValueError: if the folder is not such a suite, or the task is not in it.
     """
     if suite == "mini":
         names = [tasklist.find(task).name] if task else tasklist.task_names()
@@ -46,19 +46,19 @@ def generate_videos(
     progress: Callable[[list], Iterable] = iter,
 ) -> None:
     """Generates every case that has no video in `out` yet, so that an interrupted call can be
-    repeated.
+    resumed.
 
     Args:
         every_step: also write the step previews and manifest.json, in a folder next to each video.
-        until: stop before this step: then there are previews only.
+        until: stop before this step and write previews only.
 
     Raises:
-        ValueError: for a step that there is not, or an early stop without previews, which would
-            leave nothing.
+        ValueError: for a step that does not exist, or for an early stop without previews, which
+            would write nothing.
     """
     if until is not None and not (every_step and 1 <= until <= schedule.steps):
         raise ValueError(
-            f"--until takes 1 to {schedule.steps}, together with --every-step; it got {until}"
+            f"--until takes 1 to {schedule.steps}, together with --every-step; got {until}"
         )
     partly = until not in (None, schedule.steps)
     for case in progress(cases):
@@ -80,8 +80,8 @@ def generate_videos(
 
 
 def given_frame(case: Case, size: int | None, multiple: int = 16) -> np.ndarray:
-    """The first frame of a case, (H, W, 3), uint8: at a model's size, drawn again where the sample
-    is ours, or without one as it is, its sides rounded to multiples of so many pixels."""
+    """The first frame of a case, (H, W, 3), uint8: drawn at a model's size if the sample is ours,
+    else the stored picture with its sides rounded to multiples of `side` pixels."""
     if case.sample is not None and size is not None:
         return case.sample.first_frame(size)
     height, width = case.first_frame.shape[:2]

@@ -1,4 +1,4 @@
-"""Knobs of a task as people write them: `order=4,clues=6`."""
+"""Knobs of a task as text: `order=4,clues=6`."""
 
 import re
 import typing
@@ -16,11 +16,11 @@ Knobs = Mapping[str, int | bool | str]
 
 
 def read_knobs(text: str, task: str, seed: int, split: Split = "test") -> Knobs:
-    """The knobs that a text such as `order=4,clues=6` fixes; one sample is drawn to try them.
+    """The knobs that a text such as `order=4,clues=6` fixes; one sample is drawn to check them.
 
     Raises:
-        ValueError: for an unknown task, a knob that it does not have or fixes itself, a value of
-            the wrong kind, or values with which no sample can be drawn.
+        ValueError: for an unknown task, for a knob that it lacks or fixes itself, for a value of
+            the wrong type, or for values with which no sample can be drawn.
     """
     kinds = knob_kinds(task)
     knobs = {}
@@ -40,7 +40,7 @@ def read_knobs(text: str, task: str, seed: int, split: Split = "test") -> Knobs:
 
 
 def knob_kinds(task: str) -> dict[str, list[type]]:
-    """The types that a value may have, by the name of each knob that a task leaves open."""
+    """The types that a value may have, by name of each knob that a task does not fix."""
     found = suite.find(task)
     hints = typing.get_type_hints(found.puzzle.sample)
     left_open = [name for name in hints if name not in {"rng", "split", "return", *found.knobs}]
@@ -59,12 +59,12 @@ def _check_drawn(task: str, knobs: Knobs, seed: int, split: Split) -> None:
     refusal = f"task {task!r} has no sample with {told}; change the knobs"
     try:
         sample = suite.draw_one(task, 0, seed, split, **knobs)
-    except (LookupError, TypeError) as error:  # a value that the puzzle did not expect
+    except (LookupError, TypeError) as error:  # a value that the puzzle does not handle
         raise ValueError(refusal) from error
     if any(sample.knobs.get(name, value) != value for name, value in knobs.items()):
         raise ValueError(refusal)
 
 
 def word(value: Any) -> str:
-    """A knob's value as the command line writes it."""
+    """A knob's value as written on the command line."""
     return str(value).lower() if isinstance(value, bool | np.bool_) else str(value)

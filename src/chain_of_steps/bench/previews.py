@@ -1,4 +1,4 @@
-"""Step previews: what a generation looked like at every step, on disk as VBVR tools write and read them."""
+"""Step previews: the clean estimate at every step, on disk in the format of VBVR tools."""
 
 import json
 import math
@@ -27,22 +27,23 @@ def write_previews(
     seed: int,
     fps: int = 16,
 ) -> dict:
-    """Decodes every step's clean estimate and writes the clips, two overviews and manifest.json, which is returned.
+    """Decodes every step's clean estimate; writes clips, two overviews and manifest.json; returns
+    the latter.
 
-    As elsewhere in the field, the last step's preview is the final latents (its clean estimate equals them), so
-    its file equals final_00.mp4. Clips of less than 480 px are enlarged by an integer factor, since 4:2:0 video
-    blurs small ones; the manifest's height and width are those of the files. The manifest is written last: a
-    folder that has one is complete.
+    By convention the last step's preview shows the final latents (its clean estimate equals them),
+    so its file equals final_00.mp4. Clips of less than 480 px are enlarged by an integer factor,
+    since 4:2:0 video blurs small ones; the manifest's height and width are those of the files. The
+    manifest is written last: a folder that has one is complete.
 
     Args:
-        folder: made if missing; its files are replaced.
-        trajectory: one generation; it may have been restarted at a later step. Of one that stopped before the end all
-            previews are clean estimates, and there is no final_00.mp4.
-        schedule: the one that it was made with.
+        folder: created if missing; its files are replaced.
+        trajectory: one generation; it may have been restarted at a later step. If it stopped early,
+            all previews are clean estimates, and final_00.mp4 is not written.
+        schedule: of the generation.
         seed: of its noise, for the manifest.
 
     Raises:
-        ValueError: if the trajectory is of another schedule or took no step.
+        ValueError: if the trajectory belongs to another schedule or has no step.
     """
     _check(trajectory, schedule)
     folder = Path(folder)
@@ -72,10 +73,11 @@ def _check(trajectory: Trajectory, schedule: Schedule) -> None:
     same_length = len(trajectory.sigmas) == len(schedule.sigmas)
     if not same_length or not np.allclose(trajectory.sigmas, schedule.sigmas, atol=1e-5):
         raise ValueError(
-            f"the trajectory was not made with schedule {schedule.name!r}: their noise levels differ"
+            f"the trajectory was not made with schedule {schedule.name!r}: "
+            "their noise levels differ"
         )
     if not trajectory.x0_hats:
-        raise ValueError("the trajectory took no step, so there is nothing to show")
+        raise ValueError("the trajectory took no step, so there is nothing to preview")
 
 
 def _manifest(
@@ -87,7 +89,7 @@ def _manifest(
     shape: tuple[int, ...],
     names: list[str],
 ) -> dict:
-    """manifest.json: how the clips were made, and per step from which noise level."""
+    """manifest.json: how the clips were made, and the noise level of each step."""
     num_frames, height, width, _ = shape
     sigmas, timesteps = schedule.sigmas, [float(t) for t in schedule.scheduler().timesteps]
     return {
@@ -109,7 +111,7 @@ def _manifest(
                 "kind": "final_latent" if s == schedule.steps - 1 else "predicted_clean_x0",
                 "source_sigma": sigmas[s],
                 "source_timestep": timesteps[s],
-                "output_sigma": 0.0,  # of what the file shows: clean in either case
+                "output_sigma": 0.0,  # of the picture: clean in either case
                 "file": name,
             }
             for s, name in enumerate(names, trajectory.first)
@@ -138,7 +140,7 @@ def _labelled(label: str) -> np.ndarray:
 
 
 def _grid(thumbs: list[np.ndarray], labels: list[str]) -> np.ndarray:
-    """All steps side by side, playing at once: a clip (F, H', W', 3) with about as many rows as columns."""
+    """All steps side by side, as one clip (F, H', W', 3) with about as many rows as columns."""
     columns = math.ceil(math.sqrt(len(thumbs)))
     frames = len(thumbs[0])
     tiles = [

@@ -17,11 +17,11 @@ class Recorded:
     """A task of a folder.
 
     Attributes:
-        name: `FOLDER::TASK@HASH`, where the hash is of what its samples hold.
+        name: `FOLDER::TASK@HASH`, where the hash covers its samples.
         split: as in VBVR-Bench.
-        category: empty: the folders do not tell it, only EvalKit's results do.
+        category: empty, since the folders do not contain it; EvalKit's results do.
         own, others: its samples, and those of the folder's other tasks, which serve as unrelated
-            ones.
+            samples.
     """
 
     name: str
@@ -43,7 +43,7 @@ def names_of(folder: str | Path) -> list[str]:
     """Names of the tasks of a folder.
 
     Raises:
-        ValueError: if it is no such folder, or a sample has no ground truth to compare with.
+        ValueError: if it is not such a folder, or a sample has no ground truth.
     """
     return list(_read(str(folder)))
 
@@ -52,7 +52,7 @@ def find(name: str) -> Recorded:
     """The task of that name.
 
     Raises:
-        ValueError: if its folder does not hold it, or holds other samples than when it was named.
+        ValueError: if its folder lacks it, or its samples have changed since it was named.
     """
     folder = name.split(BETWEEN)[0]
     tasks = _read(folder)

@@ -20,11 +20,11 @@ def scorer_table(per_task: int = 8, seed: int = 0) -> pd.DataFrame:
 
 
 def trial_videos(sample: Sample, other: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Videos of `sample`, (FRAMES, SIZE, SIZE, 3) uint8 each: the ground truth, half of it, and
-    six that solve nothing.
+    """Videos of `sample`, (FRAMES, SIZE, SIZE, 3) uint8 each: the ground truth, half of it, and six
+    that do not solve the puzzle.
 
     Args:
-        other: a sample of the same task, whose answer is one of the videos unless it is the same
+        other: a sample of the same task; its answer is one of the videos, unless it is the same
             puzzle.
     """
     truth = sample.render(size=SIZE, frames=FRAMES)

@@ -3,7 +3,7 @@
 A video is judged four ways. *Decided*: the strongest value of every part in the last frame makes a
 valid answer. *Drawn*: that frame shows its decided answer legibly, valid or not. *At step 0*: the
 clean estimate of step 0 decides a valid answer already. The *score* asks whether the whole video
-carries a valid answer out.
+carries out a valid answer.
 """
 
 import re
@@ -40,20 +40,20 @@ def bench(
 
     Args:
         split: of the samples.
-        knobs: fixed for all samples; every task has to have them.
-        progress: wraps the list of samples to come, e.g. `tqdm`.
+        knobs: fixed for all samples; every task must have them.
+        progress: wraps the list of samples, e.g. `tqdm`.
 
     Returns:
         `overall`, `in_domain`, `out_of_domain`: mean scores (None without samples).
         `by_category`: mean scores, by domain.
         `by_task`: mean score, solved (share with score 1), n, and `decided`, `drawn`, `at_step_0`,
             each a `share`.
-        `by_knob`: by task, knob (also `stratum`) and value, as words: mean score and the shares.
+        `by_knob`: mean score and the shares, by task, knob (also `stratum`) and value as text.
         `floors`: mean scores of a frozen first frame and of noise.
-        `model`, `seed`, `split`, `knobs`, `schedule`: what was judged.
+        `model`, `seed`, `split`, `knobs`, `schedule`: what was scored.
 
     Raises:
-        ValueError: for an unknown task, or knobs with which there is no sample.
+        ValueError: for an unknown task, or for knobs with which no sample exists.
     """
     knobs = dict(knobs or {})
     jobs = [(task, i) for task in tasks for i in range(samples_per_task)]
@@ -66,7 +66,7 @@ def bench(
 
 
 def _one(model: VideoModel, schedule: Schedule, sample: Sample, seed: int, index: int) -> dict:
-    """All that the report needs to know of one sample."""
+    """Everything that the report needs about one sample."""
     condition = model.prepare_sample(sample)
     x0_hats = generate(model, condition, schedule, noise_seed(seed, index)).x0_hats
     early, clip = model.decode(x0_hats[0]), model.decode(x0_hats[-1])
@@ -86,7 +86,7 @@ def _one(model: VideoModel, schedule: Schedule, sample: Sample, seed: int, index
 
 
 def noise_seed(seed: int, index: int) -> int:
-    """The noise seed of sample `index`: fixed beforehand by the suite's seed."""
+    """The noise seed of sample `index`, determined by the suite's seed."""
     return 1_000_000 * (seed % 1000) + index
 
 
@@ -118,7 +118,7 @@ def _cell(results: list[dict]) -> dict:
 
 
 def _by_knob(results: list[dict]) -> dict:
-    """By knob and value, in the order of numbers: mean score and shares."""
+    """Mean score and shares by knob and value, in numerical order."""
     table: dict[str, dict] = {}
     for knob in dict.fromkeys(name for r in results for name in r["knobs"]):
         given = [r | {"value": r["knobs"][knob]} for r in results if knob in r["knobs"]]
@@ -148,7 +148,7 @@ def _natural(text: str) -> list:
 def table(report: dict) -> str:
     """A report for the terminal: a line for each task and for each value of its knobs.
 
-    A knob that has only one value is left out.
+    A knob with only one value is left out.
     """
     rows = [HEAD]
     for task, cell in report["by_task"].items():
@@ -172,7 +172,7 @@ def _row(name: str, cell: dict) -> tuple[str, ...]:
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
-    """Names to the left, numbers to the right."""
+    """Aligns names to the left, numbers to the right."""
     name, *numbers = row
     return [name.ljust(widths[0]), *(n.rjust(w) for n, w in zip(numbers, widths[1:], strict=True))]
 

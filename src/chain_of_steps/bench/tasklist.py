@@ -12,15 +12,18 @@ from .recorded import Recorded
 
 
 def task_names(which: str | list[str] = "all") -> list[str]:
-    """Names of the tasks of a split: `in-domain`, `out-of-domain` or `all`; or of a VBVR-Bench folder. A list of names
-    is checked and returned."""
+    """Names of the tasks of a split (in-domain, out-of-domain, all) or of a VBVR-Bench folder.
+
+    A list of names is checked and returned.
+    """
     if isinstance(which, list):
         return [name for name in which if find(name)]
     if Path(which).is_dir():
         return recorded.names_of(which)
     if which not in (*suites.SPLITS, "all"):
         raise ValueError(
-            f"unknown split {which!r}; expected in-domain, out-of-domain, all, or a VBVR-Bench folder"
+            f"unknown split {which!r}; expected in-domain, out-of-domain, all, "
+            "or a VBVR-Bench folder"
         )
     return [name for name, task in suites.TASKS.items() if which in ("all", task.split)]
 
@@ -37,12 +40,12 @@ def find(task: str) -> suites.Task | Recorded:
 
 
 def short(task: str) -> str:
-    """The name of a task as figures and metrics show it: that of a folder's task without folder and hash."""
+    """The name of a task in figures and metrics, without a folder and its hash."""
     return task.split("::")[-1].split("@")[0]
 
 
 def draw_one(task: str, index: int, seed: int, partition: Partition = "test") -> Sample:
-    """Sample number `index` of a task's list for a seed; the samples of a folder have numbers of their own."""
+    """Sample number `index` of a task's list for a seed; a folder has its own numbering."""
     if "::" in task:
         return find(task).numbered(index, partition)
     rng = np.random.default_rng([zlib.crc32(f"{task}/{partition}".encode()), seed, index])

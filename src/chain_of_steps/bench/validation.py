@@ -1,4 +1,4 @@
-"""What a trained model's record says of it: its scores on the validation split."""
+"""The scores in a trained model's record: those on the validation split."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from ..puzzles import suite
 from .scores import SHARES, bench
 
 SCORED, SEED = 24, 5  # samples per in-domain task of the validation split, and their seed
-WATCHED = {  # knobs by which a record lists the scores of a task
+WATCHED = {  # knobs by which a record lists a task's scores
     "latin": ("order", "clues"),
     "latin_small": ("clues",),
     "relay": ("moves",),
@@ -18,7 +18,7 @@ WATCHED = {  # knobs by which a record lists the scores of a task
 
 
 def scores(folder: Path, tasks: Sequence[str] | None = None) -> dict:
-    """How the model in a folder does on the validation split of tasks, by default the in-domain ones.
+    """Scores of the model in a folder on the validation split of tasks, by default in-domain ones.
 
     Returns:
         `split`, `seed`, `n` (samples per task), `mean_score`; `decided`, `drawn`, `at_step_0`: the

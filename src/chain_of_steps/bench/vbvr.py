@@ -1,5 +1,5 @@
-"""The folder layout of VBVR-Bench: suites in and out, and a model's videos where its EvalKit looks
-for them.
+"""The folder layout of VBVR-Bench: reads and writes suites, and writes a model's videos where
+EvalKit looks for them.
 
 The first is a suite, the second holds a model's videos of it:
     <suite>/{In-Domain_50,Out-of-Domain_50}/<task>_data-generator/<00000..>/
@@ -22,7 +22,7 @@ from ..puzzles.first.base import Candidate, Sample
 
 SPLIT_FOLDERS = dict(zip(suites.SPLITS, ("In-Domain_50", "Out-of-Domain_50"), strict=True))
 TASK_SUFFIX = "_data-generator"
-GENERATOR = "chain-of-steps"  # by this a metadata.json of ours is known
+GENERATOR = "chain-of-steps"  # identifies a metadata.json of ours
 LAYOUT = (
     "In-Domain_50/ or Out-of-Domain_50/ with <task>_data-generator/00000/ and so on inside, as in "
     "VBVR-Bench"
@@ -31,15 +31,15 @@ LAYOUT = (
 
 @dataclass(frozen=True)
 class Case:
-    """One sample of a suite, on disk or (of the mini suite) only described.
+    """One sample of a suite, on disk or (for the mini suite) only described.
 
     Attributes:
         split: `in-domain` or `out-of-domain`.
         task: name without the folder's suffix, e.g. `O-47_sliding_puzzle`.
         index: name of the sample's folder, e.g. `00000`.
-        prompt: what the model is told.
-        folder: where its files are; None if it has none, then `sample` draws its frames.
-        sample: the symbolic sample where this project wrote the suite, else None.
+        prompt: the text that the model is conditioned on.
+        folder: of its files; None if it has none, then `sample` draws its frames.
+        sample: the symbolic sample if this project wrote the suite, else None.
     """
 
     split: str
@@ -81,7 +81,7 @@ def export_suite(
     """Writes samples of the mini suite as a VBVR-Bench folder; `read_suite` gives the same samples
     back.
 
-    An export that was interrupted is completed by calling it again; the files come out the same.
+    Calling it again completes an interrupted export; the files are the same.
 
     Args:
         samples_by_task: names in `suites.TASKS` with their samples.
@@ -122,8 +122,8 @@ def read_suite(folder: str | Path) -> list[Case]:
     not opened yet.
 
     Raises:
-        ValueError: if this is no folder, is empty or has another layout, or a sample lacks what a
-            model needs.
+        ValueError: if this is not a folder, is empty or has another layout, or if a sample lacks
+            what a model needs.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -149,19 +149,19 @@ def video_path(out: str | Path, case: Case) -> Path:
 
 
 def write_model_video(out: str | Path, case: Case, frames: np.ndarray, fps: int = 16) -> Path:
-    """Writes a model's video of a case where and as EvalKit wants it: a side of 480 px or more, no
-    borders.
+    """Writes a model's video of a case where EvalKit expects it, with sides of at least 480 px and
+    no borders.
 
     Args:
         frames: (F, H, W, 3), uint8, in the proportions of the case's first frame.
 
     Raises:
-        ValueError: if the proportions differ: borders and distortion cost most of EvalKit's score.
+        ValueError: if the proportions differ: borders and distortion would lower EvalKit's score.
     """
     height, width = case.first_frame.shape[:2]
     if (
         abs(frames.shape[2] / frames.shape[1] * height / width - 1.0) > 0.02
-    ):  # sides are rounded to what a model takes
+    ):  # a model rounds the sides
         raise ValueError(
             f"a video of {frames.shape[2]} x {frames.shape[1]} pixels does not have the "
             f"proportions of the case's first frame, {width} x {height}; generate it in those"
@@ -183,7 +183,7 @@ def _task_folder(base: str | Path, split: str, task: str) -> Path:
 
 
 def _metadata(sample: Sample, size: int, frames: int) -> dict:
-    """What metadata.json holds: all that defines a sample, its place in the suite, how it was
+    """The content of metadata.json: what defines a sample, its place in the suite, how it was
     drawn, and a hash."""
     task = suites.TASKS[sample.task]
     data = {
@@ -203,7 +203,7 @@ def _metadata(sample: Sample, size: int, frames: int) -> dict:
 
 def _write_sample(folder: Path, sample: Sample, metadata: str, clip: np.ndarray) -> None:
     """Writes a sample's five files; first_frame.png comes last, so a sample that has it is
-    whole."""
+    complete."""
     write_video(folder / "ground_truth.mp4", clip)
     for name, text in (("metadata.json", metadata), ("prompt.txt", sample.prompt)):
         with atomic(folder / name) as temporary:
@@ -229,7 +229,7 @@ def _refuse_other_samples(out: Path, wanted: dict[Path, str]) -> None:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    """Folders inside, sorted by name, hidden ones left out; none if there is no such folder."""
+    """Folders inside, sorted by name, without hidden ones; none if the folder does not exist."""
     return sorted(path for path in folder.glob("[!.]*") if path.is_dir())
 
 
@@ -272,14 +272,15 @@ def _read_sample(folder: Path) -> Sample | None:
         if not isinstance(data, dict) or data.get("generator") != GENERATOR:
             return None
         candidates = tuple(Candidate(**candidate) for candidate in data["candidates"])
-        module = suites.TASKS[data["task"]].module  # never taken from the file: it names code
+        module = suites.TASKS[data["task"]].module  # not taken from the file, since it names code
         sample = Sample(data["task"], module, data["state"], data["prompt"], candidates)
         intact = data.pop("sha256") == digest(data) and sample.key == data["key"]
     except (ValueError, KeyError, TypeError):
         intact = False
     if not intact:
         raise ValueError(
-            f"{path} is damaged or was changed; export the suite again, or delete it to do without"
+            f"{path} is damaged or was changed; export the suite again, or delete the file to do "
+            "without it"
         )
     return sample
 

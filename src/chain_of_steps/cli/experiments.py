@@ -92,7 +92,7 @@ def store(
         print(_summary(each, makers=what == "ls"))
     if what == "verify" and any(each.damaged for each in stores):
         raise ValueError(
-            "damaged rows are not used but computed again; `chain-of-steps store prune` sets them "
+            "damaged rows are ignored and computed again; `chain-of-steps store prune` sets them "
             "aside"
         )
 
@@ -101,23 +101,24 @@ def _stores(folder: Path) -> list:
     """The stores of a folder, without their own warnings about damaged lines."""
     import warnings
 
-    from ..experiments.store import Store
+    from ..experiments.store import Store, names
 
-    files = sorted(folder.glob("*.jsonl"))
-    if not files:
-        raise ValueError(f"there are no rows in {folder}; expected files named <experiment>.jsonl")
+    found = names(folder)
+    if not found:
+        raise ValueError(f"there are no rows in {folder}; expected <experiment>.jsonl or .jsonl.gz")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return [Store(folder, file.stem) for file in files]
+        return [Store(folder, name) for name in found]
 
 
 def _summary(store, makers: bool) -> str:
     """What a store holds, in one line, then a line for each damaged one."""
-    line = f"{store.file.stem}: {len(store.rows)} rows, {store.file.stat().st_size / 1e6:.1f} MB"
+    size = sum(f.stat().st_size for f in (store.growing, store.sealed) if f.exists())
+    line = f"{store.experiment}: {len(store.rows)} rows, {size / 1e6:.1f} MB"
     if makers:
         found = sorted(set(map(_made_by, store.rows.values())))
         line += "".join(f"; model {model}, version {version}" for model, version in found)
-    return line + "".join(f"\n  line {number} is damaged" for number in store.damaged)
+    return line + "".join(f"\n  {place} is damaged" for place in store.damaged)
 
 
 def _made_by(row: dict) -> tuple:

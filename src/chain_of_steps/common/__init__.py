@@ -1,1 +1,1 @@
-"""What every package rests on: files, errors, video bytes."""
+"""What every other package uses: files, errors, video files."""

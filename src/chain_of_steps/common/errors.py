@@ -1,6 +1,6 @@
 """Runs a command and reports its errors: one sentence on standard error, a non-zero exit code.
 
-Every command goes through `run_command`, those of tools/ as well. A trace-back is shown only with
+Every command goes through `run_command`, including those of tools/. A traceback is shown only with
 `--debug`. The exit code says whether the user can fix the error or whether it is a bug.
 """
 
@@ -17,8 +17,8 @@ def run_command(command: Callable[[], int | None], name: str, debug: bool = Fals
     """Runs a command and returns its exit code; an error becomes one sentence on standard error.
 
     Args:
-        name: of the command, which the sentence begins with.
-        debug: raise errors instead, so that Python shows their trace-back.
+        name: of the command; the sentence begins with it.
+        debug: raise errors instead, so that Python shows the traceback.
     """
     try:
         return command() or 0
@@ -49,12 +49,12 @@ def sentence(error: Exception) -> str:
             "frames, a smaller size or --load dtype=bfloat16"
         )
     if isinstance(error, OSError) and error.errno in DISK_FULL:
-        return f"the disk is full{where}; free some space and run it again: finished work is kept"
+        return f"the disk is full{where}; free some space and run again: finished work is kept"
     if isinstance(error, OSError) and error.errno in NO_ACCESS:
-        return f"cannot read or write here{where}; use another place, or change its permissions"
+        return f"cannot read or write here{where}; use another folder, or change its permissions"
     if isinstance(error, (ValueError, OSError, MemoryError, RuntimeError, ImportError)):
         return " ".join(str(error).split()) or type(error).__name__
     return (
         f"{type(error).__name__}: {error}; this is a bug in Chain of Steps: run it again with "
-        "--debug and report the trace-back"
+        "--debug and report the traceback"
     )

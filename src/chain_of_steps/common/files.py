@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written atomically."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """A temporary path in the same folder that takes the place of `path` if the block ends without an error."""
+    """A temporary path in the same folder; it replaces `path` if the block ends without error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
@@ -22,7 +22,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """The same for a folder; one that is there already is replaced."""
+    """The same for a folder; an existing one is replaced."""
     path = Path(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     temporary.mkdir(parents=True)

@@ -10,17 +10,18 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from .files import atomic
 
-# CRF 10 is visually lossless. The same frames give the same bytes with one thread and without x264's macroblock
-# tree, whose vectorised code gives varying results (measured: up to 15 different files in 15 writes).
+# CRF 10 is visually lossless. The same frames give the same bytes with one thread and without
+# x264's macroblock tree, whose vectorised code gives varying results (measured: up to 15 different
+# files in 15 writes).
 ENCODER = {"crf": "10", "preset": "medium", "threads": "1", "x264-params": "mbtree=0"}
 MUXER = {"movflags": "+faststart", "fflags": "+bitexact"}
 
 
 def write_video(path: str | Path, frames: np.ndarray, fps: int = 16) -> None:
-    """Writes a clip as H.264 in MP4; the file appears at once and whole, with the same bytes for the same frames.
+    """Writes a clip as H.264 in MP4, atomically; the same frames give the same bytes.
 
-    Colour is stored at half the resolution (yuv420p, which every player reads), so a 48 px clip loses its fine
-    strokes: `enlarge` it first.
+    Colour is stored at half the resolution (yuv420p, which every player reads), so `enlarge` a 48
+    px clip first, or it loses its fine strokes.
 
     Args:
         frames: (F, H, W, 3), uint8; H and W even.
@@ -36,7 +37,7 @@ def write_video(path: str | Path, frames: np.ndarray, fps: int = 16) -> None:
         stream = container.add_stream("libx264", rate=fps, options=ENCODER)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        # What swscale converts to by default; untagged files of this size would be shown in other colours.
+        # swscale's default; untagged files of this size would be shown in other colours.
         stream.codec_context.colorspace = Colorspace.ITU601
         stream.codec_context.color_range = ColorRange.MPEG
         for i, pixels in enumerate(frames):
@@ -63,19 +64,19 @@ def read_video(path: str | Path) -> np.ndarray:
 
 
 def frame_count(path: str | Path) -> int:
-    """Number of frames of a video file, from its header where that tells; errors as for `read_video`."""
+    """Number of frames of a video file, from its header if possible; errors as for `read_video`."""
     with _opened(path) as (container, stream):
         return stream.frames or sum(1 for _ in container.decode(stream))
 
 
 def enlarge(frames: np.ndarray, at_least: int = 480) -> np.ndarray:
-    """Repeats every pixel so often that the shorter side reaches `at_least`; no smoothing, no borders.
+    """Enlarges frames by an integer factor until the shorter side is `at_least`; no smoothing.
 
     Args:
         frames: (F, H, W, 3).
 
     Returns:
-        (F, k H, k W, 3) with the least integer k; the frames themselves where they are large enough.
+        (F, k H, k W, 3) with the least integer k; the frames themselves if they are large enough.
     """
     k = -(-at_least // min(frames.shape[1:3]))
     return frames if k == 1 else frames.repeat(k, axis=1).repeat(k, axis=2)
@@ -99,7 +100,8 @@ def _opened(path: str | Path) -> Iterator[tuple]:
 def _check(frames: np.ndarray) -> None:
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not frames.size:
         raise ValueError(
-            f"frames must be uint8 of shape (F, H, W, 3), not {frames.dtype} of shape {frames.shape}"
+            "frames must be uint8 of shape (F, H, W, 3), "
+            f"not {frames.dtype} of shape {frames.shape}"
         )
     height, width = frames.shape[1:3]
     if height % 2 or width % 2:

@@ -1,14 +1,16 @@
 """What every experiment has: a model and a schedule, runs, and a result for each of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
 from ..sampling.denoise import EXPERIMENT_VERSION
+from .store import ALWAYS, as_stored
 
+UNREAD = dict.fromkeys(ALWAYS)  # of a result that is not about one video
 R = TypeVar("R")  # the type of its runs, a frozen dataclass
 
 
@@ -18,12 +20,14 @@ class Experiment(ABC, Generic[R]):
     Attributes:
         name: of the experiment and of its file of rows.
         run_type: class of its runs. Runs of equal `base` share a past and are computed together.
+        digits: of the numbers of a result, by name, where 4 are not wanted.
         showcases: methods (rows, results folder) that keep pictures of chosen runs.
         header: what all its rows share: change any of it, and they are computed again.
     """
 
     name: ClassVar[str]
     run_type: ClassVar[type]
+    digits: ClassVar[Mapping[str, int]] = {}
     showcases: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, model: VideoModel, schedule: Schedule):
@@ -45,7 +49,8 @@ class Experiment(ABC, Generic[R]):
     def results(
         self, runs: list[R], count: Callable[[], None] | None = None
     ) -> Iterator[tuple[R, dict]]:
-        """Yields the result of every run as it is finished; all share a base.
+        """Yields the result of every run as it is finished; all share a base. A result has the
+        decided `answer`, whether it is `valid`, and the `score`; and what else was measured.
 
         Args:
             count: called after every evaluation.
@@ -68,5 +73,6 @@ class Experiment(ABC, Generic[R]):
         return self.run_type(**{each.name: identity[each.name] for each in fields(self.run_type)})
 
     def measure(self, identity: dict) -> dict:
-        """Computes a single row."""
-        return next(result for _, result in self.results([self.run_of(identity)]))
+        """Computes the result of a single row, as the store would hold it."""
+        result = next(result for _, result in self.results([self.run_of(identity)]))
+        return as_stored(result, self.digits)

@@ -1,12 +1,15 @@
-"""Rows of results: one line of JSON per run, addressed by the hash of everything that determines it.
+"""The rows of an experiment: one per run, addressed by the hash of everything that determines it.
 
-A row is only used if its checksum is right. Several processes may write to the same file at once.
+While an experiment runs, finished rows are appended to `<experiment>.jsonl`; `seal` moves them,
+sorted and compressed, to `<experiment>.jsonl.gz`. A row is only used if its checksum is right.
+Several processes may write at once.
 """
 
 import json
 import os
 import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,99 +17,110 @@ from filelock import FileLock
 
 from ..common.files import atomic
 from ..common.hashing import digest
+from ..common.rounding import rounded
+from .lines import Row, key_of, read, sealed
+
+ALWAYS = ("answer", "valid", "score")  # what every result says, None where it cannot
+GROWING, SEALED = ".jsonl", ".jsonl.gz"
 
 
 class Store:
-    """A file of rows, `<folder>/<experiment>.jsonl`.
+    """The rows of one experiment in a folder.
 
-    While an experiment runs, finished rows are appended. A line that was cut short or changed is named, never used,
-    and its run computed again. `seal` sorts the rows, so that the same runs always give the same bytes.
+    A line that was cut short or changed is named, never used, and its run computed again. Sealing
+    the same rows always gives the same bytes.
 
     Args:
-        folder: where the file lies; made if missing.
-        experiment: name of the experiment.
+        folder: where the files lie; made if missing.
+        experiment: its name.
 
     Attributes:
-        rows: by key.
-        damaged: numbers of the lines that are not used.
+        rows: by key; a row has its `key`, the `run` (with what the header says) and the `result`.
+        damaged: lines that are not used, as `<file>, line <number>`.
     """
 
     def __init__(self, folder: str | Path, experiment: str):
-        self.file = Path(folder) / f"{experiment}.jsonl"
-        self.rows, bad = _read(self.file)
-        self.damaged = sorted(bad)
-        if bad:
+        self.folder, self.experiment = Path(folder), experiment
+        self.growing = self.folder / f"{experiment}{GROWING}"
+        self.sealed = self.folder / f"{experiment}{SEALED}"
+        self._rows, damaged = read([self.sealed, self.growing])
+        self.rows = {key: _plain(row) for key, row in self._rows.items()}
+        self.damaged = list(damaged)
+        if damaged:
+            more = f" and {len(damaged) - 1} more are" if len(damaged) > 1 else " is"
             warnings.warn(
-                f"{self.file}: line {_listed(self.damaged)} damaged; computed again", stacklevel=2
+                f"{self.folder / self.damaged[0]}{more} damaged; computed again", stacklevel=2
             )
 
     def get(self, identity: dict) -> dict | None:
-        """The row of a run, or None if it was not computed yet."""
+        """The row of a run, or None if it has not been computed yet."""
         return self.rows.get(key_of(identity))
 
-    def put(self, identity: dict, result: dict) -> dict:
-        """Stores a row for good (appended and flushed to disk) and returns it."""
-        row = {"key": key_of(identity), "run": identity, "result": result}
-        row = json.loads(_line(row))  # what a reader will see
-        with _locked(self.file.parent), open(self.file, "a+b") as file:
-            file.write(b"\n" * _torn(file) + _line(row).encode() + b"\n")
+    def put(
+        self, header: dict, run: dict, result: dict, digits: Mapping[str, int] | None = None
+    ) -> dict:
+        """Stores a row for good (appended and flushed to disk) and returns it.
+
+        Args:
+            header: what all rows of the experiment share; plain JSON data.
+            run: what determines this run besides.
+            result: everything in `ALWAYS`, and what else was measured.
+            digits: see `as_stored`.
+
+        Raises:
+            ValueError: if the result lacks one of `ALWAYS`.
+        """
+        if missing := [name for name in ALWAYS if name not in result]:
+            raise ValueError(f"a result needs {', '.join(ALWAYS)}; it lacks {missing[0]!r}")
+        row = Row(_as_json(header), _as_json(run), as_stored(result, digits))
+        with _locked(self.folder), open(self.growing, "a+b") as file:
+            file.write(b"\n" * _torn(file) + row.line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        self.rows[row["key"]] = row
-        return row
+        key = key_of(row.identity)
+        self._rows[key], self.rows[key] = row, _plain(row)
+        return self.rows[key]
 
     def seal(self, keys: set[str] | None = None) -> None:
-        """Rewrites the file with its rows (only those of `keys`, if given) in order of their keys, atomically.
+        """Compresses the rows (only those of `keys`, if given) in order of their keys, atomically.
 
-        Rows that others have written meanwhile are kept too; damaged lines are set aside in `<experiment>.damaged`.
+        Rows that others have written meanwhile are kept too; damaged lines are set aside in
+        `<experiment>.damaged`.
         """
-        with _locked(self.file.parent):
-            found, bad = _read(self.file)
-            self.rows = {
-                k: row
-                for k, row in sorted((self.rows | found).items())
-                if keys is None or k in keys
-            }
-            if bad:
-                with open(self.file.with_suffix(".damaged"), "a", encoding="utf-8") as aside:
-                    aside.writelines(line + "\n" for line in bad.values())
-            with atomic(self.file) as temporary:
-                temporary.write_text(
-                    "".join(_line(row) + "\n" for row in self.rows.values()), encoding="utf-8"
-                )
+        with _locked(self.folder):
+            found, damaged = read([self.sealed, self.growing])
+            if damaged:
+                with open(self.folder / f"{self.experiment}.damaged", "a") as aside:
+                    aside.writelines(line + "\n" for line in damaged.values())
+            everything = self._rows | found
+            self._rows = {k: everything[k] for k in sorted(everything) if keys is None or k in keys}
+            self.rows = {key: _plain(row) for key, row in self._rows.items()}
+            with atomic(self.sealed) as temporary:
+                temporary.write_bytes(sealed(self._rows.values()))
+            self.growing.unlink(missing_ok=True)
 
 
-def key_of(identity: dict) -> str:
-    """Hash of what determines a run: experiment, weights, schedule, sample, seed, interventions, version."""
-    return digest(identity)[:32]
+def as_stored(result: dict, digits: Mapping[str, int] | None = None) -> dict:
+    """A result as a row holds it. This is the only place where the numbers of rows are rounded.
+
+    Args:
+        digits: after the point, for what stands under a name; 4 for everything else.
+    """
+    return _as_json(rounded(result, 4, digits))
 
 
-def _read(file: Path) -> tuple[dict[str, dict], dict[int, str]]:
-    """The good rows of a file by key, and its damaged lines by number."""
-    rows, bad = {}, {}
-    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
-    for number, line in enumerate(text.split("\n"), 1):
-        row = _row_of(line)
-        if row is not None:
-            rows[row["key"]] = row
-        elif line:
-            bad[number] = line
-    return rows, bad
+def names(folder: Path) -> list[str]:
+    """The experiments that have rows in a folder."""
+    files = [*folder.glob(f"*{GROWING}"), *folder.glob(f"*{SEALED}")]
+    return sorted({file.name.removesuffix(".gz").removesuffix(GROWING) for file in files})
 
 
-def _row_of(line: str) -> dict | None:
-    """The row that a line holds, None if its checksum is missing or wrong."""
-    try:
-        row = json.loads(line)
-        check = row.pop("check")
-    except (json.JSONDecodeError, KeyError, AttributeError, TypeError):
-        return None
-    return row if check == digest(row)[:16] and row["key"] == key_of(row["run"]) else None
+def _plain(row: Row) -> dict:
+    return {"key": key_of(row.identity), "run": row.identity, "result": row.result}
 
 
-def _line(row: dict) -> str:
-    body = {name: row[name] for name in ("key", "run", "result")}
-    return json.dumps({**body, "check": digest(body)[:16]}, sort_keys=True, separators=(",", ":"))
+def _as_json(data: dict) -> dict:
+    return json.loads(json.dumps(data))
 
 
 def _torn(file: Any) -> bool:
@@ -120,19 +134,8 @@ def _torn(file: Any) -> bool:
 def _locked(folder: Path) -> FileLock:
     """Keeps other processes from writing into a folder; the system lets go of it when one dies.
 
-    The lock's file lies outside of the folder, which holds rows and nothing else.
+    The lock's file lies outside the folder, which holds rows and nothing else.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = digest([str(folder.resolve()), os.getuid()])[:16]
     return FileLock(Path(tempfile.gettempdir()) / f"chain-of-steps-{name}.lock")
-
-
-def _listed(numbers: list[int], most: int = 5) -> str:
-    more = (
-        f" and {len(numbers) - most} more are"
-        if len(numbers) > most
-        else " is"
-        if len(numbers) == 1
-        else " are"
-    )
-    return ", ".join(map(str, numbers[:most])) + more

@@ -70,7 +70,7 @@ def sweep(
             else _here(experiment, groups, bar)
         )
     for run, result in results:
-        store.put(identities[run], result)
+        store.put(experiment.header, experiment.record(run), result, experiment.digits)
     return [store.get(identities[run]) for run in runs]
 
 

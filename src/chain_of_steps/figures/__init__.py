@@ -1,1 +1,1 @@
-"""One folder a figure: which runs, what is read off them, how it is drawn."""
+"""One folder per figure: its runs, the analysis of their rows, and the plots."""

@@ -19,8 +19,7 @@ from string import Template
 import numpy as np
 from PIL import Image
 
-# The palette of Okabe and Ito, for every kind of colour vision; yellow, faint on white, comes
-# last.
+# The palette of Okabe and Ito, for every kind of colour vision; yellow, faint on white, is last.
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 
 SIDE = (

@@ -17,7 +17,7 @@ from .perturbation_curves.runs import Perturbation
 from .step_budget.runs import FewSteps, StepBudget, StudentEnsemble, StudentSteps
 from .step_visualization.runs import StepVisualization
 
-# Of every notebook; where there are several, each by the name of its own group of parameters.
+# By notebook; if there are several, by the name of their group of parameters.
 EXPERIMENTS = {
     "1_step_visualization": StepVisualization,
     "2_perturbation_curves": Perturbation,
@@ -47,7 +47,7 @@ def experiments(
     Args:
         params: a params.yaml.
         load: loads a model folder.
-        model: folder of the model, wherever a group of parameters names none.
+        model: folder of the model, for groups of parameters that name none.
 
     Raises:
         ValueError: for a scale that the file does not have.
@@ -74,7 +74,7 @@ def sections(params: Path, scale: str) -> dict[str, dict]:
         if notebook not in EXPERIMENTS or not isinstance(section, dict):
             expected = ", ".join(EXPERIMENTS)
             raise ValueError(
-                f"{params} has a section {notebook!r}, which is no notebook; expected {expected}"
+                f"{params} has a section {notebook!r}, which is not a notebook; expected {expected}"
             )
     return scales[scale]
 

@@ -1,5 +1,5 @@
-"""Show-cases: samples chosen by a stated rule, with the pictures of their generation, stored next
-to the rows."""
+"""Showcases: samples chosen by a stated rule, with the pictures of their generation, stored next to
+the rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What all figures share: one style, one palette, step axes, pictures and intervals."""
+"""Shared by all figures: style, palette, step axes, pictures and intervals."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -76,7 +76,7 @@ def heat(axis: Axes, values: np.ndarray, low: float | None, high: float | None) 
 def step_axis(
     axis: Axes, sigmas: list[float], label: str = r"step / $\sigma$", ticks: int = 5
 ) -> None:
-    """Labels about so many steps with their noise level below."""
+    """Labels about `ticks` steps with their noise level below."""
     places = list(range(0, len(sigmas), max(1, len(sigmas) // ticks)))
     axis.set_xticks(places, [f"{s}\n{sigmas[s]:.2f}" for s in places])
     axis.set_xlabel(label)
@@ -90,7 +90,7 @@ def picture(axis: Axes, pixels: np.ndarray) -> None:
 
 
 def nothing(why: str) -> Figure:
-    """A figure that says why it shows nothing."""
+    """A figure with the reason why it is empty."""
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 1.0))
         axis.text(0.5, 0.5, why, ha="center", va="center")

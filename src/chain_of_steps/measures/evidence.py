@@ -1,10 +1,9 @@
-"""What a generation's clean estimates show: evidence for every candidate, beside that in an unrelated sample's."""
+"""Evidence for every candidate in a generation's clean estimates, and in an unrelated sample's."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..common.rounding import rounded
 from ..puzzles.first import maze
 from ..puzzles.first.base import Sample
 from ..puzzles.first.reading import timeline, to_float
@@ -15,8 +14,8 @@ UNTOUCHED = 0.1  # evidence below which an unrelated sample's own answer does no
 
 @dataclass(frozen=True)
 class Control:
-    """An unrelated sample: its given frame and true final frame (H, W, 3), float, and its decoded clean estimates at
-    every latent frame (S, F, H, W, 3), uint8."""
+    """An unrelated sample: given frame and true final frame (H, W, 3), float, and decoded clean
+    estimates at every latent frame (S, F, H, W, 3), uint8."""
 
     first: np.ndarray
     final: np.ndarray
@@ -24,10 +23,11 @@ class Control:
 
 
 def read(sample: Sample, clips: np.ndarray, controls: list[Control], stride: int) -> dict:
-    """What is read off a generation's clean estimates.
+    """Reads a generation's clean estimates.
 
-    The unrelated control is what the generation of another sample adds to its own given frame, laid on this sample's
-    given frame. Where that other sample's true answer would cover a candidate here, it is no control for it.
+    The unrelated control is what the generation of another sample adds to its given frame, laid on
+    this sample's given frame. It is not a control for a candidate that the other sample's true
+    answer would cover.
 
     Args:
         clips: (S, P, H, W, 3), uint8; the last is the final video.
@@ -35,9 +35,9 @@ def read(sample: Sample, clips: np.ndarray, controls: list[Control], stride: int
         stride: pixel frames per latent frame.
 
     Returns:
-        `kinds` of the K candidates; `score_at` every step; `answer_at` every step (candidate index, -1 for none);
-        `evidence` (S, F, K); `control` (S, U, K) on the last frame, None where there is none; `control_mean`
-        (S, F, K); for mazes also `rooms`.
+        `kinds` of the K candidates; `score_at` every step; `answer_at` every step (candidate index,
+        -1 for none); `evidence` (S, F, K); `control` (S, U, K) on the last frame, None without a
+        control; `control_mean` (S, F, K); for mazes also `rooms`.
     """
     frames = clips[:, ::stride]
     progress = timeline(clips.shape[1])[::stride]
@@ -50,13 +50,13 @@ def read(sample: Sample, clips: np.ndarray, controls: list[Control], stride: int
         [_control_evidence(sample, given, c, progress) for c in controls], axis=1
     )  # (S, U, F, K)
     answers = [sample.answer_index(clip[-1]) for clip in clips]
-    result = {
+    result = sample.outcome(clips[-1]) | {
         "kinds": [c.kind for c in sample.candidates],
-        "score_at": rounded([sample.score(clip) for clip in clips]),
+        "score_at": [sample.score(clip) for clip in clips],
         "answer_at": [-1 if a is None else a for a in answers],
-        "evidence": rounded(np.array(evidence), 3),
-        "control": rounded(control[:, :, -1], 3),
-        "control_mean": rounded(np.nan_to_num(nanmean(control, 1)), 3),
+        "evidence": np.array(evidence),
+        "control": control[:, :, -1],
+        "control_mean": np.nan_to_num(nanmean(control, 1)),
     }
     if sample.module == "maze":
         result["rooms"] = _rooms(sample, clips)
@@ -66,7 +66,7 @@ def read(sample: Sample, clips: np.ndarray, controls: list[Control], stride: int
 def _control_evidence(
     sample: Sample, given: np.ndarray, control: Control, progress: np.ndarray
 ) -> np.ndarray:
-    """Evidence in what an unrelated generation adds, (S, F, K); NaN for candidates that its own answer covers."""
+    """Evidence in an unrelated generation's additions, (S, F, K); NaN where its answer is one."""
 
     def laid_on(frame: np.ndarray) -> np.ndarray:
         return np.clip(given + to_float(frame) - control.first, 0.0, 1.0)
@@ -83,15 +83,13 @@ def _control_evidence(
 
 
 def _rooms(sample: Sample, clips: np.ndarray) -> dict:
-    """How much of the path's colour every room but start and goal shows in the last frame, by step, and its distance
-    from the start."""
+    """How much of the path's colour each room except start and goal shows in the last frame, by
+    step, and the room's distance from the start."""
     distances = maze.distances(sample.state)
     rooms = sorted(distances.keys() - {tuple(sample.state["start"]), tuple(sample.state["goal"])})
     path = {tuple(room) for candidate in sample.valid for room in candidate.answer}
     return {
         "distance": [distances[room] for room in rooms],
         "on_path": [room in path for room in rooms],
-        "ink": rounded(
-            [[maze.ink(sample.state, clip[-1], room) for room in rooms] for clip in clips], 3
-        ),
+        "ink": [[maze.ink(sample.state, clip[-1], room) for room in rooms] for clip in clips],
     }

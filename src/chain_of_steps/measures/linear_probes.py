@@ -22,7 +22,7 @@ from ..sampling.sites import Captured
 FLOORS = ("x", "x0_hat", "input", "shuffled", "random network")
 FOLDS = 5
 
-Seen = dict  # {"final": latents (1, C, F, H, W), (step, source): tokens (h w, D)}
+Tokens = dict  # {"final": latents (1, C, F, H, W), (step, source): tokens (h w, D)}
 
 
 def look(
@@ -34,7 +34,7 @@ def look(
     frame: int = -1,
     layers: Collection[int] | None = None,
     count: Callable[[], None] | None = None,
-) -> Seen:
+) -> Tokens:
     """Generates once; the tokens (h w, D) of one latent frame by (step, source), and the final latents.
 
     Args:
@@ -52,7 +52,7 @@ def look(
 
     states = Captured(wanted, tokens=chosen)
     clean = generate(model, condition, schedule, seed, watch=watch, visit=states)
-    found: Seen = {"final": clean.latents[-1]}
+    found: Tokens = {"final": clean.latents[-1]}
     for site, state in states.items():
         found[site.step, "input" if site.layer < 0 else str(site.layer)] = state
     for step in steps:
@@ -71,7 +71,7 @@ def cells_of(latents: Tensor, patch: Sequence[int]) -> Tensor:
 
 
 def features(
-    seen: Seen, blind: Seen, step: int, source: str, middle: int, shuffled: int
+    seen: Tokens, blind: Tokens, step: int, source: str, middle: int, shuffled: int
 ) -> np.ndarray:
     """The tokens (h w, D) that a source names: a layer's number as text, or a floor.
 

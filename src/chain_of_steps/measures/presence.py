@@ -1,4 +1,4 @@
-"""Readouts of trajectories: evidence, presence, leader, commit step, and the posterior-mean null."""
+"""Readouts of trajectories: evidence, presence, leader, commit step, posterior-mean null."""
 
 import numpy as np
 import torch
@@ -6,11 +6,11 @@ from torch import Tensor
 
 MARGIN = 0.1  # a leader is ahead of the second by this much evidence
 ALPHA = 0.95  # quantile of the unrelated control above which a candidate counts as present,
-VISIBLE = 0.05  # if there is at least so much of it: where the control shows nothing at all, dust would be present
+VISIBLE = 0.05  # provided it has this much evidence: over an empty control, specks would count
 
 
 def nanmean(values: np.ndarray, axis: int) -> np.ndarray:
-    """Mean over an axis that leaves out NaN; NaN where nothing is left, without a warning."""
+    """Mean over an axis without NaN; NaN if nothing is left, without a warning."""
     known = ~np.isnan(values)
     return np.where(known, values, 0.0).sum(axis) / np.where(
         known.any(axis), known.sum(axis), np.nan
@@ -18,11 +18,12 @@ def nanmean(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def net_evidence(raw: np.ndarray, control: np.ndarray) -> np.ndarray:
-    """Evidence minus what clean estimates of unrelated samples give, at least 0.
+    """Evidence minus that in clean estimates of unrelated samples, at least 0.
 
     Args:
         raw: (S, K) evidence of K candidates at S steps, in [0, 1].
-        control: (S, U, K) the same read off U unrelated samples; NaN where one is no control for a candidate.
+        control: (S, U, K), the same for U unrelated samples; NaN where one is not a control for a
+            candidate.
     """
     return np.clip(raw - np.nan_to_num(nanmean(control, 1)), 0.0, 1.0)
 
@@ -31,14 +32,15 @@ def presence_threshold(controls: list[np.ndarray]) -> np.ndarray:
     """The 95th percentile of net control evidence at each step, (S,), over all samples of a task.
 
     Args:
-        controls: per sample (S, U, K) with NaN; each unrelated sample is judged against the mean of all.
+        controls: per sample (S, U, K) with NaN; each unrelated sample is judged against the mean of
+            all.
     """
     net = [np.clip(c - nanmean(c, 1)[:, None], 0.0, 1.0).reshape(len(c), -1) for c in controls]
     return np.nan_to_num(np.nanquantile(np.concatenate(net, axis=1), ALPHA, axis=1))
 
 
 def present(net: np.ndarray, threshold: np.ndarray, floor: float = VISIBLE) -> np.ndarray:
-    """Which candidates are present at each step: (S, ..., K) bool from net evidence (S, ..., K) and threshold (S,)."""
+    """Presence (S, ..., K) bool, from net evidence (S, ..., K) and threshold (S,)."""
     return net > np.maximum(threshold, floor).reshape(-1, *[1] * (net.ndim - 1))
 
 
@@ -52,16 +54,17 @@ def leader(net: np.ndarray, is_present: np.ndarray) -> np.ndarray:
 
 
 def commit_step(leaders: np.ndarray, answer: int) -> int | None:
-    """First step from which the leader equals the final answer for good; None if the last leader does not."""
+    """First step from which the leader is the final answer to the end; None if it never is."""
     different = np.flatnonzero(leaders != answer)
     first = 0 if len(different) == 0 else int(different[-1]) + 1
     return first if first < len(leaders) else None
 
 
 def posterior_mean(x: Tensor, sigma: float, candidates: Tensor, prior: np.ndarray) -> Tensor:
-    """The null model's clean estimate: the posterior mean over a sample's candidate clips (paper trap 6).
+    """The null's clean estimate: posterior mean over a sample's candidate clips (paper trap 6).
 
-        weights_i = softmax_i(log pi_i - ||x_s - (1 - sigma) z_i||^2 / (2 sigma^2)),   x0_hat = sum_i weights_i z_i
+        weights_i = softmax_i(log pi_i - ||x_s - (1 - sigma) z_i||^2 / (2 sigma^2))
+        x0_hat = sum_i weights_i z_i
 
     Args:
         x: `x_s`, (1, C, F, H, W), taken on the model's own trajectory.
@@ -81,7 +84,8 @@ def priors(kinds: list[str], answers: list[int | None]) -> dict[str, np.ndarray]
 
     Args:
         kinds: of the candidates: valid, wrong or illegal.
-        answers: candidate index (or None) that the model ended with under at least 32 other seeds.
+        answers: candidate index (or None) of the model's final answer under at least 32 other
+            seeds.
     """
     valid = np.array([kind == "valid" for kind in kinds], float)
     counts = np.bincount([a for a in answers if a is not None], minlength=len(kinds)) + 0.5 / len(
@@ -95,11 +99,13 @@ def priors(kinds: list[str], answers: list[int | None]) -> dict[str, np.ndarray]
 
 
 def cka(a: Tensor, b: Tensor) -> float:
-    """Debiased linear CKA of two sets of tokens: 1 up to rotation and scale, 0 on average if independent.
+    """Debiased linear CKA of two sets of tokens: 1 if equal up to rotation and scale, 0 on average
+    if independent.
 
-        CKA = HSIC(a, b) / sqrt(HSIC(a, a) HSIC(b, b)),   HSIC the unbiased estimator of Song et al. (2012), eq. 5
+        CKA = HSIC(a, b) / sqrt(HSIC(a, a) HSIC(b, b))
 
-    Biased CKA of independent Gaussians comes near 1 as soon as the features outnumber the tokens (paper section 6).
+    HSIC is the unbiased estimator of Song et al. (2012), eq. 5. Biased CKA of independent Gaussians
+    approaches 1 when the features outnumber the tokens (paper section 6).
 
     Args:
         a: (N, D), the tokens of one sample as examples; N > 3.

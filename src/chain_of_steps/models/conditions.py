@@ -1,4 +1,4 @@
-"""What one sample tells a model: encoded once, used at every step, and kept on disk where asked."""
+"""What generation is conditioned on: encoded once per sample, cached on disk on request."""
 
 import hashlib
 from collections.abc import Callable
@@ -17,18 +17,21 @@ from ..common.files import atomic
 
 @dataclass(frozen=True)
 class Condition:
-    """What one sample tells the model; encoded once and used at every step.
+    """What a generation is conditioned on; encoded once per sample and used at every step.
 
     Attributes:
         prompt: (1, T, D) text states.
         negative: (1, T, D) text states of the empty prompt, used under guidance only.
-        image: (1, mask + C, F, H, W) mask and latents of the given frame, concatenated to the noisy latents; where
-            `free` is set, (1, C, 1, H, W), the given frame's latents, which take their place in the noisy ones.
-        image_tokens: (1, 257, D) CLIP states where the model has an image encoder (Wan 2.1), else None.
+        image: (1, mask + C, F, H, W) mask and latents of the given frame, concatenated to the noisy
+            latents; where `free` is set, (1, C, 1, H, W), the given frame's latents, which replace
+            that frame of the noisy ones.
+        image_tokens: (1, 257, D) CLIP states if the model has an image encoder (Wan 2.1), else
+            None.
         shape: (1, C, F, H, W) of the latents.
-        free: (1, 1, F, H, W), 0 in the given frame and 1 elsewhere, in models whose time is told by token (Wan 2.2
-            5B, `expand_timesteps`; LTX-2), else None.
-        more: what only this family needs, by name (LTX-2: what the sound is told, and masks of both texts).
+        free: (1, 1, F, H, W), 0 in the given frame and 1 elsewhere, in models with one timestep per
+            token (Wan 2.2 5B, `expand_timesteps`; LTX-2), else None.
+        more: tensors that only this family needs, by name (LTX-2: text states for the audio stream,
+            and masks of both texts).
     """
 
     prompt: Tensor
@@ -41,7 +44,7 @@ class Condition:
 
 
 def picture(image: np.ndarray | Image.Image) -> Image.Image:
-    """A given frame as pipelines take it, in RGB; arrays are (H, W, 3), uint8 or float in [0, 1]."""
+    """A given frame as an RGB picture; arrays are (H, W, 3), uint8 or float in [0, 1]."""
     if isinstance(image, Image.Image):
         return image.convert("RGB")
     if image.dtype != np.uint8:
@@ -52,11 +55,11 @@ def picture(image: np.ndarray | Image.Image) -> Image.Image:
 def kept(
     folder: Path, told: tuple, make: Callable[[], Condition], device: str | torch.device
 ) -> Condition:
-    """The condition of a prompt and a given frame: read from `folder`, or made and written there.
+    """The condition of prompt and given frame: read from `folder`, or encoded and stored there.
 
     Args:
-        told: all that determines it: fingerprint of the weights, prompt, number of frames; last the given frame,
-            (H, W, 3), uint8.
+        told: everything that determines it: fingerprint of the weights, prompt, number of frames,
+            and last the given frame, (H, W, 3), uint8.
     """
     *words, pixels = told
     key = hashlib.sha256(repr((words, pixels.shape)).encode() + pixels.tobytes()).hexdigest()[:16]
@@ -67,7 +70,7 @@ def kept(
 
 
 def write(condition: Condition, file: Path) -> None:
-    """Writes a condition whole or not at all."""
+    """Writes a condition atomically."""
     parts = {f.name: getattr(condition, f.name) for f in fields(condition)}
     parts |= {f"more.{name}": part for name, part in condition.more.items()}
     tensors = {
@@ -78,7 +81,7 @@ def write(condition: Condition, file: Path) -> None:
 
 
 def read(file: Path, device: str | torch.device = "cpu") -> Condition:
-    """What `write` wrote.
+    """Reads a condition that `write` wrote.
 
     Raises:
         ValueError: if the file is damaged.
@@ -89,7 +92,7 @@ def read(file: Path, device: str | torch.device = "cpu") -> Condition:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except Exception as error:
         raise ValueError(
-            f"{file} cannot be read ({error}); delete it, and it is made again"
+            f"{file} cannot be read ({error}); delete it, and it will be written again"
         ) from error
     more = {
         name.removeprefix("more."): tensors.pop(name)

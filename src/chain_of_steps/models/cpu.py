@@ -1,4 +1,4 @@
-"""The processor: what it can do, and which of its kernels and number formats torch is to use."""
+"""The processor: its instruction sets, and which kernels and number formats torch should use."""
 
 import os
 import platform
@@ -8,29 +8,32 @@ import torch
 
 
 def abilities() -> dict:
-    """What torch knows of the processor, by name; empty in versions that do not tell."""
+    """What torch reports about the processor, by name; empty in versions without such a report."""
     return getattr(torch.cpu, "get_capabilities", dict)()
 
 
 def name() -> str:
-    """Which processor it is."""
+    """The model name of the processor."""
     return abilities().get("cpu_name", platform.processor())
 
 
 def use_common_kernels() -> None:
-    """Lets machines with and without AVX-512 give the same rows: torch's kernels for it round unlike those for AVX2.
+    """Makes torch use its AVX2 kernels: the same rows with and without AVX-512.
 
-    Works before torch's first computation only. A setting of the user's wins.
+    The kernels for AVX-512 round differently. Call it before torch's first computation. A setting
+    of the user takes precedence.
     """
     if abilities().get("avx512_f"):
         os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
-        # Kernels that torch.compile kept from a time without this setting are of the other width and corrupt memory.
+        # Kernels that torch.compile cached without this setting have the other vector width and
+        # would corrupt memory.
         os.environ.setdefault(
             "TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torchinductor_avx2_{os.getuid()}"
         )
 
 
 def mixed_precision() -> torch.autocast:
-    """bfloat16 where the processor multiplies it; others emulate it, ten times slower than float32."""
+    """bfloat16 if the processor has native support; emulated, it is ten times slower than
+    float32."""
     native = any(abilities().get(kind, False) for kind in ("avx512_bf16", "amx_bf16", "bf16"))
     return torch.autocast("cpu", torch.bfloat16, enabled=native)

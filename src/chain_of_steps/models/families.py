@@ -1,7 +1,8 @@
-"""The family table: all that sets one kind of image-to-video model of diffusers apart from another, a row for each.
+"""The family table: one row for each kind of image-to-video model in diffusers.
 
-Outside of a row every model speaks the same language: latents (B, C, F, H, W), tokens in the order (f h w), a hidden
-state (B, N, D) after every block. Packed latents are packed on the way into the network and unpacked on the way out.
+A row holds everything that is specific to that kind. Outside of the table all models have the same
+interface: latents (B, C, F, H, W), tokens in the order (f h w), a hidden state (B, N, D) after
+every block. Packed latents are packed on the way into the network and unpacked on the way out.
 """
 
 from collections.abc import Callable
@@ -16,10 +17,10 @@ from torch import Tensor, nn
 from . import ltx2, symbols, vae, wan
 from .conditions import Condition
 
-Streams = tuple[Tensor, ...]  # the video's, and in some families an audio stream
+Streams = tuple[Tensor, ...]  # of video, and in some families of audio
 Passes = tuple[
     bool, ...
-]  # which a forward pass holds, in the order of its batch: True with the prompt, False without
+]  # of a forward pass, in the order of its batch: True with the prompt, False without
 
 
 @dataclass(frozen=True)
@@ -27,30 +28,36 @@ class Family:
     """A row of the table.
 
     Attributes:
-        pipeline: the class of diffusers that is loaded.
-        named: what `_class_name` in a model's model_index.json may be.
+        pipeline: the diffusers class to load.
+        named: possible values of `_class_name` in a model's model_index.json.
         stacks: attributes of a transformer that hold its blocks, in the order in which they run.
-        stream: index of the video's state in what a block puts out; None where it is all that it puts out.
-        weights: components on which results depend, in the order in which the fingerprint reads them.
+        stream: index of the video state in a block's output; None if the block returns that state
+            alone.
+        weights: components that determine results, in the order in which the fingerprint reads
+            them.
         encoders: components that are needed once per sample.
-        frames, side: clips have `frames` k + 1 pixel frames, and sides that are multiples of `side` pixels.
+        frames, side: clips have `frames` k + 1 pixel frames, and sides that are multiples of `side`
+            pixels.
         text: longest prompt, in tokens.
-        prediction: what the network predicts, where the scheduler's configuration does not say.
+        prediction: what the network predicts, if the scheduler's configuration does not say.
         scales: of a pipeline: pixel frames per latent frame, and pixels per side of a token.
         statistics: of a codec: mean and standard deviation (C,) of its latents.
-        encode_prompt: what a condition holds of the prompt, from (pipe, prompt, given frame, tokens, device).
-        encode_image: what it holds of the given frame, and the latents' shape, from (pipe, given frame, frames, device).
-        forward: one forward pass: (expert, streams, timestep, condition, passes, dtype) -> what it predicts for each
-            stream, the passes along the batch.
-        guide: how passes become one prediction: `two_passes` or `one_batched_pass`.
-        audio_noise: the initial latents of a second stream, from (pipe, condition, generator); None if
-            there is none.
-        decode, encode: latents to a clip and back, from (pipe, statistics, latents or clip, device).
-        blank_image: what stands for a given frame that is dropped, from (pipe, latents' shape,
-            device); None where setting the frame free is enough.
-        encode_sample: the condition of a puzzle that is not drawn, from (sample, device); None where
-            a prompt and a given frame say it.
-        beliefs: of a puzzle's parts, from (sample, latents), where they are not read off a picture.
+        encode_prompt: the prompt's part of a condition, from (pipe, prompt, given frame, tokens,
+            device).
+        encode_image: the given frame's part of a condition, and the latents' shape, from (pipe,
+            given frame, frames, device).
+        forward: one forward pass: (expert, streams, timestep, condition, passes, dtype) -> one
+            prediction per stream, with the passes along the batch.
+        guide: how passes are combined into one prediction: `two_passes` or `one_batched_pass`.
+        audio_noise: the initial latents of a second stream, from (pipe, condition, generator); None
+            if there is none.
+        decode, encode: latents to a clip and back, from (pipe, statistics, latents or clip,
+            device).
+        blank_image: the replacement of a given frame that is dropped, from (pipe, latents' shape,
+            device); None if marking the frame as free is enough.
+        encode_sample: the condition of a puzzle without pictures, from (sample, device); None if
+            prompt and given frame are the condition.
+        beliefs: in a puzzle's parts, from (sample, latents), if they are not read from a picture.
     """
 
     pipeline: type[DiffusionPipeline]
@@ -81,7 +88,7 @@ class Family:
         return [block for stack in self.stacks for block in getattr(expert, stack)]
 
 
-# How guidance is made.
+# Classifier-free guidance.
 
 
 def two_passes(forward: Callable[[Passes], Streams], guidance: float) -> Streams:
@@ -174,7 +181,7 @@ FAMILIES = (WAN, LTX2, SYMBOLS)
 
 
 class UnknownFamily(ValueError):
-    """A kind of model that has no row in the table."""
+    """A kind of model without a row in the table."""
 
 
 def named(name: str) -> Family:
@@ -187,13 +194,13 @@ def named(name: str) -> Family:
         if name in family.named:
             return family
     known = ", ".join(name for family in FAMILIES for name in family.named)
-    raise UnknownFamily(f"{name} is of no model family that is known here; expected one of {known}")
+    raise UnknownFamily(f"{name} belongs to no known model family; expected one of {known}")
 
 
 def of(pipe: DiffusionPipeline) -> Family:
     """The family of a loaded pipeline.
 
     Raises:
-        UnknownFamily: if it is of none.
+        UnknownFamily: if there is none.
     """
     return named(type(pipe).__name__)

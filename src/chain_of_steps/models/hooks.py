@@ -1,7 +1,7 @@
-"""Hidden states of a transformer while a forward pass runs: seen, and replaced, by torch hooks.
+"""Reads and replaces hidden states of a transformer during a forward pass, by torch hooks.
 
-The hooks live for one forward pass and act in the thread that made it, so that several generations
-may run side by side on one model.
+The hooks exist for one forward pass and act only in the thread that runs it, so that several
+generations can share one model concurrently.
 """
 
 import threading
@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# (expert, guided, layer, hidden (B, N, D)) -> what takes the state's place, or None to leave it.
-# Layer -1 is the input of the first block; tokens are in the order (f h w).
+# (expert, guided, layer, hidden (B, N, D)) -> the state's replacement, or None to keep it. Layer -1
+# is the input of the first block; tokens are in the order (f h w).
 Visit = Callable[[int, bool, int, Tensor], Tensor | None]
 
 
@@ -21,13 +21,14 @@ Visit = Callable[[int, bool, int, Tensor], Tensor | None]
 def visited(
     blocks: list[nn.Module], stream: int | None, expert: int, passes: tuple[bool, ...], visit: Visit
 ) -> Iterator[None]:
-    """Shows `visit` the state after every block while the context lasts.
+    """Calls `visit` with the state after every block, within a context.
 
     Args:
-        blocks: of the transformer that runs, in their order.
-        stream: index of the video's state in what a block puts out; None where it is all of it.
-        expert: its number.
-        passes: which passes the batch holds, see `families`.
+        blocks: of the transformer that runs, in order.
+        stream: index of the video state in a block's output; None if the block returns that state
+            alone.
+        expert: index of the transformer.
+        passes: the passes in the batch, see `families`.
     """
 
     thread = threading.get_ident()
@@ -76,8 +77,8 @@ def visited(
 def skipped(
     expert: nn.Module, stack: str, layer: int, passes: tuple[bool, ...], states: dict[bool, Tensor]
 ) -> Iterator[None]:
-    """Lets one forward pass begin after block `layer`, from stored states (N, D) by pass: bitwise
-    equal to running the blocks before.
+    """Starts one forward pass after block `layer`, from stored states (N, D) by pass: bitwise equal
+    to running the earlier blocks.
 
     Args:
         stack: attribute of the transformer that holds its blocks.
@@ -92,7 +93,7 @@ def skipped(
 
 
 class _Inject(nn.Module):
-    """Stands in for the first blocks and puts out a stored state."""
+    """Replaces the first blocks and returns a stored state."""
 
     def __init__(self, state: Tensor):
         super().__init__()

@@ -1,4 +1,4 @@
-"""How a pipeline comes into memory: from a folder or the hub, with LoRAs, and what diffusers has to make it fit."""
+"""Loads pipelines: from a folder or the hub, with LoRAs, and with options that save memory."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -21,19 +21,23 @@ EXPERTS = ("transformer", "transformer_2")
 
 @dataclass(frozen=True)
 class Loading:
-    """What `load` is told beyond the model's name.
+    """Options of `load`.
 
     Attributes:
-        device: on which the model computes, e.g. `cpu` or `cuda`.
+        device: where the model computes, e.g. `cpu` or `cuda`.
         dtype: of weights and activations, e.g. `bfloat16`; latents stay in float32.
-        offload: `model` keeps one component at a time on the device, `group` one layer; else `none`.
+        offload: `model` keeps one component at a time on the device, `group` one layer; else
+            `none`.
         storage: `fp8` keeps the experts' weights in 8 bits and computes in `dtype`; else `full`.
-        attention: name of an attention backend of diffusers; its default if empty.
-        compile: compile every block with torch.compile, below the hooks that read it.
-        tiling: decode tile by tile.
-        lora: safetensors of LoRAs, for the first expert and, if given, the second; merged into the weights.
-        gguf: files with quantised weights, for the first expert and, if given, the second (extra `large`).
-        download: a model that is no folder may be fetched from the hub; else only what is already there is used.
+        attention: name of an attention backend of diffusers; the default if empty.
+        compile: compile every block with torch.compile; hooks stay outside of the compiled code.
+        tiling: decode in tiles.
+        lora: safetensors of LoRAs, for the first expert and, if given, the second; merged into the
+            weights.
+        gguf: files with quantised weights, for the first expert and, if given, the second (extra
+            `large`).
+        download: download a model from the hub if `source` is not a folder; without it the network
+            is not used.
     """
 
     device: str = "cpu"
@@ -51,22 +55,24 @@ class Loading:
         for name, known in (("offload", OFFLOADS), ("storage", STORAGES), ("attention", BACKENDS)):
             if getattr(self, name) not in known:
                 raise ValueError(
-                    f"unknown {name} {getattr(self, name)!r}; expected one of {', '.join(filter(None, known))}"
+                    f"unknown {name} {getattr(self, name)!r}; "
+                    f"expected one of {', '.join(filter(None, known))}"
                 )
         check_dtype(self.dtype)
         check_device(self.device)
         for file in (*self.lora, *self.gguf):
             if not Path(file).is_file():
                 raise FileNotFoundError(
-                    f"{file} is no file; expected LoRA or GGUF weights, first expert first"
+                    f"{file} is not a file; expected LoRA or GGUF weights, first expert first"
                 )
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Options of `Loading` from text: `offload=group storage=fp8 compile=true lora=high.safetensors,low.safetensors`.
+    """Options of `Loading` from text such as `offload=group storage=fp8
+    lora=high.safetensors,low.safetensors`.
 
     Raises:
-        ValueError: for what is no such option.
+        ValueError: for an unknown option or a value that it does not take.
     """
     known = {field.name: field.default for field in fields(Loading) if field.name != "device"}
     found: dict[str, Any] = {}
@@ -89,24 +95,24 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def load(source: str | Path, how: Loading) -> DiffusionPipeline:
-    """A pipeline of stock diffusers, ready to compute: safetensors only, no code from the checkpoint.
+    """Loads a stock diffusers pipeline: safetensors only, no code from the checkpoint.
 
     Args:
         source: a folder written by `save_pretrained`, or the name of a model on the hub.
 
     Raises:
-        FileNotFoundError: if it is no such folder and nothing may be downloaded.
-        ConnectionError: if it cannot be fetched.
-        ValueError: if a weight file is missing or unreadable, memory does not suffice, or the model is of no family
-            in the table.
+        FileNotFoundError: if it is not such a folder and downloading is not allowed.
+        ConnectionError: if it cannot be downloaded.
+        ValueError: if a weight file is missing or unreadable, if memory does not suffice, or if the
+            model belongs to no family in the table.
     """
     folder = Path(source)
     if how.download and not folder.exists():
         folder = _fetch(str(source))
     if not (folder / "model_index.json").is_file():
         raise FileNotFoundError(
-            f"{source} is not a model folder (no model_index.json); fetch the mini model with `dvc pull`, or let a "
-            f"model of the hub be fetched with download"
+            f"{source} is not a model folder (no model_index.json); fetch the mini model with "
+            "`dvc pull`, or allow downloading a model of the hub with download=true"
         )
     refuse_code_and_strays(folder)
     refuse_missing(folder, EXPERTS[: len(how.gguf)])
@@ -130,17 +136,19 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
             error
         ):
             raise ValueError(
-                f"the model in {source} does not fit into the memory of {how.device} ({str(error).split('. ')[0]}); "
-                f"try dtype bfloat16, offload model or group, storage fp8, or GGUF weights"
+                f"the model in {source} does not fit into the memory of {how.device} "
+                f"({str(error).split('. ')[0]}); try dtype bfloat16, offload model or group, "
+                "storage fp8, or GGUF weights"
             ) from error
         raise ValueError(
-            f"the model in {source} cannot be loaded: {error}; `dvc pull --force` restores the project's own"
+            f"the model in {source} cannot be loaded: {error}; "
+            "`dvc pull --force` restores the project's own"
         ) from error
     return pipe
 
 
 def experts(pipe: DiffusionPipeline) -> list:
-    """Its transformers, in the order in which they work."""
+    """The transformers of a pipeline, in the order in which they denoise."""
     return [
         part
         for part in (pipe.transformer, getattr(pipe, "transformer_2", None))
@@ -149,18 +157,18 @@ def experts(pipe: DiffusionPipeline) -> list:
 
 
 def _fetch(name: str) -> Path:
-    """The folder of the cache that holds a model of the hub, fetched if it is not there yet: safetensors only."""
+    """The cached folder of a model of the hub, downloaded if necessary: safetensors only."""
     try:
         return Path(DiffusionPipeline.download(name, use_safetensors=True))
     except (OSError, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise ConnectionError(
-            f"{name} is no folder and cannot be fetched from the hub: {reason}"
+            f"{name} is not a folder and cannot be downloaded from the hub: {reason}"
         ) from error
 
 
 def _place(pipe: DiffusionPipeline, how: Loading) -> None:
-    """Puts all parts where they belong, and prepares them as asked."""
+    """Moves all components to their devices, and applies the options."""
     for expert in experts(pipe):
         if how.storage == "fp8":
             expert.enable_layerwise_casting(torch.float8_e4m3fn, getattr(torch, how.dtype))
@@ -177,7 +185,7 @@ def _place(pipe: DiffusionPipeline, how: Loading) -> None:
 
 
 def _quantised(folder: Path, how: Loading) -> dict:
-    """Experts read from GGUF files, in the place of those of the pipeline, whose configurations they have."""
+    """Experts read from GGUF files, with the configurations of the experts that they replace."""
     dtype = getattr(torch, how.dtype)
     return {
         name: WanTransformer3DModel.from_single_file(
@@ -202,7 +210,7 @@ def _merge_loras(pipe: DiffusionPipeline, files: tuple[str, ...]) -> None:
 
 
 def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The names of DiffSynth (`blocks.0.self_attn.q.lora_A.default.weight`) as those that diffusers converts."""
+    """Renames DiffSynth keys (`blocks.0.self_attn.q.lora_A.default.weight`) for diffusers."""
     plain = {
         name.removeprefix("pipe.dit.").replace(".default.", "."): w for name, w in weights.items()
     }

@@ -1,8 +1,9 @@
-"""How LTX-2 is asked: packed latents, the given frame in its place at time 0, and an audio stream.
+"""The interface to LTX-2: packed latents, the given frame at time 0, and an audio stream.
 
-The sound (1, T, D) is denoised with the video, on the same noise levels. Each hears or sees the other, so it is carried
-along to the last step; it is neither edited nor decoded. Guidance is plain: the stock pipeline's spatio-temporal,
-modality-isolation and rescaling terms, which it has on by default, are left out.
+The audio (1, T, D) is denoised with the video, at the same noise levels. The two streams attend to
+each other, so the audio is carried along to the last step; it is neither edited nor decoded.
+Guidance is plain: the stock pipeline's spatio-temporal, modality-isolation and rescaling terms,
+which are on by default, are left out.
 """
 
 from typing import Any
@@ -15,9 +16,7 @@ from torch import Tensor
 
 from .conditions import Condition
 
-FRAME_RATE = (
-    24.0  # pixel frames per second: the stock pipeline's default, of which the model is told
-)
+FRAME_RATE = 24.0  # pixel frames per second: the stock pipeline's default, an input of the network
 
 
 def scales(pipe: Any) -> tuple[int, int]:
@@ -33,7 +32,7 @@ def statistics(vae: Any) -> tuple[Tensor, Tensor]:
 def encode_prompt(
     pipe: Any, prompt: str, picture: Image.Image, tokens: int, device: torch.device
 ) -> dict[str, Any]:
-    """Text states of the prompt and of the empty one, for the video and for the sound, and their masks."""
+    """Text states of the prompt and of the empty prompt, for video and audio, and their masks."""
     told = pipe.encode_prompt(prompt, negative_prompt="", max_sequence_length=tokens, device=device)
     states, mask = torch.cat([told[2], told[0]]), torch.cat([told[3], told[1]])
     parts = pipe.connectors(states, mask, padding_side=pipe.tokenizer.padding_side)
@@ -56,7 +55,8 @@ def encode_prompt(
 def encode_image(
     pipe: Any, picture: Image.Image, frames: int, device: torch.device
 ) -> dict[str, Any]:
-    """The given frame's latents, which take its place in the noisy ones, and the shape of the latents."""
+    """The given frame's latents, which replace that frame of the noisy ones, and the latents'
+    shape."""
     width, height = picture.size
     # The model was trained on given frames that had been through a video codec.
     pixels = apply_image_conditioning_crf(
@@ -94,7 +94,7 @@ def forward(
     passes: tuple[bool, ...],
     dtype: torch.dtype,
 ) -> tuple[Tensor, ...]:
-    """One forward pass; the velocities of video (B, C, F, H, W) and sound (B, T, D), the passes along the batch."""
+    """One forward pass; velocities of video (B, C, F, H, W) and audio (B, T, D), passes along B."""
     x, sound = streams
     told = {True: (condition.prompt, condition.more["sound"], condition.more["mask"])}
     told[False] = (

@@ -1,4 +1,4 @@
-"""A diffusers image-to-video pipeline in memory, and what can be read off it."""
+"""A diffusers image-to-video pipeline in memory, and its properties."""
 
 import functools
 import json
@@ -16,21 +16,22 @@ from .weights import check_device, fingerprint
 
 cpu.use_common_kernels()
 
-SIZE, FRAMES = 480, 49  # of the clips in which third-party models are given the mini suite
-MINI_SIZE, MINI_FRAMES = 48, 9  # of the project's own model, unless its record says otherwise
+SIZE, FRAMES = 480, 49  # of mini-suite clips for third-party models
+MINI_SIZE, MINI_FRAMES = 48, 9  # for the project's own model, unless its record says otherwise
 
 
 class LoadedPipeline:
-    """A pipeline with all that is known of it: its family, sizes, weights, and how it was loaded.
+    """A pipeline with what is known about it: its family, sizes, weights, and how it was loaded.
 
     Args:
         pipe: the loaded pipeline.
         name: recorded with results.
-        size: side in pixels at which samples of the mini suite are drawn for it, a multiple of the family's.
-        frames: pixel frames of a clip, 4 k + 1 or what else the family asks for.
-        fixed: whether it knows frames of that size only.
+        size: side in pixels at which samples of the mini suite are drawn for it, a multiple of the
+            family's `side`.
+        frames: pixel frames of a clip, 4 k + 1 or as the family requires.
+        fixed: whether it takes frames of that size only.
         how: how it was loaded.
-        kept: folder in which encoded conditions are kept; by default they are not.
+        kept: folder in which encoded conditions are cached; by default they are not.
     """
 
     def __init__(
@@ -47,7 +48,8 @@ class LoadedPipeline:
         self.how, self.kept = how or Loading(), kept
         self.origin: dict | None = None  # the arguments of `load`, if it came from there
         self.family = families.of(pipe)
-        # Asked once: each answer walks over all parameters. What is offloaded lies elsewhere between passes.
+        # Read once, since each look-up walks over all parameters, and offloaded components move
+        # between passes.
         self.device = torch.device(how.device) if how else pipe.transformer.device
         self.dtype = pipe.transformer.dtype
         pipe.set_progress_bar_config(disable=True)
@@ -66,11 +68,12 @@ class LoadedPipeline:
         kept: str | Path | None = None,
         **how: Any,
     ) -> "LoadedPipeline":
-        """Loads a folder written by `save_pretrained`, safetensors only, without touching the network unless asked.
+        """Loads a `save_pretrained` folder: safetensors only, no network unless requested.
 
         Args:
             source: the folder, or the name of a model on the hub.
-            size, frames, kept: as for the class; a model trained by this project has its own size and length.
+            size, frames, kept: as for the class; a model trained by this project has its own size
+                and length.
             device, dtype, how: see `loading.Loading`.
 
         Raises:
@@ -94,7 +97,8 @@ class LoadedPipeline:
         return self
 
     def __reduce__(self) -> tuple:
-        """For another process (a Ray worker): a model of a folder is loaded from there again, not sent."""
+        """For pickling (Ray workers): a model that was loaded from a folder is loaded again, not
+        sent."""
         if self.origin is None:
             return super().__reduce__()
         return _load_again, (type(self), self.origin, self.fingerprint)
@@ -116,37 +120,38 @@ class LoadedPipeline:
 
     @property
     def side(self) -> int:
-        """Sides of a clip are multiples of so many pixels."""
+        """Sides of a clip are multiples of this many pixels."""
         return max(self.family.side, self.patch)
 
     @property
     def prediction(self) -> str:
-        """What the network predicts: `flow_prediction` (the velocity) or `sample` (the clean estimate)."""
+        """What the network predicts: `flow_prediction` (the velocity) or `sample` (the clean
+        estimate)."""
         return getattr(self.pipe.scheduler.config, "prediction_type", self.family.prediction)
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Hash of all weights, which results carry, see `weights.fingerprint`."""
+        """Hash of all weights, stored with results; see `weights.fingerprint`."""
         return fingerprint([getattr(self.pipe, name) for name in self.family.weights])
 
     @property
     def transformers(self) -> list[Any]:
-        """One transformer, or the two experts in the order in which they work."""
+        """One transformer, or the two experts in the order in which they denoise."""
         return experts(self.pipe)
 
     @property
     def experts(self) -> int:
-        """How many transformers share the work: 1, or 2 with a boundary between them."""
+        """Number of transformers that share the denoising: 1, or 2 with a boundary between them."""
         return len(self.transformers)
 
     @property
     def layers(self) -> int:
-        """How many blocks a transformer has, L."""
+        """Number of blocks of a transformer, L."""
         return len(self.family.blocks(self.transformers[0]))
 
 
 def _own_clip(folder: Path) -> dict[str, int]:
-    """Size and frames of a model that this project trained; nothing for any other."""
+    """Size and frames of a model that this project trained; empty for any other."""
     record = folder / "training.json"
     if not record.exists():
         return {}
@@ -161,6 +166,7 @@ def _load_again(kind: type[LoadedPipeline], origin: dict, fingerprint: str) -> L
     model = kind.load(**origin)
     if model.fingerprint != fingerprint:
         raise ValueError(
-            f"{origin['source']} holds other weights here than where the sweep was started; copy them"
+            f"{origin['source']} holds other weights here than where the sweep was started; "
+            "copy that folder to this machine"
         )
     return model

@@ -1,7 +1,8 @@
-"""Noise levels: which sigmas a generation visits, and with which sampler, guidance and expert boundary.
+"""Schedules: the noise levels of a generation, with sampler, guidance and expert boundary.
 
-"Step i" is a different sigma in every preset, so results always carry their sigmas. Nothing here is a default of
-diffusers: a preset builds the scheduler it names, and `stock_scheduler` reads a stock pipeline's own configuration.
+"Step i" is a different sigma in every preset, so results are always stored with their sigmas.
+Defaults of diffusers are not used: a preset builds the scheduler that it names, and
+`stock_scheduler` reads a stock pipeline's own configuration.
 """
 
 import copy
@@ -14,16 +15,18 @@ from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 
 @dataclass(frozen=True)
 class Schedule:
-    """A sampler on its grid of noise levels.
+    """A sampler with its grid of noise levels.
 
     Attributes:
-        name: of the preset, recorded with every result.
-        sampler: `euler`, or `unipc` (multistep; it rebuilds an edited latent from its history, see paper trap 1).
+        name: of the preset, stored with every result.
+        sampler: `euler`, or `unipc` (multistep: it rebuilds an edited latent from its history,
+            paper trap 1).
         steps: number of denoising steps S.
         shift: of the grid, `sigma = shift u / (1 + (shift - 1) u)` for u from 1 towards 0.
         guidance: scale g of classifier-free guidance `u + g (c - u)`; 1 means none.
-        guidance_2: the same for the second expert; None means the same scale.
-        boundary: the second expert takes over where timestep / 1000 falls below it; None means the model's own.
+        guidance_2: scale for the second expert; None means the same as `guidance`.
+        boundary: the second expert takes over when timestep / 1000 falls below it; None means the
+            model's own value.
     """
 
     name: str
@@ -35,10 +38,12 @@ class Schedule:
     boundary: float | None = None
 
     def scheduler(self, prediction: str = "flow_prediction") -> Any:
-        """A fresh diffusers scheduler on this grid: `.sigmas` (S + 1, the last is 0) and `.timesteps` (S).
+        """A fresh diffusers scheduler on this grid: `.sigmas` (S + 1, the last is 0) and
+        `.timesteps` (S).
 
         Args:
-            prediction: what the model predicts: `flow_prediction` (the velocity) or `sample` (the clean estimate).
+            prediction: the network's output: `flow_prediction` (velocity) or `sample` (clean
+                estimate).
         """
         if self.sampler == "euler" and prediction == "sample":
             # UniPC of order 1 without its corrector is Euler on the velocity (x - x0_hat) / sigma.
@@ -52,7 +57,8 @@ class Schedule:
             scheduler.set_timesteps(sigmas=np.linspace(1.0, 0.0, self.steps + 1)[:-1])
         elif self.sampler == "euler":
             scheduler = FlowMatchEulerDiscreteScheduler(shift=self.shift)
-            # The stock grid would be shifted twice; given sigmas are shifted once, as in the authors' code.
+            # The stock grid would be shifted twice; explicit sigmas are shifted once, as in the
+            # authors' code.
             scheduler.set_timesteps(sigmas=np.linspace(1.0, 0.0, self.steps + 1)[:-1])
         elif self.sampler == "unipc":
             scheduler = UniPCMultistepScheduler(
@@ -69,7 +75,7 @@ class Schedule:
         return [float(sigma) for sigma in self.scheduler().sigmas]
 
     def record(self) -> dict:
-        """Everything that a result has to carry about its schedule, as plain JSON data."""
+        """The schedule as plain JSON data, stored with every result."""
         return {**asdict(self), "sigmas": self.sigmas}
 
 
@@ -96,13 +102,14 @@ def preset(name: str) -> Schedule:
     whole, slash, steps = name.partition("/") if isinstance(name, str) else (None, "", "")
     if whole not in PRESETS or (slash and not (steps.isdecimal() and int(steps))):
         raise ValueError(
-            f"unknown preset {name!r}; expected one of {', '.join(PRESETS)}, or one with its number of steps: paper/5"
+            f"unknown preset {name!r}; expected one of {', '.join(PRESETS)}, "
+            "or one with a number of steps, such as paper/5"
         )
     return replace(PRESETS[whole], name=name, steps=int(steps)) if slash else PRESETS[whole]
 
 
 def stock_scheduler(pipe: Any, steps: int) -> Any:
-    """The scheduler that a stock diffusers pipeline would use for `steps` steps, from its own configuration."""
+    """The scheduler of a stock diffusers pipeline for `steps` steps, from its own configuration."""
     scheduler = copy.deepcopy(pipe.scheduler)
     scheduler.set_timesteps(steps)
     return scheduler

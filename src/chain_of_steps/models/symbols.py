@@ -1,9 +1,9 @@
 """Puzzles without pictures: one frame of one-hot latents, a token for each cell of the board.
 
-`latin`: the latents (6, 1, n, n) say which colour a cell has. `relay`: the latents (2, 1, 6, 6)
-say whether a cell is off or on: on the way or, if only that is asked for, its end. A 1 stands for
-yes, a -1 for no. What is given is a board of other channels, which the network sees beside the
-latents. So "encoding" is a table and "decoding" an argmax.
+`latin`: the latents (6, 1, n, n) say which colour a cell has. `relay`: the latents (2, 1, 6, 6) say
+whether a cell is off or on; the cells of the route are on or, if only its end is requested, that
+cell. A 1 means yes, a -1 no. The given board has channels of its own, which are concatenated to the
+latents. So encoding is a table look-up, and decoding an argmax.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from .conditions import Condition
 COLOURS = 6  # channels of a square, whatever its order
 STATES = 2  # channels of a relay: off, on
 SIGNS = (None, *ARROWS, "stop")  # of a relay's board, by number: blank, four arrows, stop
-TEXT = 16  # width of the prompt that there is not
+TEXT = 16  # width of the text states, which are zeros: there is no prompt
 GIVEN = {"latin": COLOURS + 1, "relay": len(SIGNS) + 2}  # channels of the board
 LATENT = {"latin": COLOURS, "relay": STATES}
 
@@ -34,9 +34,9 @@ class Boards:
     Attributes:
         puzzle: `latin` or `relay`.
         given: (N, h, w) int8. latin: the colour of a clue, -1 elsewhere. relay: the sign's number.
-        answer: (N, h, w) int8. latin: the colour. relay: 1 on the way (or its end), else 0.
+        answer: (N, h, w) int8. latin: the colour. relay: 1 on the route (or its end), else 0.
         start: (N,) int, the index of a relay's marked cell.
-        drawn: (N,) bool, whether the whole way is asked for.
+        drawn: (N,) bool, whether the whole route is requested.
     """
 
     puzzle: str
@@ -55,7 +55,7 @@ class Boards:
         return torch.where(answer == values, 1.0, -1.0)
 
     def board(self) -> Tensor:
-        """(N, GIVEN, 1, h, w) float32, what the network is told."""
+        """(N, GIVEN, 1, h, w) float32, the board that the network is conditioned on."""
         given = torch.from_numpy(self.given.astype(np.int64))[:, None]
         if self.puzzle == "latin":
             colours = (given == torch.arange(COLOURS).view(1, -1, 1, 1)).float()
@@ -68,8 +68,8 @@ class Boards:
 
 
 def boards(samples: list[Sample], answers: list[Answer] | None = None) -> Boards:
-    """Samples of one puzzle and one size as boards, with an answer of each (by default the first
-    valid one)."""
+    """Samples of one puzzle and one size as boards, each with an answer (by default the first valid
+    one)."""
     name = samples[0].puzzle.name
     answers = answers or [sample.solutions.answers[0] for sample in samples]
     if name == "latin":
@@ -90,8 +90,8 @@ def boards(samples: list[Sample], answers: list[Answer] | None = None) -> Boards
 
 
 def part_cells(sample: Sample) -> list[int]:
-    """The cells (row by row) that an answer speaks of: one of each part or, where a relay's end is
-    asked for, one of each value."""
+    """The cells (row by row) that an answer covers: one per part or, if only a relay's end is
+    requested, one per value."""
     if sample.puzzle.name == "latin":
         return list(range(sample.state["order"] ** 2))
     wanted = ("stop",) if not sample.state["drawn"] else SIGNS[1:]
@@ -126,24 +126,24 @@ class SymbolPipeline(DiffusionPipeline):
 
 
 def scales(pipe: Any) -> tuple[int, int]:
-    """A frame is a latent frame, a cell is a token."""
+    """A pixel frame is a latent frame, a cell is a token."""
     return 1, 1
 
 
 def statistics(pipe: Any) -> tuple[Tensor, Tensor]:
-    """Latents are as they are."""
+    """Latents are not normalised."""
     return torch.zeros(1), torch.ones(1)
 
 
 def encode_sample(sample: Sample, device: torch.device) -> Condition:
-    """The board that a sample gives; there is no prompt.
+    """The given board of a sample as a condition; there is no prompt.
 
     Raises:
-        ValueError: for a puzzle that is not written in symbols.
+        ValueError: for a puzzle without a form in symbols.
     """
     if sample.puzzle.name not in LATENT:
         known = ", ".join(LATENT)
-        raise ValueError(f"{sample.puzzle.name} has no symbols; expected one of {known}")
+        raise ValueError(f"{sample.puzzle.name} has no form in symbols; expected one of {known}")
     board = boards([sample]).board().to(device)
     no_prompt = board.new_zeros(1, 1, TEXT)
     shape = (1, LATENT[sample.puzzle.name], *board.shape[2:])
@@ -166,7 +166,5 @@ def read_beliefs(sample: Sample, latents: Tensor) -> np.ndarray:
 
 
 def refuse_pictures(*arguments: Any) -> Any:
-    """Raises:
-    ValueError: always; a symbol network knows no pictures and no prompts.
-    """
-    raise ValueError("a symbol network knows no pictures and no prompts; give it a sample")
+    """Raises ValueError, since a symbol network takes no pictures and no prompts."""
+    raise ValueError("a symbol network takes no pictures and no prompts; pass a sample")

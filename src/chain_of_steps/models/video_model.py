@@ -23,14 +23,14 @@ from .schedule import Schedule
 
 @dataclass(frozen=True)
 class Start:
-    """Where a forward pass begins: after block `layer`, from states (N, D) by pass (True: guided)."""
+    """A forward pass starts after block `layer`, from states (N, D) by pass (True: guided)."""
 
     layer: int
     states: dict[bool, Tensor]
 
 
 class VideoModel(LoadedPipeline):
-    """What to feed a pipeline, what it predicts, how to decode it.
+    """A pipeline behind one interface: conditions, predictions, decoding.
 
     What differs between kinds of models is in the family table (`families`).
     """
@@ -41,14 +41,15 @@ class VideoModel(LoadedPipeline):
 
         Args:
             prompt: what to do.
-            image: the first frame, (H, W, 3), uint8 or float in [0, 1]; H and W multiples of `side`.
-            frames: number of pixel frames, 4 k + 1 or what else the family asks for.
+            image: the first frame, (H, W, 3), uint8 or float in [0, 1]; H and W multiples of
+                `side`.
+            frames: number of pixel frames, 4 k + 1 or as the family requires.
 
         Raises:
             ValueError: if the size or the number of frames does not fit the model.
         """
         if self.family.encode_sample is not None:
-            raise ValueError(f"{self.name} knows no pictures and no prompts; give it a sample")
+            raise ValueError(f"{self.name} takes no pictures and no prompts; pass a sample")
         picture = conditions.picture(image)
         self.check_clip(*picture.size, frames)
         if self.kept is None:
@@ -75,17 +76,18 @@ class VideoModel(LoadedPipeline):
                     part.to(device)
 
     def prepare_sample(self, sample: Sample, frames: int | None = None) -> Condition:
-        """`prepare` for a sample of the mini suite, by default for a clip of the model's own length."""
+        """`prepare` for a sample of the mini suite, by default for a clip of the model's own
+        length."""
         if self.family.encode_sample is not None:
             return self.family.encode_sample(sample, self.device)
         return self.prepare(sample.prompt, sample.first_frame(self.size), frames or self.frames)
 
     def noise(self, condition: Condition, seed: int) -> Tensor:
-        """The initial latents (1, C, F, H, W) of a seed, drawn on the CPU so that every device gets the same."""
+        """Initial latents (1, C, F, H, W) of a seed, drawn on the CPU: equal on all devices."""
         return torch.randn(condition.shape, generator=_generator(seed)).to(self.device)
 
     def audio_noise(self, condition: Condition, seed: int) -> Tensor | None:
-        """The initial latents of the audio stream (LTX-2), None for models without one."""
+        """The initial latents of the audio stream (LTX-2); None for models without one."""
         if self.family.audio_noise is None:
             return None
         generator = _generator(seed)
@@ -107,12 +109,12 @@ class VideoModel(LoadedPipeline):
 
         Args:
             timestep: scalar tensor, 1000 sigma, as the scheduler gives it.
-            visit: sees and may replace the hidden states, see `hooks`.
-            start: begins after a block, from stored states.
+            visit: reads and may replace the hidden states, see `hooks`.
+            start: starts after a block, from stored states.
 
         Raises:
-            ValueError: if the model has an audio stream, which has to be given too.
-            RuntimeError: if states are wanted while a cache of diffusers skips blocks.
+            ValueError: if the model has an audio stream; it would have to be passed too.
+            RuntimeError: if states are read while a cache of diffusers skips blocks.
         """
         if self.family.audio_noise is not None:
             raise ValueError(
@@ -177,7 +179,7 @@ class VideoModel(LoadedPipeline):
             (stack,) = self.family.stacks
             return skipped(expert, stack, start.layer, passes, start.states)
 
-        # With an audio stream the earlier blocks have to run; then the states take their place.
+        # With an audio stream the earlier blocks have to run; their video states are then replaced.
         def replace_state(e: int, guided: bool, layer: int, hidden: Tensor) -> Tensor | None:
             if layer == start.layer:
                 hidden = start.states[guided][None].to(hidden)
@@ -202,7 +204,7 @@ class VideoModel(LoadedPipeline):
 
     @torch.no_grad()
     def without(self, condition: Condition, given: bool, prompt: bool) -> Condition:
-        """A condition without the given frame, without the prompt, or without both."""
+        """A condition without the given frame, the prompt, or both."""
         if prompt:
             empty = [name for name in condition.more if name.endswith("_negative")]
             plain = {name.removesuffix("_negative"): condition.more[name] for name in empty}
@@ -217,13 +219,13 @@ class VideoModel(LoadedPipeline):
             condition = replace(condition, image=blank, image_tokens=none)
         return condition
 
-    @functools.lru_cache(maxsize=4)  # noqa: B019  (a model is kept as long as its process)
+    @functools.lru_cache(maxsize=4)  # noqa: B019  (a model lives as long as its process)
     def _blank_image(self, shape: tuple[int, ...]) -> Tensor:
         return self.family.blank_image(self.pipe, shape, self.device)
 
     @staticmethod
     def hold(x: Tensor, condition: Condition) -> Tensor:
-        """Latents (1, C, F, H, W) with the given frame put in its place, in models that ask for it."""
+        """Latents (1, C, F, H, W) with the given frame inserted, for models that need it there."""
         return (
             x
             if condition.free is None
@@ -254,15 +256,16 @@ class VideoModel(LoadedPipeline):
         return reading.belief(sample, self.decode(latents)[frame], progress)
 
     def check_clip(self, width: int, height: int, frames: int) -> None:
-        """Raises if the model takes no clips of that size, in pixels, and length."""
+        """Raises if the model cannot take clips of that size, in pixels, and length."""
         n, side = self.family.frames, self.side
         if min(width, height) < side or width % side or height % side:
             told = f"frames of {width} x {height} pixels do not fit the model"
             raise ValueError(f"{told}; both sides must be multiples of {side}")
-        if frames < 1 or frames % n != 1 % n:  # the codec itself would silently drop the rest
+        if frames < 1 or frames % n != 1 % n:  # the codec would silently drop the rest
             counts = ", ".join(str(k * n + 1) for k in (1, 2, 3))
             raise ValueError(
-                f"{frames} frames do not fit the video codec; it takes {n} k + 1 frames: {counts}, ..."
+                f"{frames} frames do not fit the video codec; "
+                f"it takes {n} k + 1 frames: {counts}, ..."
             )
 
     def _attention(self) -> AbstractContextManager:
@@ -273,7 +276,7 @@ class VideoModel(LoadedPipeline):
         return min(self.family.text, self.pipe.tokenizer.model_max_length)
 
     def _expert(self, timestep: Tensor, schedule: Schedule) -> tuple[int, float]:
-        """The number of the transformer that works at a timestep, and its guidance scale."""
+        """The index of the transformer in charge at a timestep, and its guidance scale."""
         boundary = None
         if self.experts == 2:
             boundary = (schedule.boundary or self.pipe.config.boundary_ratio) * 1000

@@ -1,4 +1,4 @@
-"""How Wan is asked: 2.1, 2.2 with two experts, and 2.2 5B, which sees the given frame in its place at time 0."""
+"""The interface to Wan: 2.1, 2.2 with two experts, and 2.2 5B with its given frame at time 0."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def statistics(vae: Any) -> tuple[Tensor, Tensor]:
 def encode_prompt(
     pipe: Any, prompt: str, picture: Image.Image, tokens: int, device: torch.device
 ) -> dict[str, Any]:
-    """Text states of the prompt and of the empty one, and what an image encoder sees where there is one."""
+    """Text states of the prompt and of the empty prompt; image tokens if there is an encoder."""
     states, negative = pipe.encode_prompt(
         prompt, negative_prompt="", max_sequence_length=tokens, device=device
     )
@@ -38,11 +38,11 @@ def encode_prompt(
 def encode_image(
     pipe: Any, picture: Image.Image, frames: int, device: torch.device
 ) -> dict[str, Any]:
-    """The given frame as the network takes it, and the shape of the latents."""
+    """The given frame as the network's input, and the shape of the latents."""
     width, height = picture.size
     pixels = pipe.video_processor.preprocess(picture, height=height, width=width)
     pixels, channels = pixels.to(device, dtype=torch.float32), pipe.vae.config.z_dim
-    unused = torch.Generator("cpu").manual_seed(0)  # the noise that comes with it is not ours
+    unused = torch.Generator("cpu").manual_seed(0)  # its noise is discarded
     latents, image, *free = pipe.prepare_latents(
         pixels, 1, channels, height, width, frames, torch.float32, device, unused
     )
@@ -50,7 +50,7 @@ def encode_image(
 
 
 def blank_image(pipe: Any, shape: tuple[int, ...], device: torch.device) -> Tensor:
-    """What stands for a given frame that is dropped: mask 0, and the latents of a grey clip.
+    """The replacement of a given frame that is dropped: mask 0, and the latents of a grey clip.
 
     Args:
         shape: (1, C, F, H, W) of the latents.
@@ -75,7 +75,7 @@ def forward(
     passes: tuple[bool, ...],
     dtype: torch.dtype,
 ) -> tuple[Tensor, ...]:
-    """One forward pass with the prompt or without; the velocity (B, C, F, H, W), or what else the network predicts."""
+    """One forward pass, with or without the prompt; velocity or clean estimate (B, C, F, H, W)."""
     (x,), (guided,) = streams, passes
     if condition.free is None:
         x = torch.cat([x, condition.image], dim=1)  # (B, 2 C + mask, F, H, W)

@@ -1,4 +1,4 @@
-"""A model folder is data: what is checked before and after its weights are read, so that no code and no gap gets in."""
+"""Checks of a model folder, before and after its weights are read: no code, no missing tensors."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 
 def check_device(device: str) -> None:
-    """Refuses a device that there is not."""
+    """Raises if a device does not exist here."""
     try:
         kind = torch.device(device).type
     except RuntimeError:
@@ -19,17 +19,17 @@ def check_device(device: str) -> None:
         ) from None
     if kind == "cuda" and not torch.cuda.is_available():
         raise ValueError(
-            f"there is no GPU for device {device!r} that torch {torch.__version__} can use; take cpu"
+            f"there is no GPU for device {device!r} that torch {torch.__version__} can use; use cpu"
         )
 
 
 def refuse_gaps(module: torch.nn.Module, folder: Path) -> None:
-    """Raises if the weight files lack a tensor: transformers would fill the gap with random numbers, and go on."""
+    """Raises if a tensor is missing, which transformers would fill with random numbers."""
     stored: set[str] = set()
     for file in folder.glob("*.safetensors"):
         with safe_open(file, "pt") as tensors:
             stored |= set(tensors.keys())
-    names: dict[int, set[str]] = {}  # of tied weights one name is enough
+    names: dict[int, set[str]] = {}  # for tied weights one name is enough
     for name, tensor in module.state_dict().items():
         names.setdefault(tensor.data_ptr(), set()).add(name)
     if not any(group & stored for group in names.values()):
@@ -49,10 +49,10 @@ def fingerprint(modules: Iterable[torch.nn.Module | None]) -> str:
 
 
 def refuse_missing(folder: Path, given: tuple[str, ...] = ()) -> None:
-    """Raises if a model folder lacks a component that its model_index.json names, or a file of its weights.
+    """Raises if a model folder lacks a component that its model_index.json names, or a weight file.
 
     Args:
-        given: components whose weights are not looked for.
+        given: components whose weights come from elsewhere.
     """
     try:
         index = dict(json.loads((folder / "model_index.json").read_text(encoding="utf-8")))
@@ -65,39 +65,43 @@ def refuse_missing(folder: Path, given: tuple[str, ...] = ()) -> None:
     ):
         if not (folder / name).is_dir():
             raise ValueError(
-                f"{folder} lacks the folder {name!r}, which its model_index.json names; fetch it again"
+                f"{folder} lacks the folder {name!r}, which its model_index.json names; "
+                "fetch it again"
             )
         for file in (folder / name).glob("*.index.json") if name not in given else ():
             wanted = set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values())
             if gone := sorted(each for each in wanted if not (file.parent / each).is_file()):
-                raise ValueError(f"{file.parent} lacks {len(gone)} of {len(wanted)} weight files, first {gone[0]}; "
-                                 "fetch the model again")  # fmt: skip
+                raise ValueError(
+                    f"{file.parent} lacks {len(gone)} of {len(wanted)} weight files, "
+                    f"first {gone[0]}; fetch the model again"
+                )
 
 
 def check_dtype(dtype: str) -> None:
-    """Refuses what is no type of numbers."""
+    """Raises if `dtype` does not name a number format."""
     if not isinstance(getattr(torch, dtype, None), torch.dtype):
         raise ValueError(f"unknown dtype {dtype!r}; expected float32, bfloat16 or float16")
 
 
 def refuse_code_and_strays(folder: Path) -> None:
-    """Refuses a model folder that brings code, or whose lists of weight files lead out of it.
+    """Raises if a model folder contains code, or lists weight files outside of itself.
 
     Raises:
-        ValueError: that names the file.
+        ValueError: with the name of the file.
     """
     if code := sorted(folder.rglob("*.py")):
         raise ValueError(
-            f"{code[0]} is code, which a model folder must not bring: it is never run; remove it"
+            f"{code[0]} is code, which a model folder must not contain: it is never run; remove it"
         )
     for index in sorted(folder.rglob("*.index.json")):
         try:
             files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"{index} is no list of weight files; fetch the model again"
+                f"{index} is not a list of weight files; fetch the model again"
             ) from error
         if strays := sorted(str(name) for name in files if Path(str(name)).name != name):
             raise ValueError(
-                f"{index} names {strays[0]!r}, which lies outside of its folder; fetch the model again"
+                f"{index} names {strays[0]!r}, which lies outside of its folder; "
+                "fetch the model again"
             )

@@ -1,9 +1,10 @@
 """What every puzzle shares: a sample, its parts, its valid answers, how it is drawn and read.
 
-A puzzle supplies `sample`, `scene` (what never changes), `act` (what is drawn of an answer, at a
-progress in [0, 1]), `parts` and `solve`. An answer gives each part one of its values, as an index,
-or None where nothing is drawn. Beliefs, the decided answer and the score follow from the drawing
-itself (`reading`, `scoring`): there are no hand-made detectors, and any frame size works.
+A puzzle supplies `sample`, `scene` (the fixed part of the drawing), `act` (the drawing of an
+answer, at a progress in [0, 1]), `parts` and `solve`. An answer gives each part one of its values,
+as an index, or None where nothing is drawn. Beliefs, the decided answer and the score follow from
+the drawing itself (`reading`, `scoring`): there are no hand-written detectors, and any frame size
+works.
 """
 
 import functools
@@ -19,8 +20,8 @@ from .canvas import CELLS, Canvas
 from .splits import Split
 
 Answer = tuple[int | None, ...]  # the index of a value for each part; None: not drawn
-HOLD = 0.2  # the last fifth of a clip rests on the answer
-MOST_ANSWERS = 5_000  # where answers are not all listed, the search for them ends here
+HOLD = 0.2  # share of a clip, at its end, that holds the answer
+MOST_ANSWERS = 5_000  # the search for answers ends here, where they are not all listed
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Solutions:
-    """All valid answers of a sample or, where `more`, the first of them."""
+    """All valid answers of a sample or, if `more`, the first of them."""
 
     answers: tuple[Answer, ...]
     more: bool = False
@@ -44,12 +45,13 @@ class Solutions:
 
 @dataclass(frozen=True)
 class Stratum:
-    """Which samples may be pooled with a sample.
+    """The stratum of a sample: samples of one stratum may be pooled.
 
     Attributes:
-        rounds: of propagation until the unique answer is known (0: it can be read off); `search`
-            where propagation does not suffice; None if several answers are valid.
-        log2: of the number of valid answers, rounded down; None if one is. `more` beyond counting.
+        rounds: of propagation until the unique answer is known (0: it can be read off); `search` if
+            propagation does not suffice; None if several answers are valid.
+        log2: of the number of valid answers, rounded down; None for one answer; `more` if not
+            counted.
     """
 
     rounds: int | str | None
@@ -66,7 +68,7 @@ class Puzzle(ABC):
     """A kind of puzzle. `state` is plain JSON data; `answer` is an `Answer`.
 
     Attributes:
-        name: of the puzzle; a task of the suite may fix some of its knobs under another name.
+        name: of the puzzle; a task of the suite may fix some knobs under a name of its own.
         cells: side of its board, in cells.
     """
 
@@ -82,11 +84,11 @@ class Puzzle(ABC):
 
     @abstractmethod
     def scene(self, canvas: Canvas, state: dict) -> None:
-        """Paints what never changes."""
+        """Paints the fixed part."""
 
     @abstractmethod
     def act(self, canvas: Canvas, state: dict, answer: Answer, progress: float) -> None:
-        """Paints an answer, or the drawn parts of one, at a progress in [0, 1]."""
+        """Paints an answer, or those of its parts that are drawn, at a progress in [0, 1]."""
 
     @abstractmethod
     def parts(self, state: dict) -> tuple[Part, ...]:
@@ -120,11 +122,11 @@ class Sample:
 
     Attributes:
         task: name in the suite, e.g. `latin`.
-        puzzle: what draws and solves it.
+        puzzle: draws and solves it.
         state: its symbolic state, plain JSON data.
-        prompt: what the model is told.
+        prompt: the text that the model is conditioned on.
         canonical: what the given frame shows; samples that share it form a cluster.
-        knobs: how it was made, by name; plain JSON data.
+        knobs: the values of its knobs, by name; plain JSON data.
         seen: whether the same given frame also occurs in training, with some valid answer.
     """
 

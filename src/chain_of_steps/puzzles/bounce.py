@@ -17,15 +17,15 @@ REACH = 0.5  # from a wall at which the ball is turned back
 MOST_DRIFT = 8  # cells to a side over the whole fall
 USUAL_WALLS = 3  # at most, where the knob is not given
 MOST_WALLS = 4
-PIECES = 100  # of the fall; walls begin and end between two of them
-PLACINGS = 20  # of a set of walls, before another throw is drawn
+PIECES = 100  # of the fall; walls begin and end between two pieces
+PLACINGS = 20  # tries to place the walls, before another throw is drawn
 
 Wall = list  # x, top, bottom
 
 
 class Bounce(Puzzle):
-    """See the module. A state's `drift` is the way to a side, in cells, that the ball would make
-    over the whole fall without walls."""
+    """See the module. A state's `drift` is the sideways distance, in cells, that the ball would
+    travel over the whole fall without walls."""
 
     name = "bounce"
 
@@ -33,7 +33,7 @@ class Bounce(Puzzle):
         """Draws a throw.
 
         Args:
-            walls: how many stand on the board, 0 to 4; by default 0 to 3.
+            walls: number of inner walls, 0 to 4; by default 0 to 3.
 
         Raises:
             ValueError: for a knob out of its range.
@@ -106,7 +106,7 @@ def fall(state: dict) -> tuple[np.ndarray, list[int]]:
 
 
 def _room(walls: list[Wall], x: float, height: float) -> tuple[float, float]:
-    """How far the ball's centre can go to the left and to the right."""
+    """The range of the ball's centre, left and right."""
     low, high = REACH, CELLS - REACH
     for wall, top, bottom in walls:
         if top <= height <= bottom:
@@ -126,7 +126,7 @@ def _arrow_tip(state: dict) -> tuple[float, float]:
 
 
 def _propose(rng: np.random.Generator, count: int) -> dict | None:
-    """A throw among so many walls, or None."""
+    """A throw among this many walls, or None."""
     x, drift = int(rng.integers(CELLS)), int(rng.integers(-MOST_DRIFT, MOST_DRIFT + 1))
     for _ in range(PLACINGS):
         walls: list[Wall] = []
@@ -151,7 +151,7 @@ def _meet(one: Wall, other: Wall) -> bool:
 
 
 def _is_clear(state: dict) -> bool:
-    """Whether the throw can be seen and its path is beyond doubt."""
+    """Whether the throw can be seen and its path is unambiguous."""
     if not 0.1 <= _arrow_tip(state)[0] <= CELLS - 0.1:
         return False  # an arrow that leaves the board does not show how steep the throw is
     positions, turned = fall(state)

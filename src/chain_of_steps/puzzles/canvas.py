@@ -1,6 +1,6 @@
 """A small anti-aliased canvas: shapes as signed distances, in units of cells.
 
-A puzzle lives on a board of 6 x 6 cells, or of 4 x 4 for the smallest models. Distances are
+A puzzle is drawn on a board of 6 x 6 cells, or of 4 x 4 for the smallest models. Distances are
 measured in cells, so the same drawing code gives a 48 px frame for the mini model and a 480 px
 frame for a large one. At 8 px a cell is one latent token.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 CELLS = 6
 
-# Okabe and Ito's palette: distinguishable with every common kind of colour blindness.
+# Okabe and Ito's palette: distinguishable with all common kinds of colour blindness.
 PAPER = (0.97, 0.97, 0.97)
 INK = (0.15, 0.15, 0.18)
 GREY = (0.62, 0.62, 0.66)

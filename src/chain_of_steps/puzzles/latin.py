@@ -1,10 +1,10 @@
 """Latin square (Abstraction): fill the empty cells so that no colour repeats in a row or column.
 
-The clues set how many answers are valid, and how much has to be worked out where one is. Cells
-appear together or *staged*: round of propagation by round along the frames. A tenth of the squares
-of each order is never an answer in training; boards with one answer are drawn from those, boards
-with several from boards that training never shows (with at most one clue there are too few: they
-are marked as seen).
+The clues determine how many answers are valid, and how much has to be deduced if there is only one.
+Cells appear together or *staged*: one round of propagation after the other along the frames. A
+tenth of the squares of each order never occurs as an answer in training. Held-out boards with one
+answer are drawn from those, held-out boards with several answers from boards that training never
+shows (with at most one clue there are too few boards: these are marked as seen).
 """
 
 import numpy as np
@@ -16,9 +16,9 @@ from .splits import Split, check_split, split_of
 
 USUAL_ORDERS = (4, 5)  # of training
 BUCKETS = 20  # of squares and of boards: one for test, one for validation
-FEW_CLUES = 1  # so few clues make boards that every split has to share
+FEW_CLUES = 1  # boards with so few clues are shared by all splits
 MOST_CLUES = {4: 14, 5: 20, 6: 28}  # of boards drawn at random
-DEDUCTION_CLUES = {4: (4, 12), 5: (8, 10), 6: (14, 16)}  # of boards drawn for their rounds
+DEDUCTION_CLUES = {4: (4, 12), 5: (8, 10), 6: (14, 16)}  # of boards drawn by rounds
 TRIES = 20_000
 MARKS = (  # of each colour: shape, place on the tile, radius
     ("circle", -0.16, -0.16, 0.17),
@@ -58,13 +58,13 @@ class Latin(Puzzle):
         Args:
             order: 4, 5 or 6; by default 4 or 5 (4 on a board of 4 cells).
             clues: how many cells are given; by default any number.
-            rounds: with it the answer is unique and needs so many rounds of propagation (or
-                `search`); `any` is any number of rounds.
-            log2: with it several answers are valid, 2^log2 or more and fewer than twice as many.
+            rounds: the answer is unique and needs this many rounds of propagation (or `search`);
+                `any` is any number of rounds.
+            log2: several answers are valid, at least 2^log2 and fewer than twice as many.
             staged: cells appear round by round; the answer is unique and propagation finds it.
 
         Raises:
-            ValueError: if no board of these knobs is found.
+            ValueError: if no board with these knobs is found.
         """
         check_split(split)
         _check(self.cells, order, clues)
@@ -189,14 +189,14 @@ class Latin(Puzzle):
         return None, square
 
     def _belongs(self, board: np.ndarray, square: np.ndarray, split: Split) -> bool:
-        """Boards of one answer go by that answer; others go by themselves, if there are enough of
-        them. In training both count."""
+        """The split of a board with one answer is that of the answer; other boards are split by
+        themselves, if there are enough of them. Training requires both."""
         of_square, of_board = (
             _square_split(square) == split,
             _few(board) or _board_split(board) == split,
         )
         if split == "training" or of_square == of_board:
-            return of_square and of_board  # the hashes are cheap, so they are asked first
+            return of_square and of_board  # the hashes are cheap, so they come first
         return of_square == squares.is_unique(board)
 
     def _matches(self, sample: Sample, rounds: int | str | None, log2: int | None) -> bool:
@@ -209,8 +209,8 @@ class Latin(Puzzle):
 
 
 def tile(canvas: Canvas, centre: tuple, value: int, alpha: float) -> None:
-    """A colour's tile, with a mark of its own shape in a place of its own: so that colours can be
-    told apart where they are mixed, printed in grey or not seen."""
+    """A colour's tile, with a mark that has a shape and a place of its own, so that colours can be
+    distinguished when they are mixed, printed in grey, or not seen."""
     shape, dx, dy, radius = MARKS[value]
     canvas.box(centre, 0.375, 0.375, list(COLOURS.values())[value], alpha)
 

@@ -1,7 +1,7 @@
-"""Latin squares as numbers: all of them, random ones, completions of clues, propagation.
+"""Latin squares as arrays: enumeration, random squares, completions of clues, propagation.
 
-A square is an (n, n) int8 array of values 0 to n - 1, each once per row and column. Clues are the
-same with -1 where nothing is given.
+A square is an (n, n) int8 array of values 0 to n - 1, each once per row and column. Clues have the
+same form, with -1 in empty cells.
 """
 
 import functools
@@ -46,7 +46,7 @@ def all_squares(order: int) -> np.ndarray:
 
 
 def random_square(rng: np.random.Generator, order: int) -> np.ndarray:
-    """A Latin square drawn uniformly from all of its order."""
+    """A Latin square drawn uniformly from all squares of its order."""
     reduced = reduced_squares(order)
     rows = [0, *(1 + rng.permutation(order - 1))]
     return reduced[rng.integers(len(reduced))][rows][:, rng.permutation(order)]
@@ -89,14 +89,14 @@ def propagate(clues: np.ndarray) -> np.ndarray | None:
 
 
 def repeats(square: np.ndarray) -> int:
-    """Values too many in rows and columns: 0 for a Latin square; empty cells (-1) do not count."""
+    """Repeated values in rows and columns: 0 for a Latin square; empty cells (-1) do not count."""
     order = len(square)
     shown = square[..., None] == np.arange(order)  # (n, n, values)
     return int(sum(np.clip(shown.sum(axis) - 1, 0, None).sum() for axis in (0, 1)))
 
 
 def _candidates(board: np.ndarray) -> np.ndarray:
-    """(n, n, values) bool: what neither its row nor its column holds; nothing for a full cell."""
+    """(n, n, values) bool: values missing in a cell's row and column; none for a full cell."""
     shown = board[..., None] == np.arange(len(board))
     taken = shown.any(0, keepdims=True) | shown.any(1, keepdims=True)
     return ~taken & (board < 0)[..., None]

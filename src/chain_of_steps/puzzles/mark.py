@@ -2,7 +2,7 @@
 
 The prompt names a colour and a shape, which one thing on the board has, or only a colour, which
 several things may have: a ring around any of these is valid. Training shows some colours and shapes
-apart but never together; the twist `new_pair` asks for such a pair.
+separately but never together; the twist `new_pair` names such a pair.
 """
 
 import numpy as np
@@ -105,7 +105,7 @@ def _propose(rng: np.random.Generator, named: bool, answers: int, new_pair: bool
     places = [[2 * int(p % 3) + 1, 2 * int(p // 3) + 1] for p in rng.permutation(9)]
     things = [[*pair, *place] for pair, place in zip(pairs, places, strict=False)]
     return {
-        "things": sorted(things, key=lambda t: (t[3], t[2])),  # the order says nothing
+        "things": sorted(things, key=lambda t: (t[3], t[2])),  # the order carries no information
         "colour": pairs[0][0],
         "shape": pairs[0][1] if named else None,
         "empty": places[count],

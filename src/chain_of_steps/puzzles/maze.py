@@ -1,8 +1,8 @@
 """Maze (Spatiality): draw a path from the green room to the red one.
 
 Mazes of 5 x 5 to 8 x 8 rooms; a room is three quarters of a cell, so that no room is a latent token
-of its own. A tree of rooms has one path; with one to three walls fewer there may be several, all of
-them valid. The parts of an answer are the maze's doors: is the path drawn through them or not?
+of its own. A tree of rooms has one path; with one to three walls fewer there may be several, all
+valid. The parts of an answer are the maze's doors: is the path drawn through them or not?
 """
 
 import functools
@@ -44,7 +44,7 @@ class Maze(Puzzle):
         Args:
             rooms: on a side, 5 to 8.
             loops: walls opened beyond a tree, 0 to 3; by default 0 in half of the mazes.
-            paths: number of valid paths, 1 to 4; by default whatever comes.
+            paths: number of valid paths, 1 to 4; by default any.
             length: doors on the shortest path.
 
         Raises:
@@ -203,7 +203,7 @@ def _propose(rng: np.random.Generator, n: int, loops: int) -> dict | None:
 
 def _carve(rng: np.random.Generator, n: int) -> list:
     """A spanning tree of n x n rooms by the growing-tree method: mostly depth first."""
-    dice = iter(rng.random(6 * n * n).tolist())  # at once: a room takes three dice, twice at most
+    dice = iter(rng.random(6 * n * n).tolist())  # drawn at once: a room takes three, twice at most
     near, first = _lattice(n), (int(next(dice) * n), int(next(dice) * n))
     active, seen, doors = [first], {first}, []
     while active:

@@ -11,7 +11,7 @@ from .objects import KINDS, Thing, different_pairs
 from .splits import Split, draw_until
 
 RADIUS = 0.50
-ALIKE = {"blue", "green"}  # too alike on so small a thing to be told apart by colour alone
+ALIKE = {"blue", "green"}  # too similar on so small a thing to be distinguished by colour alone
 WALL_START, WALL_WAY = 1.0, 4.0  # centre of the wall at progress 0, and how far it slides
 PROMPT = "the wall slides to the right"
 PART = Part("thing", ("the same", "other colour", "other shape", "nothing"))
@@ -49,7 +49,7 @@ class Occlusion(Puzzle):
 
 def _propose(rng: np.random.Generator) -> dict:
     (colour, shape), *_ = different_pairs(rng, 1)
-    x = 2.7 + 0.15 * int(rng.integers(5))  # half-way the wall, from 2 to 4, hides all of it
+    x = 2.7 + 0.15 * int(rng.integers(5))  # the wall half-way, from 2 to 4, hides it completely
     y = 0.75 + 0.25 * int(rng.integers(19))
     unlike = [c for c in COLOURS if c != colour and {c, colour} != ALIKE]
     others = rng.permutation(unlike)[:2].tolist()
@@ -58,13 +58,13 @@ def _propose(rng: np.random.Generator) -> dict:
 
 
 def _canonical(state: dict) -> list:
-    """The thing and its place; which wrong answers there are does not count."""
+    """The thing and its place; the wrong answers do not count."""
     return ["occlusion", state["thing"]]
 
 
 def _outcomes(state: dict) -> tuple[list | None, ...]:
-    """What the wall uncovers, for each value of the part. The other shape also has a third colour:
-    some shapes of one colour look alike at 48 px."""
+    """What the wall uncovers, for each value of the part. The other shape also has a third colour,
+    since some shapes of one colour look alike at 48 px."""
     _, shape, *place = state["thing"]
     other_colour, third_colour, other_shape = state["rival"]
     return (

@@ -14,7 +14,7 @@ import numpy as np
 from .base import Answer, Sample, assignment
 
 CHANGE = 0.02  # a pixel counts as changed if one of its channels changes by more
-CONTRAST = 0.1  # RMS over own pixels below which two values cannot be told apart
+CONTRAST = 0.1  # RMS over own pixels below which two values are indistinguishable
 NOTHING = 0.05  # a part in which no value has this opacity shows nothing
 TOLERANCE = 0.12  # RMS difference of a cell, pixel values in [0, 1]: a missing stretch makes 0.25
 
@@ -27,7 +27,7 @@ class PartReader:
         pixels: (M,) indices of its own values in the flattened frame.
         base: (M,) what they show if nothing of the part is drawn.
         gauge: (V, M) reads the opacity of each value; zero for a value that draws nothing.
-        blank: index of the value that draws nothing; its belief is what the others leave. Or None.
+        blank: index of the value that draws nothing, whose belief is the remainder; or None.
     """
 
     pixels: np.ndarray
@@ -100,7 +100,7 @@ def cell_error(frame: np.ndarray, picture: np.ndarray, cells: int) -> float:
 
 @functools.lru_cache(maxsize=256)
 def part_readers(sample: Sample, size: int, progress: float) -> tuple[PartReader | None, ...]:
-    """A reader for each part, None where its values cannot be told apart at this progress."""
+    """A reader for each part, None if its values are indistinguishable at this progress."""
     parts = sample.parts
     nothing: list[int | None] = [None] * len(parts)
     base = sample.picture(tuple(nothing), progress, size)

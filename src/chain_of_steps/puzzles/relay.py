@@ -1,8 +1,8 @@
 """Relay (Spatiality): follow the arrows from the marked start.
 
-Two to four routes of equal length lie side by side on the board, and each ends at a stop of its
-own. Only one of them begins at the marked start: which cells lie on it can only be told by
-following the arrows one by one. The answer is the whole way or, with `drawn=False`, its end.
+Two to four routes of equal length lie side by side on the board, and each ends at its own stop.
+Only one of them begins at the marked start; finding its cells requires following the arrows one by
+one. The answer is the whole route or, with `drawn=False`, its end.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from .canvas import CELLS, COLOURS, GREY, INK, PAPER, Canvas
 from .splits import Split, draw_until
 
 USUAL_MOVES = {2: 14, 3: 9, 4: 6}  # at most, by the number of routes
-MOST_MOVES = {2: 17, 3: 11, 4: 8}  # that fit the board, if asked for
+MOST_MOVES = {2: 17, 3: 11, 4: 8}  # that fit the board, on request
 PROMPTS = {
     True: "follow the arrows and draw the way",
     False: "follow the arrows and mark the end",
@@ -24,7 +24,7 @@ ARROWS = {(0, 1): ">", (1, 0): "v", (0, -1): "<", (-1, 0): "^"}  # by move, in r
 STOP, BLANK = "o", "."
 
 BITES = 300  # random changes to the path that covers the board, until it is well mixed
-PLACINGS = 50  # of the routes on one such path, before another path is drawn
+PLACINGS = 50  # tries to place the routes on one path, before another path is drawn
 
 INNER = 0.45  # half the side of a cell within its lines, cells
 START_RADIUS = 0.40
@@ -51,8 +51,8 @@ class Relay(Puzzle):
         Args:
             routes: 2, 3 or 4; by default any number for which so many moves are possible.
             moves: of each route; by default any number up to 14 with 2 routes, 9 with 3, 6 with 4.
-                If asked for, up to 17, 11 and 8 fit the board.
-            drawn: whether the answer is the whole way, or else its end.
+                Up to 17, 11 and 8 fit the board, on request.
+            drawn: whether the answer is the whole route, or else its end.
 
         Raises:
             ValueError: for a knob out of its range.
@@ -66,7 +66,7 @@ class Relay(Puzzle):
         return Sample("relay", self, state, PROMPTS[drawn], canonical(state), knobs)
 
     def parts(self, state: dict) -> tuple[Part, ...]:
-        """Whether each cell with a sign is on the way; or which of the stops is the end."""
+        """Whether each cell with a sign is on the route; or which of the stops is the end."""
         names = tuple(f"row {row} column {column}" for row, column in _choices(state))
         if state["drawn"]:
             return tuple(Part(name, ("off", "on")) for name in names)
@@ -93,7 +93,7 @@ class Relay(Puzzle):
 
     def act(self, canvas: Canvas, state: dict, answer: Answer, progress: float) -> None:
         """Fills cells under their signs: a route is filled cell by cell from its beginning; a stop,
-        or cells that are no route, appear at once."""
+        or cells that do not form a route, appear at once."""
         if state["drawn"]:
             chosen = [c for c, value in zip(_choices(state), answer, strict=True) if value == 1]
         else:
@@ -114,7 +114,7 @@ def marks(state: dict) -> dict[Cell, Cell | str]:
 
 
 def canonical(state: dict) -> list:
-    """What the board shows, row by row, and where the start is; both tasks share their boards."""
+    """What the board shows, row by row, and where the start is; both tasks share boards."""
     board = [[BLANK] * CELLS for _ in range(CELLS)]
     for cell, move in _signs(state):
         board[cell[0]][cell[1]] = STOP if move is None else ARROWS[move]
@@ -137,8 +137,8 @@ def _size(rng: np.random.Generator, routes: int | None, moves: int | None) -> tu
 
 
 def _propose(rng: np.random.Generator, routes: int, moves: int, drawn: bool) -> dict | None:
-    """Cuts the routes out of a path that covers the board: so they fit however long they are, and
-    wind around each other. None if no cut leaves each route beside another."""
+    """Cuts the routes out of a path that covers the board, so that long routes fit and wind around
+    each other. None if no cut leaves each route next to another."""
     path = _covering_path(rng)
     spare = len(path) - routes * (moves + 1)
     for _ in range(PLACINGS):
@@ -154,8 +154,9 @@ def _propose(rng: np.random.Generator, routes: int, moves: int, drawn: bool) -> 
 
 
 def _covering_path(rng: np.random.Generator) -> list[int]:
-    """A random path through all cells, numbered row by row. From a path to and fro, an end is
-    linked to a random neighbour again and again, and the loop so made is opened on its other side.
+    """A random path through all cells, numbered row by row. Starting from a path to and fro, an end
+    is linked to a random neighbour again and again, and the resulting loop is opened on its other
+    side.
     """
     rows = np.arange(CELLS * CELLS).reshape(CELLS, CELLS)
     rows[1::2] = rows[1::2, ::-1]
@@ -181,7 +182,7 @@ NEIGHBOURS = [_neighbours(cell) for cell in range(CELLS * CELLS)]
 
 
 def _touches(piece: list[int], pieces: list[list[int]]) -> bool:
-    """Whether a piece has a cell beside one of another piece."""
+    """Whether a piece has a cell next to one of another piece."""
     others = {cell for other in pieces if other is not piece for cell in other}
     return any(not others.isdisjoint(NEIGHBOURS[cell]) for cell in piece)
 
@@ -191,7 +192,7 @@ def _routes(state: dict) -> list[list[Cell]]:
 
 
 def _cells(state: dict) -> list[Cell]:
-    """The cells of all routes, in the board's order so that it tells nothing."""
+    """The cells of all routes, in the board's order, so that the order gives nothing away."""
     return sorted(cell for route in _routes(state) for cell in route)
 
 

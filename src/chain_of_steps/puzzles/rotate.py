@@ -38,10 +38,10 @@ class Rotate(Puzzle):
         direction: bool | None = None,
         new: bool = False,
     ) -> Sample:
-        """Draws a shape, how it lies at first, and a turn.
+        """Draws a shape, its first pose, and a turn.
 
         Args:
-            direction: whether the prompt names the turn; by default either.
+            direction: whether the prompt names the turn; by default at random.
             new: whether the shape is one that training never shows.
 
         Raises:
@@ -93,7 +93,7 @@ class Rotate(Puzzle):
 
 
 def canonical(state: dict) -> list:
-    """The given frame but for its colour: whatever is asked, a pose belongs to one split."""
+    """The given frame without its colour: a pose belongs to one split, whatever the prompt."""
     return ["rotate", state["shape"], state["mirrored"], state["angle"], state["place"]]
 
 

@@ -9,7 +9,7 @@ from .reading import TOLERANCE, cell_error, cell_errors, decided, to_float
 
 MOVING_TOLERANCE = 0.20  # while things still move, where half a pixel of displacement costs 0.1
 FADING_TOLERANCE = 0.25  # in cells that change, as a share of that change: faint is not yet drawn
-FINEST = 0.06  # but no finer: a video codec may do as much
+FINEST = 0.06  # but no finer: a video codec may cause as much
 LONGEST_JUMP = 0.4  # progress that may pass unread between two legible frames; more is a teleport
 NEARLY_DONE = 0.8  # from here on a last frame that shows the final picture counts as done
 

@@ -2,7 +2,7 @@
 
 Every row holds one small, one medium and one large shape, in any order. One empty place has one
 answer; two in a row have 2, three in a row 6, and two in each of two rows 4. A small mark in an
-empty place tells the shape and colour that belong there. The twist, rule `rows`, has rows of one
+empty place shows the shape and colour that belong there. The twist, rule `rows`, has rows of one
 size each and one empty place.
 """
 

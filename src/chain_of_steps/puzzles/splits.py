@@ -1,4 +1,4 @@
-"""Which split a state belongs to: decided by its content, so that no list has to be kept."""
+"""The split of a state: decided by its content, so that no list has to be kept."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -37,8 +37,6 @@ def draw_until(
 
 
 def check_split(split: str) -> None:
-    """Raises:
-    ValueError: if there is no such split.
-    """
+    """Raises ValueError if there is no such split."""
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; expected one of {', '.join(SPLITS)}")

@@ -25,15 +25,15 @@ DOMAINS = ("in-domain", "out-of-domain")  # of the generalist
 
 @dataclass(frozen=True)
 class Task:
-    """A puzzle under a name of its own, with some knobs fixed.
+    """A named puzzle, with some knobs fixed.
 
     Attributes:
         name: in tables and on the command line.
         category: as in VBVR-Bench.
         domain: `in-domain` if the generalist's training shows it, else `out-of-domain`; `small` for
             tasks of other models.
-        puzzle: what draws it.
-        knobs: fixed ones; a tuple is a choice that is drawn.
+        puzzle: draws its samples.
+        knobs: the fixed ones; a tuple is a choice drawn at random.
     """
 
     name: str
@@ -98,7 +98,7 @@ def task_names(which: str = "all") -> list[str]:
     """Names of the tasks of a domain, or of both.
 
     Raises:
-        ValueError: for another word.
+        ValueError: for an unknown domain.
     """
     if which not in (*DOMAINS, "all"):
         raise ValueError(f"unknown domain {which!r}; expected {', '.join(DOMAINS)} or all")

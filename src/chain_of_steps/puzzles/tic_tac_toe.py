@@ -118,7 +118,7 @@ def winning_cells(board: str, player: str) -> set[int]:
 
 @functools.cache
 def _open_boards(player: str) -> tuple[str, ...]:
-    """All boards that a game can reach, that nobody has won, and on which it is `player`'s move."""
+    """All reachable boards that neither side has won and on which it is `player`'s move."""
     level = {"." * 9}
     found = []
     for move in range(9):
@@ -131,7 +131,7 @@ def _open_boards(player: str) -> tuple[str, ...]:
 
 
 def _cells(state: dict) -> list[int]:
-    """Where the player might draw: empty cells and those that the other side has taken."""
+    """Where the player might draw: empty cells and cells that the other side has taken."""
     return [cell for cell, mark in enumerate(state["board"]) if mark != state["player"]]
 
 

@@ -1,5 +1,4 @@
-"""Tensors on disk: written whole or not at all, as safetensors; what is damaged or does not fit is
-refused."""
+"""Checkpoints: tensors as safetensors, written atomically; damaged files are refused."""
 
 from pathlib import Path
 
@@ -10,21 +9,21 @@ from torch import Tensor
 
 from ..common.files import atomic
 
-ANEW = "move its folder away to go on from the finished model, or to begin anew"
+ANEW = "move its folder away to continue from the finished model or to start over"
 
 
 def save_tensors(file: Path, tensors: dict[str, Tensor]) -> None:
     """Writes a safetensors file atomically.
 
     Raises:
-        OSError: if the disk is full or closed; an earlier file stays as it was.
+        OSError: if the disk is full or read-only; an earlier file is left untouched.
     """
     with atomic(file) as temporary:
         temporary.write_bytes(serialize(tensors))
 
 
 def load_tensors(file: Path) -> dict[str, Tensor]:
-    """Reads what `save_tensors` wrote.
+    """Reads a file that `save_tensors` wrote.
 
     Raises:
         ValueError: if the file is missing or damaged.
@@ -38,18 +37,18 @@ def load_tensors(file: Path) -> dict[str, Tensor]:
 
 
 def check_fit(file: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
-    """Refuses a checkpoint that lacks a tensor, or holds one of another shape.
+    """Raises if a checkpoint lacks a tensor, or holds one of another shape.
 
     Args:
-        wanted: tensors of the names and shapes that there should be.
+        wanted: tensors with the expected names and shapes.
 
     Raises:
-        ValueError: that names the first of them.
+        ValueError: with the name of the first such tensor.
     """
     for name, like in wanted.items():
         if name not in tensors or tensors[name].shape != like.shape:
             shape = f"has shape {tuple(tensors[name].shape)}" if name in tensors else "is missing"
             raise ValueError(
-                f"the checkpoint {file} is of another model: {name} {shape}; "
+                f"the checkpoint {file} belongs to another model: {name} {shape}; "
                 f"expected {tuple(like.shape)}; {ANEW}"
             )

@@ -1,10 +1,10 @@
 """Fits the mini model's codec: the principal components of the world's 8 x 8 pixel cells, inside a
 Wan autoencoder.
 
-The autoencoder's branches start at zero, which leaves convolution, norm, SiLU, convolution. On a
-cell's components, lifted by a constant, beside one large constant channel, norm and SiLU are the
-identity to one part in a thousand. So the best linear code of a cell can be written down; latents
-keep the scale of pixels, so that noise levels mean for them what they mean for pixels.
+The autoencoder's residual branches start at zero, which leaves convolution, norm, SiLU,
+convolution. On a cell's components, lifted by a constant and accompanied by one large constant
+channel, norm and SiLU are the identity to one part in a thousand. So the best linear code of a cell
+has a closed form. Latents keep the scale of pixels, so that noise levels mean the same for both.
 """
 
 import numpy as np
@@ -48,7 +48,7 @@ def to_pixels(clips: np.ndarray) -> Tensor:
 @torch.no_grad()
 def encode(codec: AutoencoderKLWan, clips: np.ndarray, only_first: bool = False) -> Tensor:
     """Latents (B, z, F, h, w) of uint8 clips (B, F, 8 h, 8 w, 3); with `only_first` all later
-    frames are grey, as the image-to-video pipeline feeds the given frame."""
+    frames are grey, as in the image-to-video pipeline's condition."""
     pixels = to_pixels(clips)
     if only_first:
         pixels[:, :, 1:] = 0.0
@@ -57,7 +57,7 @@ def encode(codec: AutoencoderKLWan, clips: np.ndarray, only_first: bool = False)
 
 @torch.no_grad()
 def encode_blank(codec: AutoencoderKLWan, frames: int, side: int = 48) -> Tensor:
-    """Latents (1, z, F, h, w) of a grey clip: what stands for a given frame that is dropped."""
+    """Latents (1, z, F, h, w) of a grey clip: the replacement of a given frame that is dropped."""
     grey = torch.zeros(1, 3, frames, side, side)
     return codec.encode(grey).latent_dist.mode()
 
@@ -68,7 +68,7 @@ def _cells(clip: np.ndarray) -> Tensor:
 
 
 def _set(layer: nn.Module, matrix: Tensor, bias: Tensor) -> None:
-    """Makes a causal convolution act on each cell alone: `matrix` at its middle tap of the present
+    """Makes a causal convolution act on each cell alone: `matrix` at the middle tap of the current
     frame."""
     rows, columns = matrix.shape
     middle = layer.kernel_size[1] // 2

@@ -1,5 +1,4 @@
-"""What a step of training sees: an endless, reproducible stream of clips, encoded once and used a
-few times."""
+"""Training data: an endless, reproducible stream of clips, each used a few times."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from .recipe import build_tokenizer
 
 BATCH = 32
 REUSE = 8  # how often a clip is used before it leaves its ring
-CODEC_CLIPS = 1200  # whose cells the codec is fitted to
+CODEC_CLIPS = 1200  # the codec is fitted to their cells
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class World:
         return tuple(self.shares)
 
 
-# The generalist: squares and mazes have most to be learned, short clips are cheap.
+# The generalist: squares and mazes are hardest to learn, short clips are cheap.
 GENERALIST = World(
     {
         "latin": 0.30,
@@ -55,7 +54,7 @@ GENERALIST = World(
     },
     {5: 0.60, 9: 0.35, 13: 0.05},
 )
-# The depth pair: squares of order 4 alone, on the smallest board.
+# The depth pair: only squares of order 4, on the smallest board.
 SMALL_SQUARES = World({"latin_small": 1.0}, {5: 1.0}, side=32)
 
 
@@ -68,7 +67,7 @@ class Clip:
 
 
 def clip(index: int, frames: int, seed: int = 0, world: World = GENERALIST) -> Clip:
-    """Clip number `index` of the stream; of several valid answers it shows one at random."""
+    """Clip number `index` of the stream; it shows one of the valid answers at random."""
     rng = np.random.default_rng([seed, frames, index])
     weights = np.array(list(world.shares.values()))
     task = suite.find(rng.choice(list(world.shares), p=weights / weights.sum()))
@@ -77,8 +76,8 @@ def clip(index: int, frames: int, seed: int = 0, world: World = GENERALIST) -> C
 
 
 class Ring:
-    """The newest `capacity` items of a stream; what it holds after n items depends on n alone, so
-    that it can be resumed.
+    """The newest `capacity` items of a stream. Its content after n items depends only on n, so that
+    it can be resumed.
 
     Args:
         make: makes items number `start` to `stop` of the stream, as a list.
@@ -90,7 +89,7 @@ class Ring:
         self.end = 0
 
     def advance(self, end: int) -> None:
-        """Brings the ring to item number `end`."""
+        """Advances the ring to item number `end`."""
         if end - self.end > self.capacity or end < self.end:
             self.items, self.end = [], max(0, end - self.capacity)
         self.items = (self.items + self.make(self.end, end))[-self.capacity :]
@@ -103,7 +102,7 @@ class Ring:
 
 @dataclass(frozen=True)
 class Example:
-    """A clip as the transformer sees it: latents and given-frame latents, both (z, F, h, w), and
+    """A clip as input of the transformer: latents and given-frame latents, both (z, F, h, w), and
     token ids (T,)."""
 
     latents: Tensor
@@ -112,7 +111,7 @@ class Example:
 
 
 class Examples:
-    """A ring of encoded clips of one length, refilled as training goes on."""
+    """A ring of encoded clips of one length, refilled during training."""
 
     def __init__(
         self,

@@ -1,14 +1,14 @@
-"""A student of the mini model that takes four steps: does the chain of steps survive?
+"""Distils the mini model to a student that takes four steps: does the chain of steps survive?
 
 Progressive distillation (Salimans & Ho 2022, arXiv 2202.00512, section 3) in one stage of five to
 one. Where five Euler steps of the teacher go from x at sigma to x' at sigma', the student learns
-the clean estimate that goes there in one:
+the clean estimate that leads there in one step:
 
     x' = x0_hat + (sigma' / sigma) (x - x0_hat)
     <=>  x0_hat = (x' - (sigma' / sigma) x) / (1 - sigma' / sigma)
 
-Trajectories of the teacher are made once, on samples of the training split, and stored; the text
-encoder stays.
+The teacher's trajectories are computed once, on samples of the training split, and stored. The text
+encoder is kept.
 """
 
 import json
@@ -43,28 +43,28 @@ pipeline_tag: image-to-video
 It takes four steps where its teacher takes twenty: same layout, codec and text encoder, 48 x 48
 pixels, 9 frames. Progressive distillation (Salimans & Ho 2022, arXiv 2202.00512) in one stage of
 five to one, from {trajectories} trajectories of the teacher on training samples, {steps} steps of
-{batch}. What is left of the chain of steps in it: notebook 6_step_budget. Made by
+{batch}. Notebook 6_step_budget measures what is left of the chain of steps. Made by
 `chain-of-steps distill`; `training.json` holds its record.
 """
 MOST = 10_000  # trajectories
 CHUNK = 250  # of them in a file
-CLIP_SEED = 2  # of the stream that they are drawn from
-SHARE = 0.05  # of the full learning rates of training: the student starts where its teacher is
+CLIP_SEED = 2  # of the stream from which they are drawn
+SHARE = 0.05  # of the learning rates of training: the student starts from its teacher's weights
 
 
 def distill(
     teacher: Path, folder: Path, work: Path, trajectories: int, budget: float, say: Say
 ) -> None:
-    """Makes the teacher's trajectories that `work` lacks, fits the student for `budget` seconds
+    """Computes the teacher's trajectories that `work` lacks, fits the student for `budget` seconds
     and writes it to `folder`.
 
-    Called again, it goes on where it stopped.
+    Called again, it continues where it stopped.
 
     Raises:
-        ValueError: for more trajectories than `MOST`.
+        ValueError: for a number of trajectories below 1 or above `MOST`.
     """
     if not 1 <= trajectories <= MOST:
-        raise ValueError(f"{trajectories} trajectories; expected 1 to {MOST}")
+        raise ValueError(f"{trajectories} trajectories were requested; expected 1 to {MOST}")
     model = VideoModel.load(teacher)
     pipe, work = model.pipe, work / model.fingerprint  # trajectories of two teachers are not mixed
     student = Denoiser(pipe.text_encoder, pipe.transformer)
@@ -93,7 +93,7 @@ def distill(
 def make(
     model: VideoModel, teacher: Denoiser, numbers: range, batch: int = BATCH
 ) -> dict[str, Tensor]:
-    """The teacher's trajectories for clips of these numbers; see `waypoints`.
+    """The teacher's trajectories for clips number `start` to `stop`; see `waypoints`.
 
     Returns:
         `states` (n, S' + 1, z, F, 6, 6) and `given` (n, z, F, 6, 6), float16; token ids `words`
@@ -123,11 +123,10 @@ def waypoints(
     sigmas: list[float],
     levels: list[float],
 ) -> Tensor:
-    """Where the teacher's Euler steps along `sigmas` stand at each of `levels`,
-    (B, S' + 1, z, F, 6, 6).
+    """The latents of the teacher's Euler steps along `sigmas` at `levels`, (B, S' + 1, z, F, 6, 6).
 
     Args:
-        levels: noise levels of the student, every so-many-th of `sigmas`.
+        levels: noise levels of the student, a regular subset of `sigmas`.
     """
     x, every = noise, (len(sigmas) - 1) // (len(levels) - 1)
     kept, known = [x], _all_known(x)
@@ -140,7 +139,7 @@ def waypoints(
 
 
 def target(x: Tensor, after: Tensor, sigma: Tensor, sigma_after: Tensor) -> Tensor:
-    """The clean estimate (B, z, F, 6, 6) with which one Euler step goes from `x` at `sigma` (B,)
+    """The clean estimate (B, z, F, 6, 6) with which one Euler step leads from `x` at `sigma` (B,)
     to `after` at `sigma_after` (B,)."""
     ratio = (sigma_after / sigma).view(-1, 1, 1, 1, 1)
     return (after - ratio * x) / (1.0 - ratio)
@@ -149,7 +148,7 @@ def target(x: Tensor, after: Tensor, sigma: Tensor, sigma_after: Tensor) -> Tens
 def fit(
     student: Denoiser, stored: dict[str, Tensor], file: Path, deadline: float, say: Say
 ) -> Progress:
-    """Fits the student's transformer until the deadline and leaves its averaged weights there."""
+    """Fits the student's transformer until the deadline; then sets it to the averaged weights."""
     progress = Progress.load(file, student.transformer)
     student.text_encoder.requires_grad_(False)
     optimizer = Optimizer(student.transformer.train().requires_grad_(True), RATES)
@@ -171,7 +170,7 @@ def fit(
 
 
 def _loss(student: Denoiser, stored: dict[str, Tensor], levels: Tensor, step: int) -> Tensor:
-    """Mean squared error of the clean estimate on one batch, which depends on the step alone."""
+    """Mean squared error of the clean estimate on one batch, which depends only on the step."""
     generator = torch.Generator().manual_seed(step)
     chosen = torch.randint(len(stored["words"]), (BATCH,), generator=generator)
     leg = torch.randint(len(levels) - 1, (BATCH,), generator=generator)

@@ -1,9 +1,8 @@
-"""Fits the mini model: its codec in one go, then text encoder and transformer together.
+"""Fits the mini model: its codec in closed form, then text encoder and transformer together.
 
-One resumable command. What happens at a step depends on the step alone: the clips, the noise and
-the learning rate; the clock only stops it. Clips are drawn without end from the training split,
-each used a few times. After an interruption the optimizer's moments are built up again, under a
-short warm-up.
+One resumable command. The clips, the noise and the learning rate of a step depend only on the step;
+the clock decides only when to stop. Clips are an endless stream from the training split, each used
+a few times. After an interruption the optimizer's moments are built up again, with a short warm-up.
 """
 
 import json
@@ -61,7 +60,8 @@ class Denoiser(nn.Module):
         Args:
             noisy: latents (B, z, F, h, w) at noise levels `sigma` (B,).
             given: latents of the given frame, (B, z, F, h, w).
-            known: whether there is a given frame, (B,) bool; where not, `given` is that of grey.
+            known: whether there is a given frame, (B,) bool; otherwise `given` is that of grey
+                frames.
             words: token ids (B, T).
         """
         seen = words > 0
@@ -75,7 +75,7 @@ class Denoiser(nn.Module):
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step trains on: clips at their noise levels, with what the model is told."""
+    """The batch of one step: clips, their noise levels, and the conditions."""
 
     latents: Tensor  # (B, z, F, h, w)
     given: Tensor  # (B, z, F, h, w)
@@ -93,7 +93,7 @@ class Batch:
 
 
 class Batches:
-    """The batch of every step: rings of clips of each length, noise, and dropped conditions."""
+    """The batch of every step: rings of clips of each length, noise, dropped conditions."""
 
     def __init__(self, codec: AutoencoderKLWan, world: World):
         self.world = world
@@ -117,8 +117,8 @@ class Batches:
 def fit_denoiser(
     model: Denoiser, batches: Batches, file: Path, deadline: float, say: Say
 ) -> Progress:
-    """Fits text encoder and transformer until the deadline; leaves the averaged weights in
-    `model`."""
+    """Fits text encoder and transformer until the deadline; then sets `model` to the averaged
+    weights."""
     progress = Progress.load(file, model)
     optimizer = Optimizer(model, RATES)
     compile_blocks(model.transformer)
@@ -154,15 +154,15 @@ def train(
     """Fits the mini model for `budget` seconds and writes it, with its record, to `folder`.
 
     Args:
-        work: where checkpoints lie between calls.
-        resume: go on from the checkpoints or, where there are none, from the model in `folder`;
-            without it, begin a new model.
-        world: what it is trained on.
-        score: the scores of a finished model in a folder, for its record.
-        score: what to record of the finished model in a folder, see `model_card`.
+        work: folder of the checkpoints between calls.
+        resume: continue from the checkpoints or, without any, from the model in `folder`; otherwise
+            a new model is trained.
+        world: the training data.
+        score: computes the scores of the finished model in a folder, for its record; see
+            `model_card`.
 
     Raises:
-        ValueError: if there is a model or a checkpoint and `resume` is not given.
+        ValueError: if there is a model or a checkpoint, and `resume` is false.
     """
     began = time.time()
     checkpoint, code = work / "denoiser.safetensors", work / "codec.safetensors"
@@ -175,7 +175,7 @@ def train(
     if checkpoint.exists():
         found = load_tensors(code)
         check_fit(code, found, codec.state_dict())
-        codec.load_state_dict(found)  # never fitted twice: another machine may find another basis
+        codec.load_state_dict(found)  # never fitted twice: another machine could find another basis
     else:
         clips = [clip(i, frames_of(world), seed=1, world=world).frames for i in range(CODEC_CLIPS)]
         fit_codec(codec, clips)
@@ -199,7 +199,7 @@ def train(
 
 
 def frames_of(world: World) -> int:
-    """The length of clip that a model of a world is used with: 9 frames, or its longest below."""
+    """The clip length at which a model of a world is used: 9 frames, or its longest below that."""
     return max(frames for frames in world.lengths if frames <= 9)
 
 
@@ -207,15 +207,17 @@ def _refuse_overwrite(folder: Path, work: Path, checkpoint: Path, resume: bool) 
     if resume:
         return
     if checkpoint.exists():
-        raise ValueError(f"{work} holds an earlier training; go on with --resume, or move it away")
+        raise ValueError(
+            f"{work} holds an earlier training; continue with --resume, or move it away"
+        )
     if (folder / "training.json").exists():
         raise ValueError(
-            f"{folder} holds a trained model; go on with --resume, or name another --out"
+            f"{folder} holds a trained model; continue with --resume, or name another --out"
         )
 
 
 def _take_up(folder: Path, checkpoint: Path, code: Path, model: Denoiser) -> None:
-    """Makes checkpoints of a finished model's codec and averaged weights, to go on from them."""
+    """Makes checkpoints of a finished model's codec and averaged weights, to continue from them."""
     steps = json.loads((folder / "training.json").read_text())["sessions"][-1]["to_step"]
     transformer = load_file(folder / "transformer/diffusion_pytorch_model.safetensors")
     model.transformer.load_state_dict(transformer)

@@ -1,5 +1,5 @@
-"""What lies beside a trained model's weights: the record of its training, its scores on the way,
-and an example."""
+"""The files next to a trained model's weights: the record of its training with scores, the model
+card, and an example."""
 
 import json
 from collections.abc import Callable
@@ -15,8 +15,8 @@ SHARES = ("decided", "drawn", "at_step_0")  # of a session's scores
 
 
 def record(folder: Path, recipe: dict, session: dict, score: Callable[[Path], dict]) -> None:
-    """Adds a session's line and the scores after it to training.json, by which a model of ours is
-    known."""
+    """Adds a session's line and the scores after it to training.json, the file that identifies a
+    model of ours."""
     file = folder / "training.json"
     whole = json.loads(file.read_text()) if file.exists() else {"recipe": recipe, "sessions": []}
     whole["sessions"].append(session)

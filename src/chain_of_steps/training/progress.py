@@ -1,4 +1,4 @@
-"""Where a fit stands: steps done, weights and their running average, as a file that survives."""
+"""The progress of a fit: steps, weights and their running average, stored as a checkpoint."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ WARM_UP = 100  # steps
 
 @dataclass
 class Progress:
-    """Where a fit stands: steps done, the step at which this process took it up, and the averaged
+    """The progress of a fit: steps done, the step at which this process started, and the averaged
     weights."""
 
     step: int
@@ -28,7 +28,7 @@ class Progress:
 
     @classmethod
     def load(cls, file: Path, module: nn.Module) -> "Progress":
-        """Takes up a fit where `file` left it, or begins one."""
+        """Continues the fit stored in `file`, or begins one."""
         if not file.exists():
             return cls(0, {name: p.detach().clone() for name, p in module.named_parameters()})
         tensors = load_tensors(file)
@@ -50,15 +50,15 @@ class Progress:
 
     @torch.no_grad()
     def advance(self, module: nn.Module) -> None:
-        """Counts a step. The average reaches back over about the last tenth of all steps."""
+        """Counts a step. The average covers about the last tenth of all steps."""
         self.step += 1
         weights = [p.detach() for p in module.parameters()]
         share = min(1.0, 10.0 / (self.step + 10))
         torch._foreach_lerp_(list(self.average.values()), weights, share)
 
     def warm_up(self) -> float:
-        """The share of the learning rate while a process that took up a fit builds up the
-        optimizer's moments again."""
+        """The share of the learning rate in the warm-up after a fit was resumed, while the
+        optimizer's moments are built up again."""
         return min(1.0, (self.step - self.began + 1) / WARM_UP)
 
     @torch.no_grad()
@@ -69,6 +69,6 @@ class Progress:
 
 
 def compile_blocks(transformer: Any) -> None:
-    """Fuses the many small operations of a block, where there is a compiler for it."""
+    """Fuses the many small operations of a block, if a compiler is available."""
     if shutil.which("g++") or shutil.which("clang++"):
         transformer.compile_repeated_blocks()

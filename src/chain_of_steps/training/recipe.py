@@ -1,5 +1,4 @@
-"""The mini model's parts, untrained: small instances of the very classes that the Wan models are
-made of."""
+"""The mini model's components, untrained: small instances of the classes of the Wan models."""
 
 import copy
 from dataclasses import dataclass

@@ -1,9 +1,8 @@
 """Fits the symbol networks of the phase diagram: depths, training seeds, one-pass twins.
 
-All of them see equally many samples, drawn from the same stored boards; they differ in what is
-being asked about and in nothing else. One resumable command goes through the list. The weights
-that are kept are averages over about the last tenth of the steps so far, at a quarter, half and all
-of them.
+All of them see equally many samples, drawn from the same stored boards; they differ only in depth,
+width, seed and noise levels. One resumable command goes through the list. Stored weights are
+averages over about the last tenth of the steps so far, after a quarter, half and all of the steps.
 """
 
 import json
@@ -30,7 +29,7 @@ from .progress import Progress, compile_blocks
 WIDTH, HEAD = 96, 32
 BATCH = 256
 STEPS = 8_000  # 2 million samples
-EARLIER = (STEPS // 4, STEPS // 2)  # steps whose weights are kept beside the last
+EARLIER = (STEPS // 4, STEPS // 2)  # steps whose weights are also kept
 SAVE_EVERY = 500
 RATES = (1e-2, 2e-3)  # of Muon and AdamW
 NOISE_SHIFT = 4.0  # as for the mini model
@@ -64,7 +63,7 @@ class Recipe:
 
 
 def recipes(puzzles: tuple[str, ...] = ("latin", "relay")) -> list[Recipe]:
-    """Every network, those first that say most; one block of twice the width has the parameters of
+    """Every network, the most informative first; one block of twice the width has the parameters of
     four."""
     depths = (1, 4, 2, 8)
     found = []
@@ -77,7 +76,7 @@ def recipes(puzzles: tuple[str, ...] = ("latin", "relay")) -> list[Recipe]:
 
 
 def build(recipe: Recipe) -> WanTransformer3DModel:
-    """The network, untrained: it predicts the clean estimate, at first zero."""
+    """The untrained network: it predicts the clean estimate, initially zero."""
     torch.manual_seed(1000 + recipe.seed)
     network = WanTransformer3DModel(
         patch_size=(1, 1, 1),
@@ -106,8 +105,8 @@ def estimate(network: WanTransformer3DModel, noisy: Tensor, board: Tensor, sigma
 
 
 def stored(puzzle: str, folder: Path, say: Callable[[str], None]) -> list[Boards]:
-    """The training boards: one `Boards` for each order of a square, or one of relays. They are
-    made once, in pieces that an interruption keeps."""
+    """The training boards: one `Boards` for each order of a square, or one of relays. They are made
+    once, in pieces that survive an interruption."""
     kinds = [("latin", {"order": n}) for n in ORDERS] if puzzle == "latin" else [("relay", {})]
     return [_stored(name, knobs, folder, say) for name, knobs in kinds]
 
@@ -140,7 +139,7 @@ def _save(file: Path, made: Boards) -> None:
 
 
 def batch(stock: list[Boards], recipe: Recipe, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Latents, board, sigma and noise of one step; they depend on recipe and step alone."""
+    """Latents, board, sigma and noise of one step; they depend only on recipe and step."""
     rng = np.random.default_rng([5, recipe.seed, step])
     generator = torch.Generator().manual_seed(1_000_003 * recipe.seed + step)
     kind = rng.choice(len(stock), p=list(ORDERS.values())) if len(stock) > 1 else 0
@@ -173,15 +172,15 @@ def train(
     """Fits every network that is not finished, for `budget` seconds in all.
 
     Args:
-        folder: where networks go: `<name>`, with its record, and `<name>@<steps>` of earlier steps.
-        work: where boards and checkpoints lie between calls.
+        folder: of the networks: `<name>`, with its record, and `<name>@<steps>` of earlier steps.
+        work: folder of boards and checkpoints between calls.
         only: networks whose names contain this.
     """
     deadline = time.time() + budget
     left = [r for r in recipes() if only in r.name and not (folder / r.name).exists()]
     for number, recipe in enumerate(left):
         if time.time() >= deadline:
-            say(f"{len(left) - number} networks are left; the same command goes on with them")
+            say(f"{len(left) - number} networks are left; run the same command again to continue")
             return
         fit(recipe, folder, work, deadline, say)
     if time.time() < deadline:
@@ -189,7 +188,7 @@ def train(
 
 
 def fit(recipe: Recipe, folder: Path, work: Path, deadline: float, say: Callable[[str], None]):
-    """Fits one network until it is finished or the deadline has come."""
+    """Fits one network until it is finished or the deadline has passed."""
     stock = stored(recipe.puzzle, work / "boards", say)
     network, checkpoint = build(recipe), work / f"{recipe.name}.safetensors"
     progress = Progress.load(checkpoint, network)
@@ -218,7 +217,7 @@ def fit(recipe: Recipe, folder: Path, work: Path, deadline: float, say: Callable
 
 
 def save(recipe: Recipe, progress: Progress, folder: Path) -> None:
-    """Writes a network with its averaged weights and its record, whole or not at all."""
+    """Writes a network with its averaged weights and its record, atomically."""
     network = build(recipe)
     progress.average_into(network)
     pipe = SymbolPipeline(network.half(), preset("mini").scheduler("sample"), recipe.puzzle)

@@ -14,7 +14,7 @@ from ...measures.presence import commit_step, leader, net_evidence, presence_thr
 
 HOLD = 3  # steps that a leader must hold before losing it counts
 PRIOR = "calibrated"  # only a departure from this null is more than blur
-PAPER = ("bounce", "maze")  # the tasks nearest to the paper's examples of self-correction
+PAPER = ("bounce", "maze")  # the tasks closest to the paper's examples of self-correction
 MEMORY = ("out_and_back", "occlusion")
 RIVAL_READER = "x0_hat"  # the floor that also serves as the instrument for actions
 SAMPLE = ["task", "index"]
@@ -41,7 +41,7 @@ def courses(rows: list[dict]) -> pd.DataFrame:
 
 
 def outcome(leaders: np.ndarray, valid: np.ndarray) -> dict[str, float]:
-    """What became of the leaders of a run, each 1.0 or 0.0.
+    """Outcomes of the leaders of a run, each 1.0 or 0.0.
 
     `wrong_held`: one wrong candidate led for `HOLD` steps in a row; `corrected`: and a valid one
     leads in the end. `right_held`: a valid one did; `spoiled`: and a wrong one leads in the end;

@@ -22,7 +22,7 @@ def begun_as(sample: Sample, candidate: Candidate) -> Sample:
     another thing.
 
     Raises:
-        ValueError: for a task in which nothing is hidden.
+        ValueError: for a task without hidden things.
     """
     if sample.module not in MODULES:
         raise ValueError(
@@ -66,7 +66,7 @@ def with_hidden(
     latent frame: index, sample, hidden frames.
 
     Raises:
-        ValueError: if hardly any of them do: the clips are too short.
+        ValueError: if too few of them do, because clips are too short.
     """
     found = []
     for index in range(20 * (count + 1)):
@@ -78,12 +78,12 @@ def with_hidden(
             return found
     raise ValueError(
         f"{task} hardly ever hides its start state for a whole latent frame of {stride} pixel "
-        f"frames in a clip of {frames}; ask for longer clips"
+        f"frames in a clip of {frames}; use longer clips"
     )
 
 
 def places(sample: Sample, size: int = suites.SIZE) -> list[np.ndarray]:
-    """Where in a frame the start state would be looked for, pixel masks (size, size).
+    """The places of a frame that may show the start state, pixel masks (size, size).
 
     Out and back: the row of every candidate, the right one first. Occlusion: one mask, the place
     of the thing.

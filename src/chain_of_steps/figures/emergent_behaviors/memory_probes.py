@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...bench import tasklist
-from ...experiments.base import Experiment
+from ...experiments.base import UNREAD, Experiment
 from ...experiments.parameters import checked
 from ...measures.linear_probes import (
     FLOORS,
@@ -118,14 +118,15 @@ class MemoryProbes(Experiment[MemoryProbeRun]):
                 ]
                 parts = [w @ state for w, state in zip(weights, states, strict=True)]  # (K, D) each
                 hits.append(read(samples, parts, r.source == "shuffled"))
-            yield r, {"index": [index for index, *_ in chosen], "step": list(steps), "read": hits}
+            places = {"index": [index for index, *_ in chosen], "step": list(steps)}
+            yield r, UNREAD | places | {"read": hits}
 
 
 def read(samples: list[Sample], parts: list[np.ndarray], shuffled: bool) -> list[int | None]:
     """Whether the start state of each sample is read off its places' features, (K, D) each.
 
     Args:
-        shuffled: give the readers labels that belong to nothing: the floor of chance.
+        shuffled: train the readers on shuffled labels: the floor of chance.
     """
     rng = np.random.default_rng(0)
     if samples[0].module == "occlusion":

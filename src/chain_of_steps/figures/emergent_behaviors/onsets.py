@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from ...bench import tasklist
-from ...experiments.base import Experiment
+from ...experiments.base import UNREAD, Experiment
 from ...experiments.parameters import checked
 from ...measures.linear_probes import features, look, needs_random, pick, shaken, share
 from ...models.schedule import Schedule
@@ -133,7 +133,7 @@ class Onsets(Experiment[OnsetRun]):
                     w @ state for w, state in zip(weights[r.what], states, strict=True)
                 ]  # (K, D) each
                 picked.append(pick(parts, right))
-            yield r, {"picked": picked}
+            yield r, UNREAD | {"picked": picked}
 
     def _weights(self, places: list[np.ndarray]) -> np.ndarray:
         return np.stack([share(mask, self.model.patch) for mask in places])  # (K, h w)

@@ -21,7 +21,7 @@ CORRECTION = "bounce"  # the task whose first self-correction is shown
 
 
 class Behaviors(StepVisualization):
-    """The generations of figures 1 and 2 again: the same runs and rows, one more picture."""
+    """The generations of figures 1 and 2: the same runs and rows, and one more picture."""
 
     def showcase(self, rows: list[dict], results: str | Path) -> dict[str, ShownCase]:
         """Those of `StepVisualization`, and under `corrected` the first bounce in which a wrong

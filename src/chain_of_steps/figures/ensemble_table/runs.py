@@ -4,11 +4,10 @@ counted costs."""
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ...bench import tasklist
 from ...experiments.base import Experiment
@@ -74,6 +73,7 @@ class Ensemble(Experiment[EnsembleRun]):
     """
 
     name = "5_ensemble_table"
+    digits: ClassVar = {"moved": 6}
     run_type = EnsembleRun
     showcases = ("showcase",)
 
@@ -223,24 +223,22 @@ class Ensemble(Experiment[EnsembleRun]):
         if number < run.strategy.k:
             states = [rollouts.at(Member(number), s + 1) for s in range(self.schedule.steps)]
             return np.stack([self.model.decode(state.x0_hat) for state in states])
-        return np.stack(
-            [self.model.decode(x0_hat) for x0_hat in _merged_estimates(rollouts, run.strategy)]
-        )
+        (merged,) = rollouts.merged(run.strategy.members, merge_of(run.strategy))
+        return np.stack([self.model.decode(x0_hat) for x0_hat in merged.x0_hats])
 
     def _sample(self, run: EnsembleRun, away: int = 0) -> Sample:
         return tasklist.draw_one(run.task, run.index + away, run.suite_seed, run.partition)
 
     def _read(self, sample: Sample, outcome: Outcome) -> dict:
         videos = [self.model.decode(latents) for latents in outcome.finals]
-        scores = [round(sample.score(video), 4) for video in videos]
-        answers = [sample.answer_index(video[-1]) for video in videos]
-        return {
-            "score": round(sum(scores) / len(scores), 4),
+        each = [sample.outcome(video) for video in videos]
+        answers, scores = ([one[name] for one in each] for name in ("answer", "score"))
+        return each[0] | {
+            "score": sum(scores) / len(scores),
             "scores": scores,
-            "answer": -1 if answers[0] is None else answers[0],
-            "answers": [-1 if a is None else a for a in answers],
-            "shown": ["none" if a is None else sample.candidates[a].kind for a in answers],
-            "cost": round(outcome.cost, 4),
+            "answers": answers,
+            "shown": ["none" if a < 0 else sample.candidates[a].kind for a in answers],
+            "cost": outcome.cost,
             "hard": is_hard(sample),
         }
 
@@ -252,24 +250,9 @@ class Ensemble(Experiment[EnsembleRun]):
         pairs = [(outcome.early, early.x0_hat), (outcome.finals[0], final.latents)]
         moved = [float((ours - clean).norm() / clean.norm()) for ours, clean in pairs]
         part = contrast(outcome.early) / max(contrast(outcome.finals[0]), 1e-6)
-        return {"moved": [round(value, 6) for value in moved], "contrast": round(part, 4)}
+        return {"moved": moved, "contrast": part}
 
 
 def strategy_of(record: dict) -> Strategy:
     """The strategy that a row's JSON data describe."""
     return Strategy(**record | {"layers": tuple(record["layers"])})
-
-
-def _merged_estimates(rollouts: Rollouts, strategy: Strategy) -> list[Tensor]:
-    """Generation 0's clean estimate at every step of a merge."""
-    states, members, x0_hats = [rollouts.at(m, 0) for m in strategy.members], strategy.members, []
-    for s in range(rollouts.schedule.steps):
-        alone = s >= strategy.steps
-        rollouts.merge(
-            members[:1] if alone else members,
-            states[:1] if alone else states,
-            merge_of(strategy),
-            s + 1,
-        )
-        x0_hats.append(states[0].x0_hat)
-    return x0_hats

@@ -240,7 +240,7 @@ def _estimate(result: dict, layer: int) -> dict:
 
 
 def _final(result: dict, layer: int) -> dict:
-    """What it does to the final video."""
+    """What the swap does to the final video."""
     if "final" not in result:
         return {}
     own, target = result["right"]

@@ -3,16 +3,17 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ...bench import tasklist
-from ...common.rounding import rounded
 from ...experiments.base import Experiment
 from ...experiments.parameters import checked
 from ...experiments.store import key_of
+from ...puzzles.first.base import Sample
 from ...sampling.denoise import generate
 from ...sampling.sites import Captured
 
@@ -42,6 +43,7 @@ class LayerEnergy(Experiment[EnergyRun]):
     """
 
     name = "4_layer_energy"
+    digits: ClassVar = {"norm": 3, "temporal": 3, "frames": 3}
     run_type = EnergyRun
     showcases = ("showcase",)
 
@@ -69,26 +71,29 @@ class LayerEnergy(Experiment[EnergyRun]):
         1 + L, F).
         """
         for run in runs:
-            states = self.states(run, count)  # (S, 1 + L, F, h w, D)
+            sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
+            states, final = self.states(run, sample, count)  # (S, 1 + L, F, h w, D)
             norm = states.norm(dim=-1)
-            yield (
-                run,
-                {
-                    "norm": rounded(norm.mean((2, 3)), 3),
-                    "channel_variance": rounded(states.flatten(2, 3).var(2).mean(-1), 4),
-                    "temporal": rounded(states.diff(dim=2).norm(dim=-1).mean((2, 3)), 3),
-                    "frames": rounded(norm.mean(3), 3),
-                },
-            )
+            curves = {
+                "norm": norm.mean((2, 3)),
+                "channel_variance": states.flatten(2, 3).var(2).mean(-1),
+                "temporal": states.diff(dim=2).norm(dim=-1).mean((2, 3)),
+                "frames": norm.mean(3),
+            }
+            yield run, sample.outcome(self.model.decode(final)) | curves
 
-    def states(self, run: EnergyRun, count: Callable[[], None] | None = None) -> Tensor:
-        """All hidden states of a clean generation, (S, 1 + L, F, h w, D), float32."""
-        sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
+    def states(
+        self, run: EnergyRun, sample: Sample, count: Callable[[], None] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """All hidden states of a clean generation, (S, 1 + L, F, h w, D), float32, and its final
+        latents."""
         condition = self.model.prepare_sample(sample)
         watch = (lambda *_: count()) if count else None
         captured = Captured(lambda site: site.guided)
-        generate(self.model, condition, self.schedule, run.seed, watch=watch, visit=captured)
-        return self._stacked(captured, condition.shape[2])
+        clean = generate(
+            self.model, condition, self.schedule, run.seed, watch=watch, visit=captured
+        )
+        return self._stacked(captured, condition.shape[2]), clean.latents[-1]
 
     def showcase(self, rows: list[dict], results: str | Path) -> dict[str, Tensor]:
         """Maps of the first maze, or without one of the first sample: `norm` (S, 1 + L, F, h, w),
@@ -99,7 +104,9 @@ class LayerEnergy(Experiment[EnergyRun]):
         file = Path(results) / "showcase" / f"{key_of(self.identity(run))}.safetensors"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            save_file(maps_of(self.states(run), self.model.size // self.model.patch), file)
+            sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
+            states, _ = self.states(run, sample)
+            save_file(maps_of(states, self.model.size // self.model.patch), file)
         return load_file(file)
 
     def _stacked(self, captured: Captured, frames: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Who takes part in a swap."""
+"""The runs that take part in a swap: receiver and donors."""
 
 from dataclasses import dataclass
 

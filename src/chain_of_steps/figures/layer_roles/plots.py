@@ -10,8 +10,8 @@ from ..style import PALETTE, WIDTH, band, picture, spread, style
 
 
 def energy_maps(norm: Tensor, step: int) -> Figure:
-    """Figure 6a: token norms after each layer (rows) in each latent frame (columns) at one step,
-    on one scale for all panels, and next to it on a scale of its own for each layer.
+    """Figure 6a: token norms after each layer (rows) in each latent frame (columns) at one step, on
+    one scale for all panels, and next to it with a separate scale for each layer.
 
     Args:
         norm: (S, 1 + L, F, h, w).

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from ...bench import tasklist
-from ...experiments.base import Experiment
+from ...experiments.base import UNREAD, Experiment
 from ...experiments.parameters import checked
 from ...measures.linear_probes import FLOORS, features, look, needs_random, probe, shaken
 from ...models.schedule import Schedule
@@ -121,7 +121,7 @@ class LayerProbes(Experiment[ProbeRun]):
                 )
                 counts.append(probe(states, labels))
             by_step = {name: [count[name] for count in counts] for name in counts[0]}
-            yield r, {"step": list(steps), "right": right} | by_step
+            yield r, UNREAD | {"step": list(steps), "right": right} | by_step
 
     def _labels(self, label: str, sample: Sample, final: np.ndarray) -> np.ndarray:
         """Which cells carry the label, (h w,) bool."""

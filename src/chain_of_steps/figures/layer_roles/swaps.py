@@ -8,14 +8,14 @@ answer is read off that step's clean estimate and off the final video.
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...bench import tasklist
-from ...common.rounding import rounded
-from ...experiments.base import Experiment
+from ...experiments.base import UNREAD, Experiment
 from ...experiments.parameters import checked
 from ...measures.linear_probes import shaken
 from ...models.schedule import Schedule
@@ -41,6 +41,7 @@ class LayerSwaps(Experiment[SwapRun]):
     """
 
     name = "4_layer_swaps"
+    digits: ClassVar = {"own": 3, "donor": 3}
     run_type = SwapRun
 
     def __init__(self, model: VideoModel, schedule: Schedule):
@@ -119,11 +120,11 @@ class LayerSwaps(Experiment[SwapRun]):
 
         Fields: `answers` of the two clean runs, and the two `right` answers, as the receiver's
         candidates. Where these are equal, lists over layers: `moved`, how far the clean estimate
-        went on the way from receiver to donor, `||P - A|| / ||B - A||`; `own` and `donor`,
-        evidence for either's answer in the last frame of that clean estimate (these three not
-        where the swap is held); and `final`, the candidate that the final video shows on the
-        receiver's board or on the donor's (-1 for none), where `final` is set. Nothing can flip in
-        other pairs, so nothing is swapped in them.
+        went on the way from receiver to donor, `||P - A|| / ||B - A||`; `own` and `donor`, evidence
+        for either's answer in the last frame of that clean estimate (these three not where the swap
+        is held); and `final`, the candidate that the final video shows on the receiver's board or
+        on the donor's (-1 for none), where `final` is set, which is then its `answer`. Nothing can
+        flip in other pairs, so nothing is swapped in them.
         """
         with shaken(self.model) if runs[0].random else nullcontext():
             yield from self._results(runs)
@@ -142,7 +143,7 @@ class LayerSwaps(Experiment[SwapRun]):
             pair = "twin" if run.donor == UNRELATED else run.donor
             clean = {"right": [0, target], "answers": [own.answer, donor(pair).answer]}
             if not run.random and clean["answers"] != clean["right"]:
-                yield run, clean
+                yield run, UNREAD | clean
                 continue
             board = self.board(sample, pair, run)
             parts = own, donor(run.donor), self._tokens(sample, board, run), state
@@ -231,18 +232,18 @@ class LayerSwaps(Experiment[SwapRun]):
     def _read(
         self, boards: tuple, target: int, own: Party, donor: Party, patched: list[Patched]
     ) -> dict:
-        sample, result, way = boards[0], {}, (donor.x0_hat - own.x0_hat).norm()
+        sample, result, way = boards[0], dict(UNREAD), (donor.x0_hat - own.x0_hat).norm()
         if patched[0].x0_hat is not None:
             evidence = [sample.evidence(self.model.decode(p.x0_hat)[-1]) for p in patched]
-            result["moved"] = rounded(
-                [float((p.x0_hat - own.x0_hat).norm() / way) for p in patched]
-            )
-            result["own"] = rounded([float(e[0]) for e in evidence], 3)
-            result["donor"] = rounded([float(e[target]) for e in evidence], 3)
+            result["moved"] = [float((p.x0_hat - own.x0_hat).norm() / way) for p in patched]
+            result["own"] = [float(e[0]) for e in evidence]
+            result["donor"] = [float(e[target]) for e in evidence]
         if patched[0].final is not None:
             result["final"] = [
                 _shown(self.model.decode(p.final)[-1], boards, sample) for p in patched
             ]
+            result["answer"] = result["final"]
+            result["valid"] = [answer == 0 for answer in result["final"]]
         return result
 
 

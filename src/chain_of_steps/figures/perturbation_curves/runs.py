@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
 
 from ...bench import tasklist
-from ...common.rounding import rounded
 from ...experiments.base import Experiment
 from ...experiments.parameters import checked
 from ...experiments.store import key_of
@@ -50,6 +49,7 @@ class Perturbation(Experiment[NoiseRun]):
     """
 
     name = "2_perturbation_curves"
+    digits: ClassVar = {"energy": 3}
     run_type = NoiseRun
     showcases = ("showcase",)
 
@@ -208,13 +208,7 @@ class Perturbation(Experiment[NoiseRun]):
 
     def _read(self, sample: Sample, trajectory: Trajectory) -> dict:
         video = self.model.decode(trajectory.x0_hats[-1])
-        answer = sample.answer_index(video[-1])
-        return {
-            "score": round(sample.score(video), 4),
-            "answer": -1 if answer is None else answer,
-            "cells": trajectory.cells,
-            "energy": round(trajectory.energy, 3),
-        }
+        return sample.outcome(video) | {"cells": trajectory.cells, "energy": trajectory.energy}
 
     def _unrelated(
         self, run: NoiseRun, sample: Sample, count: Callable[[], None] | None
@@ -237,6 +231,6 @@ def _maps(ours: Trajectory, other: Trajectory) -> dict:
         "x0_hat": [(tokens(ours.x0_hats[s]), tokens(other.x0_hats[s])) for s in steps],
         "tokens": [(ours.watched[s].tokens, other.watched[s].tokens) for s in steps],
     }
-    maps = {name: rounded([1.0 - cka(a, b) for a, b in values]) for name, values in pairs.items()}
+    maps = {name: [1.0 - cka(a, b) for a, b in values] for name, values in pairs.items()}
     change = [np.abs(ours.watched[s].evidence - other.watched[s].evidence).mean() for s in steps]
-    return {"from": steps[0], "evidence": rounded(np.array(change))} | maps
+    return {"from": steps[0], "evidence": change} | maps

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...bench import tasklist
-from ...common.rounding import rounded
 from ...experiments.base import Experiment
 from ...experiments.parameters import checked
 from ...sampling.denoise import generate
@@ -119,14 +118,12 @@ class StepBudget(Experiment[BudgetRun]):
                 self.model, generate(self.model, condition, grid, run.seed, watch=watch)
             )
             answers = [sample.answer_index(clip[-1]) for clip in clips]
-            yield (
-                run,
-                {
-                    "sigmas": rounded(grid.sigmas),
-                    "score_at": rounded([sample.score(clip) for clip in clips]),
-                    "answer_at": [-1 if answer is None else answer for answer in answers],
-                },
-            )
+            curves = {
+                "sigmas": grid.sigmas,
+                "score_at": [sample.score(clip) for clip in clips],
+                "answer_at": [-1 if answer is None else answer for answer in answers],
+            }
+            yield run, sample.outcome(clips[-1]) | curves
 
 
 class FewSteps(StepVisualization):

@@ -146,11 +146,11 @@ def _line(row: dict, threshold: np.ndarray) -> dict:
 
 
 def _chance(control: np.ndarray, threshold: np.ndarray) -> float:
-    """How often an unrelated clip would count as exploring here: it shows anything besides its own
-    answer, which is no control (NaN)."""
+    """How often an unrelated clip would count as exploring here: it shows something other than its
+    own answer, which is not a control (NaN)."""
     net = np.clip(
         control - nanmean(control, 1)[:, None], 0.0, 1.0
-    )  # (S, U, K), NaN where it is no control
+    )  # (S, U, K), NaN where it is not a control
     others = present(np.nan_to_num(net), threshold).sum(2)  # (S, U)
     return float(explored(1 + others.T).mean())
 

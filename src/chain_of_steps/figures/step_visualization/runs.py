@@ -4,12 +4,12 @@ clean generation."""
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 
 from ...bench import tasklist
-from ...common.rounding import rounded
 from ...experiments.base import Experiment
 from ...experiments.parameters import checked
 from ...experiments.store import key_of
@@ -58,6 +58,7 @@ class StepVisualization(Experiment[VisualizationRun]):
     """
 
     name = "1_step_visualization"
+    digits: ClassVar = dict.fromkeys(("evidence", "control", "control_mean", "ink"), 3)
     run_type = VisualizationRun
     showcases = ("showcase", "several", "first", "null_comparison")
 
@@ -255,7 +256,5 @@ class StepVisualization(Experiment[VisualizationRun]):
         evidence = {}
         for name, prior in priors([c.kind for c in sample.candidates], answers).items():
             means = self._null_means(sample, trajectory, prior)
-            evidence[name] = rounded(
-                [sample.evidence(self.model.decode(mean)[-1]) for mean in means], 3
-            )
+            evidence[name] = [sample.evidence(self.model.decode(mean)[-1]) for mean in means]
         return {"answers": answers, "evidence": evidence}

@@ -1,9 +1,10 @@
 """What every puzzle shares: a sample, its candidates, how they are drawn, read and scored.
 
-A task module supplies three things and nothing else: `sample(rng, partition)`, `scene(canvas, state)` (what never
-changes) and `act(canvas, state, answer, progress)` (what happens, at a progress in [0, 1]). Everything below is
-derived from the drawing itself: a frame *shows* a picture if no cell of the board differs from it by more than a
-tolerance. So scores need no hand-made detectors, work at any size, and cannot be won by a frozen or a noisy video.
+A task module supplies three things and nothing else: `sample(rng, partition)`, `scene(canvas,
+state)` (what never changes) and `act(canvas, state, answer, progress)` (what happens, at a progress
+in [0, 1]). Everything below is derived from the drawing itself: a frame *shows* a picture if no
+cell of the board differs from it by more than a tolerance. So scores need no hand-made detectors,
+work at any size, and cannot be won by a frozen or a noisy video.
 """
 
 import functools
@@ -70,7 +71,8 @@ class Sample:
         return digest([self.task, self.state, self.prompt])[:16]
 
     def picture(self, candidate: Candidate, progress: float = 1.0, size: int = 48) -> np.ndarray:
-        """The frame (size, size, 3), float32 in [0, 1], of a candidate's clip at a progress in [0, 1]."""
+        """The frame (size, size, 3), float32 in [0, 1], of a candidate's clip at a progress in [0,
+        1]."""
         canvas = self._scene(size).copy()
         _drawing(self.module).act(canvas, self.state, candidate.answer, float(progress))
         return canvas.pixels
@@ -82,7 +84,8 @@ class Sample:
     def render(
         self, candidate: Candidate | None = None, size: int = 48, frames: int = 13
     ) -> np.ndarray:
-        """A candidate's clip, (frames, size, size, 3), uint8; by default of the first valid candidate."""
+        """A candidate's clip, (frames, size, size, 3), uint8; by default of the first valid
+        candidate."""
         candidate = candidate or self.candidates[0]
         clip = np.stack([self.picture(candidate, p, size) for p in timeline(frames)])
         return (clip * 255.0 + 0.5).astype(np.uint8)
@@ -104,6 +107,17 @@ class Sample:
         """See `reading.score`."""
         return reading.score(self, video)
 
+    def outcome(self, video: np.ndarray) -> dict:
+        """What every row says of a video: `answer` (candidate index, -1 for none), whether it is
+        `valid`, and the `score`."""
+        answer = self.answer_index(video[-1])
+        valid = answer is not None and self.candidates[answer].kind == "valid"
+        return {
+            "answer": -1 if answer is None else answer,
+            "valid": valid,
+            "score": self.score(video),
+        }
+
     def solved(self, video: np.ndarray) -> bool:
         """Whether the score is 1."""
         return self.score(video) == 1.0
@@ -113,13 +127,15 @@ class Sample:
 
 
 def partition_of(canonical: Any) -> Partition:
-    """The partition that a canonical symbolic state belongs to: sha256 mod 10; 0 test, 1 choosing, else training."""
+    """The partition that a canonical symbolic state belongs to: sha256 mod 10; 0 test, 1 choosing,
+    else training."""
     bucket = int(digest(canonical), 16) % 10
     return PARTITIONS[min(bucket, 2)]
 
 
 def draw_until(rng: np.random.Generator, partition: Partition, propose, canonical):
-    """Calls `propose(rng)` until it gives a state (not None) whose canonical form lies in `partition`."""
+    """Calls `propose(rng)` until it gives a state (not None) whose canonical form lies in
+    `partition`."""
     if partition not in PARTITIONS:
         raise ValueError(
             f"unknown partition {partition!r}; expected one of {', '.join(PARTITIONS)}"

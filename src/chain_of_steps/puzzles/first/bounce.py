@@ -1,4 +1,5 @@
-"""Bounce (Knowledge): a ball falls along its arrow and bounces off the walls; where does it land?"""
+"""Bounce (Knowledge): a ball falls along its arrow and bounces off the walls; where does it
+land?"""
 
 import numpy as np
 
@@ -30,7 +31,8 @@ def canonical(state: dict) -> list:
 
 
 def path(state: dict, pieces: int = 100) -> np.ndarray:
-    """The ball's x at `pieces` + 1 equally spaced heights, in cells: straight lines reflected at the walls."""
+    """The ball's x at `pieces` + 1 equally spaced heights, in cells: straight lines reflected at
+    the walls."""
     x, speed = state["x"] + 0.5, state["drift"] / pieces
     positions = [x]
     for piece in range(1, pieces + 1):

@@ -8,15 +8,19 @@ MODULES = ("maze", "mark_object")
 
 
 def exchanged(sample: Sample, wrong: int) -> Sample:
-    """The board on which the named thing and candidate number `wrong` have changed places; the prompt stays.
+    """The board on which the named thing and candidate number `wrong` have changed places; the
+    prompt stays.
 
     Raises:
-        ValueError: for another task than those of `mark_object`, or a candidate that is not a thing.
+        ValueError: for another task than those of `mark_object`, or a candidate that is not a
+            thing.
     """
     chosen = sample.candidates[wrong]
     if sample.module != "mark_object" or chosen.kind != "wrong":
-        raise ValueError(f"{sample.task} has no board on which the named thing and {chosen.name!r} change places; "
-                         "expected a task of mark_object and one of its other things")  # fmt: skip
+        raise ValueError(
+            f"{sample.task} has no board on which the named thing and {chosen.name!r} change "
+            "places; expected a task of mark_object and one of its other things"
+        )
     named, other = (
         next(t for t in sample.state["things"] if t[2:] == c.answer)
         for c in (sample.candidates[0], chosen)
@@ -33,15 +37,18 @@ def exchanged(sample: Sample, wrong: int) -> Sample:
 def counterfactual(sample: Sample, wrong: int) -> Sample:
     """The board on which candidate number `wrong` is right and all others are wrong.
 
-    In a maze the goal moves to that dead end; where a thing is to be marked, the prompt names that other one.
+    In a maze the goal moves to that dead end; where a thing is to be marked, the prompt names that
+    other one.
 
     Raises:
         ValueError: for a task without such a twin, or a candidate that cannot be made right.
     """
     chosen = sample.candidates[wrong]
     if sample.module not in MODULES or chosen.kind != "wrong" or len(sample.valid) > 1:
-        raise ValueError(f"{sample.task} has no twin in which {chosen.name!r} is right; expected a wrong candidate of "
-                         f"{' or '.join(MODULES)} with one valid answer")  # fmt: skip
+        raise ValueError(
+            f"{sample.task} has no twin in which {chosen.name!r} is right; expected a wrong "
+            f"candidate of {' or '.join(MODULES)} with one valid answer"
+        )
     rest = [
         Candidate(c.name, "illegal" if c.kind == "illegal" else "wrong", c.answer)
         for c in sample.candidates

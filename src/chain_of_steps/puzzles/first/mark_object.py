@@ -13,7 +13,8 @@ RADIUS = 0.58
 
 
 def sample(rng: np.random.Generator, partition: Partition, twist: bool = False) -> Sample:
-    """Draws four to six things on nine places, of which the first is named; with `twist` it is a held-out pair."""
+    """Draws four to six things on nine places, of which the first is named; with `twist` it is a
+    held-out pair."""
     state = draw_until(rng, partition, lambda r: _propose(r, twist), canonical)
     things = [Thing(*t) for t in state["things"]]
     candidates = [

@@ -1,8 +1,8 @@
 """Maze (Spatiality): draw the one path from the green room to the red one.
 
-Perfect mazes of 5 x 5 to 8 x 8 rooms; a room is three quarters of a cell, so no room is a latent token of its own.
-Candidates are the paths from the start to every dead end. The twist `maze_loops` has two walls fewer and so two or
-three valid paths.
+Perfect mazes of 5 x 5 to 8 x 8 rooms; a room is three quarters of a cell, so no room is a latent
+token of its own. Candidates are the paths from the start to every dead end. The twist `maze_loops`
+has two walls fewer and so two or three valid paths.
 """
 
 import functools
@@ -35,7 +35,8 @@ def hand_drawn(rooms: int, doors: list[tuple[Room, Room]], start: Room, goal: Ro
     """A maze that somebody drew: rooms are (column, row), doors join two neighbours.
 
     Raises:
-        ValueError: if it has no solution, no dead end, or so few walls that its paths cannot be told apart.
+        ValueError: if it has no solution, no dead end, or so few walls that its paths cannot be
+            told apart.
     """
     outside = [
         room
@@ -44,7 +45,8 @@ def hand_drawn(rooms: int, doors: list[tuple[Room, Room]], start: Room, goal: Ro
     ]
     if rooms not in range(2, ACROSS + 1) or outside or start == goal:
         raise ValueError(
-            f"a maze has 2 to {ACROSS} rooms a side, its start and goal are two different ones of them"
+            f"a maze has 2 to {ACROSS} rooms a side, "
+            "its start and goal are two different ones of them"
         )
     corner = [(ACROSS - rooms) // 2] * 2
     state = {
@@ -75,7 +77,8 @@ def _sample_of(state: dict, task: str) -> Sample:
 
 
 def canonical(state: dict) -> list:
-    """The least of the eight mirrored and rotated versions; the place on the board does not count."""
+    """The least of the eight mirrored and rotated versions; the place on the board does not
+    count."""
     (start_x, start_y), (goal_x, goal_y), side = (
         state["start"],
         state["goal"],
@@ -104,7 +107,8 @@ def scene(canvas: Canvas, state: dict) -> None:
 
 
 def act(canvas: Canvas, state: dict, answer: list, progress: float) -> None:
-    """The first `progress` of a path, as a line through the rooms' centres, under the marks of start and goal."""
+    """The first `progress` of a path, as a line through the rooms' centres, under the marks of
+    start and goal."""
     rest = progress * (len(answer) - 1)
     for room, (bx, by) in pairwise(answer):
         if rest <= 0:
@@ -133,7 +137,8 @@ def distances(state: dict) -> dict[Room, int]:
 
 
 def ink(state: dict, frame: np.ndarray, room: Room) -> float:
-    """How much of the path's colour the middle of a room shows, in [0, 1]: 0 is paper, 1 the drawn path.
+    """How much of the path's colour the middle of a room shows, in [0, 1]: 0 is paper, 1 the drawn
+    path.
 
     Args:
         frame: (H, H, 3), uint8.
@@ -198,7 +203,8 @@ def _propose_loops(rng: np.random.Generator, partition: Partition) -> dict | Non
 
 
 def _carve(rng: np.random.Generator, n: int) -> list:
-    """A spanning tree of the n x n rooms by the growing-tree method: mostly depth first, sometimes from elsewhere."""
+    """A spanning tree of the n x n rooms by the growing-tree method: mostly depth first, sometimes
+    from elsewhere."""
     dice = iter(
         rng.random(6 * n * n).tolist()
     )  # drawn at once: a room is looked at twice, with three dice at most
@@ -227,7 +233,8 @@ def _lattice(n: int) -> dict[Room, list[Room]]:
 
 
 def _paths(state: dict) -> list[list[Room]]:
-    """All simple paths from the start that end at the goal or, in the tree of shortest paths, at a dead end."""
+    """All simple paths from the start that end at the goal or, in the tree of shortest paths, at a
+    dead end."""
     neighbours, steps = _neighbours(state), distances(state)
     start, goal = tuple(state["start"]), tuple(state["goal"])
     found = []

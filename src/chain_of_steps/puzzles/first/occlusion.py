@@ -14,7 +14,8 @@ PROMPT = "the wall slides to the right"
 
 
 def sample(rng: np.random.Generator, partition: Partition) -> Sample:
-    """Draws a thing in the middle; rivals have another colour or another shape and colour, or nothing is left."""
+    """Draws a thing in the middle; rivals have another colour or another shape and colour, or
+    nothing is left."""
     state = draw_until(rng, partition, _propose, canonical)
     colour, shape, x, y = state["thing"]
     other_colour, third_colour, other_shape = state["rival"]

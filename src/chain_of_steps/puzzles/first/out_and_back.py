@@ -1,6 +1,7 @@
 """Out and back (Transformation): the named thing leaves to the right and returns to where it was.
 
-While it is away nothing in the picture says which of the free rows it came from: that has to be remembered.
+While it is away nothing in the picture says which of the free rows it came from: that has to be
+remembered.
 """
 
 import numpy as np

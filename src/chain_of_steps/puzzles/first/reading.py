@@ -1,7 +1,8 @@
 """Reading a frame or a video against a sample's own drawings: evidence, answer, score.
 
-A frame *shows* a picture if no cell of the board differs from it by more than a tolerance. So scores need no hand-made
-detectors, work at any size, and cannot be won by a frozen or a noisy video.
+A frame *shows* a picture if no cell of the board differs from it by more than a tolerance. So
+scores need no hand-made detectors, work at any size, and cannot be won by a frozen or a noisy
+video.
 """
 
 import functools
@@ -34,7 +35,8 @@ class Own:
         mask: (H, H) bool, the pixels where its picture differs from every rival's.
         target: (M, 3), its own picture there.
         base: (M, 3), the mean picture of its rivals there.
-        gauge: (M, 3), reads opacity: `((frame - base) * gauge).sum()` is 1 for its picture and 0 for every rival's.
+        gauge: (M, 3), reads opacity: `((frame - base) * gauge).sum()` is 1 for its picture and 0
+            for every rival's.
     """
 
     mask: np.ndarray
@@ -44,7 +46,8 @@ class Own:
 
 
 def timeline(frames: int) -> np.ndarray:
-    """Progress in [0, 1] of each of a clip's `frames` pixel frames: it ends early and holds the answer."""
+    """Progress in [0, 1] of each of a clip's `frames` pixel frames: it ends early and holds the
+    answer."""
     return np.clip(np.linspace(0.0, 1.0, frames) / (1.0 - HOLD), 0.0, 1.0)
 
 
@@ -56,18 +59,20 @@ def to_float(pixels: np.ndarray) -> np.ndarray:
 
 
 def cell_error(frame: np.ndarray, picture: np.ndarray) -> float:
-    """The largest RMS difference over the board's cells of two frames (H, H, 3), float in [0, 1]."""
+    """The largest RMS difference over the board's cells of two frames (H, H, 3), float in [0,
+    1]."""
     side = frame.shape[0] // CELLS
     difference = (frame - picture)[: side * CELLS, : side * CELLS] ** 2
     return float(np.sqrt(difference.reshape(CELLS, side, CELLS, side, 3).mean((1, 3, 4)).max()))
 
 
 def evidence(sample: Sample, frame: np.ndarray, progress: float = 1.0) -> np.ndarray:
-    """How strongly a frame shows what belongs to each candidate alone, (candidates,), each in [0, 1].
+    """How strongly a frame shows what belongs to each candidate alone, (candidates,), each in [0,
+    1].
 
-    On a candidate's own pixels, 0 is what its rivals show there and 1 the candidate itself; a ghost drawn at opacity a
-    scores a. The lower of two readings counts: closeness to its picture, and opacity with all rivals projected out. A
-    candidate without own pixels at this progress scores 0.
+    On a candidate's own pixels, 0 is what its rivals show there and 1 the candidate itself; a ghost
+    drawn at opacity a scores a. The lower of two readings counts: closeness to its picture, and
+    opacity with all rivals projected out. A candidate without own pixels at this progress scores 0.
 
     Args:
         frame: (H, H, 3), uint8 or float in [0, 1].
@@ -90,12 +95,14 @@ def answer_index(sample: Sample, frame: np.ndarray) -> int | None:
 def score(sample: Sample, video: np.ndarray) -> float:
     """The share of a valid solution that the video really carries out, in [0, 1]; 1 is solved.
 
-    Follows the progress of each valid candidate through the frames: a frame that shows none within reach is passed
-    over, progress never jumps by more than `LONGEST_JUMP`, and the last frame must show the state reached in every
-    cell. A video whose last frame shows another candidate's final picture scores 0.
+    Follows the progress of each valid candidate through the frames: a frame that shows none within
+    reach is passed over, progress never jumps by more than `LONGEST_JUMP`, and the last frame must
+    show the state reached in every cell. A video whose last frame shows another candidate's final
+    picture scores 0.
 
     Args:
-        video: (F, H, H, 3), uint8 or float in [0, 1], any number of frames and any size that the task draws.
+        video: (F, H, H, 3), uint8 or float in [0, 1], any number of frames and any size that the
+            task draws.
     """
     shown = answer_index(sample, video[-1])
     if shown is not None and sample.candidates[shown].kind != "valid":
@@ -149,7 +156,8 @@ def _carried_out(sample: Sample, video: np.ndarray, candidate: Candidate) -> flo
 def _course(
     sample: Sample, candidate: Candidate, frames: int, size: int
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Progresses at which a clip of so many frames is compared, (P,), and the candidate's picture at each."""
+    """Progresses at which a clip of so many frames is compared, (P,), and the candidate's picture
+    at each."""
     grid = np.union1d(np.linspace(0.0, 1.0, 49), timeline(frames))
     return grid, [sample.picture(candidate, p, size) for p in grid]
 
@@ -157,13 +165,15 @@ def _course(
 def _advance(
     frame: np.ndarray, grid: np.ndarray, pictures: list, reached: int, tolerance: float
 ) -> int:
-    """The best-fitting progress that this frame shows within reach, or the old one if it shows none."""
+    """The best-fitting progress that this frame shows within reach, or the old one if it shows
+    none."""
     within = np.flatnonzero((grid >= grid[reached]) & (grid <= grid[reached] + LONGEST_JUMP))
     best, shown = _best_fit(frame, [pictures[i] for i in within], tolerance)
     return int(within[best]) if shown else reached
 
 
 def _best_fit(frame: np.ndarray, pictures: list, tolerance: float) -> tuple[int, bool]:
-    """Index of the picture that is nearest to the frame as a whole, and whether the frame shows it in every cell."""
+    """Index of the picture that is nearest to the frame as a whole, and whether the frame shows it
+    in every cell."""
     best = int(np.argmin([np.square(frame - picture).sum() for picture in pictures]))
     return best, cell_error(frame, pictures[best]) < tolerance

@@ -1,7 +1,8 @@
-"""A sample of a VBVR-Bench folder as a puzzle: its ground-truth video is the valid answer, a still the wrong one.
+"""A sample of a VBVR-Bench folder as a puzzle: its ground-truth video is the valid answer, a still
+the wrong one.
 
-No symbols are known here. Evidence is therefore agreement with the ground truth's pictures, within the region that
-changes; one other valid way to solve the puzzle would count as wrong.
+No symbols are known here. Evidence is therefore agreement with the ground truth's pictures, within
+the region that changes; one other valid way to solve the puzzle would count as wrong.
 """
 
 import functools
@@ -52,8 +53,9 @@ def _frames(folder: str, size: int) -> np.ndarray:
     )
     if clip.shape[1] != clip.shape[2] or first.size != (clip.shape[2], clip.shape[1]):
         raise ValueError(
-            f"{folder} holds a ground truth of {clip.shape[2]} x {clip.shape[1]} pixels and a first frame of "
-            f"{first.size[0]} x {first.size[1]}; expected both square and of one size, as in VBVR-Bench"
+            f"{folder} holds a ground truth of {clip.shape[2]} x {clip.shape[1]} pixels and a "
+            f"first frame of {first.size[0]} x {first.size[1]}; expected both square and of one "
+            "size, as in VBVR-Bench"
         )
     pictures = [first.convert("RGB"), *map(Image.fromarray, clip[1:])]
     return np.stack(

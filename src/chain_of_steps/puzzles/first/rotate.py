@@ -1,7 +1,8 @@
 """Rotate (Transformation): turn a shape of squares about its dot, as the prompt says.
 
-The shapes have four or five squares and no symmetry, so all turns and the mirror image differ. The twist `rotate_new`
-shows shapes that training never does: every fifth. There are only 1,344 states (288 of the twist), colours aside.
+The shapes have four or five squares and no symmetry, so all turns and the mirror image differ. The
+twist `rotate_new` shows shapes that training never does: every fifth. There are only 1,344 states
+(288 of the twist), colours aside.
 """
 
 import functools

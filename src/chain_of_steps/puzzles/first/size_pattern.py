@@ -1,7 +1,7 @@
 """Size pattern (Abstraction): three rows of shapes follow a rule of sizes; fill the empty place.
 
-In training every row repeats the first, or starts one later than the row above. The twist `size_rule` has rows of
-one size each.
+In training every row repeats the first, or starts one later than the row above. The twist
+`size_rule` has rows of one size each.
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
-"""Tic-tac-toe (Knowledge): X is to move and wins at once; some boards have two or three winning moves.
+"""Tic-tac-toe (Knowledge): X is to move and wins at once; some boards have two or three winning
+moves.
 
-There are few boards: 207 up to mirroring and turning (114 in the twist), far below 2,000. The twist `tic_tac_toe_o`
-lets O move, which training never does.
+There are few boards: 207 up to mirroring and turning (114 in the twist), far below 2,000. The twist
+`tic_tac_toe_o` lets O move, which training never does.
 """
 
 import numpy as np
