@@ -5,6 +5,7 @@ import base64
 import json
 import time
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_labels_are_kept_by_config(tmp_path):
         label(file, SMALL, ["magic"])
 
 
-# Mazes drawn by hand.
+# Mazes drawn by the user.
 
 
 def test_a_hand_drawn_maze_is_a_sample_like_others():
@@ -165,11 +166,12 @@ def test_noise_goes_where_it_was_clicked(model):
     assert torch.equal(final(LiveRun(model, GRID, Config(steps=4, noise=cells))), expected)
 
 
-def test_a_whole_swap_gives_the_other_seeds_estimate_at_every_layer(model):
-    sample = tasklist.draw_one("maze", 0, 7)
-    other = generate(model, model.prepare_sample(sample), GRID, APART)
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_a_whole_swap_gives_the_other_seeds_estimate_at_every_layer(model, guidance):
+    sample, grid = tasklist.draw_one("maze", 0, 7), replace(GRID, guidance=guidance)
+    other = generate(model, model.prepare_sample(sample), grid, APART)
     for layer in (0, 1):
-        run = LiveRun(model, GRID, Config(steps=4, swap=(1, layer))).start().wait()
+        run = LiveRun(model, grid, Config(steps=4, swap=(1, layer))).start().wait()
         assert torch.equal(run.x0_hats[1], other.x0_hats[1]), "paper trap 2"
         assert not torch.equal(run.x0_hats[0], other.x0_hats[0])
 
@@ -211,11 +213,31 @@ def test_a_run_can_be_stopped_and_looked_at(model):
     assert 0 < long.done < 50 and long.picture(long.done - 1, 0).shape == (48, 48, 3)
 
 
-def test_every_step_is_reported(model):
-    seen = []
-    run = LiveRun(model, GRID, SMALL, report=lambda: seen.append(1))
+CHANGED = [
+    SMALL,
+    Config(steps=4, noise=((1, 2),)),
+    Config(steps=4, swap=(2, 0)),
+    Config(steps=4, merge=3),
+    Config(steps=4, merge=3, merge_layers=(0, 1)),
+]
+
+
+@pytest.mark.parametrize("config", CHANGED, ids=str)
+def test_every_step_of_the_run_itself_is_reported_as_it_is_computed(model, config):
+    reports = []
+    run = LiveRun(model, GRID, config)
+    run.report = lambda: reports.append((run.done, max(site.step for site in run.states)))
     run.start().wait()
-    assert len(seen) == 5, "four steps and the end"
+    assert reports == [(1, 0), (2, 1), (3, 2), (4, 3), (4, 3)], "four steps and the end"
+    assert {(site.step, site.layer) for site in run.states} == {
+        (step, layer) for step in range(4) for layer in (-1, 0, 1)
+    }
+
+
+def test_a_layer_that_does_not_exist_is_refused(model):
+    for config in (Config(steps=4, swap=(1, 2)), Config(steps=4, merge=2, merge_layers=(1, 2))):
+        with pytest.raises(ValueError, match="names layer 2; expected -1 to 1"):
+            LiveRun(model, GRID, config).start().wait()
 
 
 def test_an_error_is_told_to_whoever_waits(model, monkeypatch):

@@ -1,4 +1,4 @@
-"""How fast the explorer is: the record is there, keeps what the explorer promises, and the README says the same."""
+"""Speed of the explorer: the record exists, is within the limits, and agrees with the README."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Merges obey traps 3 and 5: what must collapse does, what must not does not; equal generations stay as they are."""
+"""Merges obey traps 3 and 5: some must collapse, others must not; equal generations stay equal."""
+
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import tiny
@@ -15,9 +18,14 @@ from chain_of_steps.sampling.agreement import (
     medoid,
     weights,
 )
-from chain_of_steps.sampling.denoise import begin, generate
-from chain_of_steps.sampling.interventions import MergeEstimates, MergeLatents, MergeLayers
-from chain_of_steps.sampling.lockstep import estimate, take, together
+from chain_of_steps.sampling.denoise import begin, estimate, generate, step_towards
+from chain_of_steps.sampling.interventions import (
+    MergeEstimates,
+    MergeLatents,
+    MergeLayers,
+    Source,
+)
+from chain_of_steps.sampling.prefix_tree import Branch, grow
 from chain_of_steps.training.recipe import Recipe
 
 STEPS = 4
@@ -46,16 +54,23 @@ def condition_of(model, index=0):
 
 
 def merged(model, merge, seeds=(0, 1, 2), until=STEPS, schedule=EULER):
-    """The states of all generations after merging, and how many evaluations were made."""
+    """The last latents and clean estimates of all generations, and how many evaluations were
+    made."""
+    merge, made = replace(merge, company=tuple(Source(seed) for seed in seeds[1:])), []
+    branches = [
+        Branch((merge,), until, Source(seeds[0]), place=place) for place in range(len(seeds))
+    ]
     condition = condition_of(model)
-    with torch.inference_mode():
-        states = [begin(model, condition, schedule, seed) for seed in seeds]
-        made = together(model, [condition] * len(seeds), schedule, states, merge, until)
-    return states, made
+    runs = dict(grow(model, condition, schedule, 0, branches, count=lambda: made.append(1)))
+    states = [
+        SimpleNamespace(latents=run.latents[-1], x0_hat=run.x0_hats[-1])
+        for _, run in sorted(runs.items())
+    ]
+    return states, len(made)
 
 
 def mean_of(merge, states):
-    """The latents that take the place of all."""
+    """The latents that replace all others."""
     sigma = float(states[0].scheduler.sigmas[states[0].step])
     return merge.merged([s.latents for s in states], [s.x0_hat for s in states], sigma)
 
@@ -106,7 +121,8 @@ def test_deltas_and_soft_merges_do_not_collapse(model, variant):
 
 
 def test_after_a_merge_of_states_the_generations_are_told_one_thing(model):
-    """What the blocks put out is then equal; a velocity is still laid on each generation's own latents."""
+    """The blocks' outputs are then equal; each generation still adds the velocity to its
+    latents."""
     condition = condition_of(model)
     x = [model.noise(condition, seed) for seed in range(3)]
     for variant, equal in [
@@ -167,7 +183,7 @@ def test_steps_without_a_merge_are_bitwise_those_of_single_runs(model):
 
 
 def test_merged_clean_estimates_over_all_steps_leave_one_clip(model):
-    """Under Euler two generations' difference shrinks with sigma when both go towards the same estimate."""
+    """With Euler the difference of two generations shrinks with sigma if both share an estimate."""
     condition, sigmas = condition_of(model), EULER.sigmas
     for until in range(1, STEPS + 1):
         states, _ = merged(model, MergeEstimates(ALL), until=until)
@@ -196,7 +212,7 @@ def test_both_take_the_mean_of_the_latents_to_the_same_place(model):
 
 
 def test_merging_from_step_0_is_asking_one_belief_under_several_noises(model):
-    """So seeds that are merged from the start differ in nothing but their noise: x_i = m + sigma eps_i."""
+    """So seeds that are merged from the start differ only in their noise: x_i = m + sigma eps_i."""
     condition = condition_of(model)
     states, _ = merged(model, MergeEstimates(ALL), until=2)
     beliefs = [
@@ -216,7 +232,7 @@ def test_the_mean_of_latents_loses_noise_and_rescaling_gives_it_back(model):
 
 
 def test_rescaling_leaves_the_clean_part_alone(model):
-    """Made-up states of one clean clip: the mean keeps the clip, and noise of the level that the step expects."""
+    """States of one clean clip: the mean keeps the clip, with noise of the level of the step."""
     condition, clip = condition_of(model), torch.linspace(-3, 3, 8)[None, :, None, None, None]
     states = [begin(model, condition, EULER, seed) for seed in range(3)]
     sigma = float(states[0].scheduler.sigmas[2])
@@ -239,7 +255,7 @@ def test_taking_the_networks_own_estimate_is_the_clean_step(model):
     condition, state = condition_of(model), begin(model, condition_of(model), EULER, 0)
     with torch.inference_mode():
         for _ in range(STEPS):
-            take(model, state, estimate(model, condition, EULER, state))
+            step_towards(model, state, estimate(model, condition, EULER, state))
     assert near(state.latents, clean(model).latents[-1])
 
 
@@ -263,14 +279,17 @@ def test_it_makes_as_many_evaluations_as_it_says(model, merge, monkeypatch):
 
 
 def test_strangers_join_with_their_own_condition(model):
-    """A generation of another sample is told its own prompt and picture, so it brings what it alone would."""
+    """A generation of another sample keeps its own condition, so its estimate is that of a run
+    alone."""
     conditions = [condition_of(model, 0), condition_of(model, 1)]
     with torch.inference_mode():
         states = [begin(model, c, EULER, seed) for seed, c in enumerate(conditions)]
         own = [estimate(model, c, EULER, s) for c, s in zip(conditions, states, strict=True)]
         wrong = estimate(model, conditions[0], EULER, states[1])
-        together(model, conditions, EULER, states, MergeLayers((3,), (0,), "soft", 0.0), 1)
-    assert near(states[1].x0_hat, own[1]) and not near(states[1].x0_hat, wrong, 1e-3)
+    merge = MergeLayers((3,), (0,), "soft", 0.0, company=(Source(1, "other"),))
+    branch, others = Branch((merge,), until=1, place=1), {"other": conditions[1]}
+    ((_, run),) = grow(model, conditions[0], EULER, 0, [branch], others=others)
+    assert near(run.x0_hats[0], own[1]) and not near(run.x0_hats[0], wrong, 1e-3)
 
 
 def test_the_model_is_left_as_it_was(model):
@@ -280,8 +299,10 @@ def test_the_model_is_left_as_it_was(model):
 
 
 def test_what_cannot_be_merged_is_refused(model):
-    with pytest.raises(ValueError, match="outside of 0 to 3"):
+    with pytest.raises(ValueError, match="names layer 4"):
         layer_merge(model, (4,))
+    with pytest.raises(ValueError, match="outside of 0 to 3"):
+        layer_merge(model, (-1,))
     with pytest.raises(ValueError, match="lock_step"):
         MergeLayers((1,), (0,), "mean")
     with pytest.raises(ValueError, match="'x0_hat', 'weighted', 'medoid' or 'velocity'"):
@@ -291,7 +312,8 @@ def test_what_cannot_be_merged_is_refused(model):
 
 
 def clip(*changes):
-    """A clip (1, 1, 1 + F, 1, 2) whose first frame is 5 and whose later frames differ from it as given."""
+    """A clip (1, 1, 1 + F, 1, 2) with a first frame of 5; later frames differ from it by
+    `changes`."""
     return 5.0 + torch.tensor([[0.0, 0.0], *changes])[None, None, :, None]
 
 

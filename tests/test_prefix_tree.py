@@ -1,6 +1,7 @@
-"""Any combination of interventions equals its naive execution, and shared pasts are computed once."""
+"""Any combination of interventions equals its naive execution; shared pasts are computed once."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import torch
 
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.sampling.denoise import advance, begin, generate
+from chain_of_steps.sampling.batch import merged_layers
+from chain_of_steps.sampling.denoise import advance, begin, generate, step_towards
 from chain_of_steps.sampling.interventions import (
     Drop,
     MergeEstimates,
@@ -24,7 +26,6 @@ from chain_of_steps.sampling.interventions import (
     from_record,
     record,
 )
-from chain_of_steps.sampling.lockstep import merged_estimates, take
 from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
 from chain_of_steps.sampling.sites import Captured, in_turn
 
@@ -55,8 +56,8 @@ def case(request):
 OWN = Source()
 
 
-def naive(case, interventions, source=OWN, until=STEPS):
-    """A run made alone, step by step, with nothing shared; `x_s` and clean estimate of every step."""
+def naive(case, interventions, source=OWN, until=STEPS, place=0):
+    """A run without sharing, step by step; `x_s` and clean estimate of every step."""
     model, schedule, conditions = case
     merges = [i for i in interventions if isinstance(i, MERGES)]
     sources = [source, *(merges[0].company if merges else ())]
@@ -69,46 +70,45 @@ def naive(case, interventions, source=OWN, until=STEPS):
         for step in range(until):
             actions = actions_at(interventions, step, FRAMES)
             donors = {d: states_of(case, d, step) for action in actions for d in action.donors}
+            on = [actions if i == place else () for i in range(len(states))]
             if merges and step in merges[0].steps:
-                _merged_step(case, states, told, merges[0], actions, step, donors)
-                latents.append(states[0].seen)
+                _merged_step(case, states, told, merges[0], on, place, donors)
             else:
-                donors = {d: states_of(case, d, step) for action in actions for d in action.donors}
-                x, _ = advance(model, told[0], schedule, states[0], actions, donors=donors)
-                latents.append(x)
-                for state, condition in zip(states[1:], told[1:], strict=True):
-                    advance(model, condition, schedule, state)
-            x0_hats.append(states[0].x0_hat)
-    return [*latents, states[0].latents], x0_hats, states[0]
+                for state, c, own in zip(states, told, on, strict=True):
+                    state.seen, _ = advance(model, c, schedule, state, own, donors=donors)
+            latents.append(states[place].seen)
+            x0_hats.append(states[place].x0_hat)
+    return [*latents, states[place].latents], x0_hats, states[place]
 
 
-def _merged_step(case, states, told, merge, actions, step, donors):
+def _merged_step(case, states, told, merge, on, place, donors):
     model, schedule, _ = case
     if merge.acts == "within":
-        assert not actions
-        towards = merged_estimates(model, told, schedule, states, merge)
+        assert not any(on)
+        towards = merged_layers(model, told, schedule, states, merge)
     elif merge.acts == "before":
-        sigma = float(states[0].scheduler.sigmas[step])
+        sigma = float(states[0].scheduler.sigmas[states[0].step])
         latents = merge.merged([s.latents for s in states], [s.x0_hat for s in states], sigma)
         for state in states:
             state.latents = latents
-        x, _ = advance(model, told[0], schedule, states[0], actions, donors=donors)
-        states[0].seen = x
-        for i in range(1, len(states)):
-            states[i] = states[0].copy()
+        one = states[0].copy()
+        x, _ = advance(model, told[0], schedule, one, on[place], donors=donors)
+        for i in range(len(states)):
+            states[i] = one.copy()
+            states[i].seen = x
         return
     else:
         each = [state.copy() for state in states]
         own = [
-            advance(model, c, schedule, s, actions if i == 0 else (), donors=donors)
-            for i, (c, s) in enumerate(zip(told, each, strict=True))
+            advance(model, c, schedule, s, actions, donors=donors)
+            for c, s, actions in zip(told, each, on, strict=True)
         ]
-        states[0].latents, states[0].cells = own[0][0], each[0].cells
-        states[0].energy = each[0].energy
+        for state, (x, _), after in zip(states, own, each, strict=True):
+            state.latents, state.cells, state.energy = x, after.cells, after.energy
         towards = merge.combine([x0_hat for _, x0_hat in own], [x for x, _ in own])
-    states[0].seen = states[0].latents
     for state, x0_hat in zip(states, towards, strict=True):
-        take(model, state, x0_hat)
+        state.seen = state.latents
+        step_towards(model, state, x0_hat)
 
 
 def states_of(case, source, step):
@@ -132,6 +132,7 @@ OTHERS = [
     Patch(2, 1, donor=Source(0, "twin"), variant="delta", held=True),
     Patch(1, 1, donor=Source(1000, "twin"), variant="blend", tokens=(3, 4, 20), amount=0.3),
     Patch(0, 0, variant="noise", seed=2),
+    Patch(1, 1, variant="delta", unguided=True),
 ]
 SHARED = [
     MergeEstimates((0, 1), company=COMPANY),
@@ -155,6 +156,11 @@ def test_every_combination_is_its_naive_execution_and_costs_less(case):
     model, schedule, conditions = case
     branches = [Branch(c) for c in COMBINATIONS]
     branches += [Branch((NoiseAtStep(1),), until=2), Branch(source=Source(1000))]
+    branches += [Branch((merge,), place=1) for merge in SHARED]
+    branches += [
+        Branch((SHARED[0], NoiseAtStep(1)), place=2),
+        Branch((SHARED[3], Drop(2)), place=1),
+    ]
     counted = []
     grown = grow(
         model,
@@ -169,7 +175,7 @@ def test_every_combination_is_its_naive_execution_and_costs_less(case):
     assert set(found) == set(range(len(branches)))
     for index, branch in enumerate(branches):
         latents, x0_hats, end = naive(
-            case, branch.interventions, branch.source, branch.until or STEPS
+            case, branch.interventions, branch.source, branch.until or STEPS, branch.place
         )
         ours = found[index]
         for a, b in zip([*latents, *x0_hats], [*ours.latents, *ours.x0_hats], strict=True):
@@ -255,8 +261,39 @@ def test_what_is_watched_and_visited_is_seen_once_per_evaluation(case):
     assert len(visited) == 6 * passes
 
 
+@pytest.mark.parametrize("intervention", [Patch(2, 1), *SHARED], ids=repr)
+def test_donors_and_company_are_neither_watched_nor_visited(case, intervention):
+    """What is watched and visited is the run itself, step by step; nothing is decoded in vain."""
+    model, schedule, conditions = case
+    reports, visited = [], Captured(lambda site: site.guided and site.layer == 1)
+    branch = Branch((intervention,))
+
+    def watch(s, x, x0_hat):
+        reports.append((s, x0_hat, visited.take()))
+
+    grown = grow(
+        model,
+        conditions["own"],
+        schedule,
+        SEED,
+        [branch],
+        watch=watch,
+        visit=visited,
+        others=conditions,
+    )
+    ((_, run),) = grown
+    assert [s for s, *_ in reports] == list(range(STEPS))
+    assert all(torch.equal(x0_hat, run.x0_hats[s]) for s, x0_hat, _ in reports)
+    assert [[site.step for site in states] for *_, states in reports] == [[0], [1], [2], [3]]
+
+
 def test_two_merges_and_unknown_conditions_are_refused(case):
     model, schedule, conditions = case
+    with pytest.raises(ValueError, match="no place 3 among 3 generations"):
+        next(grow(model, conditions["own"], schedule, SEED, [Branch((SHARED[0],), place=3)]))
+    with pytest.raises(ValueError, match="merging needs an Euler preset; unipc rebuilds"):
+        unipc = replace(schedule, sampler="unipc")
+        next(grow(model, conditions["own"], unipc, SEED, [Branch((SHARED[0],))]))
     two = Branch((SHARED[0], SHARED[1]))
     with pytest.raises(ValueError, match="a run has one merge"):
         next(grow(model, conditions["own"], schedule, SEED, [two]))

@@ -1,4 +1,4 @@
-"""Strategies: each costs what it says, shares without changing a bit, and is what it should be where that is known."""
+"""Strategies: costs are as stated, sharing changes no bit, and results match known cases."""
 
 from dataclasses import replace
 
@@ -9,9 +9,8 @@ import torch
 from chain_of_steps.bench import tasklist
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.sampling.denoise import generate
+from chain_of_steps.sampling.denoise import generate, step_towards
 from chain_of_steps.sampling.interventions.merge import mean
-from chain_of_steps.sampling.lockstep import take
 from chain_of_steps.sampling.rollouts import Member, Rollouts
 from chain_of_steps.sampling.strategies import STRATEGIES, Strategy, hypotheses, merged, nfe, run
 from chain_of_steps.sampling.strategies.variants import quarter, variants
@@ -35,13 +34,13 @@ def model():
 
 @pytest.fixture
 def pool(model):
-    """A pool of one's own, to be changed."""
+    """A pool that the test may change."""
     return fresh(model)
 
 
 @pytest.fixture(scope="module")
 def company(model):
-    """A pool in which all strategies meet, to be left as it is."""
+    """A pool shared by all strategies; tests must not change it."""
     pool = fresh(model)
     for number in range(3):
         pool.final(Member(number))
@@ -178,7 +177,9 @@ def test_what_the_model_changes_least_is_recognised(pool, monkeypatch):
     ]
     monkeypatch.setattr(pool, "final", lambda member, of: clips[member.number])
     monkeypatch.setattr(
-        pool, "asked", lambda member, clip, level: clip + (0.1 if clip is clips[1] else 0.2)
+        pool,
+        "estimate_of_clip",
+        lambda member, clip, level: clip + (0.1 if clip is clips[1] else 0.2),
     )
     assert torch.equal(run(Strategy("recognised", 3, 2, amount=0.8), pool).finals[0], clips[1])
 
@@ -188,9 +189,10 @@ def test_a_clip_is_asked_about_at_the_step_of_that_level(model, pool):
     sigma = float(state.scheduler.sigmas[2])
     state.latents = (1 - sigma) * clip + sigma * pool.noise(2, 0)
     with torch.inference_mode():
-        assert torch.equal(pool.asked(Member(0), clip, sigma + 0.01), pool.estimate(state))
+        own = pool.estimate_of_clip(Member(0), clip, sigma + 0.01)
+        assert torch.equal(own, pool.estimate(state))
         assert not torch.equal(
-            pool.asked(Member(0, stranger=True), clip, sigma), pool.estimate(state)
+            pool.estimate_of_clip(Member(0, stranger=True), clip, sigma), pool.estimate(state)
         )
 
 
@@ -241,17 +243,14 @@ def test_merging_over_all_steps_leaves_all_generations_one_clip(pool):
 
 
 def test_merged_seeds_are_one_belief_asked_under_their_noises(model, pool):
-    """The identity on which the three accounts rest: replace the redrawn noises by those of the seeds."""
+    """The identity behind the three accounts: redrawn noises replaced by those of the seeds."""
     noises = [model.noise(pool.condition, SEED + 1000 * number) for number in range(3)]
     state = pool.at(Member(0), 0)
     initial = state.latents
     with torch.inference_mode():
         for _ in range(NAMED["x0_merge_k3"].steps):
-            take(
-                model,
-                state,
-                mean([hypotheses.asked_under(pool, state, initial, eps, 1.0) for eps in noises]),
-            )
+            own = [hypotheses.estimate_under(pool, state, initial, eps, 1.0) for eps in noises]
+            step_towards(model, state, mean(own))
     assert near(state.x0_hat, run(NAMED["x0_merge_k3"], pool).early)
 
 
@@ -259,7 +258,7 @@ def test_redrawn_noise_keeps_the_level(model, pool):
     state, seen = pool.at(Member(0), 0), []
     pool.estimate = lambda asked: seen.append(asked.latents) or asked.latents
     for amount in (0.3, 1.0):
-        hypotheses.asked_under(pool, state, state.latents, pool.noise(0, 1), amount)
+        hypotheses.estimate_under(pool, state, state.latents, pool.noise(0, 1), amount)
     assert [float(x.std()) for x in seen] == pytest.approx([1.0, 1.0], abs=0.05)
     correlation = [
         float(torch.corrcoef(torch.stack([x.flatten(), state.latents.flatten()]))[0, 1])
@@ -283,7 +282,7 @@ def test_fresh_noise_differs_by_step_and_number(pool):
 
 
 def test_fresh_noise_is_no_generations_initial_noise(model, pool):
-    """A CPU generator keeps 32 bits of its seed: the first seeds are where offsets would collide."""
+    """A CPU generator keeps 32 bits of its seed, so offsets of the first seeds could collide."""
     pool.seed = 0
     initial = [model.noise(pool.condition, seed) for seed in range(20)]
     fresh = [pool.noise(s, j) for s in range(2) for j in range(3)]
@@ -299,7 +298,8 @@ def test_a_branch_has_the_level_of_its_step(pool):
 
 
 def test_the_vote_midway_draws_the_winner(pool):
-    """Generations that show candidate 1, 2 and 1: the winner's clip is what stays where no noise is left."""
+    """Generations that show candidates 1, 2 and 1: without noise, the winner's clip is what is
+    left."""
     sample = pool.sample
     clips = [pool.model.encode(sample.render(c, frames=9)) for c in sample.candidates[:3]]
     pool.model.decode, drawn, shown = (lambda latents: shown[id(latents)]), [], {}

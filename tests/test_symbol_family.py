@@ -9,8 +9,12 @@ from chain_of_steps.models.symbols import SymbolPipeline, boards
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import suite
 from chain_of_steps.sampling.denoise import begin, denoise, generate
-from chain_of_steps.sampling.interventions import MergeEstimates, NoiseAtFrame, NoiseAtStep
-from chain_of_steps.sampling.lockstep import together
+from chain_of_steps.sampling.interventions import (
+    MergeEstimates,
+    NoiseAtFrame,
+    NoiseAtStep,
+    Source,
+)
 from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
 from chain_of_steps.sampling.sites import Captured
 from chain_of_steps.training import symbols as training
@@ -20,9 +24,9 @@ TASKS = {"latin": {"order": 4, "clues": 6}, "relay": {"moves": 4}, "relay_end": 
 
 
 def model_of(puzzle: str, layers: int = 2) -> VideoModel:
-    network = training.build(training.Recipe(puzzle, layers, width=32))
+    network = training.build(training.SymbolRecipe(puzzle, layers, width=32))
     torch.manual_seed(5)
-    torch.nn.init.normal_(network.proj_out.weight, std=0.3)  # untrained, it says 0 to everything
+    torch.nn.init.normal_(network.proj_out.weight, std=0.3)  # untrained, it predicts 0
     return VideoModel(
         SymbolPipeline(network, SCHEDULE.scheduler("sample"), puzzle), size=1, frames=1
     )
@@ -101,10 +105,11 @@ def test_merging_a_run_with_itself_changes_little_and_with_others_more(case):
     model, _, condition = case
 
     def merged(seeds):
-        states = [begin(model, condition, SCHEDULE, seed) for seed in seeds]
-        merge = MergeEstimates(tuple(range(3)), "x0_hat")
-        together(model, [condition] * 3, SCHEDULE, states, merge, SCHEDULE.steps)
-        return states[0].latents
+        company = tuple(Source(seed) for seed in seeds[1:])
+        merge = MergeEstimates(tuple(range(3)), "x0_hat", company)
+        branch = Branch((merge,), source=Source(seeds[0]))
+        ((_, run),) = grow(model, condition, SCHEDULE, 0, [branch])
+        return run.latents[-1]
 
     clean = generate(model, condition, SCHEDULE, 1).latents[-1]
     assert (merged((1, 1, 1)) - clean).abs().max() < 1e-4
@@ -125,7 +130,9 @@ def test_a_saved_network_gives_the_same_run(tmp_path):
 
 def test_puzzles_without_symbols_and_pictures_are_refused():
     model = model_of("latin")
-    with pytest.raises(ValueError, match="maze has no symbols; expected one of latin, relay"):
+    with pytest.raises(
+        ValueError, match="maze has no form in symbols; expected one of latin, relay"
+    ):
         model.prepare_sample(suite.draw_one("maze", 0, 1))
-    with pytest.raises(ValueError, match="knows no pictures and no prompts"):
+    with pytest.raises(ValueError, match="takes no pictures and no prompts"):
         model.prepare("", np.zeros((16, 16, 3), np.uint8), 1)

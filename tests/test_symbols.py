@@ -121,7 +121,7 @@ def test_names_are_unique_and_twins_see_what_their_models_see(stock):
     twins = [recipe for recipe in recipes if recipe.one_pass]
     assert {recipe.puzzle for recipe in twins} == {"latin", "relay"}
     for twin in twins:
-        like = training.Recipe(twin.puzzle, twin.layers, twin.width, twin.seed)
+        like = training.SymbolRecipe(twin.puzzle, twin.layers, twin.width, twin.seed)
         assert like in recipes
         ours, theirs = (training.batch(stock[twin.puzzle], r, 3) for r in (twin, like))
         for i in (0, 1, 3):  # all but sigma
@@ -130,14 +130,14 @@ def test_names_are_unique_and_twins_see_what_their_models_see(stock):
 
 @every_puzzle
 def test_the_batch_of_a_step_depends_on_recipe_and_step_alone(stock, puzzle):
-    recipe = training.Recipe(puzzle, 1)
+    recipe = training.SymbolRecipe(puzzle, 1)
     batches = [training.batch(stock[puzzle], recipe, step) for step in range(8)]
     for step in (5, 0):
         again = training.batch(stock[puzzle], recipe, step)
         assert all(torch.equal(a, b) for a, b in zip(again, batches[step], strict=True))
     others = (
         training.batch(stock[puzzle], recipe, 6),
-        training.batch(stock[puzzle], training.Recipe(puzzle, 1, seed=1), 5),
+        training.batch(stock[puzzle], training.SymbolRecipe(puzzle, 1, seed=1), 5),
     )
     for other in others:
         assert not torch.equal(other[2], batches[5][2])
@@ -148,15 +148,15 @@ def test_the_batch_of_a_step_depends_on_recipe_and_step_alone(stock, puzzle):
 @every_puzzle
 def test_one_pass_has_sigma_one_only_and_other_fits_have_all(stock, puzzle):
     for step in range(3):
-        sigma = training.batch(stock[puzzle], training.Recipe(puzzle, 1, one_pass=True), step)[2]
+        sigma = training.batch(stock[puzzle], training.SymbolRecipe(puzzle, 1, one_pass=True), step)[2]
         assert (sigma == 1.0).all()
-        sigma = training.batch(stock[puzzle], training.Recipe(puzzle, 1), step)[2]
+        sigma = training.batch(stock[puzzle], training.SymbolRecipe(puzzle, 1), step)[2]
         assert (sigma >= 0.01).all() and (sigma < 1.0).all() and len(sigma.unique()) > 100
 
 
 @every_puzzle
 def test_a_pass_at_sigma_one_shows_nothing_of_the_answer(stock, puzzle):
-    recipe = training.Recipe(puzzle, 1, one_pass=True)
+    recipe = training.SymbolRecipe(puzzle, 1, one_pass=True)
     latents, board, sigma, noise = training.batch(stock[puzzle], recipe, 0)
     seen: list[torch.Tensor] = []
     network = training.build(recipe)
@@ -167,7 +167,7 @@ def test_a_pass_at_sigma_one_shows_nothing_of_the_answer(stock, puzzle):
 
 @every_puzzle
 def test_an_untrained_network_estimates_zero_at_every_order(stock, puzzle):
-    network = training.build(training.Recipe(puzzle, 2))
+    network = training.build(training.SymbolRecipe(puzzle, 2))
     for made in stock[puzzle]:
         noisy, sigma = torch.randn(made.latents().shape), torch.full((len(made),), 0.5)
         assert made.latents().shape[1] == LATENT[puzzle]
@@ -215,7 +215,7 @@ def test_half_of_the_stored_relays_ask_for_the_whole_way(tmp_path, few):
 
 @every_puzzle
 def test_a_fit_goes_on_where_it_was_interrupted_and_gets_better(tmp_path, few, puzzle):
-    recipe = training.Recipe(puzzle, 1, width=32)
+    recipe = training.SymbolRecipe(puzzle, 1, width=32)
     folder, work, never = tmp_path / "out", tmp_path / "work", float("inf")
     with pytest.raises(Stop):
         training.fit(recipe, folder, work, never, stops_at("step 15,"))
@@ -245,7 +245,7 @@ def test_a_fit_goes_on_where_it_was_interrupted_and_gets_better(tmp_path, few, p
 
 def test_training_goes_through_the_list_and_skips_what_is_finished(tmp_path, few, monkeypatch):
     monkeypatch.setattr(training, "STEPS", 2)
-    monkeypatch.setattr(training, "recipes", lambda: [training.Recipe("relay", n) for n in (1, 2)])
+    monkeypatch.setattr(training, "recipes", lambda: [training.SymbolRecipe("relay", n) for n in (1, 2)])
     said: list[str] = []
     training.train(tmp_path / "out", tmp_path / "work", 0.0, said.append)
     assert said == ["2 networks are left; run the same command again to continue"]

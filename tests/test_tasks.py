@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from chain_of_steps.bench import tasklist
-from chain_of_steps.bench.scorer_checks import scorer_table
+from chain_of_steps.bench.first_scorer_checks import scorer_table
 from chain_of_steps.puzzles.first import base, reading, suites
 from chain_of_steps.puzzles.objects import HELD_OUT, KINDS
 from chain_of_steps.training.recipe import build_tokenizer

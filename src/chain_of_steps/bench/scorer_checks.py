@@ -1,69 +1,75 @@
-"""Checks of the scorers: scores of videos that solve their puzzle and of videos that do not."""
+"""How far the scorer can be trusted: scores of videos that solve their puzzle and of videos that do
+not, by task and clip length."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from ..puzzles.first import suites
-from ..puzzles.first.base import Candidate, Sample
-from . import tasklist
+from ..puzzles import suite
+from ..puzzles.base import Answer, Sample
+from ..puzzles.scoring import score
 
-FRAMES, SIZE = 13, 48
-
-
-def scorer_table(per_task: int = 8, seed: int = 0) -> pd.DataFrame:
-    """Mean score in [0, 1] by task (rows) and kind of video (columns), of `per_task` samples."""
-    return pd.DataFrame(
-        {task: _mean_scores(task, per_task, seed) for task in suites.TASKS}
-    ).T.rename_axis("task")
+SOLVED = "ground truth"
 
 
-def trial_videos(sample: Sample, other: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Videos of `sample`, (FRAMES, SIZE, SIZE, 3) uint8 each: the ground truth, half of it, and six
-    that do not solve the puzzle.
+def scorer_table(
+    tasks: Sequence[str] = (), frames: int = 9, size: int | None = None, count: int = 8
+) -> pd.DataFrame:
+    """Mean score in [0, 1] by task (rows) and kind of video (columns).
 
     Args:
-        other: a sample of the same task; its answer is one of the videos, unless it is the same
-            puzzle.
+        tasks: all by default.
+        frames: length of the clips, pixel frames.
+        size: side of a frame, 8 px a cell by default.
+        count: samples of each task.
     """
-    truth = sample.render(size=SIZE, frames=FRAMES)
-    still = np.repeat(truth[:1], FRAMES, axis=0)
-    middle = FRAMES // 2
+    found = {}
+    for task in tasks or suite.TASKS:
+        pairs = pairwise(suite.draw(task, count + 1, seed=5))
+        scores = [
+            {kind: score(one, video) for kind, video in trials(one, other, frames, size).items()}
+            for one, other in pairs
+        ]
+        found[task] = pd.DataFrame(scores).mean()
+    return pd.DataFrame(found).T.rename_axis("task")
+
+
+def trials(
+    sample: Sample, other: Sample, frames: int, size: int | None = None
+) -> dict[str, np.ndarray]:
+    """Videos (frames, size, size, 3) uint8 of a sample: the ground truth, and those that do not
+    solve it.
+
+    Args:
+        other: a sample of the same task; its clip is one of the videos, unless it begins alike.
+    """
+    truth = sample.render(size=size, frames=frames)
+    frozen = np.repeat(truth[:1], frames, axis=0)
+    rng = np.random.default_rng(0)
     videos = {
-        "ground truth": truth,
-        "half done": np.concatenate(
-            [truth[:middle], np.repeat(truth[middle : middle + 1], FRAMES - middle, axis=0)]
-        ),
-        "frozen first frame": still,
+        SOLVED: truth,
+        "frozen first frame": frozen,
         "noise": rng.integers(0, 256, truth.shape, dtype=np.uint8),
         "black": np.zeros_like(truth),
+        "answer at once": np.concatenate([frozen[:-1], truth[-1:]]),
+        "still of the answer": np.repeat(truth[-1:], frames, axis=0),
     }
-    if other.state != sample.state:
-        videos["another sample's answer"] = other.render(size=SIZE, frames=FRAMES)
+    if other.canonical != sample.canonical:
+        videos["another sample's answer"] = other.render(size=size, frames=frames)
     if (wrong := wrong_answer(sample)) is not None:
-        videos["straight line / wrong answer"] = sample.render(wrong, size=SIZE, frames=FRAMES)
-    videos["teleport"] = np.concatenate([still[:-2], truth[-1:], truth[-1:]])
+        videos["wrong answer"] = sample.render(wrong, size=size, frames=frames)
     return videos
 
 
-def wrong_answer(sample: Sample) -> Candidate | None:
-    """The first wrong candidate; for mazes a straight line through walls, None if that is legal."""
-    if sample.module != "maze":
-        return next(c for c in sample.candidates if c.kind != "valid")
-    start, goal = sample.state["start"], sample.state["goal"]
-    straight = abs(start[0] - goal[0]) + abs(start[1] - goal[1])
-    if 0 in (start[0] - goal[0], start[1] - goal[1]) and any(
-        len(c.answer) - 1 == straight for c in sample.valid
-    ):
-        return None
-    return Candidate("straight line", "illegal", [start, goal])
-
-
-def _mean_scores(task: str, count: int, seed: int) -> pd.Series:
-    rng = np.random.default_rng(seed)
-    scores = [
-        {kind: sample.score(video) for kind, video in trial_videos(sample, other, rng).items()}
-        for sample, other in pairwise(tasklist.draw(task, count + 1, seed))
-    ]
-    return pd.DataFrame(scores).mean()
+def wrong_answer(sample: Sample) -> Answer | None:
+    """A valid answer with one part changed, so that it is not valid; in a maze that is a line
+    through a wall, or a gap. None where every change of one part is valid."""
+    answer = sample.solutions.answers[0]
+    for p, part in reversed(list(enumerate(sample.parts))):
+        for value in range(len(part.values)):
+            changed = (*answer[:p], value, *answer[p + 1 :])
+            if not sample.is_valid(changed):
+                return changed
+    return None

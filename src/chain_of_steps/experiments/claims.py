@@ -17,7 +17,8 @@ def verdict(interval: dict, rule: dict) -> str:
     """`supported`, `not supported` or `undecided`.
 
     Args:
-        interval: {low, high, n} of the statistic; fewer than `LEAST` samples or missing bounds are undecided.
+        interval: {low, high, n} of the statistic; fewer than `LEAST` samples or missing bounds are
+            undecided.
         rule: has `above: x` or `within: [a, b]`.
     """
     low, high = interval["low"], interval["high"]
@@ -32,7 +33,8 @@ def verdict(interval: dict, rule: dict) -> str:
 
 
 def judge(claims_file: Path, figures: Path, figure: str | None = None) -> list[dict]:
-    """Every claim (of one figure, if named) with its `interval` and `verdict`; claims not yet measured are left out."""
+    """Every claim (of one figure, if named) with its `interval` and `verdict`; claims that have not
+    been measured are left out."""
     judged = []
     for claim in _claims(claims_file):
         file = Path(figures) / f"{claim['figure']}.json"

@@ -1,7 +1,8 @@
-"""What an experiment will cost, before any weight is loaded: forwards, PFLOP, memory, hours on named GPUs.
+"""What an experiment will cost, before any weight is loaded: forward passes, PFLOP, memory, hours
+on named GPUs.
 
-A blueprint is a model on torch's meta device: it has the shapes of the real one and no numbers. Its operations are
-counted by torch's own counter.
+A blueprint is a model on torch's meta device: it has the shapes of the real one and no numbers. Its
+operations are counted by torch's own counter.
 """
 
 from collections import defaultdict
@@ -24,7 +25,8 @@ from ..models.weights import refuse_missing
 from .base import Experiment
 
 BYTES = 2  # of a weight or hidden value in bfloat16
-UTILISATION = 0.41  # share of the peak that Wan2.2-A14B reaches on an H100: 40 steps at 480 x 832 x 81 in 327.8 s
+# Share of the peak that Wan2.2-A14B reaches on an H100: 40 steps at 480 x 832 x 81 in 327.8 s.
+UTILISATION = 0.41
 GPUS = {"A100": 312, "H100": 989, "H200": 989, "B200": 2250}  # peak TFLOP/s, dense bfloat16
 UMT5_XXL = {
     "vocab_size": 256384,
@@ -113,7 +115,8 @@ class Blueprint(VideoModel):
 
 
 def blueprint(model: str) -> Blueprint:
-    """The blueprint of a named model, or of a folder in the layout of diffusers, of which only configurations are read.
+    """The blueprint of a named model, or of a folder in the layout of diffusers, of which only the
+    configurations are read.
 
     Raises:
         ValueError: if it is neither.
@@ -128,7 +131,8 @@ def blueprint(model: str) -> Blueprint:
         experts, text, vae, boundary = _of_folder(Path(model))
     else:
         raise ValueError(
-            f"{model!r} is no model folder and no known name; expected a folder or {', '.join(NAMED)}"
+            f"{model!r} is neither a model folder nor a known name; expected a folder or "
+            f"{', '.join(NAMED)}"
         )
     second = experts[1] if len(experts) > 1 else None
     parts = {"text_encoder": text, "vae": vae, "transformer": experts[0], "transformer_2": second}
@@ -198,7 +202,8 @@ def cost(experiment: Experiment, runs: list, schedule: Schedule) -> Cost:
 
 
 def on_gpu(model: Blueprint, how: Loading) -> float:
-    """Bytes of weights that lie on the GPU at the same time, as they are loaded; activations come on top."""
+    """Bytes of weights that are on the GPU at the same time, as they are loaded; activations come
+    on top."""
     wide = 2.0 if how.dtype == "float32" else 1.0
     parts = {name: size * wide for name, size in model.weights.items()}
     quantised = EXPERTS if how.storage == "fp8" else EXPERTS[: len(how.gguf)]
@@ -223,7 +228,8 @@ def refuse_too_large(model: Blueprint, how: Loading, memory: int) -> None:
         f"{name} {size / 1e9:.0f} GB" for name, size in less.items() if size < min(needed, memory)
     )
     raise ValueError(
-        f"the weights of {model.name} take {needed / 1e9:.0f} GB on the GPU, which has {memory / 1e9:.0f} GB; "
+        f"the weights of {model.name} take {needed / 1e9:.0f} GB on the GPU, which has "
+        f"{memory / 1e9:.0f} GB; "
         f"they would take with LOAD='...': {fits}"
     )
 
@@ -237,7 +243,8 @@ def report(model: Blueprint, costs: list[Cost], height: int, width: int, frames:
         f"{model.name} at {height} x {width}, {frames} frames",
         f"  one forward pass: {flop / 1e15:.3f} PFLOP",
         f"  weights in bfloat16: {weights}; together {sum(model.weights.values()) / 1e9:.0f} GB",
-        f"  a hidden state: {state / 2**20:.0f} MiB; all {layers} layers of a pass: {layers * state / 2**30:.1f} GiB",
+        f"  a hidden state: {state / 2**20:.0f} MiB; all {layers} layers of a pass: "
+        f"{layers * state / 2**30:.1f} GiB",
         f"  the store: rows are short texts; a show-case takes at most {pictures:.0f} MiB a step",
     ]
     for each in costs:

@@ -1,4 +1,5 @@
-"""Parameters that people write: a YAML file is read, the arguments of a plan are checked, each fault is named."""
+"""Parameters that people write: reads a YAML file and checks the arguments of a plan; each fault
+is named."""
 
 import functools
 import inspect
@@ -31,7 +32,8 @@ def read(file: str | Path, *keys: str) -> Any:
 
 
 def checked(plan: Callable) -> Callable:
-    """Decorates a function of parameters: mistyped names, wrong types, negative numbers and strides of 0 are refused.
+    """Decorates a function of parameters: mistyped names, wrong types, negative numbers and strides
+    of 0 are refused.
 
     Raises:
         ValueError: that names the parameter and what was expected.

@@ -1,7 +1,9 @@
-"""A sweep on a Ray cluster: groups of runs that share a past go to workers, each of which holds the model once.
+"""A sweep on a Ray cluster: groups of runs that share a past go to workers, each of which holds the
+model once.
 
-Rows come out bit by bit as on one machine of that kind. A worker that is lost, with its process or its whole machine,
-is replaced and its group done again; only the process that started the sweep writes to the store.
+Rows are bit for bit those of one machine of that kind. A worker that is lost, with its process or
+its whole machine, is replaced and its group computed again; only the process that started the sweep
+writes to the store.
 """
 
 import argparse
@@ -20,7 +22,8 @@ class Ray:
     """Where a sweep runs: its workers are one per GPU or, on `cpu`, one per CPU of the cluster.
 
     Attributes:
-        address: of a cluster that runs, `auto` for that of this machine; None starts one here, on all its CPUs.
+        address: of a running cluster, `auto` for that of this machine; None starts one here, on
+            all CPUs.
         device: on which each worker holds the model.
     """
 
@@ -139,6 +142,6 @@ def _get(ray: Any, done: Any) -> list:
         raise error.cause from error  # what the experiment itself raised
     except ray.exceptions.RayError as error:
         raise RuntimeError(
-            f"a group of runs lost its worker {LOST + 1} times, perhaps for want of memory; what was finished is kept "
-            f"({type(error).__name__})"
+            f"a group of runs lost its worker {LOST + 1} times, perhaps for lack of memory; what "
+            f"was finished is kept ({type(error).__name__})"
         ) from error

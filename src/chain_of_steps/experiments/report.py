@@ -1,4 +1,5 @@
-"""Where a notebook's figures and metrics go: `<folder>/<name>/<part>.png` and `<folder>/<name>.json`."""
+"""Where a notebook's figures and metrics go: `<folder>/<name>/<part>.png` and
+`<folder>/<name>.json`."""
 
 import json
 from pathlib import Path

@@ -10,7 +10,18 @@ from ..bench import tasklist
 from ..common.files import atomic
 from ..puzzles.first import maze
 from ..puzzles.first.base import Sample
-from ..sampling.interventions import MODES, Mode
+from ..sampling.interventions import (
+    MODES,
+    Intervention,
+    Merge,
+    MergeEstimates,
+    MergeLayers,
+    Mode,
+    NoiseAtCells,
+    Patch,
+    Source,
+)
+from ..sampling.rollouts import APART
 
 BEHAVIOURS = (
     "multi-path",
@@ -21,7 +32,6 @@ BEHAVIOURS = (
     "unknown",
 )
 MOST_STEPS = 50
-APART = 1000  # distance between the seeds of one configuration
 
 
 @dataclass(frozen=True)
@@ -31,12 +41,12 @@ class Config:
     Attributes:
         task, index: name a test sample of suite seed 7.
         drawn: a maze drawn by hand in its place, as arguments of `maze.hand_drawn`.
-        seed: of the noise; the changed run's other seeds are `APART` further.
+        seed: of the initial noise; the other seeds of the changed run are `APART` further each.
         steps: of the schedule.
         noise: (step, frame) cells that the changed run fills with noise.
         mode: of that noise.
         swap: (step, layer) at which the changed run takes over the hidden state of another seed's
-            run.
+            run, in both passes under guidance.
         merge: how many seeds the changed run merges, over the first half of its steps.
         merge_layers: the first and the last layer whose hidden states are merged; None merges
             clean estimates.
@@ -101,6 +111,27 @@ class Config:
     def changes(self) -> bool:
         """Whether it changes anything; a mode of noise alone does not."""
         return bool(self.noise) or self.swap is not None or self.merge > 1
+
+    @property
+    def interventions(self) -> tuple[Intervention, ...]:
+        """What is done to the changed run, in the order in which it acts."""
+        changes: list[Intervention] = []
+        if self.noise:
+            changes.append(NoiseAtCells(cells=self.noise, mode=self.mode))
+        if self.swap:
+            changes.append(Patch(*self.swap, donor=Source(APART), unguided=True))
+        if self.merge > 1:
+            changes.append(self._merge)
+        return tuple(changes)
+
+    @property
+    def _merge(self) -> Merge:
+        early = tuple(range(self.steps // 2))
+        company = tuple(Source(APART * j) for j in range(1, self.merge))
+        if self.merge_layers is None:
+            return MergeEstimates(early, company=company)
+        first, last = self.merge_layers
+        return MergeLayers(tuple(range(first, last + 1)), early, company=company)
 
     def sample(self) -> Sample:
         """The puzzle to be solved."""

@@ -15,11 +15,9 @@ from ..figures.layer_roles.energy import maps_of
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
 from ..puzzles.first.base import Sample
-from ..sampling.denoise import begin, denoise
-from ..sampling.interventions import MergeEstimates, MergeLayers, NoiseAtCells
-from ..sampling.lockstep import together
-from ..sampling.sites import Captured, Site, SiteVisit, in_turn
-from .config import APART, Config
+from ..sampling.prefix_tree import Branch, grow
+from ..sampling.sites import Captured
+from .config import Config
 
 VIEWS = ("clean estimate", "token norm", "token colours")
 
@@ -156,38 +154,12 @@ class LiveRun:
         self.report()
 
     def _generate(self) -> None:
-        config, condition = self.config, self.model.prepare_sample(self.sample)
-        start = begin(self.model, condition, self.schedule, config.seed)
-        change = self._swapped(condition) if config.swap else None
-        self.states = Captured(lambda site: site.guided and site not in self.states)
-        visit = in_turn(change, self.states)
-        if config.merge > 1:
-            self._merged(condition, visit)
-            return
-        cells = (NoiseAtCells(cells=config.noise, mode=config.mode),) if config.noise else ()
-        denoise(self.model, condition, self.schedule, start, cells, watch=self._watch, visit=visit)
-
-    def _swapped(self, condition) -> Callable[[Site, Tensor], Tensor | None]:
-        """Replaces the state at the place of the swap by that of another seed's run."""
-        step, layer = self.config.swap
-        other = begin(self.model, condition, self.schedule, self.config.seed + APART)
-        found = Captured(lambda site: (site.step, site.layer) == (step, layer))
-        denoise(self.model, condition, self.schedule, other, until=step + 1, visit=found)
-        return lambda site, state: found[site][None].to(state) if site in found else None
-
-    def _merged(self, condition, visit: SiteVisit) -> None:
-        seeds = [self.config.seed + APART * j for j in range(self.config.merge)]
-        states = [begin(self.model, condition, self.schedule, seed) for seed in seeds]
-        early, layers = tuple(range(self.schedule.steps // 2)), self.config.merge_layers
-        merge = (
-            MergeLayers(tuple(range(layers[0], layers[1] + 1)), early)
-            if layers
-            else MergeEstimates(early)
-        )
-        for s in range(self.schedule.steps):
-            kept = states if s in merge.steps else states[:1]
-            together(self.model, [condition] * len(kept), self.schedule, kept, merge, s + 1, visit)
-            self._watch(s, states[0].latents, states[0].x0_hat)
+        condition = self.model.prepare_sample(self.sample)
+        self.states = Captured(lambda site: site.guided)
+        branch, seed = Branch(self.config.interventions), self.config.seed
+        keep = {"watch": self._watch, "visit": self.states}
+        for _ in grow(self.model, condition, self.schedule, seed, [branch], **keep):
+            pass  # what is shown is kept step by step
 
     def _watch(self, step: int, x: Tensor, x0_hat: Tensor) -> None:
         self.x0_hats.append(x0_hat)

@@ -39,7 +39,7 @@ class Explorer:
         self.cells = Cells(schedule.steps, model.latent_frames)
         self._choices()
         self._changes()
-        self._looks()
+        self._views()
         self.message = w.HTML()
         above = [
             self.choice,
@@ -48,7 +48,7 @@ class Explorer:
             self.message,
         ]
         below = w.HBox([self.text, self.load_button])
-        self.view = w.VBox([*above, w.HBox([self.change, self.look]), below])
+        self.view = w.VBox([*above, w.HBox([self.change, self.views]), below])
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -106,7 +106,7 @@ class Explorer:
     def _show_layers(self) -> None:
         self.merge_layers.layout.display = "" if self.merge_what.value == MERGES[1] else "none"
 
-    def _looks(self) -> None:
+    def _views(self) -> None:
         layers = self.model.layers
         self.step = w.IntSlider(0, 0, self.schedule.steps - 1, description="step")
         self.frame = w.IntSlider(
@@ -130,7 +130,7 @@ class Explorer:
         )
         sliders = [w.HBox([self.step, self.frame]), w.HBox([self.view_of, self.layer])]
         seen = w.HBox([self.behaviours, self.label_button])
-        self.look = w.VBox([*sliders, self.question, pictures, self.chart, seen])
+        self.views = w.VBox([*sliders, self.question, pictures, self.chart, seen])
         self.text = w.Text(description="share", layout=w.Layout(width="34rem"))
         self.load_button = w.Button(description="load")
         self.load_button.on_click(
@@ -223,11 +223,11 @@ class Explorer:
                 self._say(f"{type(run.error).__name__}: {run.error}")
         if all(run.done == run.config.steps or run.ended for run in self.runs):
             self.stop_button.disabled = True
-            self._tell_if_stopped()
+            self._report_if_stopped()
             self.draw()
 
-    def _tell_if_stopped(self) -> None:
-        """After *stop*: says how far the run got, and returns to a step that was computed."""
+    def _report_if_stopped(self) -> None:
+        """After *stop*: reports how far the run got, and returns to a step that was computed."""
         last, furthest = self.runs[-1], max(run.done for run in self.runs)
         if last.error is None and last.done < last.config.steps:
             self._say(f"stopped after {last.done} of {last.config.steps} steps")

@@ -1,6 +1,7 @@
-"""Linear probes: the tokens of one latent frame by step and layer, readers of them, and the floors to compare with.
+"""Linear probes: the tokens of one latent frame by step and layer, probes of them, and the floors
+to compare with.
 
-A reader is a logistic regression that never saw the sample it judges: folds are split by sample.
+A probe is a logistic regression that never saw the sample it judges: folds are split by sample.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import PredefinedSplit
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
@@ -35,7 +37,8 @@ def look(
     layers: Collection[int] | None = None,
     count: Callable[[], None] | None = None,
 ) -> Tokens:
-    """Generates once; the tokens (h w, D) of one latent frame by (step, source), and the final latents.
+    """Generates once; the tokens (h w, D) of one latent frame by (step, source), and the final
+    latents.
 
     Args:
         steps: at which to look.
@@ -64,7 +67,8 @@ def look(
 
 
 def cells_of(latents: Tensor, patch: Sequence[int]) -> Tensor:
-    """Latents (1, C, F, H, W) as what each token covers of them, (F h w, C p q), for patches of (1, p, q)."""
+    """Latents (1, C, F, H, W) as what each token covers of them, (F h w, C p q), for patches of
+    (1, p, q)."""
     _, p, q = patch
     split = latents[0].unflatten(3, (-1, q)).unflatten(2, (-1, p))  # (C, F, h, p, w, q)
     return split.permute(1, 2, 4, 0, 3, 5).flatten(3).flatten(0, 2)
@@ -91,7 +95,8 @@ def needs_random(runs: Iterable) -> bool:
 
 
 def share(mask: np.ndarray, patch: int) -> np.ndarray:
-    """A pixel mask (H, H) as weights of the tokens (h w,) that sum to 1; all 0 for an empty mask."""
+    """A pixel mask (H, H) as weights of the tokens (h w,), which sum to 1; all 0 for an empty
+    mask."""
     side = mask.shape[0] // patch
     weights = mask.reshape(side, patch, side, patch).mean((1, 3)).flatten()
     return weights / max(weights.sum(), 1e-9)
@@ -105,18 +110,18 @@ def probe(tokens: np.ndarray, labels: np.ndarray) -> dict:
         labels: (n, T) bool.
 
     Returns:
-        `hits`, `positives`, `rejections`, `negatives` of every sample, from the fold that did not train on it.
+        `hits`, `positives`, `rejections`, `negatives` of every sample, from the fold that did not
+        train on it.
     """
     guesses = np.zeros_like(labels)
-    for held in _folds(len(labels)):
-        known = labels[~held].ravel()
+    for train, held in _folds(len(labels)):
+        known = labels[train].ravel()
         if known.all() or not known.any():
             guesses[held] = known[0]  # nothing to tell apart
             continue
-        reader = _reader().fit(tokens[~held].reshape(-1, tokens.shape[2]), known)
-        guesses[held] = reader.predict(tokens[held].reshape(-1, tokens.shape[2])).reshape(
-            labels[held].shape
-        )
+        fitted = _classifier().fit(tokens[train].reshape(-1, tokens.shape[2]), known)
+        found = fitted.predict(tokens[held].reshape(-1, tokens.shape[2]))
+        guesses[held] = found.reshape(labels[held].shape)
     counts = {
         "hits": guesses & labels,
         "positives": labels,
@@ -127,14 +132,16 @@ def probe(tokens: np.ndarray, labels: np.ndarray) -> dict:
 
 
 def pick(parts: Sequence[np.ndarray], right: Sequence[int]) -> list[int | None]:
-    """Which of a sample's parts is the right one? The one that looks most like the right parts of other samples.
+    """Which of a sample's parts is the right one? The one that looks most like the right parts of
+    other samples.
 
     Args:
         parts: of each of n samples the features (K_i, D) of its K_i parts.
         right: index of the right part of each, -1 if there is none.
 
     Returns:
-        1 where the right part was picked, 0 where not (a tie is a miss), None where there is none, or too few samples.
+        1 where the right part was picked, 0 where not (a tie is a miss), None where there is none,
+        or too few samples.
     """
     owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     is_right = np.concatenate(
@@ -142,33 +149,36 @@ def pick(parts: Sequence[np.ndarray], right: Sequence[int]) -> list[int | None]:
     )
     known, everything = np.array(right)[owner] >= 0, np.concatenate(parts)
     picked: list[int | None] = [None] * len(parts)
-    for held in _folds(len(parts)):
-        train = known & ~held[owner]
-        if len(set(is_right[train])) < 2:
+    for train, held in _folds(len(parts)):
+        rows = known & np.isin(owner, train)
+        if len(set(is_right[rows])) < 2:
             continue
-        reader = _reader().fit(everything[train], is_right[train])
-        for i in (i for i in np.flatnonzero(held) if right[i] >= 0):
-            scores = reader.decision_function(parts[i])
+        fitted = _classifier().fit(everything[rows], is_right[rows])
+        for i in (i for i in held if right[i] >= 0):
+            scores = fitted.decision_function(parts[i])
             picked[i] = int(scores[right[i]] > np.delete(scores, right[i]).max(initial=-np.inf))
     return picked
 
 
 def tell(values: np.ndarray, labels: Sequence[str]) -> list[int | None]:
-    """Which of several classes is it? 1 where the class (n,) is told from the features (n, D), 0 where not."""
-    names, told = np.array(labels), [None] * len(labels)
-    for held in _folds(len(names)):
-        if len(set(names[~held])) < 2:
+    """Which of several classes is it? 1 where the class (n,) is read off the features (n, D), 0
+    where not."""
+    names = np.array(labels)
+    right: list[int | None] = [None] * len(labels)
+    for train, held in _folds(len(names)):
+        if len(set(names[train])) < 2:
             continue
-        guesses = _reader().fit(values[~held], names[~held]).predict(values[held])
-        for i, guess in zip(np.flatnonzero(held), guesses, strict=True):
-            told[i] = int(guess == names[i])
-    return told
+        guesses = _classifier().fit(values[train], names[train]).predict(values[held])
+        for i, guess in zip(held, guesses, strict=True):
+            right[i] = int(guess == names[i])
+    return right
 
 
 @contextmanager
 @torch.no_grad()
 def shaken(model: VideoModel, seed: int = 0) -> Iterator[None]:
-    """Gives the transformers random weights of the same sizes for a while: the floor that their shape alone gives."""
+    """Gives the transformers random weights of the same sizes for a while: the floor that their
+    shape alone gives."""
     parameters = [p for transformer in model.transformers for p in transformer.parameters()]
     kept, generator = (
         [p.detach().clone() for p in parameters],
@@ -184,15 +194,12 @@ def shaken(model: VideoModel, seed: int = 0) -> Iterator[None]:
             parameter.copy_(before)
 
 
-def _folds(samples: int) -> Iterator[np.ndarray]:
-    """Which samples are held out, (n,) bool, fold by fold."""
-    for fold in range(FOLDS):
-        held = np.arange(samples) % FOLDS == fold
-        if held.any():
-            yield held
+def _folds(samples: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Indices of the samples to train on and of those that are held out, fold by fold."""
+    return PredefinedSplit(np.arange(samples) % FOLDS).split()
 
 
-def _reader() -> Pipeline:
+def _classifier() -> Pipeline:
     return make_pipeline(
         StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=300)
     )

@@ -1,7 +1,7 @@
-"""How far clips agree, told from their latents alone: nothing here knows a task, its rules or its drawings.
+"""How far clips agree, from their latents alone: nothing here knows a task, its rules or drawings.
 
-Clips of one sample share the given frame, so most of what they show is the same in all. What counts is what happens:
-the change against the clip's first latent frame.
+Clips of one sample share the given frame, so most of what they show is the same in all. What counts
+is what happens: the change against the clip's first latent frame.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,14 @@ def change(clip: Tensor) -> Tensor:
 
 
 def contrast(clip: Tensor) -> float:
-    """How strongly anything happens in a clip: RMS of its change. A mean over several answers has less than each."""
+    """How strongly anything happens in a clip: RMS of its change. The mean of clips with different
+    answers has less than each of them."""
     return float(change(clip).pow(2).mean().sqrt())
 
 
 def disagreement(a: Tensor, b: Tensor) -> float:
-    """Distance of two clips as a share of what happens in them: 0 for equal ones, about 1.4 for unrelated changes."""
+    """Distance of two clips as a share of what happens in them: 0 for equal clips, about 1.4 for
+    unrelated changes."""
     happens = (change(a).norm() + change(b).norm()) / 2.0
     return float((a - b).norm() / happens.clamp_min(1e-6))
 
@@ -49,7 +51,7 @@ def majority(clips: Sequence[Tensor], same: float = SAME) -> int:
 
 
 def nearest_pair(clips: Sequence[Tensor]) -> tuple[int, int]:
-    """Indices of the two clips that disagree least, the lower first; a clip alone is its own pair."""
+    """Indices of the two clips that disagree least, the lower first; (0, 0) for a single clip."""
     if len(clips) == 1:
         return 0, 0
     pairs = disagreements(clips)
@@ -58,7 +60,8 @@ def nearest_pair(clips: Sequence[Tensor]) -> tuple[int, int]:
 
 
 def weights(pairs: Tensor) -> list[float]:
-    """Weights (k) that sum to 1, larger for clips that agree with the others: `softmax(-4 d_i / mean(d))`.
+    """Weights (k) that sum to 1, larger for clips that agree with the others:
+    `softmax(-4 d_i / mean(d))`.
 
     Args:
         pairs: disagreements, (k, k); `d_i` is the sum of row i.

@@ -1,4 +1,4 @@
-"""The denoising loop, about thirty lines, where interventions edit it, and the trajectory that it leaves behind."""
+"""The denoising loop, about thirty lines; where interventions edit it; the trajectory it leaves."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -16,22 +16,24 @@ from .interventions import Action, Intervention, actions_at, check
 from .interventions.base import Donors
 from .sites import Site, SiteVisit, in_turn
 
-# Raise this when a change to models, schedule or loop may change results: stored rows of other versions are not used.
+# Raise this when a change to models, schedule or loop may change results: stored rows of other
+# versions are not used.
 EXPERIMENT_VERSION = 1
 
 
 @dataclass
 class State:
-    """Everything that a generation needs to go on from before step `step`.
+    """Everything that a generation needs to continue at step `step`.
 
     Attributes:
         step: index s of the next step; 0 is the noisiest.
         latents: `x_s`, (1, C, F, H, W).
-        scheduler: a diffusers scheduler that stands before this step, with its history.
+        scheduler: a diffusers scheduler at this step, with its history.
         x0_hat: the clean estimate of the step before, None before step 0.
         cells: how many (step, frame) cells interventions have changed so far.
         energy: the sum of their squared changes, each cell's divided by its number of elements.
-        audio: latents (1, T, D) and scheduler of what is denoised in step with the video (LTX-2: sound), else None.
+        audio: latents (1, T, D) and scheduler of what is denoised in step with the video (LTX-2:
+            sound), else None.
     """
 
     step: int
@@ -49,14 +51,15 @@ class State:
 
 @dataclass
 class Trajectory:
-    """One generation: what was seen at each step from `first` on.
+    """One generation: what was recorded at each step from `first` on.
 
     Attributes:
         sigmas: the S + 1 noise levels of the schedule.
         first: the first step that was run.
-        latents: `x_s` at each step that was run, as the network saw it, then what the last one left; (1, C, F, H, W).
+        latents: `x_s` at each step that was run, as the network saw it, then what the last one
+            left; (1, C, F, H, W).
         x0_hats: the clean estimate at each step that was run; the last equals the final latents.
-        states: where the generation can be taken up again, by step; empty unless asked for.
+        states: the states before these steps, to restart from, by step; empty unless kept.
         watched: what `watch` returned at each step that was run.
         cells, energy: the dose of all interventions together; see `State`.
         audio: the audio stream, as the last step left it, (1, T, D); None if nothing was.
@@ -99,9 +102,13 @@ def denoise(
 ) -> Trajectory:
     """Runs the denoising loop from a state (Euler or multistep; paper eq. 1 and 2).
 
-        for every step s:   v = v_theta(x_s, sigma_s, c);   x0_hat = x_s - sigma_s v;   x_{s+1} = sampler(x_s, v)
+        for every step s:
+            v = v_theta(x_s, sigma_s, c)
+            x0_hat = x_s - sigma_s v
+            x_{s+1} = sampler(x_s, v)
 
-    A network that predicts the clean estimate itself is handled by its scheduler; the equations are the same.
+    A network that predicts the clean estimate itself is handled by its scheduler; the equations are
+    the same.
 
     The state given is not changed, so that it can be used again.
 
@@ -113,7 +120,7 @@ def denoise(
         reset_history, visit: see `advance`.
 
     Raises:
-        ValueError: for an intervention at a step or in a frame that there is not.
+        ValueError: for an intervention at a step or in a frame that does not exist.
     """
     check(interventions, schedule.steps, condition.shape[2], model.layers)
     state = state.copy()
@@ -161,27 +168,44 @@ def advance(
     s, scheduler = state.step, state.scheduler
     if any(action.changed_frames for action in actions):
         _change_latents(state, actions, reset_history)
-    told = condition
+    shown = condition  # what the network gets to see of it at this step
     for action in actions:
-        told = action.condition(model, told)
+        shown = action.condition(model, shown)
     x, t = state.latents, scheduler.timesteps[s]
-    seen = in_turn(*(_visitor(action, donors) for action in actions), visit)
-    hooks = {"visit": visit_at(s, seen), "start": start}
+    visits = in_turn(*(_visitor(action, donors) for action in actions), visit)
+    hooks = {"visit": visit_at(s, visits), "start": start}
     if state.audio is None:
-        output = model.predict(x, t, told, schedule, **hooks)
+        output = model.predict(x, t, shown, schedule, **hooks)
     else:
-        output, other = model.predict_both(x, state.audio.latents, t, told, schedule, **hooks)
+        output, other = model.predict_both(x, state.audio.latents, t, shown, schedule, **hooks)
         _step_audio(state.audio, other, t)
-    state.x0_hat = model.clean_estimate(output, x, float(scheduler.sigmas[s]), told)
+    state.x0_hat = model.clean_estimate(output, x, float(scheduler.sigmas[s]), shown)
     if not state.x0_hat.isfinite().all():
         raise ValueError(
             f"the clean estimate at step {s} is not finite (NaN or infinity), so nothing after it "
             f"would mean anything; check the weights, or load the model with another dtype: "
             f"bfloat16 or float32, not float16"
         )
-    state.latents = model.hold(scheduler.step(output, t, x, return_dict=False)[0], told)
+    state.latents = model.hold(scheduler.step(output, t, x, return_dict=False)[0], shown)
     state.step = s + 1
     return x, state.x0_hat
+
+
+def estimate(model: VideoModel, condition: Condition, schedule: Schedule, state: State) -> Tensor:
+    """The clean estimate (1, C, F, H, W) at a state, from one evaluation; the state stays as is."""
+    x, sigma = state.latents, float(state.scheduler.sigmas[state.step])
+    output = model.predict(x, state.scheduler.timesteps[state.step], condition, schedule)
+    return model.clean_estimate(output, x, sigma, condition)
+
+
+def step_towards(model: VideoModel, state: State, x0_hat: Tensor) -> None:
+    """Takes one step in place towards a given clean estimate (1, C, F, H, W) instead of the
+    network's own; nothing is evaluated."""
+    x, scheduler = state.latents, state.scheduler
+    t, sigma = scheduler.timesteps[state.step], float(scheduler.sigmas[state.step])
+    output = x0_hat if model.prediction == "sample" else (x - x0_hat) / sigma
+    state.latents = scheduler.step(output, t, x, return_dict=False)[0]
+    state.x0_hat, state.step = x0_hat, state.step + 1
 
 
 def _visitor(action: Action, donors: Donors | None) -> SiteVisit | None:
@@ -207,8 +231,9 @@ def _change_latents(state: State, actions: Sequence[Action], reset_history: bool
     if _rebuilds_from_history(scheduler):
         if not reset_history:
             raise ValueError(
-                "UniPC rebuilds every latent from the ones before, so an edit would be erased within a few steps and "
-                "the model would seem to recover (paper trap 1); use an Euler preset, or pass reset_history=True"
+                "UniPC rebuilds every latent from the ones before, so an edit would be erased "
+                "within a few steps and the model would seem to recover (paper trap 1); use an "
+                "Euler preset, or pass reset_history=True"
             )
         scheduler.last_sample, scheduler.lower_order_nums = None, 0
         scheduler.model_outputs = [None] * len(scheduler.model_outputs)

@@ -7,7 +7,7 @@ needs.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .interventions import Action, Intervention, Merge, Source, actions_at, check
 
@@ -23,11 +23,14 @@ class Branch:
         until: the run ends before this step, None at the last; so that results can be read on an
             early `x0_hat`.
         source: the generation itself, relative to the one that all branches are about.
+        place: which of the merged generations the run follows: 0 is `source`, 1 the first of the
+            merge's company. The other interventions act on the generation that is followed.
     """
 
     interventions: tuple[Intervention, ...] = ()
     until: int | None = None
     source: Source = OWN
+    place: int = 0
 
 
 # Jobs: what a node makes of the values of the nodes that it needs. States are `denoise.State`.
@@ -42,7 +45,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """One evaluation, from a state and the evaluations of the donors."""
+    """A step with one evaluation, from a state and the evaluations of the donors."""
 
     source: Source
     actions: tuple[Action, ...] = ()
@@ -51,20 +54,20 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class After:
-    """The state after an evaluation."""
+    """The state after a step."""
 
 
 @dataclass(frozen=True)
 class Combine:
-    """What a merge of clean estimates gives each generation, from the evaluations of all."""
+    """The clean estimates that a merge gives each generation, from the evaluations of all."""
 
-    step: int
     merge: Merge
 
 
 @dataclass(frozen=True)
-class Together:
-    """What a merge of hidden states gives each generation, from the states of all."""
+class Batch:
+    """The clean estimates of all generations from one batch in which a merge acts on their hidden
+    states, from the states of all."""
 
     sources: tuple[Source, ...]
     merge: Merge
@@ -72,20 +75,21 @@ class Together:
 
 @dataclass(frozen=True)
 class Towards:
-    """The state after a step towards what a merge gave one generation, from its state and that."""
+    """A step towards the clean estimate that a merge gave the generation at `place`, from all
+    these estimates, its state, and its own evaluation if it has one."""
 
     place: int
 
 
 @dataclass(frozen=True)
 class OneState:
-    """The state that a merge of latents leaves, from those of all."""
+    """The state that a merge of latents leaves, from the states of all."""
 
     step: int
     merge: Merge
 
 
-Job = Start | Evaluate | After | Combine | Together | Towards | OneState
+Job = Start | Evaluate | After | Combine | Batch | Towards | OneState
 
 
 @dataclass(eq=False)
@@ -97,6 +101,9 @@ class Node:
         cost: model evaluations that it takes.
         order: when it was laid out; a node needs only nodes of lower order.
         wanted: actions of other runs that ask for hidden states of this evaluation.
+        visited: whether `visit` sees the hidden states of this evaluation: it belongs to a run
+            itself, not only to a donor or to the company of a merge.
+        watched: whether `watch` sees this step: it is one of a run.
         pending: plans that still need its value.
     """
 
@@ -105,16 +112,17 @@ class Node:
     cost: int
     order: int
     wanted: set[Action] = field(default_factory=set)
+    visited: bool = False
+    watched: bool = False
     pending: int = 0
     value: Any = None
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A step of a run: the node that holds what is seen, and its place in a merge."""
+class Lane(NamedTuple):
+    """One of the generations of a run: where it comes from, and its state before the next step."""
 
-    node: Node
-    place: int | None = None
+    source: Source
+    state: Node
 
 
 @dataclass(frozen=True)
@@ -123,14 +131,14 @@ class Plan:
 
     Attributes:
         index: of the branch.
-        steps: what is seen at each.
+        steps: the node of each step, whose value is a `StepOutput`.
         end: the state in which it ends.
         needed: all nodes that it rests on.
         clean: whether it is the clean run itself.
     """
 
     index: int
-    steps: list[Seen]
+    steps: list[Node]
     end: Node
     needed: set[Node]
     clean: bool
@@ -152,72 +160,88 @@ class Layout:
         """Adds a branch.
 
         Raises:
-            ValueError: for an intervention at a step, frame or layer that there is not, or two merges.
+            ValueError: for an intervention at a step, frame or layer that there is not, for two
+                merges, or for a place that the merge does not have.
         """
         check(branch.interventions, self.steps, self.frames, self.layers)
-        merge = _merge_of(branch)
-        sources = [Source(*s) for s in (branch.source, *(merge.company if merge else ()))]
-        lanes = [self._node(Start(source)) for source in sources]
-        until = self.steps if branch.until is None else branch.until
-        merged = {step for step in merge.steps if step < until} if merge else set()
-        seen: list[Seen] = []
-        for step in range(until):
-            if step > max(merged, default=-1):
-                lanes = lanes[:1]  # after the last merged step the run goes on alone
-            actions = actions_at(branch.interventions, step, self.frames)
-            if step in merged:
-                lanes, here = self._merged(step, lanes, sources, actions, merge)
-            else:
-                lanes, here = self._alone(step, lanes, sources, actions)
-            seen.append(here)
-        needed = _closure([*(here.node for here in seen), lanes[0]])
+        steps, end = self._run(branch, _merge_of(branch))
+        for node in steps:
+            node.watched = True
+        needed = _closure([*steps, end])
         for node in needed:
             node.pending += 1
         clean = branch == Branch()
-        self.plans.append(Plan(len(self.plans), seen, lanes[0], needed, clean))
+        self.plans.append(Plan(len(self.plans), steps, end, needed, clean))
         return self.plans[-1]
 
-    def _alone(self, step, lanes, sources, actions) -> tuple[list[Node], Seen]:
-        """Each lane takes a step of its own; the actions are those of the first."""
-        each = self._evaluations(step, lanes, sources, actions)
-        return [self._node(After(), evaluation) for evaluation in each], Seen(each[0])
+    def _run(self, branch: Branch, merge: Merge | None) -> tuple[list[Node], Node]:
+        """The nodes of its steps, and the state in which it ends."""
+        sources = [Source(*s) for s in (branch.source, *(merge.company if merge else ()))]
+        if not 0 <= branch.place < len(sources):
+            raise ValueError(f"there is no place {branch.place} among {len(sources)} generations")
+        lanes, place = [Lane(s, self._node(Start(s))) for s in sources], branch.place
+        until = self.steps if branch.until is None else branch.until
+        merged = {step for step in merge.steps if step < until} if merge else set()
+        steps: list[Node] = []
+        for step in range(until):
+            if step > max(merged, default=-1):
+                lanes, place = [lanes[place]], 0  # after the last merged step the run is alone
+            actions = actions_at(branch.interventions, step, self.frames)
+            if step in merged:
+                outputs = self._merged(step, lanes, place, actions, merge)
+            else:
+                outputs = self._evaluations(step, lanes, place, actions)
+            steps.append(outputs[place])
+            states = [self._node(After(), output) for output in outputs]
+            lanes = [Lane(lane.source, state) for lane, state in zip(lanes, states, strict=True)]
+        return steps, lanes[place].state
 
-    def _merged(self, step, lanes, sources, actions, merge) -> tuple[list[Node], Seen]:
-        """All lanes take a step towards the clean estimates that a merge gives them."""
+    def _merged(
+        self,
+        step: int,
+        lanes: list[Lane],
+        place: int,
+        actions: tuple[Action, ...],
+        merge: Merge,
+    ) -> list[Node]:
+        """The step of each lane towards the clean estimate that a merge gives it."""
+        states = [lane.state for lane in lanes]
         if merge.acts == "before":
-            one = self._node(OneState(step, merge), *lanes)
-            (evaluation,) = self._evaluations(step, [one], sources, actions)
-            return [self._node(After(), evaluation)] * len(lanes), Seen(evaluation)
-        if merge.acts == "within" and actions:
-            raise ValueError(f"{merge} cannot be combined with {actions[0]} at step {step}")
+            one = Lane(lanes[0].source, self._node(OneState(step, merge), *states))
+            return self._evaluations(step, [one], 0, actions) * len(lanes)
         if merge.acts == "within":
-            cost = merge.evaluations(len(lanes))
-            towards = self._node(Together(tuple(sources), merge), *lanes, cost=cost)
-        else:
-            each = self._evaluations(step, lanes, sources, actions)
-            towards = self._node(Combine(step, merge), *each)
-        after = [self._node(Towards(i), lane, towards) for i, lane in enumerate(lanes)]
-        return after, Seen(towards, 0)
+            if actions:
+                raise ValueError(f"{merge} cannot be combined with {actions[0]} at step {step}")
+            job = Batch(tuple(lane.source for lane in lanes), merge)
+            estimates = self._node(job, *states, cost=merge.evaluations(len(lanes)))
+            return [self._node(Towards(i), estimates, state) for i, state in enumerate(states)]
+        each = self._evaluations(step, lanes, place, actions)
+        estimates = self._node(Combine(merge), *each)
+        own = zip(states, each, strict=True)
+        return [self._node(Towards(i), estimates, *needs) for i, needs in enumerate(own)]
 
-    def _evaluations(self, step, lanes, sources, actions) -> list[Node]:
-        """An evaluation of each lane; the actions are those of the first."""
-        first = self._evaluate(step, lanes[0], sources[0], actions)
-        rest = zip(lanes[1:], sources[1:], strict=False)
-        return [first, *(self._evaluate(step, lane, source) for lane, source in rest)]
+    def _evaluations(
+        self, step: int, lanes: list[Lane], place: int, actions: tuple[Action, ...]
+    ) -> list[Node]:
+        """An evaluation of each lane; the actions are those of the lane at `place`."""
+        nodes = [
+            self._evaluate(step, lane, actions if i == place else ())
+            for i, lane in enumerate(lanes)
+        ]
+        nodes[place].visited = True
+        return nodes
 
-    def _evaluate(
-        self, step: int, lane: Node, source: Source, actions: tuple[Action, ...] = ()
-    ) -> Node:
+    def _evaluate(self, step: int, lane: Lane, actions: tuple[Action, ...] = ()) -> Node:
         donors = tuple(dict.fromkeys(d for action in actions for d in action.donors))
         states = [self._donor(step, donor, actions) for donor in donors]
-        return self._node(Evaluate(source, actions, donors), lane, *states, cost=1)
+        return self._node(Evaluate(lane.source, actions, donors), lane.state, *states, cost=1)
 
     def _donor(self, step: int, donor: Source, actions: tuple[Action, ...]) -> Node:
         """A donor's clean evaluation at a step, which keeps the hidden states that are wanted."""
-        lane = self._node(Start(donor))
+        lane = Lane(donor, self._node(Start(donor)))
         for earlier in range(step):
-            lane = self._node(After(), self._evaluate(earlier, lane, donor))
-        node = self._evaluate(step, lane, donor)
+            lane = Lane(donor, self._node(After(), self._evaluate(earlier, lane)))
+        node = self._evaluate(step, lane)
         node.wanted |= {action for action in actions if donor in action.donors}
         return node
 

@@ -14,9 +14,10 @@ from ..models.conditions import Condition
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
 from .denoise import State, Trajectory, Watch
-from .layout import Branch, Layout, Plan, Seen, evaluations
+from .interventions import Merge
+from .layout import Branch, Layout, Plan, evaluations
 from .sites import SiteVisit
-from .work import Evaluated, Work
+from .work import Work
 
 __all__ = ["Branch", "evaluations", "grow"]
 
@@ -40,18 +41,22 @@ def grow(
     Trajectories share their tensors where their pasts are shared: read them, do not write to them.
 
     Args:
-        condition: what the generations named `own` are told.
-        watch: called once per evaluation, as in `denoise`, and per merged step of a run; a tuple of
-            tensors and arrays counts towards the budget.
+        condition: of the generations named `own`.
+        watch: called as in `denoise` as soon as a step of a run is computed, once where runs share
+            it, and not for donors and the company of a merge; if it returns a tuple of tensors and
+            arrays, these count towards the budget.
         budget: bytes that tensors may take that later runs still need.
-        count: called after every evaluation.
-        visit: sees the hidden states of every evaluation, after its interventions.
+        count: called after every evaluation, those of donors and company included.
+        visit: sees the hidden states of the same steps, after their interventions; where layers are
+            merged, those of all generations, (k, N, D), the run of place 0 first.
         others: conditions of the generations that are not named `own`, by name.
 
     Raises:
         MemoryError: if the runs do not fit the budget.
-        ValueError: for an intervention at a step, frame or layer that there is not.
+        ValueError: for an intervention at a step, frame or layer that does not exist, or a merge
+            under a sampler that is not Euler.
     """
+    _check_sampler(schedule, branches)
     layout = Layout(schedule.steps, condition.shape[2], model.layers)
     for branch in branches:
         layout.plan(branch)
@@ -79,33 +84,37 @@ def _run(layout: Layout, work: Work, budget: int) -> Iterator[tuple[int, Traject
 
 def _clean_first_then_by_path(plan: Plan) -> tuple:
     """Plans that share most stand next to each other, so that little has to be held."""
-    return not plan.clean, [here.node.order for here in plan.steps]
+    return not plan.clean, [node.order for node in plan.steps]
 
 
 def _trajectory(plan: Plan, work: Work) -> Trajectory:
-    seen, end = [_evaluated(here) for here in plan.steps], plan.end.value
+    outputs, end = [node.value for node in plan.steps], plan.end.value
     sigmas = work.schedule.scheduler(work.model.prediction).sigmas
     return Trajectory(
         [float(sigma) for sigma in sigmas],
-        latents=[*(each.x for each in seen), end.latents],
-        x0_hats=[each.x0_hat for each in seen],
-        watched=[each.watched for each in seen] if work.watch else [],
+        latents=[*(output.x for output in outputs), end.latents],
+        x0_hats=[output.x0_hat for output in outputs],
+        watched=[output.watched for output in outputs] if work.watch else [],
         cells=end.cells,
         energy=end.energy,
         audio=None if end.audio is None else end.audio.latents,
     )
 
 
-def _evaluated(here: Seen) -> Evaluated:
-    return here.node.value if here.place is None else here.node.value[here.place]
+def _check_sampler(schedule: Schedule, branches: Sequence[Branch]) -> None:
+    merges = any(isinstance(i, Merge) for branch in branches for i in branch.interventions)
+    if merges and schedule.sampler != "euler":
+        raise ValueError(
+            f"merging needs an Euler preset; {schedule.sampler} rebuilds latents from its history"
+        )
 
 
 def _bytes(value: Any) -> int:
-    """What a node's own tensors take; a state shares its clean estimate with its evaluation."""
+    """What a node's own tensors take; a state shares its clean estimate with its step."""
     if isinstance(value, State):
         return value.latents.nbytes
-    if isinstance(value, list):
-        return sum(map(_bytes, value))
+    if isinstance(value, list):  # what a merge gives each generation, often one tensor for all
+        return sum(each.nbytes for each in {id(each): each for each in value}.values())
     watched = value.watched if isinstance(value.watched, tuple) else ()
     captured = value.captured.values() if value.captured else ()
     return value.x0_hat.nbytes + sum(part.nbytes for part in (*watched, *captured))

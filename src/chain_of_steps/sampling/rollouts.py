@@ -1,4 +1,4 @@
-"""The clean generations of one sample, which all strategies share, and what each costs alone."""
+"""The clean generations of one sample, which all strategies share, and what each strategy adds."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +11,11 @@ from torch import Tensor
 from ..models.schedule import Schedule
 from ..models.video_model import Condition, VideoModel
 from ..puzzles.first.base import Sample
-from .denoise import State, advance, begin, denoise
-from .interventions import Merge, generator
-from .lockstep import estimate, together
+from .denoise import State, Trajectory, advance, begin, denoise, estimate
+from .interventions import Merge, Source, generator
+from .prefix_tree import Branch, grow
+
+APART = 1000  # distance between the seeds of one sample's generations
 
 
 class Member(NamedTuple):
@@ -22,9 +24,14 @@ class Member(NamedTuple):
     number: int
     stranger: bool = False
 
+    @property
+    def source(self) -> Source:
+        return Source(APART * self.number, "stranger" if self.stranger else "own")
+
 
 class Rollouts:
-    """The clean generations of one sample, each carried as far as anybody has asked; strategies share them.
+    """The clean generations of one sample, each computed as far as it was needed so far; strategies
+    share them.
 
     Args:
         sample, stranger: what is generated, and the unrelated sample.
@@ -44,10 +51,9 @@ class Rollouts:
         self.model, self.schedule, self.sample, self.stranger = model, schedule, sample, stranger
         self.seed, self.count = seed, count
         self.clean: dict[tuple[Member, int], list[State]] = {}  # by member and number of steps
-        self.used: set[tuple[Member, int, int]] = (
-            set()
-        )  # clean evaluations that the running strategy rests on
-        self.spent = 0  # its other evaluations
+        # clean evaluations that the running strategy rests on, and the number of its others
+        self.used: set[tuple[Member, int, int]] = set()
+        self.spent = 0
 
     @cached_property
     def condition(self) -> Condition:
@@ -57,20 +63,21 @@ class Rollouts:
     def foreign(self) -> Condition:
         return self.model.prepare_sample(self.stranger)
 
-    def conditions(self, members: list[Member]) -> list[Condition]:
-        return [self.foreign if member.stranger else self.condition for member in members]
+    def condition_of(self, member: Member) -> Condition:
+        return self.foreign if member.stranger else self.condition
 
     def at(self, member: Member, step: int, of: int | None = None) -> State:
-        """Where a clean generation stands before a step, bitwise as `denoise` leaves it; S is its end.
+        """The state of a clean generation before a step, bitwise as `denoise` leaves it; its final
+        one at step S.
 
         Args:
             of: how many steps the generation has; as many as the schedule if None or 0.
         """
-        (condition,) = self.conditions([member])
+        condition = self.condition_of(member)
         of = of or self.schedule.steps
         schedule = replace(self.schedule, steps=of)
         if (member, of) not in self.clean:
-            seed = self.seed + 1000 * member.number
+            seed = self.seed + member.source.seed
             self.clean[member, of] = [begin(self.model, condition, schedule, seed)]
         states = self.clean[member, of]
         while len(states) <= step:
@@ -86,7 +93,7 @@ class Rollouts:
         return self.at(member, of or self.schedule.steps, of).latents
 
     def spend(self, evaluations: int) -> None:
-        """Counts evaluations that a strategy makes by itself."""
+        """Counts evaluations that a strategy shares with no other."""
         self.spent += evaluations
         self._tick(evaluations)
 
@@ -97,34 +104,51 @@ class Rollouts:
         new.latents = (1.0 - sigma) * state.x0_hat + sigma * self.noise(state.step, number)
         return new
 
-    def asked(self, member: Member, clip: Tensor, level: float) -> Tensor:
-        """What the model makes of a clip (1, C, F, H, W) at the step whose noise level is nearest to `level`.
+    def estimate_of_clip(self, member: Member, clip: Tensor, level: float) -> Tensor:
+        """The clean estimate of a clip (1, C, F, H, W) that is noised again, at the step whose
+        noise level is nearest to `level`.
 
         Args:
-            member: whose condition the model is told.
+            member: whose condition the model is given.
         """
-        (condition,) = self.conditions([member])
         scheduler = self.schedule.scheduler(self.model.prediction)
         step = int((scheduler.sigmas[:-1] - level).abs().argmin())
         state = self.renoised(State(step, clip, scheduler, x0_hat=clip), 0)
         self.spend(1)
-        return estimate(self.model, condition, self.schedule, state)
+        return estimate(self.model, self.condition_of(member), self.schedule, state)
 
     def noise(self, step: int, number: int) -> Tensor:
-        """Noise (1, C, F, H, W) number `number` of a step, unlike any that a generation starts from."""
+        """Noise (1, C, F, H, W) number `number` of a step; no generation starts from it."""
         eps = torch.randn(
             self.condition.shape, generator=generator("pool", self.seed, step, number)
         )
         return eps.to(self.model.device)
 
-    def merge(self, members: list[Member], states: list[State], merge: Merge, until: int) -> None:
-        """See `lockstep.together`."""
-        self.spend(
-            together(self.model, self.conditions(members), self.schedule, states, merge, until)
+    def merged(self, members: list[Member], merge: Merge, followed: int = 1) -> list[Trajectory]:
+        """The first `followed` of several generations that are merged; after the last merged step
+        each of these goes on alone.
+
+        Raises:
+            ValueError: under a sampler that is not Euler.
+        """
+        source, *company = (member.source for member in members)
+        merge = replace(merge, company=tuple(company))
+        branches = [Branch((merge,), source=source, place=place) for place in range(followed)]
+        strangers = any(member.stranger for member in members)
+        grown = grow(
+            self.model,
+            self.condition,
+            self.schedule,
+            self.seed,
+            branches,
+            count=lambda: self.spend(1),
+            others={"stranger": self.foreign} if strangers else None,
         )
+        trajectories = dict(grown)
+        return [trajectories[place] for place in range(followed)]
 
     def estimate(self, state: State) -> Tensor:
-        """See `lockstep.estimate`."""
+        """The clean estimate of the own sample at a state, (1, C, F, H, W)."""
         self.spend(1)
         return estimate(self.model, self.condition, self.schedule, state)
 

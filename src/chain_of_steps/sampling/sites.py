@@ -1,7 +1,8 @@
 """Sites: hidden states of the transformer, addressed by (step, expert, pass, layer).
 
-The loop shows every state that is passed to a visitor, which may replace it: `Captured` keeps the
-states that are wanted. Layer -1 is what goes into the first block. Tokens are in the order (f h w).
+The loop passes every state to a visitor, which may replace it; `Captured` is a visitor that keeps
+the states that are wanted. Layer -1 is the input of the first block. Tokens are in the order
+(f h w).
 """
 
 from collections.abc import Callable
@@ -65,8 +66,8 @@ class Captured(dict[Site, Tensor]):
     def __setitem__(self, site: Site, state: Tensor) -> None:
         if sum(held.nbytes for held in self.values()) + state.nbytes > self.budget:
             raise MemoryError(
-                f"hidden states beyond {self.budget / 1e6:.0f} MB at {site}; capture fewer layers, steps or tokens, "
-                f"or raise `budget`"
+                f"hidden states beyond {self.budget / 1e6:.0f} MB at {site}; capture fewer layers, "
+                f"steps or tokens, or raise `budget`"
             )
         super().__setitem__(site, state)
 

@@ -1,7 +1,7 @@
 """Computes the jobs of a layout."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatchmethod
 from typing import Any
 
@@ -10,21 +10,21 @@ from torch import Tensor
 from ..models.conditions import Condition
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
-from .denoise import State, Watch, advance, begin
-from .interventions import Action, Source
-from .layout import After, Combine, Evaluate, Job, Node, OneState, Start, Together, Towards
-from .lockstep import layered, take
+from .batch import merged_layers
+from .denoise import State, Watch, advance, begin, step_towards
+from .interventions import Source
+from .layout import After, Batch, Combine, Evaluate, Job, Node, OneState, Start, Towards
 from .sites import Captured, SiteVisit, in_turn
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """What one evaluation gives.
+class StepOutput:
+    """What one step of one generation gives.
 
     Attributes:
         x: `x_s` as the network saw it.
-        x0_hat: the clean estimate.
-        after: the state after it; of a merge, the state whose dose counts.
+        x0_hat: the clean estimate, after a merge of estimates or hidden states if there is one.
+        after: the state after the step.
         watched: what `watch` returned.
         captured: the hidden states that other runs want.
     """
@@ -43,8 +43,8 @@ class Work:
     Attributes:
         conditions: by the name that a source gives.
         seed: that sources add to.
-        watch: called after every evaluation, and for every merged step of a run.
-        visit: sees the hidden states of every evaluation.
+        watch: called after every step of a run.
+        visit: sees the hidden states of a run's own evaluations.
         count: called after every evaluation.
     """
 
@@ -60,12 +60,17 @@ class Work:
         """The value of a node whose needs have theirs."""
         values = [need.value for need in node.needs]
         if isinstance(node.job, Evaluate):
-            return self._evaluate(node.job, node.wanted, *values)
-        return self.make(node.job, *values)
+            value = self._evaluate(node, *values)
+        else:
+            value = self.make(node.job, *values)
+        if node.watched and self.watch:
+            watched = self.watch(value.after.step - 1, value.x, value.x0_hat)
+            value = replace(value, watched=watched)
+        return value
 
     @singledispatchmethod
     def make(self, job: Job, *values: Any) -> Any:
-        """What a job makes of the values that it needs."""
+        """What a job other than `Evaluate` makes of the values that it needs."""
         raise TypeError(f"{job} is no job")
 
     @make.register
@@ -74,30 +79,32 @@ class Work:
         return begin(self.model, condition, self.schedule, seed)
 
     @make.register
-    def _(self, job: After, evaluation: Evaluated) -> State:
-        return evaluation.after
+    def _(self, job: After, output: StepOutput) -> State:
+        return output.after
 
     @make.register
-    def _(self, job: Combine, *each: Evaluated) -> list[Evaluated]:
-        latents = [evaluation.x for evaluation in each]
-        towards = job.merge.combine([evaluation.x0_hat for evaluation in each], latents)
-        return self._together(job.step, latents, towards, [e.after for e in each])
+    def _(self, job: Combine, *each: StepOutput) -> list[Tensor]:
+        return job.merge.combine([output.x0_hat for output in each], [output.x for output in each])
 
     @make.register
-    def _(self, job: Together, *states: State) -> list[Evaluated]:
+    def _(self, job: Batch, *states: State) -> list[Tensor]:
         conditions = [self._condition(source) for source in job.sources]
-        towards = layered(self.model, conditions, self.schedule, states, job.merge, self.visit)
+        parts = (self.model, conditions, self.schedule, states, job.merge, self.visit)
+        estimates = merged_layers(*parts)
         self._tick(job.merge.evaluations(len(states)))
-        latents = [state.latents for state in states]
-        return self._together(states[0].step, latents, towards, states)
+        return estimates
 
     @make.register
-    def _(self, job: Towards, state: State, given: list) -> State:
-        seen, after = given[job.place], state.copy()
-        after.latents = seen.x  # as interventions left them
-        after.cells, after.energy = seen.after.cells, seen.after.energy
-        take(self.model, after, seen.x0_hat)
-        return after
+    def _(
+        self, job: Towards, estimates: list, state: State, own: StepOutput | None = None
+    ) -> StepOutput:
+        after = state.copy()
+        if own is not None:  # latents and dose as interventions left them; sound goes its own way
+            after.latents, after.audio = own.x, own.after.audio
+            after.cells, after.energy = own.after.cells, own.after.energy
+        x, x0_hat = after.latents, estimates[job.place]
+        step_towards(self.model, after, x0_hat)
+        return StepOutput(x, x0_hat, after)
 
     @make.register
     def _(self, job: OneState, *states: State) -> State:
@@ -106,33 +113,20 @@ class Work:
         one.latents = job.merge.merged([state.latents for state in states], x0_hats, sigma)
         return one
 
-    def _evaluate(
-        self, job: Evaluate, wanted: set[Action], state: State, *donors: Evaluated
-    ) -> Evaluated:
-        captured = Captured(
-            lambda site: site.guided and any(action.wants(site.layer) for action in wanted)
-        )
-        after = state.copy()
+    def _evaluate(self, node: Node, state: State, *donors: StepOutput) -> StepOutput:
+        job, wanted, after = node.job, node.wanted, state.copy()
+        captured = Captured(lambda site: any(action.wants(site) for action in wanted))
         x, x0_hat = advance(
             self.model,
             self._condition(job.source),
             self.schedule,
             after,
             job.actions,
-            visit=in_turn(captured if wanted else None, self.visit),
-            donors={d: e.captured for d, e in zip(job.donors, donors, strict=True)},
+            visit=in_turn(captured if wanted else None, self.visit if node.visited else None),
+            donors={d: each.captured for d, each in zip(job.donors, donors, strict=True)},
         )
         self._tick(1)
-        watched = self.watch(state.step, x, x0_hat) if self.watch else None
-        return Evaluated(x, x0_hat, after, watched, captured)
-
-    def _together(self, step: int, latents, towards, doses) -> list[Evaluated]:
-        """What a merged step shows of each generation; only the first is watched."""
-        each = [Evaluated(*parts) for parts in zip(latents, towards, doses, strict=True)]
-        if self.watch:
-            watched = self.watch(step, each[0].x, each[0].x0_hat)
-            each[0] = Evaluated(each[0].x, each[0].x0_hat, each[0].after, watched)
-        return each
+        return StepOutput(x, x0_hat, after, captured=captured)
 
     def _condition(self, source: Source) -> Condition:
         if source.condition not in self.conditions:

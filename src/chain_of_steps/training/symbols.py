@@ -39,7 +39,7 @@ ORDERS = {4: 0.4, 5: 0.3, 6: 0.3}  # shares of the orders of a square
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SymbolRecipe:
     """One network.
 
     Attributes:
@@ -62,20 +62,20 @@ class Recipe:
         return f"{self.puzzle}-L{self.layers}{wide}-{'twin' if self.one_pass else self.seed}"
 
 
-def recipes(puzzles: tuple[str, ...] = ("latin", "relay")) -> list[Recipe]:
+def recipes(puzzles: tuple[str, ...] = ("latin", "relay")) -> list[SymbolRecipe]:
     """Every network, the most informative first; one block of twice the width has the parameters of
     four."""
     depths = (1, 4, 2, 8)
     found = []
     for seed in range(3):
-        found += [Recipe(p, layers, seed=seed) for p in puzzles for layers in depths]
+        found += [SymbolRecipe(p, layers, seed=seed) for p in puzzles for layers in depths]
         if seed == 0:
-            found += [Recipe(p, layers, one_pass=True) for p in puzzles for layers in depths]
-        found += [Recipe(p, 1, width=2 * WIDTH, seed=seed) for p in puzzles]
+            found += [SymbolRecipe(p, layers, one_pass=True) for p in puzzles for layers in depths]
+        found += [SymbolRecipe(p, 1, width=2 * WIDTH, seed=seed) for p in puzzles]
     return found
 
 
-def build(recipe: Recipe) -> WanTransformer3DModel:
+def build(recipe: SymbolRecipe) -> WanTransformer3DModel:
     """The untrained network: it predicts the clean estimate, initially zero."""
     torch.manual_seed(1000 + recipe.seed)
     network = WanTransformer3DModel(
@@ -138,7 +138,7 @@ def _save(file: Path, made: Boards) -> None:
     save_tensors(file, {name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
-def batch(stock: list[Boards], recipe: Recipe, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def batch(stock: list[Boards], recipe: SymbolRecipe, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Latents, board, sigma and noise of one step; they depend only on recipe and step."""
     rng = np.random.default_rng([5, recipe.seed, step])
     generator = torch.Generator().manual_seed(1_000_003 * recipe.seed + step)
@@ -187,7 +187,7 @@ def train(
         say(f"all networks are finished: {folder}")
 
 
-def fit(recipe: Recipe, folder: Path, work: Path, deadline: float, say: Callable[[str], None]):
+def fit(recipe: SymbolRecipe, folder: Path, work: Path, deadline: float, say: Callable[[str], None]):
     """Fits one network until it is finished or the deadline has passed."""
     stock = stored(recipe.puzzle, work / "boards", say)
     network, checkpoint = build(recipe), work / f"{recipe.name}.safetensors"
@@ -216,7 +216,7 @@ def fit(recipe: Recipe, folder: Path, work: Path, deadline: float, say: Callable
         checkpoint.unlink()
 
 
-def save(recipe: Recipe, progress: Progress, folder: Path) -> None:
+def save(recipe: SymbolRecipe, progress: Progress, folder: Path) -> None:
     """Writes a network with its averaged weights and its record, atomically."""
     network = build(recipe)
     progress.average_into(network)

@@ -1,8 +1,8 @@
 """Changes made to a run: noise, dropped conditions, patched states, merged generations.
 
-An intervention says what it does at each step, as an `Action`; a merge, how generations share what
-they compute. Loop and prefix tree know nothing else of it. To add one: a file here, and its class in
-`KINDS`.
+An intervention says what it does at each step, as an `Action`; a merge says how generations share
+what they compute. Loop and prefix tree know nothing else of it. To add one: a file here, and its
+class in `KINDS`.
 """
 
 from collections.abc import Iterable

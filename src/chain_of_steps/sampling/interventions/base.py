@@ -1,4 +1,4 @@
-"""What an intervention is to the loop: an action at some steps, and where it looks for donors."""
+"""What an intervention is to the loop: an action at some steps, and the donors that it needs."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -15,7 +15,7 @@ class Source(NamedTuple):
 
     Attributes:
         seed: added to the seed of the generation that names it.
-        condition: name of what it is told: `own`, or another that the caller supplies.
+        condition: name of its condition: `own`, or another that the caller supplies.
     """
 
     seed: int = 0
@@ -35,8 +35,8 @@ class Action:
         """The generations whose hidden states of this step it needs."""
         return ()
 
-    def wants(self, layer: int) -> bool:
-        """Whether it needs its donors' states of a layer."""
+    def wants(self, site: Site) -> bool:
+        """Whether it needs its donors' states at a site of this step."""
         return False
 
     @property
@@ -55,7 +55,7 @@ class Action:
         return x
 
     def condition(self, model: Any, condition: Any) -> Any:
-        """What the network is told at this step."""
+        """The condition that the network is given at this step."""
         return condition
 
     def visitor(self, donors: Donors) -> SiteVisit | None:
@@ -79,8 +79,8 @@ class Intervention(Protocol):
 
 
 def generator(*purpose: str | int) -> torch.Generator:
-    """A CPU generator of its own for every purpose, also apart from those of initial noise, which
-    are seeded plainly.
+    """A separate CPU generator for every purpose, and none of them that of initial noise, whose
+    seed is used as it is.
 
     A CPU generator keeps 32 bits of its seed, so large offsets would collide: the seed is a hash.
     """

@@ -1,5 +1,5 @@
-"""Dropped conditions: from some step on the network is no longer told the prompt, or no longer
-shown the given frame. What it still knows is in the latents: its working memory."""
+"""Dropped conditions: from some step on the network no longer gets the prompt, or no longer gets
+the given frame. What it still knows is in the latents: its working memory."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -15,9 +15,9 @@ class Drop:
     """Drops conditions at the steps from `step` to before `until` (by default to the end).
 
     Attributes:
-        given: drop the given frame; its place is shown as an image-to-video model sees later
-            frames, and its mask is 0.
-        prompt: drop the prompt; the network is told the empty one.
+        given: drop the given frame; in its place the network gets what an image-to-video model gets
+            in place of later frames, and its mask is 0.
+        prompt: drop the prompt; the network gets the empty one.
     """
 
     step: int = 0

@@ -34,13 +34,14 @@ class _Merge:
 
 @dataclass(frozen=True)
 class MergeLayers(_Merge):
-    """Merges hidden states (k, N, D) of the k generations, with mean over k, after the blocks `layers`.
+    """Merges hidden states (k, N, D) of the k generations, with mean over k, after blocks `layers`.
 
     Attributes:
-        variant: `lock_step`, the mean of the states as they are, merged in earlier layers already: equals merging at
-            the first of the layers alone; `stored`, the mean of the states of passes without a merge: equals merging
-            at the last alone (paper trap 3); `delta`, the state before the block plus the mean update; `soft`, a step
-            of length `amount` towards the mean.
+        variant: `lock_step`, the mean of the states as they are, merged in earlier layers already:
+            equals merging at the first of the layers alone; `stored`, the mean of the states of
+            passes without a merge: equals merging at the last alone (paper trap 3); `delta`, the
+            state before the block plus the mean update; `soft`, a step of length `amount` towards
+            the mean.
     """
 
     acts: ClassVar[str] = "within"
@@ -64,7 +65,7 @@ class MergeLayers(_Merge):
         Args:
             means: of the states of a pass without a merge, by site; for `stored` only.
         """
-        last: list[Tensor] = []  # what went into the block
+        last: list[Tensor] = []  # the input of the next block
 
         def visit(site: Site, hidden: Tensor) -> Tensor:
             before = last.pop() if last else hidden
@@ -76,7 +77,7 @@ class MergeLayers(_Merge):
         return visit
 
     def _merged(self, before: Tensor, hidden: Tensor, stored: Tensor | None) -> Tensor:
-        """What a block hands on, (k, N, D), from what went into it and what came out."""
+        """The merged state after a block, (k, N, D), from its input and its output."""
         if self.variant == "delta":
             return before + (hidden - before).mean(0, keepdim=True)
         if self.variant == "soft":
@@ -87,12 +88,12 @@ class MergeLayers(_Merge):
 
 @dataclass(frozen=True)
 class MergeEstimates(_Merge):
-    """Merges what the network says of the clean clip: all generations go on towards one estimate.
+    """Merges clean estimates: all generations go on towards one of them.
 
     Attributes:
-        what: `x0_hat`, the mean clean estimate; `weighted`, the mean with weights by agreement; `medoid`, the one
-            estimate that agrees best with the others; `velocity`, the mean velocity, which mixes the noises of the
-            generations into every estimate (paper trap 5).
+        what: `x0_hat`, the mean clean estimate; `weighted`, the mean with weights by agreement;
+            `medoid`, the one estimate that agrees best with the others; `velocity`, the mean
+            velocity, which mixes the noises of the generations into every estimate (paper trap 5).
     """
 
     acts: ClassVar[str] = "after"
@@ -105,7 +106,8 @@ class MergeEstimates(_Merge):
         return k
 
     def combine(self, own: Sequence[Tensor], latents: Sequence[Tensor]) -> list[Tensor]:
-        """What each generation goes towards, from the k clean estimates and the k `x_s`, all (1, C, F, H, W).
+        """The clean estimate that each generation goes towards, from the k clean estimates and the
+        k `x_s`; all (1, C, F, H, W).
 
         With the mean velocity, `x_i - sigma mean(v)` is `x_i - mean(x) + mean(x0_hat)`.
         """
@@ -126,9 +128,9 @@ class MergeEstimates(_Merge):
 class MergeLatents(_Merge):
     """Replaces all k latents by their mean before a step; from there on the generations are one.
 
-    The mean has 1/k of the noise's variance, less than the step expects (paper trap 5). With `rescale`, the mean's
-    noise is made as long as the generations' own: `x_s - (1 - sigma_s) x0_hat`, with the clean estimate of the step
-    before, is exactly that under Euler.
+    The mean has 1/k of the noise's variance, less than the step expects (paper trap 5). With
+    `rescale`, the mean's noise is made as long as the generations' own. Under Euler that noise is
+    exactly `x_s - (1 - sigma_s) x0_hat`, with the clean estimate of the step before.
     """
 
     acts: ClassVar[str] = "before"

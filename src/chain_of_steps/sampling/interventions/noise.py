@@ -61,12 +61,14 @@ class Edit(Action):
 class Noise:
     """Noise in some (step, frame) cells of a trajectory.
 
-    The noise of a cell depends on `seed`, step and frame alone: one cell gets the same noise in every intervention.
+    The noise of a cell depends on `seed`, step and frame alone: one cell gets the same noise in
+    every intervention.
 
     Attributes:
-        mode: `replace`: `x_s <- eps` (the paper's wording); `additive`: `x_s <- x_s + amplitude eps`;
-            `level-correct`: `x_s <- (1 - sigma_s) x0_hat + sigma_s eps` with the clean estimate of the step before: an
-            Euler step that keeps the estimate and forgets the noise it came from.
+        mode: `replace`: `x_s <- eps` (the paper's wording); `additive`:
+            `x_s <- x_s + amplitude eps`; `level-correct`:
+            `x_s <- (1 - sigma_s) x0_hat + sigma_s eps` with the clean estimate of the step before,
+            an Euler step that keeps the estimate and forgets the noise it came from.
         amplitude: of the additive mode.
         seed: of the noise.
     """

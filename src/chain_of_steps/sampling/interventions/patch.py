@@ -2,8 +2,8 @@
 wording allows (trap 2).
 
 After the patch embedding a step is a function of (hidden state, text, noise level) alone. So with
-equal text, patching in *all* of a donor's state after any block gives the donor's output: only parts
-of a state, updates, blends or different prompts can tell layers apart.
+equal text, patching in *all* of a donor's state after any block gives the donor's output: only
+parts of a state, updates, blends or different prompts can tell layers apart.
 """
 
 import dataclasses
@@ -35,6 +35,7 @@ class Patch:
         amount: of the blend.
         seed: of the noise.
         held: at every later step too.
+        unguided: in the pass without the prompt too; by default only in the one with it.
     """
 
     step: int
@@ -45,6 +46,7 @@ class Patch:
     amount: float = 0.5
     seed: int = 0
     held: bool = False
+    unguided: bool = False
 
     @property
     def named_steps(self) -> Iterable[int]:
@@ -62,7 +64,7 @@ class Patch:
 
 @dataclasses.dataclass(frozen=True)
 class PatchAction(Action):
-    """A patch at one step; only the pass with the prompt is changed."""
+    """A patch at one step."""
 
     patch: Patch
 
@@ -70,24 +72,30 @@ class PatchAction(Action):
     def donors(self) -> tuple[Source, ...]:
         return (Source(*self.patch.donor),)
 
-    def wants(self, layer: int) -> bool:
+    def wants(self, site: Site) -> bool:
+        if not (site.guided or self.patch.unguided):
+            return False
         before = self.patch.variant == "delta"
-        return layer == self.patch.layer or (before and layer == self.patch.layer - 1)
+        return site.layer == self.patch.layer or (before and site.layer == self.patch.layer - 1)
 
     def visitor(self, donors: Donors) -> SiteVisit:
         patch, states = self.patch, donors[Source(*self.patch.donor)]
-        donor = {site.layer: state for site, state in states.items() if site.guided}
-        own: dict[int, Tensor] = {}  # states (N, D) of the layer and the one before
+        own: dict[Site, Tensor] = {}  # states (N, D) after the layer and the one before
 
         def visit(site: Site, hidden: Tensor) -> Tensor | None:
-            if not site.guided or not self.wants(site.layer):
+            if not self.wants(site):
                 return None
-            own[site.layer] = hidden[0]
+            own[site] = hidden[0]
             if site.layer != patch.layer:
                 return None
-            return patched(patch, own, donor)[None]
+            return patched(patch, _by_layer(own, site), _by_layer(states, site))[None]
 
         return visit
+
+
+def _by_layer(states: Mapping[Site, Tensor], here: Site) -> dict[int, Tensor]:
+    """The states of one pass, by layer."""
+    return {site.layer: state for site, state in states.items() if site.guided == here.guided}
 
 
 def patched(patch: Patch, own: Mapping[int, Tensor], donor: Mapping[int, Tensor]) -> Tensor:

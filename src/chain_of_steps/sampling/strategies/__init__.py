@@ -1,7 +1,7 @@
-"""Strategies: what can be made of k generations of one sample.
+"""Strategies: how k generations of one sample are turned into an answer.
 
-They are *blind*: they see latents, how far these agree, and what the model says of them, not the
-puzzle's rules. To add one: a class with `run` and `nfe`, and its name in `STRATEGIES`.
+They are *blind*: they use latents, how far these agree, and what the model estimates from them, not
+the puzzle's rules. To add one: a class with `run` and `nfe`, and its name in `STRATEGIES`.
 """
 
 from dataclasses import replace
@@ -35,7 +35,8 @@ __all__ = ["STRATEGIES", "Kind", "Member", "Outcome", "Strategy", "nfe", "run"]
 
 
 def run(how: Strategy, rollouts: Rollouts) -> Outcome:
-    """What a strategy makes of rollouts; its cost is what it would cost alone, shared or not.
+    """The outcome of a strategy on rollouts; its cost is what it costs alone, even where it shares
+    evaluations with other strategies.
 
     Raises:
         ValueError: if there is no strategy of that name.

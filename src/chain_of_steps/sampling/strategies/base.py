@@ -10,18 +10,20 @@ from ..rollouts import Member, Rollouts
 
 @dataclass(frozen=True)
 class Strategy:
-    """One row of the table, settings and all.
+    """One row of the table, with all its settings.
 
     Attributes:
         name: of its kind in `STRATEGIES`.
         k: how many generations take part.
-        steps: how many of the first steps are merged, or come before a choice or a branch; of short runs,
-            how many they have, 0 for as many as the schedule.
-        merge: what is merged, see `merge_of`; a variant of `MergeLayers`, `MergeEstimates` or `MergeLatents`.
+        steps: how many of the first steps are merged, or come before a choice or a branch; of short
+            runs, how many they have, 0 for as many as the schedule.
+        merge: what is merged, see `merge_of`; a variant of `MergeLayers`, `MergeEstimates` or
+            `MergeLatents`.
         layers: of a merge of layers.
-        company: who joins generation 0: `seeds`, other seeds; `strangers`, generations of an unrelated sample;
-            `repeated`, itself; the last two are controls.
-        amount: the share of the noise that is redrawn, the step of a soft merge, or the noise level of a check.
+        company: what joins generation 0: `seeds`, other seeds; `strangers`, generations of an
+            unrelated sample; `repeated`, itself; the last two are controls.
+        amount: the share of the noise that is redrawn, the step of a soft merge, or the noise level
+            to which finished clips are noised again.
     """
 
     name: str
@@ -34,7 +36,7 @@ class Strategy:
 
     @property
     def members(self) -> list[Member]:
-        """Who takes part."""
+        """The generations that take part."""
         if self.company == "repeated":
             return [Member(0)] * self.k
         return [Member(j, stranger=j > 0 and self.company == "strangers") for j in range(self.k)]
@@ -46,7 +48,8 @@ class Outcome:
 
     Attributes:
         finals: final latents (1, C, F, H, W); several where all generations count.
-        early: where a strategy acts on the first steps, generation 0's clean estimate at the last of them.
+        early: where a strategy acts on the first steps, generation 0's clean estimate at the last
+            of them.
         shared: how many steps these were.
         cost: model evaluations; a batch of k counts k.
     """

@@ -1,9 +1,11 @@
-"""Many short runs instead of few long ones: steps buy little where the answer is there early, other seeds buy more.
+"""Many short runs instead of few long ones: where the answer is there early, more steps gain little
+and more seeds gain more.
 
-What picks among them is blind, as all strategies are. *Nearest*: right answers are alike, wrong ones differ each in its
-own way. *Recognised*: a clip is noised once more, and the model, told the sample, says what it would have been; the
-clip that it changes least is the one that it finds most likely. Such denoising errors bound a likelihood, and classify
-pictures in arXiv 2303.16203.
+What picks among them is blind, as all strategies are. *Nearest*: right answers are alike, wrong
+ones differ each in its own way. *Recognised*: a clip is noised again, and the model, given the
+sample, estimates the clean clip from it; the clip that this changes least is the one that the model
+finds most likely. Such denoising errors bound a likelihood, and classify pictures in arXiv
+2303.16203.
 """
 
 import numpy as np
@@ -25,18 +27,19 @@ class Nearest(Kind):
 
 
 class Recognised(Kind):
-    """Of k runs of `steps` steps, the one that the model changes least when asked at the noise level `amount`.
+    """Of k runs of `steps` steps, the one whose clip the model changes least after noising it again
+    to the level `amount`.
 
-    All clips are asked under one noise. As a control, `company` strangers asks as if the sample were the unrelated one.
+    All clips get the same noise. As a control, with `company` strangers the model is given the
+    unrelated sample instead.
     """
 
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
         finals = [rollouts.final(Member(number), how.steps) for number in range(how.k)]
-        asked = [
-            rollouts.asked(Member(0, how.company == "strangers"), clip, how.amount)
-            for clip in finals
-        ]
-        errors = [disagreement(x0_hat, clip) for x0_hat, clip in zip(asked, finals, strict=True)]
+        judge = Member(0, how.company == "strangers")
+        estimates = [rollouts.estimate_of_clip(judge, clip, how.amount) for clip in finals]
+        pairs = zip(estimates, finals, strict=True)
+        errors = [disagreement(x0_hat, clip) for x0_hat, clip in pairs]
         return Outcome([finals[int(np.argmin(errors))]])
 
     def nfe(self, how: Strategy, steps: int) -> int:

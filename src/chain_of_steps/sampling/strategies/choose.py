@@ -1,4 +1,4 @@
-"""Choices among clean generations, none of them with a look at the puzzle's rules."""
+"""Choices among clean generations; none of them uses the puzzle's rules."""
 
 import numpy as np
 
@@ -40,7 +40,8 @@ class BestAgreed(Kind):
 
 
 class EarlyPlan(Kind):
-    """Chooses after `steps` steps the clean estimate that agrees best with the others, finishes only that generation.
+    """Chooses after `steps` steps the clean estimate that agrees best with the others, and finishes
+    only that generation.
 
     As in arXiv 2603.30043, which scores early plans with a verifier; this score is blind.
     """
@@ -54,7 +55,8 @@ class EarlyPlan(Kind):
 
 
 class EarlySteady(Kind):
-    """The same, by the clean estimate that changed least in its last step: the most decided one."""
+    """As `EarlyPlan`, but chooses the clean estimate that changed least in its last step: the most
+    decided one."""
 
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
         pairs = [

@@ -1,15 +1,19 @@
-"""Three accounts of why merging clean estimates helps, told apart by strategies that have only one of the three.
+"""Three explanations of why merging clean estimates helps, and strategies that isolate each one.
 
-*Noise reduction*: the mean of k estimates is nearer to what one exact estimate would be. *Voting*: the merge finds what
-most generations would answer. *Superposition*: a merged generation commits later, so it decides with more evidence.
+*Noise reduction*: the mean of k estimates is nearer to what one exact estimate would be. *Voting*:
+the merge finds what most generations would answer. *Superposition*: a merged generation commits
+later, so it decides with more evidence.
 
-From step 0 on, merging clean estimates over seeds is the same as one generation `x_s = (1 - sigma) m + sigma eps_0`
-whose belief m is asked under k noises eps_j that never change: from the first merge on, the generations have one belief
-and differ in noise alone. So the strategies here, and the medoid in `MergeEstimates`, vary what is averaged:
+From step 0 on, merging clean estimates over seeds is the same as one generation
+`x_s = (1 - sigma) m + sigma eps_0` whose belief m is estimated under k noises eps_j that never
+change: from the first merge on, the generations have one belief and differ in noise alone. So the
+strategies here, and the medoid in `MergeEstimates`, vary what is averaged:
 
     noisy_mean, small amount    estimates close by: noise reduction alone
-    noisy_mean, amount 1        estimates of one belief under fresh noise; with k = 1, not averaged within a step
-    linger                      nothing; as many evaluations, one after the other at the same level: superposition alone
+    noisy_mean, amount 1        estimates of one belief under fresh noise; with k = 1, not averaged
+                                within a step
+    linger                      nothing; as many evaluations, one after the other at the same level:
+                                superposition alone
     medoid at every step        nothing; one of k estimates is chosen: voting alone
     vote_midway                 nothing; one vote on drawn candidates: voting alone
 """
@@ -20,18 +24,18 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from ..denoise import State
+from ..denoise import State, step_towards
 from ..interventions.merge import mean
-from ..lockstep import take
 from ..rollouts import Rollouts
 from .base import Kind, Member, Outcome, Strategy
 
 
 class NoisyMean(Kind):
-    """One generation, whose every estimate is the mean over k of its own latents with noise partly redrawn.
+    """One generation; each of its estimates is the mean over k copies of its latents in which the
+    noise is partly redrawn.
 
-    With `x_s = (1 - sigma) m + sigma eps`, the share `amount` of eps is replaced: with 1, only the belief m is kept.
-    The generation itself keeps eps.
+    With `x_s = (1 - sigma) m + sigma eps`, the share `amount` of eps is replaced: with 1, only the
+    belief m is kept. The generation itself keeps eps.
     """
 
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
@@ -39,11 +43,8 @@ class NoisyMean(Kind):
         initial = state.latents
         for s in range(how.steps):
             fresh = [rollouts.noise(s, j) for j in range(how.k)]
-            take(
-                rollouts.model,
-                state,
-                mean([asked_under(rollouts, state, initial, eps, how.amount) for eps in fresh]),
-            )
+            own = [estimate_under(rollouts, state, initial, eps, how.amount) for eps in fresh]
+            step_towards(rollouts.model, state, mean(own))
         return Outcome([rollouts.finish(state)], state.x0_hat, how.steps)
 
     def nfe(self, how: Strategy, steps: int) -> int:
@@ -51,7 +52,8 @@ class NoisyMean(Kind):
 
 
 class Linger(Kind):
-    """One generation, put back to the level of its step k - 1 times before it goes on: longer there, no average."""
+    """One generation that is noised again to the level of its step k - 1 times before it goes on:
+    k evaluations at every level and no average."""
 
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
         state = rollouts.at(Member(0), 0)
@@ -59,7 +61,7 @@ class Linger(Kind):
             for j in range(1, how.k):
                 state.x0_hat = rollouts.estimate(state)
                 state = rollouts.renoised(state, j)
-            take(rollouts.model, state, rollouts.estimate(state))
+            step_towards(rollouts.model, state, rollouts.estimate(state))
         return Outcome([rollouts.finish(state)], state.x0_hat, how.steps)
 
     def nfe(self, how: Strategy, steps: int) -> int:
@@ -67,9 +69,11 @@ class Linger(Kind):
 
 
 class VoteMidway(Kind):
-    """Votes on candidates after `steps` steps; generation 0 goes on with the winner's drawing as its clean part.
+    """Votes on candidates after `steps` steps; generation 0 goes on with the winner's drawing as
+    its clean part.
 
-    Each generation votes for the candidate with most evidence in its clean estimate; a tie goes to more evidence.
+    Each generation votes for the candidate with most evidence in its clean estimate; of equal
+    candidates the one with more evidence wins.
     """
 
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
@@ -90,10 +94,11 @@ class VoteMidway(Kind):
         return steps - how.steps
 
 
-def asked_under(
+def estimate_under(
     rollouts: Rollouts, state: State, initial: Tensor, noise: Tensor, amount: float
 ) -> Tensor:
-    """The clean estimate of a state (1, C, F, H, W) with part of its noise replaced; its variance stays the same.
+    """The clean estimate of a state (1, C, F, H, W) with part of its noise replaced; the variance
+    of the noise stays the same.
 
     Args:
         initial: the noise that the generation started from, and carries as `sigma initial`.

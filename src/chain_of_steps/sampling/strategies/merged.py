@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..agreement import SAME, disagreements, majority
-from ..denoise import State
+from ..denoise import step_towards
 from ..interventions import Merge, MergeEstimates, MergeLatents, MergeLayers
 from ..interventions.merge import mean
-from ..lockstep import take
 from ..rollouts import Rollouts
 from .base import Kind, Outcome, Strategy
 
@@ -17,8 +16,7 @@ class MergeFirst(Kind):
     """Merges over the first steps, then generation 0 goes on alone."""
 
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
-        states = _merged(rollouts, how)
-        return Outcome([rollouts.finish(states[0])], states[0].x0_hat, how.steps)
+        return _outcome(rollouts, how, followed=1)
 
     def nfe(self, how: Strategy, steps: int) -> int:
         return _merged_steps(how) + steps - how.steps
@@ -28,8 +26,7 @@ class MergeAll(Kind):
     """Merges over the first steps, then all go on; each counts."""
 
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
-        states = _merged(rollouts, how)
-        return Outcome([rollouts.finish(state) for state in states], states[0].x0_hat, how.steps)
+        return _outcome(rollouts, how, followed=how.k)
 
     def nfe(self, how: Strategy, steps: int) -> int:
         return _merged_steps(how) + how.k * (steps - how.steps)
@@ -47,14 +44,15 @@ class MergeVote(Kind):
 
 
 class MergeUntilAgreed(Kind):
-    """Merges clean estimates until the generations' own agree, for `steps` steps at most, then stops paying for k."""
+    """Merges clean estimates until the generations' own agree, for `steps` steps at most; then
+    generation 0 goes on alone, at the cost of one."""
 
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
         states, agreed = [rollouts.at(member, 0) for member in how.members], False
         while states[0].step < how.steps and not agreed:
             own = [rollouts.estimate(state) for state in states]
             for state in states:
-                take(rollouts.model, state, mean(own))
+                step_towards(rollouts.model, state, mean(own))
             agreed = float(disagreements(own).max()) < SAME
         early, shared = states[0].x0_hat, states[0].step
         return Outcome([rollouts.finish(states[0])], early, shared)
@@ -93,8 +91,8 @@ def _merged_steps(how: Strategy) -> int:
     return sum(kind.evaluations(how.k) if s in kind.steps else how.k for s in range(how.steps))
 
 
-def _merged(rollouts: Rollouts, how: Strategy) -> list[State]:
-    """All members, merged over the first steps."""
-    states = [rollouts.at(member, 0) for member in how.members]
-    rollouts.merge(how.members, states, merge_of(how), how.steps)
-    return states
+def _outcome(rollouts: Rollouts, how: Strategy, followed: int) -> Outcome:
+    """All members merged over the first steps; so many of them go on and count."""
+    runs = rollouts.merged(how.members, merge_of(how), followed)
+    early = runs[0].x0_hats[how.steps - 1] if how.steps else None
+    return Outcome([run.latents[-1] for run in runs], early, how.steps)

@@ -1,25 +1,18 @@
-"""Every row of the ensemble table by group and name, for a model of so many layers and a schedule of so many steps.
+"""Every row of the ensemble table by group and name, for a given number of layers and of steps.
 
-`table`: the paper's recipe, merged clean estimates, rivals of at most the same cost, and what recognition finds among
-the same three runs or among short ones. `own`: strategies of this project. `control`: what should gain nothing if a
-claim holds, and other readings of "merged". `ablation`: how many generations, how many steps. `account`: why merging
-helps, see `accounts`.
+`table`: the paper's recipe, merged clean estimates, rivals of at most the same cost, and what
+recognition finds among the same three runs or among short ones. `own`: strategies of this project.
+`control`: strategies that should gain nothing if a claim holds, and other readings of "merged".
+`ablation`: how many generations, how many steps. `account`: why merging helps, see `hypotheses`.
 """
 
 from .base import Strategy
 
-RIVALS = (
-    "single",
-    "vote_k3",
-    "medoid_k3",
-    "early_plan_k3",
-    "early_steady_k3",
-    "x0_merge_k3",
-)  # of the contest
-LEVEL, HIGH = (
-    0.4,
-    0.8,
-)  # noise at which clips are recognised: what won on the choosing partition, what else was tried
+# of the contest
+RIVALS = ("single", "vote_k3", "medoid_k3", "early_plan_k3", "early_steady_k3", "x0_merge_k3")
+# noise levels at which clips are recognised: the one that won on the choosing partition, and one
+# more that was tried
+LEVEL, HIGH = 0.4, 0.8
 
 
 def variants(layers: int, steps: int, window: int, early: int) -> dict[str, dict[str, Strategy]]:
@@ -36,16 +29,15 @@ def variants(layers: int, steps: int, window: int, early: int) -> dict[str, dict
     """
     if not 1 <= window <= steps or not 2 <= early <= steps:
         raise ValueError(
-            f"expected a window of 1 to {steps} steps and a choice after 2 to {steps}, not {window}, {early}"
+            f"expected a window of 1 to {steps} steps and a choice after 2 to {steps}, "
+            f"not {window}, {early}"
         )
     return {
         "table": _table(quarter(layers, 2), window, early, steps),
         "control": _controls(layers, window, early, steps),
         "ablation": _ablations(window, steps),
         "account": _accounts(window),
-        "own": _own(
-            window, early, steps
-        ),  # last: what stands in another group, too, is listed there
+        "own": _own(window, early, steps),  # last: what is in another group too is listed there
     }
 
 
@@ -56,12 +48,14 @@ def quarter(layers: int, number: int) -> tuple[int, ...]:
 
 
 def _short(early: int, steps: int, level: float, company: str = "seeds") -> Strategy:
-    """As many runs of `early` steps as three of all steps pay for, each asked about once."""
+    """As many runs of `early` steps as three of all steps pay for, each with the one evaluation by
+    which it is recognised."""
     return Strategy("recognised", 3 * steps // (early + 1), early, company=company, amount=level)
 
 
 def _table(third: tuple[int, ...], window: int, early: int, steps: int) -> dict[str, Strategy]:
-    """The paper's recipe as the sources have it: three seeds, the third quarter of the layers, the first step."""
+    """With the paper's recipe as the sources have it: three seeds, the third quarter of the layers,
+    the first step."""
     return {
         "single": Strategy("single"),
         "vote_k3": Strategy("vote"),
@@ -77,7 +71,8 @@ def _table(third: tuple[int, ...], window: int, early: int, steps: int) -> dict[
 
 
 def _own(window: int, early: int, steps: int) -> dict[str, Strategy]:
-    """At the cost of three runs at most; short runs have as many steps as come before an early plan."""
+    """At the cost of three runs at most; short runs have as many steps as come before an early
+    plan."""
     return {
         "merge_until_agreed": Strategy("merge_until_agreed", steps=min(steps, 2 * window)),
         "merge_weighted": Strategy("merge", steps=window, merge="weighted"),
@@ -125,14 +120,16 @@ def _controls(layers: int, window: int, early: int, steps: int) -> dict[str, Str
 
 
 def _ablations(window: int, steps: int) -> dict[str, Strategy]:
-    """Merged clean estimates with other numbers of generations (the window fixed) and of steps (three generations)."""
+    """Merged clean estimates with other numbers of generations (the window fixed) and of steps
+    (three generations)."""
     by_k = {f"x0_merge_k{k}": Strategy("merge", k, window, "x0_hat") for k in (2, 5, 9)}
     lengths = sorted({1, max(1, window // 2), min(steps, window * 3 // 2), steps} - {window})
     return by_k | {f"x0_merge_{n}_steps": Strategy("merge", 3, n, "x0_hat") for n in lengths}
 
 
 def _accounts(window: int) -> dict[str, Strategy]:
-    """Strategies with one of the three accounts only; x0_merge_k3 is what they are compared with."""
+    """Strategies to which only one of the three explanations applies; they are compared with
+    x0_merge_k3."""
     return {
         "nearby_mean": Strategy("noisy_mean", steps=window, amount=0.3),
         "fresh_mean": Strategy("noisy_mean", steps=window, amount=1.0),
