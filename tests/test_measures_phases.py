@@ -298,9 +298,10 @@ def test_a_blur_needs_one_look_at_little_noise():
 
 
 def test_only_the_posterior_unmasks_a_brittle_blur():
-    """Why the rule has a second condition for blur: section 6 alone calls this one a chain."""
+    """Why the rule has a second condition for blur: section 6 alone does not call this one so."""
     found = measured(brittle, "several/4")
     differs = found.with_posterior.own != found.with_posterior.exact
     assert differs.mean() < 0.02  # on its own states it is the posterior
-    assert phase(found.cell).label == "chain"
-    assert phase(found.with_posterior).label == "blur"
+    assert phase(found.cell).label in ("one refinement", "chain")
+    unmasked = phase(found.with_posterior)
+    assert unmasked.label == "blur" and unmasked.shares["blur"] > 0.9

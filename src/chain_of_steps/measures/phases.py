@@ -15,8 +15,9 @@ valid answers after all steps and at step 0; B and F are the one-pass controls o
 E - A is how much better the exact posterior's mean decides than the network, on the network's own
 states, at the step where the difference is largest. Why it is needed: B noises a blend of values,
 a state that no run passes through. A network that shows exactly the posterior mean on its own
-states, but fails on that one, would be called a chain (`known_denoisers.BrittlePosterior` is).
-Without E the rule is that of section 6; with a unique answer E is 1, and the two agree.
+states, but fails on that one, would be called one refinement or a chain
+(`known_denoisers.BrittlePosterior`). Without E the rule is that of section 6; if the answer is
+unique E is 1, and the two agree.
 
 Bounds are those of 95 % intervals: Wilson's for shares, Newcombe's for paired differences, both at
 the effective size if runs share a canonical state (`intervals`). So every phase after glance has to

@@ -118,8 +118,8 @@ class MemoryProbes(Experiment[MemoryProbeRun]):
                 ]
                 parts = [w @ state for w, state in zip(weights, states, strict=True)]  # (K, D) each
                 hits.append(read(samples, parts, r.source == "shuffled"))
-            places = {"index": [index for index, *_ in chosen], "step": list(steps)}
-            yield r, UNREAD | places | {"read": hits}
+            probed = {"index": [index for index, *_ in chosen], "step": list(steps)}
+            yield r, UNREAD | probed | {"read": hits}
 
 
 def read(samples: list[Sample], parts: list[np.ndarray], shuffled: bool) -> list[int | None]:
