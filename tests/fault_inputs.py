@@ -22,7 +22,7 @@ from chain_of_steps.common import errors
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.perturbation_curves.runs import Perturbation
-from chain_of_steps.models.video_model import Start, VideoModel
+from chain_of_steps.models.video_model import FromLayer, VideoModel
 from chain_of_steps.sampling.denoise import advance, begin, generate
 from chain_of_steps.sampling.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep
 from chain_of_steps.sampling.prefix_tree import Branch, grow
@@ -213,7 +213,7 @@ def unknown_cells(tmp_path, monkeypatch, capfd, times):
     for layer in (-2, 2):
         state = begin(model, condition, SHORT, 0)
         with pytest.raises(ValueError, match=f"there is no layer {layer}; expected -1 to 1"):
-            advance(model, condition, SHORT, state, start=Start(layer, {}))
+            advance(model, condition, SHORT, state, start=FromLayer(layer, {}))
     assert len(wrong) + 2 == times
 
 

@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from chain_of_steps.bench import tasklist
+from chain_of_steps.experiments.store import as_stored
 from chain_of_steps.figures.emergent_behaviors import (
     analysis,
     memory_probes,
@@ -118,7 +119,8 @@ def test_rows_of_working_memory_are_the_same_alone(model):
     results = dict(experiment.results(runs, count=lambda: made.append(1)))
     assert len(made) == experiment.evaluations(runs)
     chosen = runs[1]
-    assert experiment.measure(experiment.identity(chosen)) == results[chosen]
+    stored = as_stored(results[chosen], experiment.digits)
+    assert experiment.measure(experiment.identity(chosen)) == stored
     assert experiment.run_of(experiment.identity(chosen)) == chosen
     assert results[runs[0]]["cells"] == 0 and results[chosen]["cells"] == 4 * len(
         chosen.interventions

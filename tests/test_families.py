@@ -16,7 +16,7 @@ from chain_of_steps.bench.generate import generate_videos
 from chain_of_steps.common.video import frame_count, write_video
 from chain_of_steps.models import families
 from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.models.video_model import Start, VideoModel
+from chain_of_steps.models.video_model import FromLayer, VideoModel
 from chain_of_steps.sampling.denoise import State, Trajectory, advance, begin, denoise, generate
 from chain_of_steps.sampling.interventions import (
     MergeEstimates,
@@ -309,7 +309,7 @@ def test_starting_at_a_layer_gives_the_same_bytes(ltx, condition):
     def from_layer(layer: int, kept: dict[bool, torch.Tensor]) -> torch.Tensor:
         state = begin(ltx, condition, schedule(3.0), SEED)
         with torch.inference_mode():
-            advance(ltx, condition, schedule(3.0), state, start=Start(layer, kept))
+            advance(ltx, condition, schedule(3.0), state, start=FromLayer(layer, kept))
         return state.latents
 
     for layer in range(-1, LAYERS):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.models.video_model import Start
+from chain_of_steps.models.video_model import FromLayer
 from chain_of_steps.sampling.denoise import begin, generate, visit_at
 from chain_of_steps.sampling.sites import Captured, Site, in_turn, region
 
@@ -95,7 +95,9 @@ def test_starting_at_a_layer_gives_the_same_bytes(model, condition):
         for layer in range(-1, len(model.transformers[0].blocks)):
             kept = {guided: states[Site(0, 0, guided, layer)] for guided in (True, False)}
             blocks = model.transformers[0].blocks
-            later = model.predict(state.latents, t, condition, schedule, start=Start(layer, kept))
+            later = model.predict(
+                state.latents, t, condition, schedule, start=FromLayer(layer, kept)
+            )
             assert torch.equal(whole, later)
             assert model.transformers[0].blocks is blocks
 

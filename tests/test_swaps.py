@@ -14,7 +14,7 @@ from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.layer_roles import swaps
 from chain_of_steps.figures.layer_roles.swaps import LayerSwaps, SwapRun
 from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.models.video_model import Start, VideoModel
+from chain_of_steps.models.video_model import FromLayer, VideoModel
 from chain_of_steps.puzzles.first.counterfactual import counterfactual, exchanged
 from chain_of_steps.sampling.denoise import advance, begin, generate
 from chain_of_steps.sampling.interventions import patch as patching
@@ -56,7 +56,7 @@ def at_step_0(model, condition, seed):
 def patched(model, condition, seed, layer, state):
     here = begin(model, condition, SCHEDULE, seed)
     with torch.inference_mode():
-        return advance(model, condition, SCHEDULE, here, start=Start(layer, {True: state}))[1]
+        return advance(model, condition, SCHEDULE, here, start=FromLayer(layer, {True: state}))[1]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

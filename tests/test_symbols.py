@@ -148,7 +148,8 @@ def test_the_batch_of_a_step_depends_on_recipe_and_step_alone(stock, puzzle):
 @every_puzzle
 def test_one_pass_has_sigma_one_only_and_other_fits_have_all(stock, puzzle):
     for step in range(3):
-        sigma = training.batch(stock[puzzle], training.SymbolRecipe(puzzle, 1, one_pass=True), step)[2]
+        twin = training.SymbolRecipe(puzzle, 1, one_pass=True)
+        sigma = training.batch(stock[puzzle], twin, step)[2]
         assert (sigma == 1.0).all()
         sigma = training.batch(stock[puzzle], training.SymbolRecipe(puzzle, 1), step)[2]
         assert (sigma >= 0.01).all() and (sigma < 1.0).all() and len(sigma.unique()) > 100
@@ -245,7 +246,8 @@ def test_a_fit_goes_on_where_it_was_interrupted_and_gets_better(tmp_path, few, p
 
 def test_training_goes_through_the_list_and_skips_what_is_finished(tmp_path, few, monkeypatch):
     monkeypatch.setattr(training, "STEPS", 2)
-    monkeypatch.setattr(training, "recipes", lambda: [training.SymbolRecipe("relay", n) for n in (1, 2)])
+    two = [training.SymbolRecipe("relay", layers) for layers in (1, 2)]
+    monkeypatch.setattr(training, "recipes", lambda: two)
     said: list[str] = []
     training.train(tmp_path / "out", tmp_path / "work", 0.0, said.append)
     assert said == ["2 networks are left; run the same command again to continue"]

@@ -22,7 +22,7 @@ from .schedule import Schedule
 
 
 @dataclass(frozen=True)
-class Start:
+class FromLayer:
     """A forward pass starts after block `layer`, from states (N, D) by pass (True: guided)."""
 
     layer: int
@@ -102,7 +102,7 @@ class VideoModel(LoadedPipeline):
         condition: Condition,
         schedule: Schedule,
         visit: Visit | None = None,
-        start: Start | None = None,
+        start: FromLayer | None = None,
     ) -> Tensor:
         """The network's output at latents `x` (B, C, F, H, W), guided as the schedule says; the
         same shape.
@@ -132,7 +132,7 @@ class VideoModel(LoadedPipeline):
         condition: Condition,
         schedule: Schedule,
         visit: Visit | None = None,
-        start: Start | None = None,
+        start: FromLayer | None = None,
     ) -> Streams:
         """`predict` for the video (1, C, F, H, W) and the audio stream (1, T, D) together."""
         return self._predict((x, audio), timestep, condition, schedule, visit, start)
@@ -144,7 +144,7 @@ class VideoModel(LoadedPipeline):
         condition: Condition,
         schedule: Schedule,
         visit: Visit | None,
-        start: Start | None,
+        start: FromLayer | None,
     ) -> Streams:
         number, guidance = self._expert(timestep, schedule)
         expert = self.transformers[number]
@@ -165,7 +165,7 @@ class VideoModel(LoadedPipeline):
         number: int,
         passes: Passes,
         visit: Visit | None,
-        start: Start | None,
+        start: FromLayer | None,
     ) -> AbstractContextManager:
         """The hooks of one forward pass."""
         blocks, stream = self.family.blocks(expert), self.family.stream

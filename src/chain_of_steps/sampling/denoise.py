@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..models.hooks import Visit
 from ..models.schedule import Schedule
-from ..models.video_model import Condition, Start, VideoModel
+from ..models.video_model import Condition, FromLayer, VideoModel
 from .interventions import Action, Intervention, actions_at, check
 from .interventions.base import Donors
 from .sites import Site, SiteVisit, in_turn
@@ -148,7 +148,7 @@ def advance(
     actions: Sequence[Action] = (),
     reset_history: bool = False,
     visit: SiteVisit | None = None,
-    start: Start | None = None,
+    start: FromLayer | None = None,
     donors: Donors | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Takes one step in place; returns `x_s` as the network saw it and `x0_hat`, (1, C, F, H, W).

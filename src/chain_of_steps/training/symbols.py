@@ -138,7 +138,9 @@ def _save(file: Path, made: Boards) -> None:
     save_tensors(file, {name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
-def batch(stock: list[Boards], recipe: SymbolRecipe, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def batch(
+    stock: list[Boards], recipe: SymbolRecipe, step: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Latents, board, sigma and noise of one step; they depend only on recipe and step."""
     rng = np.random.default_rng([5, recipe.seed, step])
     generator = torch.Generator().manual_seed(1_000_003 * recipe.seed + step)
@@ -187,7 +189,9 @@ def train(
         say(f"all networks are finished: {folder}")
 
 
-def fit(recipe: SymbolRecipe, folder: Path, work: Path, deadline: float, say: Callable[[str], None]):
+def fit(
+    recipe: SymbolRecipe, folder: Path, work: Path, deadline: float, say: Callable[[str], None]
+):
     """Fits one network until it is finished or the deadline has passed."""
     stock = stored(recipe.puzzle, work / "boards", say)
     network, checkpoint = build(recipe), work / f"{recipe.name}.safetensors"

@@ -19,7 +19,7 @@ from ...experiments.base import UNREAD, Experiment
 from ...experiments.parameters import checked
 from ...measures.linear_probes import shaken
 from ...models.schedule import Schedule
-from ...models.video_model import Start, VideoModel
+from ...models.video_model import FromLayer, VideoModel
 from ...puzzles.first import suites
 from ...puzzles.first.base import Sample
 from ...puzzles.first.counterfactual import MODULES, counterfactual, exchanged
@@ -192,7 +192,7 @@ class LayerSwaps(Experiment[SwapRun]):
         patch = Patch(run.step, layer, tokens=chosen, variant=run.variant, seed=run.seed)
         changed = patched(patch, states, donor.states(run.step))
         unguided = own.states(run.step, guided=False).get(layer)
-        start = Start(layer, {True: changed, False: unguided})
+        start = FromLayer(layer, {True: changed, False: unguided})
         _, x0_hat = advance(self.model, own.condition, self.schedule, here, start=start)
         rest = denoise(self.model, own.condition, self.schedule, here) if run.final else None
         return Patched(x0_hat, rest and rest.latents[-1])
