@@ -10,7 +10,9 @@ from PIL import Image
 
 from chain_of_steps.models.schedule import Schedule, preset, stock_scheduler
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.sampling.denoise import State, begin, denoise, generate
+from chain_of_steps.sampling.denoise import begin, denoise, generate
+from chain_of_steps.sampling.samplers import Wrapped
+from chain_of_steps.sampling.state import State
 
 PROMPT, FRAMES, STEPS, SEED = "draw the path from green to red", 9, 6, 3
 SAMPLERS = {
@@ -29,7 +31,7 @@ def schedule(guidance: float = 1.0, **more) -> Schedule:
 def start(model: VideoModel, condition, sampler: str) -> State:
     """The stock pipeline's initial state: its scheduler, its grid, its noise."""
     model.pipe.scheduler = SAMPLERS[sampler]()
-    return State(0, model.noise(condition, SEED), stock_scheduler(model.pipe, STEPS))
+    return State(0, model.noise(condition, SEED), Wrapped(stock_scheduler(model.pipe, STEPS)))
 
 
 def stock(model: VideoModel, picture: np.ndarray, **options) -> torch.Tensor:
@@ -149,7 +151,7 @@ def test_the_state_given_is_left_unchanged(model, picture, sampler):
     first, second = (denoise(model, condition, schedule(), state).latents[-1] for _ in range(2))
     assert (
         state.step == 0
-        and state.scheduler.step_index is None
+        and state.sampler.scheduler.step_index is None
         and torch.equal(state.latents, latents)
     )
     assert torch.equal(first, second)
@@ -236,5 +238,7 @@ def test_an_unknown_preset_or_sampler_is_refused():
         ValueError, match="unknown preset 'papers'; expected one of mini, student, paper"
     ):
         preset("papers")
-    with pytest.raises(ValueError, match="unknown sampler 'heun'; expected euler or unipc"):
+    with pytest.raises(
+        ValueError, match="unknown sampler 'heun'; expected euler, stochastic or unipc"
+    ):
         Schedule("", "heun", 2, 1.0).scheduler()

@@ -17,7 +17,7 @@ from chain_of_steps.common.video import frame_count, write_video
 from chain_of_steps.models import families
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import FromLayer, VideoModel
-from chain_of_steps.sampling.denoise import State, Trajectory, advance, begin, denoise, generate
+from chain_of_steps.sampling.denoise import Trajectory, advance, begin, denoise, generate
 from chain_of_steps.sampling.interventions import (
     MergeEstimates,
     MergeLayers,
@@ -26,7 +26,9 @@ from chain_of_steps.sampling.interventions import (
     Source,
 )
 from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
+from chain_of_steps.sampling.samplers import Wrapped
 from chain_of_steps.sampling.sites import Captured, Site, in_turn
+from chain_of_steps.sampling.state import State
 
 PROMPT, FRAMES, STEPS, SEED = "draw the path from green to red", 17, 4, 3
 F, H, W, LAYERS = 3, 2, 3, 3  # of a clip of 17 frames, 64 x 96 pixels, in the tiny model
@@ -84,8 +86,8 @@ def on_the_grid_of_stock(model: VideoModel, condition, guidance: float) -> Traje
     """Our loop from the stock pipeline's noise, on the grid of its last call."""
     scheduler = copy.deepcopy(model.pipe.scheduler)
     scheduler._step_index = None
-    state = State(0, model.noise(condition, SEED), scheduler)
-    state.audio = State(0, model.audio_noise(condition, SEED), copy.deepcopy(scheduler))
+    state = State(0, model.noise(condition, SEED), Wrapped(scheduler))
+    state.audio = State(0, model.audio_noise(condition, SEED), Wrapped(copy.deepcopy(scheduler)))
     return denoise(model, condition, schedule(guidance), state)
 
 

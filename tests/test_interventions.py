@@ -9,7 +9,7 @@ import torch
 
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.sampling.denoise import State, begin, denoise, generate
+from chain_of_steps.sampling.denoise import begin, denoise, generate
 from chain_of_steps.sampling.interventions import (
     MODES,
     NoiseAtCells,
@@ -18,6 +18,7 @@ from chain_of_steps.sampling.interventions import (
     from_record,
     record,
 )
+from chain_of_steps.sampling.state import State
 
 PROMPT, FRAMES, SEED = "draw the path from green to red", 9, 3
 EULER, UNIPC = Schedule("test", "euler", 6, shift=5.0), Schedule("test", "unipc", 10, shift=5.0)
@@ -204,7 +205,7 @@ def test_the_artefact_itself(picture):
     whole = generate(model, condition, UNIPC, SEED, keep_states=True)
     state = whole.states[5]
     kicked = State(
-        5, torch.randn(condition.shape, generator=torch.Generator().manual_seed(0)), state.scheduler
+        5, torch.randn(condition.shape, generator=torch.Generator().manual_seed(0)), state.sampler
     )
     after = denoise(model, condition, UNIPC, kicked, until=6).latents[-1]
     left = float((after - whole.latents[6]).norm() / (kicked.latents - whole.latents[5]).norm())

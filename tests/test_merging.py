@@ -71,7 +71,7 @@ def merged(model, merge, seeds=(0, 1, 2), until=STEPS, schedule=EULER):
 
 def mean_of(merge, states):
     """The latents that replace all others."""
-    sigma = float(states[0].scheduler.sigmas[states[0].step])
+    sigma = float(states[0].sampler.sigmas[states[0].step])
     return merge.merged([s.latents for s in states], [s.x0_hat for s in states], sigma)
 
 
@@ -235,7 +235,7 @@ def test_rescaling_leaves_the_clean_part_alone(model):
     """States of one clean clip: the mean keeps the clip, with noise of the level of the step."""
     condition, clip = condition_of(model), torch.linspace(-3, 3, 8)[None, :, None, None, None]
     states = [begin(model, condition, EULER, seed) for seed in range(3)]
-    sigma = float(states[0].scheduler.sigmas[2])
+    sigma = float(states[0].sampler.sigmas[2])
     for state in states:
         state.x0_hat = clip.expand(condition.shape)
         state.step, state.latents = 2, (1 - sigma) * state.x0_hat + sigma * state.latents
@@ -255,7 +255,8 @@ def test_taking_the_networks_own_estimate_is_the_clean_step(model):
     condition, state = condition_of(model), begin(model, condition_of(model), EULER, 0)
     with torch.inference_mode():
         for _ in range(STEPS):
-            step_towards(model, state, estimate(model, condition, EULER, state))
+            own = estimate(model, condition, EULER, state)
+            step_towards(model, condition, state, own)
     assert near(state.latents, clean(model).latents[-1])
 
 

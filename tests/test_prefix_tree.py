@@ -10,7 +10,6 @@ import torch
 
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.sampling.batch import merged_layers
 from chain_of_steps.sampling.denoise import advance, begin, generate, step_towards
 from chain_of_steps.sampling.interventions import (
     Drop,
@@ -26,6 +25,7 @@ from chain_of_steps.sampling.interventions import (
     from_record,
     record,
 )
+from chain_of_steps.sampling.layer_merge import merged_layers
 from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
 from chain_of_steps.sampling.sites import Captured, in_turn
 
@@ -87,7 +87,7 @@ def _merged_step(case, states, told, merge, on, place, donors):
         assert not any(on)
         towards = merged_layers(model, told, schedule, states, merge)
     elif merge.acts == "before":
-        sigma = float(states[0].scheduler.sigmas[states[0].step])
+        sigma = float(states[0].sampler.sigmas[states[0].step])
         latents = merge.merged([s.latents for s in states], [s.x0_hat for s in states], sigma)
         for state in states:
             state.latents = latents
@@ -106,9 +106,9 @@ def _merged_step(case, states, told, merge, on, place, donors):
         for state, (x, _), after in zip(states, own, each, strict=True):
             state.latents, state.cells, state.energy = x, after.cells, after.energy
         towards = merge.combine([x0_hat for _, x0_hat in own], [x for x, _ in own])
-    for state, x0_hat in zip(states, towards, strict=True):
+    for state, c, x0_hat in zip(states, told, towards, strict=True):
         state.seen = state.latents
-        step_towards(model, state, x0_hat)
+        step_towards(model, c, state, x0_hat)
 
 
 def states_of(case, source, step):

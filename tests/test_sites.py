@@ -5,8 +5,8 @@ import torch
 
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import FromLayer
-from chain_of_steps.sampling.denoise import begin, generate, visit_at
-from chain_of_steps.sampling.sites import Captured, Site, in_turn, region
+from chain_of_steps.sampling.denoise import begin, generate
+from chain_of_steps.sampling.sites import Captured, Site, at_step, in_turn, region
 
 STEPS = 4
 GUIDED = Schedule("test", "euler", STEPS, shift=5.0, guidance=2.0)
@@ -88,10 +88,10 @@ def test_an_edit_acts_at_its_site_and_later_only(model, condition):
 def test_starting_at_a_layer_gives_the_same_bytes(model, condition):
     schedule = Schedule("test", "euler", STEPS, shift=5.0, guidance=2.0)
     state = begin(model, condition, schedule, 0)
-    t = state.scheduler.timesteps[0]
+    t = state.sampler.timesteps[0]
     states = Captured()
     with torch.inference_mode():
-        whole = model.predict(state.latents, t, condition, schedule, visit_at(0, states))
+        whole = model.predict(state.latents, t, condition, schedule, at_step(0, states))
         for layer in range(-1, len(model.transformers[0].blocks)):
             kept = {guided: states[Site(0, 0, guided, layer)] for guided in (True, False)}
             blocks = model.transformers[0].blocks

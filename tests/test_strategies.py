@@ -186,7 +186,7 @@ def test_what_the_model_changes_least_is_recognised(pool, monkeypatch):
 
 def test_a_clip_is_asked_about_at_the_step_of_that_level(model, pool):
     clip, state = pool.final(Member(0)), pool.at(Member(0), 2)
-    sigma = float(state.scheduler.sigmas[2])
+    sigma = float(state.sampler.sigmas[2])
     state.latents = (1 - sigma) * clip + sigma * pool.noise(2, 0)
     with torch.inference_mode():
         own = pool.estimate_of_clip(Member(0), clip, sigma + 0.01)
@@ -250,7 +250,7 @@ def test_merged_seeds_are_one_belief_asked_under_their_noises(model, pool):
     with torch.inference_mode():
         for _ in range(NAMED["x0_merge_k3"].steps):
             own = [hypotheses.estimate_under(pool, state, initial, eps, 1.0) for eps in noises]
-            step_towards(model, state, mean(own))
+            step_towards(model, pool.condition, state, mean(own))
     assert near(state.x0_hat, run(NAMED["x0_merge_k3"], pool).early)
 
 
@@ -291,7 +291,7 @@ def test_fresh_noise_is_no_generations_initial_noise(model, pool):
 
 def test_a_branch_has_the_level_of_its_step(pool):
     state = pool.at(Member(0), 3)
-    sigma = float(state.scheduler.sigmas[3])
+    sigma = float(state.sampler.sigmas[3])
     rest = pool.renoised(state, 1).latents - (1 - sigma) * state.x0_hat
     assert float(rest.std()) == pytest.approx(sigma, rel=0.05)
     assert not torch.equal(pool.renoised(state, 1).latents, pool.renoised(state, 2).latents)
@@ -313,7 +313,7 @@ def test_the_vote_midway_draws_the_winner(pool):
     finally:
         del pool.model.decode
     first = pool.clean[Member(0), STEPS][3]
-    sigma = float(first.scheduler.sigmas[3])
+    sigma = float(first.sampler.sigmas[3])
     noise = (first.latents - (1 - sigma) * first.x0_hat) / sigma
     assert near(drawn[0].latents, (1 - sigma) * clips[1] + sigma * noise)
 

@@ -17,7 +17,9 @@ from ..models.schedule import Schedule
 from ..models.symbols import beliefs, boards, encode_sample
 from ..models.video_model import VideoModel
 from ..puzzles.base import Sample
-from ..sampling.denoise import State, Trajectory, denoise
+from ..sampling.denoise import Trajectory, denoise
+from ..sampling.samplers import sampler_of
+from ..sampling.state import State
 from .answers import solution_latents, symbol_encoder, uninformative
 from .decisions import decide
 from .one_pass import Estimate, Runs
@@ -109,7 +111,7 @@ class SymbolBatch:
     def generate(self, model: VideoModel, schedule: Schedule) -> Trajectory:
         """All runs together through the denoising loop; latents and estimates are
         (B, C, 1, h, w)."""
-        state = State(0, self.noise(), schedule.scheduler(model.prediction))
+        state = State(0, self.noise(), sampler_of(schedule, model.prediction))
         with torch.inference_mode():
             return denoise(model, self.condition, schedule, state)
 

@@ -105,8 +105,8 @@ def forward(
     text, sound_text, mask = (
         torch.cat(parts) for parts in zip(*(told[guided] for guided in passes), strict=True)
     )
-    free = _packed(condition.free)[..., 0].to(x.device)  # (1, N)
-    times = timestep.to(x.device).expand(len(text))
+    free = _packed(condition.free)[..., 0].to(x.device).repeat(len(passes), 1)  # (B, N)
+    times = timestep.to(x.device).expand(len(x)).repeat(len(passes))  # (B,)
     with expert.cache_context("cond_uncond"):
         video, heard = expert(
             hidden_states=torch.cat([_packed(x)] * len(passes)).to(dtype),  # (B, N, C)

@@ -19,8 +19,8 @@ class Schedule:
 
     Attributes:
         name: of the preset, stored with every result.
-        sampler: `euler`, or `unipc` (multistep: it rebuilds an edited latent from its history,
-            paper trap 1).
+        sampler: `euler`; `stochastic`, Euler with fresh noise of the next level at every step; or
+            `unipc` (multistep: it rebuilds an edited latent from its history, paper trap 1).
         steps: number of denoising steps S.
         shift: of the grid, `sigma = shift u / (1 + (shift - 1) u)` for u from 1 towards 0.
         guidance: scale g of classifier-free guidance `u + g (c - u)`; 1 means none.
@@ -30,7 +30,7 @@ class Schedule:
     """
 
     name: str
-    sampler: Literal["euler", "unipc"]
+    sampler: Literal["euler", "stochastic", "unipc"]
     steps: int
     shift: float
     guidance: float = 1.0
@@ -45,7 +45,8 @@ class Schedule:
             prediction: the network's output: `flow_prediction` (velocity) or `sample` (clean
                 estimate).
         """
-        if self.sampler == "euler" and prediction == "sample":
+        memoryless = self.sampler in ("euler", "stochastic")
+        if memoryless and prediction == "sample":
             # UniPC of order 1 without its corrector is Euler on the velocity (x - x0_hat) / sigma.
             scheduler = UniPCMultistepScheduler(
                 use_flow_sigmas=True,
@@ -55,7 +56,7 @@ class Schedule:
                 disable_corrector=list(range(self.steps)),
             )
             scheduler.set_timesteps(sigmas=np.linspace(1.0, 0.0, self.steps + 1)[:-1])
-        elif self.sampler == "euler":
+        elif memoryless:
             scheduler = FlowMatchEulerDiscreteScheduler(shift=self.shift)
             # The stock grid would be shifted twice; explicit sigmas are shifted once, as in the
             # authors' code.
@@ -66,7 +67,9 @@ class Schedule:
             )
             scheduler.set_timesteps(self.steps)
         else:
-            raise ValueError(f"unknown sampler {self.sampler!r}; expected euler or unipc")
+            raise ValueError(
+                f"unknown sampler {self.sampler!r}; expected euler, stochastic or unipc"
+            )
         return scheduler
 
     @property

@@ -108,7 +108,8 @@ class VideoModel(LoadedPipeline):
         same shape.
 
         Args:
-            timestep: scalar tensor, 1000 sigma, as the scheduler gives it.
+            timestep: 1000 sigma, as the scheduler gives it: a scalar tensor, or (B,) of each, all
+                in the range of one expert.
             visit: reads and may replace the hidden states, see `hooks`.
             start: starts after a block, from stored states.
 
@@ -146,7 +147,9 @@ class VideoModel(LoadedPipeline):
         visit: Visit | None,
         start: FromLayer | None,
     ) -> Streams:
-        number, guidance = self._expert(timestep, schedule)
+        number = self.expert_at(timestep.flatten()[0], schedule)  # one for the whole batch
+        scales = schedule.guidance, schedule.guidance_2
+        guidance = scales[0] if number == 0 or scales[1] is None else scales[1]
         expert = self.transformers[number]
         x, *audio = streams
         streams = (self.hold(x, condition), *audio)
@@ -196,9 +199,9 @@ class VideoModel(LoadedPipeline):
             )
 
     def clean_estimate(
-        self, output: Tensor, x: Tensor, sigma: float, condition: Condition
+        self, output: Tensor, x: Tensor, sigma: float | Tensor, condition: Condition
     ) -> Tensor:
-        """`x0_hat` (1, C, F, H, W), float32, from the network's output at `x` (paper eq. 2)."""
+        """`x0_hat` (B, C, F, H, W), float32, from the network's output at `x` (paper eq. 2)."""
         x0_hat = output.float() if self.prediction == "sample" else x - sigma * output.float()
         return self.hold(x0_hat, condition)
 
@@ -275,15 +278,12 @@ class VideoModel(LoadedPipeline):
     def _text_length(self) -> int:
         return min(self.family.text, self.pipe.tokenizer.model_max_length)
 
-    def _expert(self, timestep: Tensor, schedule: Schedule) -> tuple[int, float]:
-        """The index of the transformer in charge at a timestep, and its guidance scale."""
-        boundary = None
-        if self.experts == 2:
-            boundary = (schedule.boundary or self.pipe.config.boundary_ratio) * 1000
-        if boundary is None or timestep >= boundary:
-            return 0, schedule.guidance
-        second = schedule.guidance_2
-        return 1, schedule.guidance if second is None else second
+    def expert_at(self, timestep: Tensor, schedule: Schedule) -> int:
+        """The index of the transformer in charge at a timestep."""
+        if self.experts == 1:
+            return 0
+        boundary = (schedule.boundary or self.pipe.config.boundary_ratio) * 1000
+        return int(timestep < boundary)
 
 
 def _generator(seed: int) -> torch.Generator:

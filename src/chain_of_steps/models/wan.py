@@ -82,8 +82,8 @@ def forward(
         times = timestep.expand(x.shape[0])
     else:
         _, p, q = expert.config.patch_size
-        times = condition.free[0, 0, :, ::p, ::q].to(x.device) * timestep
-        times = times.flatten().expand(x.shape[0], -1)  # (B, N)
+        free = condition.free[:, 0, :, ::p, ::q].flatten(1).to(x.device)  # (1 or B, N)
+        times = (free * timestep.view(-1, 1)).expand(x.shape[0], -1)  # (B, N)
     text = condition.prompt if guided else condition.negative
     with expert.cache_context("cond" if guided else "uncond"):
         return expert(

@@ -22,7 +22,7 @@ class Branch:
         interventions: in the order in which they act; none is the clean run.
         until: the run ends before this step, None at the last; so that results can be read on an
             early `x0_hat`.
-        source: the generation itself, relative to the one that all branches are about.
+        source: seed offset and condition name of the generation.
         place: which of the merged generations the run follows: 0 is `source`, 1 the first of the
             merge's company. The other interventions act on the generation that is followed.
     """
@@ -45,9 +45,13 @@ class Start:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """A step with one evaluation, from a state and the evaluations of the donors."""
+    """A step with one evaluation, from a state and the evaluations of the donors.
 
-    source: Source
+    Attributes:
+        condition: name of what the generation is conditioned on.
+    """
+
+    condition: str
     actions: tuple[Action, ...] = ()
     donors: tuple[Source, ...] = ()
 
@@ -69,7 +73,7 @@ class Batch:
     """The clean estimates of all generations from one batch in which a merge acts on their hidden
     states, from the states of all."""
 
-    sources: tuple[Source, ...]
+    conditions: tuple[str, ...]
     merge: Merge
 
 
@@ -79,6 +83,7 @@ class Towards:
     these estimates, its state, and its own evaluation if it has one."""
 
     place: int
+    condition: str
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,10 @@ class Node:
         visited: whether `visit` sees the hidden states of this evaluation: it belongs to a run
             itself, not only to a donor or to the company of a merge.
         watched: whether `watch` sees this step: it is one of a run.
+        users: the nodes that need it.
         pending: plans that still need its value.
+        demanded: whether a plan that needs it has begun.
+        missing: how many of its needs have no value yet, once it is demanded.
     """
 
     job: Job
@@ -114,7 +122,10 @@ class Node:
     wanted: set[Action] = field(default_factory=set)
     visited: bool = False
     watched: bool = False
+    users: list["Node"] = field(default_factory=list)
     pending: int = 0
+    demanded: bool = False
+    missing: int = 0
     value: Any = None
 
 
@@ -160,8 +171,9 @@ class Layout:
         """Adds a branch.
 
         Raises:
-            ValueError: for an intervention at a step, frame or layer that there is not, for two
-                merges, or for a place that the merge does not have.
+            ValueError: for an intervention at a step, frame or layer that does not exist, for two
+                merges, a place that the merge does not have, or a merge of layers together with
+                another intervention at that step.
         """
         check(branch.interventions, self.steps, self.frames, self.layers)
         steps, end = self._run(branch, _merge_of(branch))
@@ -212,13 +224,15 @@ class Layout:
         if merge.acts == "within":
             if actions:
                 raise ValueError(f"{merge} cannot be combined with {actions[0]} at step {step}")
-            job = Batch(tuple(lane.source for lane in lanes), merge)
+            job = Batch(tuple(lane.source.condition for lane in lanes), merge)
             estimates = self._node(job, *states, cost=merge.evaluations(len(lanes)))
-            return [self._node(Towards(i), estimates, state) for i, state in enumerate(states)]
-        each = self._evaluations(step, lanes, place, actions)
-        estimates = self._node(Combine(merge), *each)
-        own = zip(states, each, strict=True)
-        return [self._node(Towards(i), estimates, *needs) for i, needs in enumerate(own)]
+            own = [(state,) for state in states]
+        else:
+            each = self._evaluations(step, lanes, place, actions)
+            estimates = self._node(Combine(merge), *each)
+            own = list(zip(states, each, strict=True))
+        jobs = [Towards(i, lane.source.condition) for i, lane in enumerate(lanes)]
+        return [self._node(job, estimates, *needs) for job, needs in zip(jobs, own, strict=True)]
 
     def _evaluations(
         self, step: int, lanes: list[Lane], place: int, actions: tuple[Action, ...]
@@ -234,7 +248,8 @@ class Layout:
     def _evaluate(self, step: int, lane: Lane, actions: tuple[Action, ...] = ()) -> Node:
         donors = tuple(dict.fromkeys(d for action in actions for d in action.donors))
         states = [self._donor(step, donor, actions) for donor in donors]
-        return self._node(Evaluate(lane.source, actions, donors), lane.state, *states, cost=1)
+        job = Evaluate(lane.source.condition, actions, donors)
+        return self._node(job, lane.state, *states, cost=1)
 
     def _donor(self, step: int, donor: Source, actions: tuple[Action, ...]) -> Node:
         """A donor's clean evaluation at a step, which keeps the hidden states that are wanted."""
@@ -248,7 +263,9 @@ class Layout:
     def _node(self, job: Job, *needs: Node, cost: int = 0) -> Node:
         key = (job, *(need.order for need in needs))
         if key not in self.nodes:
-            self.nodes[key] = Node(job, needs, cost, len(self.nodes))
+            self.nodes[key] = node = Node(job, needs, cost, len(self.nodes))
+            for need in needs:
+                need.users.append(node)
         return self.nodes[key]
 
 

@@ -11,9 +11,11 @@ from torch import Tensor
 from ..models.schedule import Schedule
 from ..models.video_model import Condition, VideoModel
 from ..puzzles.first.base import Sample
-from .denoise import State, Trajectory, advance, begin, denoise, estimate
+from .denoise import Trajectory, advance, denoise, estimate
 from .interventions import Merge, Source, generator
 from .prefix_tree import Branch, grow
+from .samplers import sampler_of
+from .state import State, begin
 
 APART = 1000  # distance between the seeds of one sample's generations
 
@@ -99,7 +101,7 @@ class Rollouts:
 
     def renoised(self, state: State, number: int) -> State:
         """A copy of a state with fresh noise of the same level on its newest clean estimate."""
-        sigma = float(state.scheduler.sigmas[state.step])
+        sigma = state.sigma
         new = state.copy()
         new.latents = (1.0 - sigma) * state.x0_hat + sigma * self.noise(state.step, number)
         return new
@@ -111,9 +113,9 @@ class Rollouts:
         Args:
             member: whose condition the model is given.
         """
-        scheduler = self.schedule.scheduler(self.model.prediction)
-        step = int((scheduler.sigmas[:-1] - level).abs().argmin())
-        state = self.renoised(State(step, clip, scheduler, x0_hat=clip), 0)
+        sampler = sampler_of(self.schedule, self.model.prediction)
+        step = int((sampler.sigmas[:-1] - level).abs().argmin())
+        state = self.renoised(State(step, clip, sampler, x0_hat=clip), 0)
         self.spend(1)
         return estimate(self.model, self.condition_of(member), self.schedule, state)
 

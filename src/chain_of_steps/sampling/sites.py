@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..models.hooks import Visit
+
 BUDGET = 4 << 30  # bytes that captured states may take
 
 
@@ -110,6 +112,13 @@ def in_turn(*visits: SiteVisit | None) -> SiteVisit | None:
         return new
 
     return visit
+
+
+def at_step(step: int, visit: SiteVisit | None) -> Visit | None:
+    """A visitor of sites as the model's, which does not know the step."""
+    if visit is None:
+        return None
+    return lambda expert, guided, layer, hidden: visit(Site(step, expert, guided, layer), hidden)
 
 
 def region(mask: Tensor, frames: Tensor | list[bool], patch: int) -> Tensor:

@@ -10,11 +10,12 @@ from torch import Tensor
 from ..models.conditions import Condition
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
-from .batch import merged_layers
-from .denoise import State, Watch, advance, begin, step_towards
-from .interventions import Source
-from .layout import After, Batch, Combine, Evaluate, Job, Node, OneState, Start, Towards
+from .denoise import Watch, step_towards
+from .layer_merge import merged_layers
+from .layout import After, Batch, Combine, Job, Node, OneState, Start, Towards
 from .sites import Captured, SiteVisit, in_turn
+from .state import State, begin
+from .steps import Move
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,32 @@ class Work:
     count: Callable[[], None] | None = None
 
     def compute(self, node: Node) -> Any:
-        """The value of a node whose needs have theirs."""
-        values = [need.value for need in node.needs]
-        if isinstance(node.job, Evaluate):
-            value = self._evaluate(node, *values)
-        else:
-            value = self.make(node.job, *values)
-        if node.watched and self.watch:
-            watched = self.watch(value.after.step - 1, value.x, value.x0_hat)
-            value = replace(value, watched=watched)
-        return value
+        """The value of a node other than an evaluation, whose needs have theirs."""
+        return self._watched(node, self.make(node.job, *(need.value for need in node.needs)))
+
+    def move(self, node: Node) -> Move:
+        """The step that an evaluation takes, alone or together with others."""
+        job, (state, *donors) = node.job, (need.value for need in node.needs)
+        captured = Captured(lambda site: any(action.wants(site) for action in node.wanted))
+        return Move(
+            self._condition(job.condition),
+            state.copy(),
+            job.actions,
+            in_turn(captured if node.wanted else None, self.visit if node.visited else None),
+            {d: each.captured for d, each in zip(job.donors, donors, strict=True)},
+            captured,
+        )
+
+    def output(self, node: Node, move: Move, x: Tensor, x0_hat: Tensor) -> StepOutput:
+        """The value of an evaluation whose step has been taken."""
+        self._tick(1)
+        return self._watched(node, StepOutput(x, x0_hat, move.state, captured=move.captured))
+
+    def _watched(self, node: Node, value: Any) -> Any:
+        if not (node.watched and self.watch):
+            return value
+        watched = self.watch(value.after.step - 1, value.x, value.x0_hat)
+        return replace(value, watched=watched)
 
     @singledispatchmethod
     def make(self, job: Job, *values: Any) -> Any:
@@ -75,7 +92,7 @@ class Work:
 
     @make.register
     def _(self, job: Start) -> State:
-        condition, seed = self._condition(job.source), self.seed + job.source.seed
+        condition, seed = self._condition(job.source.condition), self.seed + job.source.seed
         return begin(self.model, condition, self.schedule, seed)
 
     @make.register
@@ -88,7 +105,7 @@ class Work:
 
     @make.register
     def _(self, job: Batch, *states: State) -> list[Tensor]:
-        conditions = [self._condition(source) for source in job.sources]
+        conditions = [self._condition(name) for name in job.conditions]
         parts = (self.model, conditions, self.schedule, states, job.merge, self.visit)
         estimates = merged_layers(*parts)
         self._tick(job.merge.evaluations(len(states)))
@@ -103,36 +120,21 @@ class Work:
             after.latents, after.audio = own.x, own.after.audio
             after.cells, after.energy = own.after.cells, own.after.energy
         x, x0_hat = after.latents, estimates[job.place]
-        step_towards(self.model, after, x0_hat)
+        step_towards(self.model, self._condition(job.condition), after, x0_hat)
         return StepOutput(x, x0_hat, after)
 
     @make.register
     def _(self, job: OneState, *states: State) -> State:
-        one, sigma = states[0].copy(), float(states[0].scheduler.sigmas[job.step])
+        one, sigma = states[0].copy(), float(states[0].sampler.sigmas[job.step])
         x0_hats = [state.x0_hat for state in states]
         one.latents = job.merge.merged([state.latents for state in states], x0_hats, sigma)
         return one
 
-    def _evaluate(self, node: Node, state: State, *donors: StepOutput) -> StepOutput:
-        job, wanted, after = node.job, node.wanted, state.copy()
-        captured = Captured(lambda site: any(action.wants(site) for action in wanted))
-        x, x0_hat = advance(
-            self.model,
-            self._condition(job.source),
-            self.schedule,
-            after,
-            job.actions,
-            visit=in_turn(captured if wanted else None, self.visit if node.visited else None),
-            donors={d: each.captured for d, each in zip(job.donors, donors, strict=True)},
-        )
-        self._tick(1)
-        return StepOutput(x, x0_hat, after, captured=captured)
-
-    def _condition(self, source: Source) -> Condition:
-        if source.condition not in self.conditions:
+    def _condition(self, name: str) -> Condition:
+        if name not in self.conditions:
             known = ", ".join(self.conditions)
-            raise ValueError(f"there is no condition {source.condition!r}; expected one of {known}")
-        return self.conditions[source.condition]
+            raise ValueError(f"there is no condition {name!r}; expected one of {known}")
+        return self.conditions[name]
 
     def _tick(self, times: int) -> None:
         for _ in range(times if self.count else 0):

@@ -24,9 +24,10 @@ from ...puzzles.first import suites
 from ...puzzles.first.base import Sample
 from ...puzzles.first.counterfactual import MODULES, counterfactual, exchanged
 from ...puzzles.first.reading import OWN_PIXEL
-from ...sampling.denoise import State, advance, denoise, generate
+from ...sampling.denoise import advance, denoise, generate
 from ...sampling.interventions.patch import Patch, patched
 from ...sampling.sites import Captured, Site, region
+from ...sampling.state import State
 from .parties import Party, Patched, SwapRun
 
 WHERE = ("all", "cause", "answer")

@@ -41,11 +41,11 @@ class Action:
 
     @property
     def changed_frames(self) -> tuple[int, ...]:
-        """Latent frames whose latents it changes: its dose."""
+        """Latent frames whose latents it changes: its dose (paper, figure 3c)."""
         return ()
 
     def latents(self, step: int, x: Tensor, x0_hat: Tensor | None, sigma: float) -> Tensor:
-        """The latents that the step begins from, (1, C, F, H, W).
+        """The latents that the step begins from, (1, C, F, H, W): `x` itself, or others.
 
         Args:
             x: `x_s`, the same shape.

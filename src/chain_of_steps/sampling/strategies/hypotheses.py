@@ -24,9 +24,10 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from ..denoise import State, step_towards
+from ..denoise import step_towards
 from ..interventions.merge import mean
 from ..rollouts import Rollouts
+from ..state import State
 from .base import Kind, Member, Outcome, Strategy
 
 
@@ -44,7 +45,7 @@ class NoisyMean(Kind):
         for s in range(how.steps):
             fresh = [rollouts.noise(s, j) for j in range(how.k)]
             own = [estimate_under(rollouts, state, initial, eps, how.amount) for eps in fresh]
-            step_towards(rollouts.model, state, mean(own))
+            step_towards(rollouts.model, rollouts.condition, state, mean(own))
         return Outcome([rollouts.finish(state)], state.x0_hat, how.steps)
 
     def nfe(self, how: Strategy, steps: int) -> int:
@@ -61,7 +62,7 @@ class Linger(Kind):
             for j in range(1, how.k):
                 state.x0_hat = rollouts.estimate(state)
                 state = rollouts.renoised(state, j)
-            step_towards(rollouts.model, state, rollouts.estimate(state))
+            step_towards(rollouts.model, rollouts.condition, state, rollouts.estimate(state))
         return Outcome([rollouts.finish(state)], state.x0_hat, how.steps)
 
     def nfe(self, how: Strategy, steps: int) -> int:
@@ -86,7 +87,7 @@ class VoteMidway(Kind):
         drawn = rollouts.model.encode(
             rollouts.sample.render(candidate, clips[0].shape[1], rollouts.model.frames)
         )
-        sigma = float(first.scheduler.sigmas[first.step])
+        sigma = first.sigma
         first.latents = first.latents + (1.0 - sigma) * (drawn - first.x0_hat)
         return Outcome([rollouts.finish(first)], first.x0_hat, how.steps)
 
@@ -104,6 +105,6 @@ def estimate_under(
         initial: the noise that the generation started from, and carries as `sigma initial`.
         noise: what replaces the share `amount` of it.
     """
-    sigma = float(state.scheduler.sigmas[state.step])
+    sigma = state.sigma
     mixed = (1.0 - amount**2) ** 0.5 * initial + amount * noise
     return rollouts.estimate(replace(state, latents=state.latents + sigma * (mixed - initial)))

@@ -51,8 +51,9 @@ class MergeUntilAgreed(Kind):
         states, agreed = [rollouts.at(member, 0) for member in how.members], False
         while states[0].step < how.steps and not agreed:
             own = [rollouts.estimate(state) for state in states]
-            for state in states:
-                step_towards(rollouts.model, state, mean(own))
+            for member, state in zip(how.members, states, strict=True):
+                condition = rollouts.condition_of(member)
+                step_towards(rollouts.model, condition, state, mean(own))
             agreed = float(disagreements(own).max()) < SAME
         early, shared = states[0].x0_hat, states[0].step
         return Outcome([rollouts.finish(states[0])], early, shared)

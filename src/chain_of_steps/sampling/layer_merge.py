@@ -1,7 +1,6 @@
 """Several generations in one forward pass, where a merge acts on the hidden states of all."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -9,9 +8,10 @@ from torch import Tensor
 from ..models.conditions import Condition
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
-from .denoise import State, visit_at
 from .interventions import MergeLayers
-from .sites import Site, SiteVisit, in_turn
+from .sites import Site, SiteVisit, at_step, in_turn
+from .state import State
+from .steps import joined
 
 
 def merged_layers(
@@ -50,18 +50,8 @@ def estimates(
     visit: SiteVisit | None = None,
 ) -> list[Tensor]:
     """The clean estimates (1, C, F, H, W) of k generations at one step, from one forward pass."""
-    s, scheduler = states[0].step, states[0].scheduler
+    s, first = states[0].step, states[0]
     x = torch.cat([state.latents for state in states])  # (k, C, F, H, W)
-    condition, hook = joined(conditions), visit_at(s, visit)
-    output = model.predict(x, scheduler.timesteps[s], condition, schedule, hook)
-    return list(model.clean_estimate(output, x, float(scheduler.sigmas[s]), condition).split(1))
-
-
-def joined(conditions: Sequence[Condition]) -> Condition:
-    """Several conditions as one batch."""
-    parts = {
-        name: [getattr(c, name) for c in conditions]
-        for name in ("prompt", "negative", "image", "image_tokens")
-    }
-    tensors = {name: None if each[0] is None else torch.cat(each) for name, each in parts.items()}
-    return replace(conditions[0], **tensors, shape=(len(conditions), *conditions[0].shape[1:]))
+    condition, hook = joined(conditions), at_step(s, visit)
+    output = model.predict(x, first.sampler.timesteps[s], condition, schedule, hook)
+    return list(model.clean_estimate(output, x, first.sigma, condition).split(1))

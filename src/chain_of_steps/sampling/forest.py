@@ -1,0 +1,189 @@
+"""Which evaluations come next: those of the earliest runs whose needs are known, many at a time."""
+
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..models.schedule import Schedule
+from ..models.video_model import VideoModel
+from .denoise import Trajectory
+from .layout import Evaluate, Node, Plan
+from .samplers import sampler_of
+from .state import State
+from .steps import take
+from .work import StepOutput, Work
+
+BUDGET = 8 << 30  # bytes that tensors may take that later runs still need
+
+
+@dataclass
+class _Run:
+    """A plan of a tree; `rank` is its turn among all."""
+
+    tree: int
+    plan: Plan
+    work: Work
+    rank: int
+
+
+class Forest:
+    """Trees that grow together; see `prefix_tree.grow_all`."""
+
+    def __init__(self, model: VideoModel, schedule: Schedule, batch: int, budget: int):
+        self.model, self.schedule, self.batch, self.budget = model, schedule, batch, budget
+        self.waiting: deque[_Run] = deque()  # runs that have not begun, in order
+        self.turns: list[deque[_Run]] = []  # of each tree, its runs that have not been yielded
+        self.ready: list[tuple] = []  # a heap of (rank, order, node, work): evaluations
+        self.held = 0  # bytes
+
+    def plant(self, work: Work, plans: list[Plan]) -> None:
+        """Adds a tree."""
+        tree, runs = len(self.turns), deque()
+        for plan in sorted(plans, key=_clean_first_then_by_path):
+            runs.append(_Run(tree, plan, work, len(self.waiting)))
+            self.waiting.append(runs[-1])
+        self.turns.append(runs)
+
+    def grow(self) -> Iterator[tuple[int, int, Trajectory]]:
+        """Computes everything; yields (tree, index of the branch, trajectory)."""
+        while True:
+            with torch.inference_mode():  # the caller's own code must not run in it
+                touched = self._advance()
+            for tree in touched:
+                yield from self._ended(tree)
+            if not touched:
+                return
+
+    def _advance(self) -> list[int]:
+        """Begins runs until a batch is full and computes it; returns the trees in which a run may
+        have ended, none when everything is done."""
+        touched = []
+        while self.waiting and len(self.ready) < self.batch:
+            touched.append(self._begin(self.waiting.popleft()))
+        if self.ready:
+            touched += self._compute(self._next())
+        return list(dict.fromkeys(touched))
+
+    def _begin(self, run: _Run) -> int:
+        """A run's turn has come: what it needs may be computed."""
+        first = []
+        for node in run.plan.needed:
+            if not node.demanded:
+                node.demanded = True
+                node.missing = sum(need.value is None for need in node.needs)
+                if not node.missing:
+                    first.append(node)
+        self._settle(first, run)
+        return run.tree
+
+    def _next(self) -> list[tuple]:
+        """The evaluations that share the next forward pass. They have one expert; a tree whose
+        hidden states are visited has one among them, so that a visitor sees one run at a time; and
+        where much is held already, the earliest run goes alone, so that it ends and lets go."""
+        chosen, later = [heapq.heappop(self.ready)], []
+        alone = not isinstance(chosen[0][2].job, Evaluate) or self.held > self.budget // 2
+        expert, visited = self._expert(chosen[0][2]), {_visited_tree(chosen[0])}
+        while self.ready and not alone and len(chosen) < self.batch:
+            entry = heapq.heappop(self.ready)
+            fits = isinstance(entry[2].job, Evaluate) and self._expert(entry[2]) == expert
+            fits = fits and (_visited_tree(entry) is None or _visited_tree(entry) not in visited)
+            (chosen if fits else later).append(entry)
+            visited.add(_visited_tree(entry) if fits else None)
+        for entry in later:
+            heapq.heappush(self.ready, entry)
+        return chosen
+
+    def _expert(self, node: Node) -> int:
+        if self.model.experts == 1:
+            return 0
+        state = node.needs[0].value
+        return self.model.expert_at(state.sampler.timesteps[state.step], self.schedule)
+
+    def _compute(self, chosen: list[tuple]) -> list[int]:
+        """Computes evaluations and what follows from them; returns their trees."""
+        if not isinstance(chosen[0][2].job, Evaluate):
+            (_, _, node, run), *_ = chosen
+            values = [run.work.compute(node)]
+        else:
+            moves = [run.work.move(node) for _, _, node, run in chosen]
+            taken = take(self.model, self.schedule, moves)
+            each = zip(chosen, moves, taken, strict=True)
+            values = [run.work.output(node, m, *made) for (_, _, node, run), m, made in each]
+        for (_, _, node, run), value in zip(chosen, values, strict=True):
+            self._settle(self._set(node, value), run)
+        return [run.tree for *_, run in chosen]
+
+    def _settle(self, nodes: list[Node], run: _Run) -> None:
+        """Computes nodes that take no evaluation, and those that they make possible; an evaluation
+        becomes ready."""
+        while nodes:
+            node = nodes.pop()
+            if node.cost:
+                heapq.heappush(self.ready, (run.rank, node.order, node, run))
+            else:
+                nodes += self._set(node, run.work.compute(node))
+
+    def _set(self, node: Node, value: Any) -> list[Node]:
+        """Gives a node its value; returns the nodes that lack nothing now."""
+        node.value = value
+        self.held += _bytes(value)
+        if self.held > self.budget:
+            raise MemoryError(
+                f"the runs hold {self.held / 1e6:.0f} MB, more than their budget of "
+                f"{self.budget / 1e6:.0f} MB; watch fewer layers, or raise `budget`"
+            )
+        for user in node.users:
+            user.missing -= user.demanded
+        return [user for user in node.users if user.demanded and not user.missing]
+
+    def _ended(self, tree: int) -> Iterator[tuple[int, int, Trajectory]]:
+        """The runs of a tree that have ended and whose turn it is; lets go of what they held."""
+        runs = self.turns[tree]
+        while runs and runs[0].plan.end.value is not None:
+            run = runs.popleft()
+            yield tree, run.plan.index, self._trajectory(run)
+            for node in run.plan.needed:
+                node.pending -= 1
+                if node.pending == 0:
+                    self.held -= _bytes(node.value)
+                    node.value = None
+
+    def _trajectory(self, run: _Run) -> Trajectory:
+        outputs, end = [node.value for node in run.plan.steps], run.plan.end.value
+        sigmas = sampler_of(self.schedule, self.model.prediction).sigmas
+        return Trajectory(
+            sigmas.tolist(),
+            latents=[*(output.x for output in outputs), end.latents],
+            x0_hats=[output.x0_hat for output in outputs],
+            watched=[output.watched for output in outputs] if run.work.watch else [],
+            cells=end.cells,
+            energy=end.energy,
+            audio=None if end.audio is None else end.audio.latents,
+        )
+
+
+def _visited_tree(entry: tuple) -> int | None:
+    """The tree of an evaluation that a visitor sees, else None."""
+    _, _, node, run = entry
+    return run.tree if run.work.visit is not None and node.visited else None
+
+
+def _clean_first_then_by_path(plan: Plan) -> tuple:
+    """Plans that share most stand next to each other, so that little has to be held."""
+    return not plan.clean, [node.order for node in plan.steps]
+
+
+def _bytes(value: Any) -> int:
+    """What a node's own tensors take; a state shares its clean estimate with its step."""
+    if isinstance(value, State):
+        return value.latents.nbytes
+    if isinstance(value, list):  # what a merge gives each generation, often one tensor for all
+        return sum(each.nbytes for each in {id(each): each for each in value}.values())
+    assert isinstance(value, StepOutput)
+    watched = value.watched if isinstance(value.watched, tuple) else ()
+    captured = value.captured.values() if value.captured else ()
+    return value.x0_hat.nbytes + sum(part.nbytes for part in (*watched, *captured))
