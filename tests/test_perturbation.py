@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+import torch
 
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
@@ -97,6 +98,26 @@ def test_processes_give_the_same_rows(experiment, tmp_path):
     runs = small_plan()[::7]
     alone = sweep(experiment, Store(tmp_path, "alone"), runs)
     assert sweep(experiment, Store(tmp_path, "shared"), runs, workers=2) == alone
+
+
+def test_rows_of_a_batch_are_rows_of_their_own_and_say_the_same(experiment, tmp_path):
+    runs = small_plan()[::6]
+    one, many = (sweep(experiment, Store(tmp_path, "x"), runs, batch=b) for b in (1, 16))
+    assert not {row["key"] for row in one} & {row["key"] for row in many}
+    assert many == sweep(experiment, Store(tmp_path, "shared"), runs, workers=2, batch=16)
+    for a, b in zip(one, many, strict=True):
+        assert b["run"] == a["run"] | {"batch": 16} and "batch" not in a["run"]
+        for name in ("answer", "valid", "cells"):
+            assert a["result"][name] == b["result"][name]
+        assert a["result"]["energy"] == pytest.approx(b["result"]["energy"], abs=2e-3)
+        for name in {"x", "x0_hat", "tokens"} & a["result"].keys():
+            assert a["result"][name] == pytest.approx(b["result"][name], abs=2e-3)
+
+
+def test_processes_do_not_share_a_gpu(experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment.model, "device", torch.device("cuda"))
+    with pytest.raises(ValueError, match="2 processes cannot share a GPU's model"):
+        sweep(experiment, Store(tmp_path, "x"), small_plan(), workers=2)
 
 
 def work(folder: Path, workers: int = 1, seal: bool = True) -> None:

@@ -1,16 +1,17 @@
 """What every experiment has: a model and a schedule, runs, and a result for each of them."""
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
 from ..sampling.denoise import EXPERIMENT_VERSION
-from .store import ALWAYS, as_stored
+from .store import REQUIRED, as_stored
 
-UNREAD = dict.fromkeys(ALWAYS)  # of a result that is not about one video
+UNREAD = dict.fromkeys(REQUIRED)  # of a result that is not about one video
 R = TypeVar("R")  # the type of its runs, a frozen dataclass
 
 
@@ -23,12 +24,14 @@ class Experiment(ABC, Generic[R]):
         digits: of the numbers of a result, by name, where 4 are not wanted.
         showcases: methods (rows, results folder) that keep pictures of chosen runs.
         header: what all its rows share: change any of it, and they are computed again.
+        batch: how many evaluations may share a forward pass; part of the header if not 1.
     """
 
     name: ClassVar[str]
     run_type: ClassVar[type]
     digits: ClassVar[Mapping[str, int]] = {}
     showcases: ClassVar[tuple[str, ...]] = ()
+    batch: int = 1
 
     def __init__(self, model: VideoModel, schedule: Schedule):
         self.model, self.schedule = model, schedule
@@ -55,6 +58,23 @@ class Experiment(ABC, Generic[R]):
         Args:
             count: called after every evaluation.
         """
+
+    def results_of(
+        self, groups: Sequence[list[R]], count: Callable[[], None] | None = None
+    ) -> Iterator[tuple[R, dict]]:
+        """`results` of several groups, each of runs that share a base."""
+        for group in groups:
+            yield from self.results(group, count)
+
+    def in_batches(self, batch: int) -> Self:
+        """The same experiment, whose rows are computed with up to `batch` evaluations in a forward
+        pass. Their numbers agree with those of a batch of one within rounding only, so they are
+        rows of their own."""
+        if batch == self.batch:
+            return self
+        other = copy.copy(self)
+        other.batch, other.header = batch, self.header | {"batch": batch}
+        return other
 
     def control_evaluations(self, runs: list[R]) -> int:
         """How many more are made once, for all bases together."""

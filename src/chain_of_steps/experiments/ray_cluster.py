@@ -30,7 +30,7 @@ class Ray:
     address: str | None = None
     device: str = "cpu"
 
-    def results(self, experiment: Any, groups: list[list], bar: Any) -> Iterator[tuple[Any, dict]]:
+    def results(self, experiment: Any, packs: list[list], bar: Any) -> Iterator[tuple[Any, dict]]:
         """Yields every run and its result, group by group, as they come.
 
         Raises:
@@ -39,8 +39,8 @@ class Ray:
         """
         ray = connect(self.address)
         unit = "GPU" if self.device.startswith("cuda") else "CPU"
-        count = min(len(groups), int(ray.cluster_resources().get(unit, 0)))
-        if groups and not count:
+        count = min(len(packs), int(ray.cluster_resources().get(unit, 0)))
+        if packs and not count:
             raise ValueError(
                 f"the Ray cluster has no {unit}; start its nodes with some, or take another device"
             )
@@ -52,10 +52,10 @@ class Ray:
         )  # its model is sent once to every machine, or loaded there from its folder
         workers = [worker.remote(given, self.device, torch.get_num_threads()) for _ in range(count)]
         try:
-            for group, results in _as_finished(ray, workers, groups):
+            for pack, results in _as_finished(ray, workers, packs):
                 yield from results
                 if bar:
-                    bar.update(experiment.evaluations(group))
+                    bar.update(sum(map(experiment.evaluations, pack)))
         finally:
             for each in workers:
                 ray.kill(each)
@@ -91,9 +91,9 @@ class Worker:
         if device != "cpu":
             experiment.model.to(device)
 
-    def results(self, group: list) -> list[tuple[Any, dict]]:
-        """All results of runs that share a past."""
-        return list(self.experiment.results(group))
+    def results(self, pack: list[list]) -> list[tuple[Any, dict]]:
+        """All results of groups of runs, each of which shares a past."""
+        return list(self.experiment.results_of(pack))
 
 
 def connect(address: str | None) -> Any:
@@ -121,18 +121,18 @@ def connect(address: str | None) -> Any:
     return ray
 
 
-def _as_finished(ray: Any, workers: list, groups: list[list]) -> Iterator[tuple[list, list]]:
-    """Hands groups to free workers until none is left; yields each with its results."""
-    waiting, busy = list(reversed(groups)), {}
+def _as_finished(ray: Any, workers: list, packs: list[list]) -> Iterator[tuple[list, list]]:
+    """Hands packs of groups to free workers until none is left; yields each with its results."""
+    waiting, busy = list(reversed(packs)), {}
     free = list(workers)
     while waiting or busy:
         while waiting and free:
-            worker, group = free.pop(), waiting.pop()
-            busy[worker.results.remote(group)] = worker, group
+            worker, pack = free.pop(), waiting.pop()
+            busy[worker.results.remote(pack)] = worker, pack
         (done, *_), _ = ray.wait(list(busy), num_returns=1)
-        worker, group = busy.pop(done)
+        worker, pack = busy.pop(done)
         free.append(worker)
-        yield group, _get(ray, done)
+        yield pack, _get(ray, done)
 
 
 def _get(ray: Any, done: Any) -> list:

@@ -35,6 +35,7 @@ def sweep(
     progress: Callable | None = None,
     workers: int = 1,
     executor: "str | ray_cluster.Ray" = "local",
+    batch: int = 1,
 ) -> list[dict]:
     """The rows of all runs, in order: found in the store, or computed and put there as soon as
     each is finished (with several workers: as soon as all that share its past are).
@@ -46,55 +47,62 @@ def sweep(
         progress: makes a progress bar from `total` (model evaluations), e.g. `tqdm`.
         workers: processes; set torch to one thread before using more than one. The rows are the
             same.
+        batch: up to so many evaluations, of several samples, seeds and interventions, share a
+            forward pass. Rows of another batch are other rows.
         executor: `local`; or `ray` or a `ray_cluster.Ray`, whose cluster decides how many workers
             there are.
     """
     if not isinstance(executor, ray_cluster.Ray) and executor not in ("local", "ray"):
         raise ValueError(f"unknown executor {executor!r}; expected local or ray")
+    if workers > 1 and executor == "local" and experiment.model.device.type != "cpu":
+        raise ValueError(
+            f"{workers} processes cannot share a GPU's model; use one process with a larger batch, "
+            "or the Ray executor"
+        )
+    experiment = experiment.in_batches(batch)
     identities = {run: experiment.identity(run) for run in runs}
-    found: dict[Any, list] = defaultdict(list)
+    missing: dict[Any, list] = defaultdict(list)
     for run, identity in identities.items():
         if store.get(identity) is None:
-            found[run.base].append(run)
-    groups = list(found.values())
+            missing[run.base].append(run)
+    groups = list(missing.values())
+    packs = [groups[i : i + batch] for i in range(0, len(groups), batch)]
     total = sum(map(experiment.evaluations, groups))
     bar = progress(total=total, unit="evaluation") if progress and groups else None
     if executor != "local":
-        results = (ray_cluster.Ray() if executor == "ray" else executor).results(
-            experiment, groups, bar
-        )
+        cluster = ray_cluster.Ray() if executor == "ray" else executor
+        results = cluster.results(experiment, packs, bar)
+    elif workers > 1:
+        results = _in_processes(experiment, packs, workers, bar)
     else:
-        results = (
-            _in_processes(experiment, groups, workers, bar)
-            if workers > 1
-            else _here(experiment, groups, bar)
-        )
+        results = _here(experiment, packs, bar)
     for run, result in results:
         store.put(experiment.header, experiment.record(run), result, experiment.digits)
     return [store.get(identities[run]) for run in runs]
 
 
-def _here(experiment: Experiment, groups: list[list], bar: Any) -> Iterator[tuple[Any, dict]]:
-    for group in groups:
-        yield from experiment.results(group, bar.update if bar else None)
+def _here(experiment: Experiment, packs: list[list], bar: Any) -> Iterator[tuple[Any, dict]]:
+    for pack in packs:
+        yield from experiment.results_of(pack, bar.update if bar else None)
 
 
 def _in_processes(
-    experiment: Experiment, groups: list[list], workers: int, bar: Any
+    experiment: Experiment, packs: list[list], workers: int, bar: Any
 ) -> Iterator[tuple[Any, dict]]:
-    """Distributes groups over forked processes, which inherit the model; yields group by group."""
-    global _forked
-    _forked = experiment
+    """Distributes packs of groups over forked processes, which inherit the model; yields pack by
+    pack."""
+    global _inherited
+    _inherited = experiment
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
-        for future in as_completed([pool.submit(_whole_group, group) for group in groups]):
-            group, results = future.result()
+        for future in as_completed([pool.submit(_whole_pack, pack) for pack in packs]):
+            pack, results = future.result()
             yield from results
             if bar:
-                bar.update(experiment.evaluations(group))
+                bar.update(sum(map(experiment.evaluations, pack)))
 
 
-_forked: Experiment | None = None  # what a worker process inherits
+_inherited: Experiment | None = None  # what a worker process inherits
 
 
-def _whole_group(group: list) -> tuple[list, list]:
-    return group, list(_forked.results(group))
+def _whole_pack(pack: list[list]) -> tuple[list, list]:
+    return pack, list(_inherited.results_of(pack))

@@ -1,9 +1,8 @@
 """Figure 3 of the paper, measured: noise at a step against noise in a frame, at equal doses and
 correct levels."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -11,9 +10,9 @@ import numpy as np
 import torch
 
 from ...bench import tasklist
-from ...experiments.base import Experiment
 from ...experiments.parameters import checked
 from ...experiments.store import key_of
+from ...experiments.trees import Count, Read, TreeExperiment
 from ...measures.presence import cka, tokens
 from ...models.schedule import Schedule
 from ...models.video_model import VideoModel
@@ -26,7 +25,7 @@ from ...sampling.interventions import (
     from_record,
     record,
 )
-from ...sampling.prefix_tree import Branch, evaluations, grow
+from ...sampling.prefix_tree import Branch, Tree, grow_all
 from ...sampling.sites import Captured
 from ..showcase import ShownCase, decode_all, kept_clips
 from .designs import NoiseRun, ablations, with_noise
@@ -40,7 +39,7 @@ class Seen(NamedTuple):
     evidence: np.ndarray
 
 
-class Perturbation(Experiment[NoiseRun]):
+class Perturbation(TreeExperiment[NoiseRun]):
     """The experiment: noise put into generations, compared with the clean one.
 
     Args:
@@ -121,31 +120,30 @@ class Perturbation(Experiment[NoiseRun]):
 
     def evaluations(self, runs: list[NoiseRun]) -> int:
         """How many model evaluations `results` makes for runs that share a base."""
-        tree = evaluations(self.branches(runs), self.schedule.steps, self.model.latent_frames)
-        return tree + self.schedule.steps * _needs_unrelated(runs)
+        return super().evaluations(runs) + self.schedule.steps * _needs_unrelated(runs)
 
-    def results(
-        self, runs: list[NoiseRun], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[NoiseRun, dict]]:
-        """Yields the result of every run as it ends; all share a base.
+    def tree(self, runs: list[NoiseRun], count: Count = None) -> tuple[Tree, Read]:
+        """See `TreeExperiment`.
 
-        Fields: `score` and `answer` (candidate index, -1 for none) of the decoded end; `cells` and
-        `energy`, the dose; with maps `from`, the first step that is changed, and from there on
-        `x`, `x0_hat`, `tokens`: dissimilarity 1 - CKA to the clean run (a clean run: to that of an
-        unrelated sample), and `evidence`: the mean absolute change of the candidates' evidence in
-        the last frame.
+        Fields of a result: `score` and `answer` (candidate index, -1 for none) of the decoded end;
+        `cells` and `energy`, the dose; with maps `from`, the first step that is changed, and from
+        there on `x`, `x0_hat`, `tokens`: dissimilarity 1 - CKA to the clean run (a clean run: to
+        that of an unrelated sample), and `evidence`: the mean absolute change of the candidates'
+        evidence in the last frame.
         """
-        sample, maps, clean = self._sample(runs[0]), runs[0].maps, None
+        sample, maps = self._sample(runs[0]), runs[0].maps
         unrelated = self._unrelated(runs[0], sample, count) if _needs_unrelated(runs) else None
-        for index, trajectory in self._grow(
-            runs[0], self.branches(runs), sample if maps else None, count
-        ):
-            clean = clean or trajectory
+        clean: list[Trajectory] = []
+
+        def read(index: int, trajectory: Trajectory) -> Iterator[tuple[NoiseRun, dict]]:
             if index == 0:
-                continue
+                clean.append(trajectory)
+                return
             run = runs[index - 1]
-            other = clean if run.interventions else unrelated
+            other = clean[0] if run.interventions else unrelated
             yield run, self._read(sample, trajectory) | (_maps(trajectory, other) if maps else {})
+
+        return self._tree(runs[0], self.branches(runs), sample if maps else None), read
 
     def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
         """The first maze that the clean run solves (else the first sample), clean and under four
@@ -184,38 +182,30 @@ class Perturbation(Experiment[NoiseRun]):
     def _sample(self, run: NoiseRun) -> Sample:
         return tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
 
-    def _grow(
-        self,
-        run: NoiseRun,
-        branches: list[Branch],
-        watched: Sample | None,
-        count: Callable[[], None] | None,
-    ) -> Iterator[tuple[int, Trajectory]]:
-        """The trajectories of a tree; they carry tokens, and evidence for the candidates of
+    def _tree(self, run: NoiseRun, branches: list[Branch], watched: Sample | None) -> Tree:
+        """The tree of a sample; its trajectories carry tokens, and evidence for the candidates of
         `watched`, if given."""
         condition = self.model.prepare_sample(self._sample(run))
-        grown = partial(grow, self.model, condition, self.schedule, run.seed, branches, count=count)
         if watched is None:
-            yield from grown()
-            return
+            return Tree(condition, run.seed, branches)
         captured = Captured(lambda site: site.layer == self.layer and site.guided)
 
         def watch(s: int, x: torch.Tensor, x0_hat: torch.Tensor) -> Seen:
             (state,) = captured.take().values()
             return Seen(state, watched.evidence(self.model.decode(x0_hat)[-1]))
 
-        yield from grown(watch=watch, visit=captured)
+        return Tree(condition, run.seed, branches, watch, captured)
 
     def _read(self, sample: Sample, trajectory: Trajectory) -> dict:
         video = self.model.decode(trajectory.x0_hats[-1])
         return sample.outcome(video) | {"cells": trajectory.cells, "energy": trajectory.energy}
 
-    def _unrelated(
-        self, run: NoiseRun, sample: Sample, count: Callable[[], None] | None
-    ) -> Trajectory:
+    def _unrelated(self, run: NoiseRun, sample: Sample, count: Count) -> Trajectory:
         """The clean run of another sample of the same task, with another seed."""
         unrelated = replace(run, index=run.index + 1000, seed=run.seed + 1000, interventions=())
-        return next(t for _, t in self._grow(unrelated, [Branch()], sample, count))
+        tree = self._tree(unrelated, [Branch()], sample)
+        ((_, _, trajectory),) = grow_all(self.model, self.schedule, [tree], count=count)
+        return trajectory
 
 
 def _needs_unrelated(runs: list[NoiseRun]) -> bool:
@@ -234,3 +224,6 @@ def _maps(ours: Trajectory, other: Trajectory) -> dict:
     maps = {name: [1.0 - cka(a, b) for a, b in values] for name, values in pairs.items()}
     change = [np.abs(ours.watched[s].evidence - other.watched[s].evidence).mean() for s in steps]
     return {"from": steps[0], "evidence": change} | maps
+
+
+EXPERIMENTS = Perturbation
