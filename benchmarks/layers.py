@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.models.video_model import Condition, Start, VideoModel
+from chain_of_steps.models.video_model import Condition, FromLayer, VideoModel
 
 
 class LayerBench:
@@ -50,7 +50,7 @@ class LayerBench:
         self._captured(self.x)
         outputs = []
         for layer, state in enumerate(self.donor):
-            outputs.append(self._predict(self.x, start=Start(layer, {True: state})))
+            outputs.append(self._predict(self.x, start=FromLayer(layer, {True: state})))
         return outputs
 
     def hooks(self) -> list[Tensor]:

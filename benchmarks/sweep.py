@@ -1,4 +1,4 @@
-"""How fast is a sweep? Takes about a minute.
+"""How fast is a sweep? Ends within two minutes: the slower the machine, the fewer repeats.
 
     python benchmarks/sweep.py [--model data/mini] [--json FILE] [--figure FILE]
 
@@ -7,16 +7,23 @@ the rival calls the stock pipeline once per run and edits the latents in its ste
 with latents, nothing is decoded. The two take turns in one process: our sweep runs between ten
 calls of the pipeline, each of which costs the same whatever its step, so that fifty cost five times
 as much. Clips of 5 frames keep it short. nnsight edits outputs of modules; the latents between two
-steps are not the output of a module, so it takes part in layers.py only.
+steps are not the output of a module, so it takes part in layers.py only. Batches, and what share of
+the machine's matrix products an evaluation reaches, are in batches.py.
 """
 
 import argparse
 import json
+import os
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+
+os.environ.setdefault("GOMP_SPINCOUNT", "500")  # before torch, as every command of ours does
 
 import torch
+from batches import by_batch, peak, symbol_conditions, symbol_model
 from layers import LayerBench, has_nnsight
 from PIL import Image
 
@@ -30,6 +37,7 @@ from chain_of_steps.sampling.interventions import NoiseAtStep
 from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
 
 STEPS, FRAMES, READ_AFTER = 50, 5, 5
+BUDGET = 90.0  # seconds
 SCHEDULE = Schedule("paper's steps", "euler", STEPS, shift=5.0)
 
 
@@ -60,7 +68,7 @@ class Bench:
         for _ in grow(self.model, self.condition, SCHEDULE, 0, jobs, count=self._count):
             pass
 
-    def pipeline(self, step: int) -> torch.Tensor:
+    def pipeline(self, step: int, videos: int = 1) -> torch.Tensor:
         """The rival: the stock pipeline, whose callback replaces the latents before a step."""
         edit = NoiseAtStep(step).at(step, self.condition.shape[2])
 
@@ -82,6 +90,7 @@ class Bench:
             num_inference_steps=STEPS,
             guidance_scale=1.0,
             generator=torch.Generator().manual_seed(0),
+            num_videos_per_prompt=videos,
             max_sequence_length=self.model.pipe.tokenizer.model_max_length,
             output_type="latent",
             callback_on_step_end=callback,
@@ -107,54 +116,134 @@ def _restart(scheduler, grid: torch.Tensor) -> None:
     scheduler._step_index = None
 
 
-def measure(folder: str) -> dict:
+class Clock:
+    """Shares out the time: work is repeated as often as its share allows, twice at least."""
+
+    def __init__(self, budget: float):
+        self.budget, self.began = budget, time.perf_counter()
+
+    def say(self, what: str) -> None:
+        """Progress, on standard error."""
+        print(f"{time.perf_counter() - self.began:6.1f} s  {what}", file=sys.stderr, flush=True)
+
+    def rounds(self, share: float, most: int) -> Iterator[int]:
+        """Numbers of rounds: `most` of them, or until a share of the budget is used."""
+        end = time.perf_counter() + share * self.budget
+        for turn in range(most):
+            if turn > 1 and time.perf_counter() > end:
+                return
+            yield turn
+
+    def timed(self, work: Callable[[], object], share: float = 0.02) -> float:
+        """Median seconds of some work, after a first time that does not count."""
+        work()
+        return statistics.median(seconds(work) for _ in self.rounds(share, 7))
+
+
+def measure(folder: str, budget: float = BUDGET) -> dict:
     """Runs everything in turn and reports the ratios."""
-    bench = Bench(folder)
+    clock, bench = Clock(budget), Bench(folder)
+    clock.say("loop against bare forward passes")
     clean = lambda: generate(bench.model, bench.condition, SCHEDULE, 0)  # noqa: E731
     bench.bare(), clean()
     plain, loops = [], []
-    for turn in range(10):  # alternate which one runs first
+    for turn in clock.rounds(0.12, 10):  # alternate which one runs first
         for work, taken in ((bench.bare, plain), (clean, loops))[:: 1 if turn % 2 else -1]:
             taken.append(seconds(work))
-    latents = clean().latents[-1]
-    to_the_end, early = branches(), branches(after=READ_AFTER)
-    rival, short = [], []
-    for turn in range(2):  # half of the rival's calls before our long sweep, half after it
-        rival += [seconds(lambda s=s: bench.pipeline(s)) for s in range(turn, STEPS, 10)]
-        short.append(seconds(lambda: bench.sweep(early)))
-        if turn == 0:
-            ours = seconds(lambda: bench.sweep(to_the_end))
-            executed = bench.executed
-    patch = LayerBench(bench.model, bench.condition, SCHEDULE)
-    ways = [patch.ours, patch.hooks, *([patch.nnsight] if has_nnsight() else [])]
-    patched = [[seconds(way) for way in ways] for _ in range(9)]
-    by_layer = [
-        statistics.median(turn[way] / turn[0] for turn in patched) for way in range(len(ways))
-    ]
-    every = STEPS * statistics.median(rival)  # seconds for one pipeline call per noised step
-    return {
-        "shared_prefix_speedup": round(every / ours, 3),
-        "readout_speedup": round(every / statistics.median(short), 3),
-        "layer_sweep_speedup": round(by_layer[1], 3),
-        "layer_sweep_speedup_over_nnsight": round(by_layer[2], 3) if has_nnsight() else None,
+    last = clean().latents[-1]
+    rates = {
         "loop_overhead": round(statistics.median(loops) / statistics.median(plain) - 1.0, 4),
-        "unique_evaluations": evaluations(to_the_end, STEPS, bench.condition.shape[2]),
-        "executed_evaluations": executed,
         "evaluations_per_second": round(STEPS / statistics.median(loops), 1),
         "forward_ms": round(1000 * statistics.median(plain) / STEPS, 2),
-        "decode_ms": round(
-            1000
-            * statistics.median(seconds(lambda: bench.model.decode(latents)) for _ in range(9)),
-            2,
-        ),
-        "theory": {
-            "shared_prefix_speedup": round(STEPS**2 / evaluations(to_the_end, STEPS, 1), 3),
-            "readout_speedup": round(STEPS**2 / evaluations(early, STEPS, 1), 3),
-            "layer_sweep_speedup": patch.theory,
-        },
+        "decode_ms": round(1000 * clock.timed(lambda: bench.model.decode(last)), 2),
+    }
+    return {
+        **_sweeps(bench, clock, statistics.median(loops)),
+        **_layers(bench, clock),
+        **rates,
+        **_batches(bench, clock),
         "frames": FRAMES,
-        "steps": STEPS,
         "threads": torch.get_num_threads(),
+        "rounds": len(loops),
+    }
+
+
+def _sweeps(bench: Bench, clock: Clock, run: float) -> dict:
+    """The rival's calls, half of them before and half after our long sweep, and our short one.
+
+    Args:
+        run: seconds of one generation; where it is long, every second, fifth, ... step is noised.
+    """
+    whole = run * evaluations(branches(), STEPS, 1) / STEPS
+    every = next(n for n in (1, 2, 5, 10, 25) if n == 25 or whole / n < 0.35 * clock.budget)
+    jobs, early = branches()[::every], branches(after=READ_AFTER)[::every]
+    rival, short = [], []
+    for turn in range(2):
+        clock.say(f"stock pipeline, every {10 * every}th step" if turn else "sweep and pipeline")
+        rival += [seconds(lambda s=s: bench.pipeline(s)) for s in range(turn, STEPS, 10 * every)]
+        short.append(seconds(lambda: bench.sweep(early)))
+        if turn == 0:
+            ours, executed = seconds(lambda: bench.sweep(jobs)), bench.executed
+    calls = (len(jobs) - 1) * statistics.median(rival)  # one pipeline call for each noised step
+    frames = bench.condition.shape[2]
+    return {
+        "shared_prefix_speedup": round(calls / ours, 3),
+        "readout_speedup": round(calls / statistics.median(short), 3),
+        "unique_evaluations": evaluations(jobs, STEPS, frames),
+        "executed_evaluations": executed,
+        "steps": STEPS,
+        "noised_steps": len(jobs) - 1,
+        "theory": {
+            "shared_prefix_speedup": _theory(jobs, frames),
+            "readout_speedup": _theory(early, frames),
+        },
+    }
+
+
+def _theory(jobs: list[Branch], frames: int) -> float:
+    return round(STEPS * (len(jobs) - 1) / evaluations(jobs, STEPS, frames), 3)
+
+
+def _layers(bench: Bench, clock: Clock) -> dict:
+    clock.say("patches of all layers" + (", nnsight too" if has_nnsight() else ""))
+    patch = LayerBench(bench.model, bench.condition, SCHEDULE)
+    ways = [patch.ours, patch.hooks, *([patch.nnsight] if has_nnsight() else [])]
+    turns = [[seconds(way) for way in ways] for _ in clock.rounds(0.1, 9)]
+    by_way = [statistics.median(turn[way] / turn[0] for turn in turns) for way in range(len(ways))]
+    return {
+        "layer_sweep_speedup": round(by_way[1], 3),
+        "layer_sweep_speedup_over_nnsight": round(by_way[2], 3) if has_nnsight() else None,
+        "layer_sweep_theory": patch.theory,
+    }
+
+
+def _batches(bench: Bench, clock: Clock) -> dict:
+    """Evaluations in batches: of the picture model, and of symbol networks of 1 and 4 blocks."""
+    models = {"generalist": (bench.model, [bench.condition] * 4, [1, 2, 4])}
+    for layers in (1, 4):
+        model = symbol_model(layers)
+        models[f"symbols L{layers}"] = (model, symbol_conditions(model, 256), [1, 16, 64, 256])
+    rates, shares = {}, {}
+    for name, (model, conditions, sizes) in models.items():
+        clock.say(f"batches of {name}")
+        rates[name] = by_batch(model, conditions, sizes, clock.timed)
+        best = int(max(rates[name], key=rates[name].get))
+        flop, peak_rate = peak(model, conditions[0], best, clock.timed)
+        shares[name] = {
+            "share": round(flop * rates[name][str(best)] / peak_rate, 3),
+            "batch": best,
+            "matrix_gflop_per_second": round(peak_rate / 1e9, 1),
+            "mflop_per_evaluation": round(flop / 1e6, 2),
+        }
+    clock.say("stock pipeline, several videos for a prompt")
+    several = {n: clock.timed(partial(bench.pipeline, 0, n)) for n in (1, 4)}
+    return {
+        "evaluations_per_second_by_batch": rates,
+        "batched_speedup": {n: round(max(r.values()) / r["1"], 2) for n, r in rates.items()},
+        "share_of_peak": shares,
+        "diffusers_evaluations_per_second": {
+            str(n): round(n * STEPS / taken, 1) for n, taken in several.items()
+        },
     }
 
 

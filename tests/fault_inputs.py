@@ -183,7 +183,7 @@ def unknown_names(saved, capfd, times):
         ([*bench, "--device", "nonsense"], "unknown device 'nonsense'; expected cpu, cuda"),
         ([*plan, "--scale", "huge"], "unknown scale 'huge'"),
         ([*plan, "--experiment", "9_magic"], "unknown experiment '9_magic'"),
-        (["plan", "--model", "nowhere"], "is no model folder and no known name"),
+        (["plan", "--model", "nowhere"], "is neither a model folder nor a known name"),
     ]
     for command, said in wrong:
         assert main(command) == 2

@@ -131,9 +131,8 @@ def generate_killed(tmp_path, monkeypatch, capfd, times):
 @check
 def reproduce_killed(tmp_path, monkeypatch, capfd, times):
     experiment = Perturbation(tiny_model(), SHORT)
-    monkeypatch.setattr(
-        reproduce, "experiments", lambda: {"x": (experiment, experiment.plan(**PLAN))}
-    )
+    use = reproduce.registry.Use("x", experiment, experiment.plan(**PLAN))
+    monkeypatch.setattr(reproduce, "uses", lambda: [use])
     monkeypatch.setattr(reproduce, "WORKERS", 1)
     reproduce.compute(tmp_path / "whole")
     killed(lambda: reproduce.compute(tmp_path / "killed"), times, 1.0)

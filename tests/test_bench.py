@@ -1,15 +1,18 @@
 """The bench by ground truth: a made-up model draws right, wrong and blurred answers."""
 
 import json
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 
 from chain_of_steps.bench import scores, validation
 from chain_of_steps.bench.knobs import read_knobs, word
 from chain_of_steps.models.schedule import preset
+from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import suite
 from chain_of_steps.training import model_card
 
@@ -58,6 +61,7 @@ class MadeUp:
     """A model whose condition is the sample and whose latents are the clip."""
 
     size, frames, fingerprint = 48, 9, "made up"
+    unknown = ""
 
     def __init__(self, monkeypatch, early, late):
         self.evaluated: list = []
@@ -66,6 +70,9 @@ class MadeUp:
 
     def prepare_sample(self, sample):
         return sample
+
+    def unknown_words(self, prompt):
+        return [word for word in prompt.split() if word == self.unknown]
 
     def generate(self, model, sample, schedule, seed):
         self.evaluated.append((sample, seed))
@@ -122,6 +129,26 @@ def test_a_frozen_first_frame_decides_nothing(judge, task, drawn):
 def test_an_illegible_answer_is_decided_but_not_drawn(judge, draw, tasks):
     for cell in judge(draw, draw, tasks)["by_task"].values():
         assert shares(cell) == (1.0, 0.0, 1.0) and cell["solved"] == 0.0
+
+
+def test_words_that_the_tokenizer_does_not_know_are_named_once(judge, monkeypatch):
+    monkeypatch.setattr(MadeUp, "unknown", "rounds")
+    with pytest.warns(
+        UserWarning, match=r"does not know 'rounds' in the prompts of latin_"
+    ) as told:
+        judge(right, tasks=["mark", "latin_staged"], count=3)
+    assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        judge(right, tasks=["latin"])
+
+
+def test_unknown_words_are_those_of_the_tokenizer():
+    model = VideoModel(tiny.mini_like())
+    assert model.unknown_words("mark the red zebra, quickly") == ["zebra,", "quickly"]
+    assert model.unknown_words("fill the square in rounds") == []
+    model.pipe.tokenizer = None
+    assert model.unknown_words("zebra") == []
 
 
 def test_a_wrong_answer_may_be_drawn(judge):

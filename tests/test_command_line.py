@@ -489,4 +489,5 @@ def test_the_store_is_listed_verified_and_pruned(folder, tmp_path, capsys):
     said = capsys.readouterr()
     assert "line 3 is damaged" in said.out and "store prune" in said.err
     assert main([*store, "prune", "--model", folder]) == 0 and main([*store, "verify"]) == 0
+    assert "is damaged" not in capsys.readouterr().out, "it was set aside"
     assert [row["run"]["model"] for row in Store(tmp_path, "x").rows.values()] == [ours]

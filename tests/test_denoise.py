@@ -1,5 +1,6 @@
 """Our loop equals the stock pipeline's loop, bit by bit, and can be resumed at any step."""
 
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ import tiny
 import torch
 from PIL import Image
 
-from chain_of_steps.models.schedule import Schedule, preset, stock_scheduler
+from chain_of_steps.models.schedule import Schedule, preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import begin, denoise, generate
 from chain_of_steps.sampling.samplers import Wrapped
@@ -31,7 +32,9 @@ def schedule(guidance: float = 1.0, **more) -> Schedule:
 def start(model: VideoModel, condition, sampler: str) -> State:
     """The stock pipeline's initial state: its scheduler, its grid, its noise."""
     model.pipe.scheduler = SAMPLERS[sampler]()
-    return State(0, model.noise(condition, SEED), Wrapped(stock_scheduler(model.pipe, STEPS)))
+    scheduler = copy.deepcopy(model.pipe.scheduler)
+    scheduler.set_timesteps(STEPS)
+    return State(0, model.noise(condition, SEED), Wrapped(scheduler))
 
 
 def stock(model: VideoModel, picture: np.ndarray, **options) -> torch.Tensor:

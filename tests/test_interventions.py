@@ -94,7 +94,21 @@ def test_replaced_cells_are_standard_noise_and_do_not_depend_on_what_was_there(m
     a = run(model, condition, NoiseAtStep(3)).latents[3]
     b = generate(model, condition, EULER, SEED + 1, interventions=[NoiseAtStep(3)]).latents[3]
     assert torch.equal(a, b)
-    assert abs(float(a.std()) - 1.0) < 0.1 and not torch.equal(a, model.noise(condition, 0))
+    moved = _moved(condition, a)
+    assert abs(float(moved.std()) - 1.0) < 0.1
+    assert not torch.equal(moved, _moved(condition, model.noise(condition, 0)))
+
+
+def _moved(condition, latents: torch.Tensor) -> torch.Tensor:
+    """Latents without the given frame where the model holds it, which no noise can change."""
+    return latents if condition.free is None else latents[:, :, 1:]
+
+
+def test_noise_in_a_frame_that_the_model_holds_changes_nothing_and_is_no_dose(model, condition):
+    clean, noised = (run(model, condition, *noise) for noise in ((), (NoiseAtFrame(0),)))
+    held = condition.free is not None
+    assert torch.equal(clean.latents[-1], noised.latents[-1]) == held
+    assert (noised.energy == 0.0) == held
 
 
 def test_noise_put_in_is_never_the_noise_that_a_run_starts_from(model, condition):
@@ -113,8 +127,9 @@ def test_additive_noise_adds(model, condition):
         for a in (0.5, 1.0)
     )
     torch.testing.assert_close(2 * half, full)
+    replaced = run(model, condition, NoiseAtStep(3)).latents[3]
     torch.testing.assert_close(
-        full, run(model, condition, NoiseAtStep(3)).latents[3], atol=1e-5, rtol=1e-5
+        _moved(condition, full), _moved(condition, replaced), atol=1e-5, rtol=1e-5
     )
 
 

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from chain_of_steps.figures.perturbation_curves import analysis, noise_maps
-from chain_of_steps.sampling.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep, record
+from chain_of_steps.sampling.interventions import (
+    Drop,
+    NoiseAtCells,
+    NoiseAtFrame,
+    NoiseAtStep,
+    record,
+)
 
 
 def row(task, index, design, score, answer, *noise) -> dict:
@@ -47,6 +53,12 @@ def test_costs_are_apart_by_task(lines):
         summary["contrasts"]["step_drop"]["mean"] == 0.5
         and summary["contrasts"]["relative_drop"]["mean"] == 0.5
     )
+
+
+def test_what_is_no_noise_is_refused():
+    rows = [row("maze", 0, "clean", 1.0, 0), row("maze", 0, "drop", 0.0, 1, Drop(2))]
+    with pytest.raises(ValueError, match=r"about noise at a step, a frame or cells, not .*Drop"):
+        analysis.table(rows)
 
 
 def test_decisions_are_those_of_level_correct_noise_with_replacement_beside_them(lines):

@@ -2,11 +2,14 @@
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
+
+from chain_of_steps.figures import registry
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "chain_of_steps"
@@ -55,11 +58,13 @@ def test_a_figure_depends_on_the_packages_that_its_notebook_uses(name):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_has_a_folder_a_notebook_parameters_and_its_outputs(name):
-    assert (SRC / "figures" / FIGURES[name] / "runs.py").exists() or name == "4_layer_roles"
+    assert set(registry.classes(FIGURES[name])) - {registry.WHOLE} <= set(PARAMS["mini"][name])
     assert (ROOT / "notebooks" / f"{name}.ipynb").exists()
     assert all(name in PARAMS[scale] for scale in ("mini", "smoke", "real"))
-    assert (ROOT / "figures" / name).is_dir() and (ROOT / "figures" / f"{name}.json").exists()
-    assert f"figures/{name}.json" in STAGES["claims"]["deps"]
+    metrics = f"figures/{name}.json"
+    assert (ROOT / "figures" / name).is_dir() and (ROOT / metrics).exists()
+    ignored = ["git", "check-ignore", "--no-index", f"figures/{name}/x.png", metrics]
+    assert not (ROOT / ".git").exists() or subprocess.run(ignored, cwd=ROOT).returncode == 1
 
 
 def test_the_pipeline_draws_what_the_parameters_list():
@@ -67,3 +72,4 @@ def test_the_pipeline_draws_what_the_parameters_list():
     assert FIGURE["cmd"] == "python tools/run.py ${key}" and FIGURE["params"] == ["mini.${key}"]
     assert FIGURE["outs"] == [{"figures/${key}": {"cache": False}}]
     assert FIGURE["metrics"] == [{"figures/${key}.json": {"cache": False}}]
+    assert {f"figures/{name}.json" for name in FIGURES} <= set(STAGES["claims"]["deps"])

@@ -66,7 +66,7 @@ def test_a_folder_is_planned_from_its_configurations(tmp_path):
 
 def test_neither_a_folder_nor_a_name(tmp_path):
     with pytest.raises(
-        ValueError, match="no model folder and no known name; expected a folder or wan2"
+        ValueError, match="neither a model folder nor a known name; expected a folder or wan2"
     ):
         cost_plan.blueprint(str(tmp_path))
 

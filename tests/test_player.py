@@ -43,12 +43,12 @@ def decoded(data: dict) -> np.ndarray:
     return result
 
 
-def test_the_same_input_gives_the_same_bytes(tmp_path):
+def test_the_same_input_gives_the_same_bytes():
     def make():
         return Player(noisy_stack(), title="t", series=[Curve("a", np.linspace(0, 1, 6))])
 
     assert make().html() == make().html() and make()._repr_html_() == make()._repr_html_()
-    assert make().save(tmp_path / "page.html").read_bytes() == make().html().encode("ascii")
+    assert make().html().isascii()
 
 
 @pytest.mark.parametrize("size", [48, 45])

@@ -25,7 +25,8 @@ def player(browser, request, tmp_path):
         ],
         lossless=True,
     )
-    path = shown.save(tmp_path / "page.html")
+    path = tmp_path / "page.html"
+    path.write_text(shown.html())
     if request.param == "iframe":
         path.write_text(f"<!DOCTYPE html><body>{shown._repr_html_()}</body>")
     page = browser.new_page(viewport={"width": 360, "height": 800})

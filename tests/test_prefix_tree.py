@@ -26,8 +26,11 @@ from chain_of_steps.sampling.interventions import (
     record,
 )
 from chain_of_steps.sampling.layer_merge import merged_layers
+from chain_of_steps.sampling.layout import Layout
 from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
 from chain_of_steps.sampling.sites import Captured, in_turn
+from chain_of_steps.sampling.steps import take
+from chain_of_steps.sampling.work import Work
 
 STEPS, FRAMES, SEED = 4, 5, 3
 SCHEDULE = Schedule("test", "euler", STEPS, shift=3.0)
@@ -238,6 +241,17 @@ def test_the_budget_is_kept_and_memory_is_let_go(case):
     assert len(dict(grow(model, conditions["own"], schedule, SEED, branches, budget=needed))) == 4
     with pytest.raises(MemoryError, match="more than their budget of"):
         dict(grow(model, conditions["own"], schedule, SEED, branches, budget=3 * clip))
+
+
+def test_what_donors_capture_has_the_budget_of_the_work(case):
+    model, schedule, conditions = case
+    layout = Layout(STEPS, FRAMES, model.layers)
+    layout.plan(Branch((Patch(0, 0, donor=COMPANY[0]),)))
+    (donor,) = [node for node in layout.nodes.values() if node.wanted]
+    work = Work(model, conditions, schedule, SEED, budget=100)
+    donor.needs[0].value = work.compute(donor.needs[0])
+    with pytest.raises(MemoryError, match="capture fewer layers"), torch.inference_mode():
+        take(model, schedule, [work.move(donor)])
 
 
 def test_what_is_watched_and_visited_is_seen_once_per_evaluation(case):

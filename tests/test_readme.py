@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from test_project import repository_files
 
 from chain_of_steps.bench.tasklist import task_names
@@ -18,6 +17,7 @@ from chain_of_steps.models.loading import Loading, parse
 from chain_of_steps.models.schedule import PRESETS
 
 ROOT = Path(__file__).parent.parent
+FIGURES = registry.folders(ROOT / "params.yaml")
 sys.path.insert(0, str(ROOT / "tools"))
 
 import reproduce_model  # noqa: E402
@@ -31,14 +31,13 @@ CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]*`", re.S | re.M)
 
 
 def test_table_lists_every_stage():
-    figures = yaml.safe_load((ROOT / "params.yaml").read_text())["figures"]
     rows = [
         line.split("|")[1:-1]
         for line in README.splitlines()
         if line.startswith("| [") and "notebooks/" in line
     ]
     listed = {row[3].strip(" `"): row for row in rows}
-    assert set(listed) == set(figures)
+    assert set(listed) == set(FIGURES)
     for name, row in listed.items():
         drawn = {f"figures/{name}/{file.name}" for file in (ROOT / "figures" / name).iterdir()}
         assert set(re.findall(r"\((figures/[^)]+)\)", row[0])) == drawn
@@ -49,8 +48,7 @@ def test_times_are_those_on_record():
     """The time to compute all rows of a notebook; those of notebook 1 serve notebook 3 too."""
     costs = json.loads((ROOT / "benchmarks" / "full.json").read_text())
     for name, time in re.findall(r"^\| \[.*?\| `(\d\w+)` \| (.*?) \|", README, re.M):
-        kinds = registry.EXPERIMENTS[name]
-        names = {kind.name for kind in ([kinds] if isinstance(kinds, type) else kinds.values())}
+        names = {kind.name for kind in registry.classes(FIGURES[name]).values()}
         needed = {one for one in names if one[0] == name[0]}
         if needed <= costs.keys():
             assert time == f"{sum(costs[one]['minutes'] for one in needed):.0f} min", name

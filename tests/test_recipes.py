@@ -6,13 +6,20 @@ import re
 from pathlib import Path
 
 import pytest
+import tiny
+import yaml
 
 from chain_of_steps import figures, puzzles
+from chain_of_steps.figures import registry
+from chain_of_steps.figures.ensemble_table import runs as ensemble_runs
+from chain_of_steps.figures.ensemble_table.runs import Ensemble
 from chain_of_steps.models.schedule import preset
+from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading, scoring, suite
-from chain_of_steps.sampling import interventions
+from chain_of_steps.sampling import interventions, strategies
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.prefix_tree import Branch, grow
+from chain_of_steps.sampling.strategies import variants
 
 ROOT = Path(__file__).parent.parent
 RECIPES = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -23,10 +30,10 @@ needs_model = pytest.mark.skipif(
 )
 
 
-def blocks(heading: str) -> list[str]:
+def blocks(heading: str, language: str = "python") -> list[str]:
     """The code blocks of a recipe, in order."""
     recipe = re.search(rf"^## {heading}\n(.*?)(?=^##|\Z)", RECIPES, re.S | re.M).group(1)
-    return re.findall(r"```python\n(.*?)```", recipe, re.S)
+    return re.findall(rf"```{language}\n(.*?)```", recipe, re.S)
 
 
 @pytest.fixture
@@ -35,7 +42,7 @@ def follow(tmp_path, monkeypatch):
     other block."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")
-    for package in (puzzles, interventions, figures):
+    for package in (puzzles, interventions, strategies, figures):
         own = tmp_path / "src" / package.__name__.replace(".", "/")
         own.mkdir(parents=True)
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(own)])
@@ -44,6 +51,7 @@ def follow(tmp_path, monkeypatch):
         file = re.match(r"# (src/\S+\.py)\n", block)
         names: dict = {}
         if file:
+            Path(file.group(1)).parent.mkdir(exist_ok=True)
             Path(file.group(1)).write_text(block)
         else:
             exec(block, names)
@@ -87,14 +95,83 @@ def test_an_intervention(follow, monkeypatch):
 
 
 @needs_model
-def test_a_figure(follow):
+def test_a_strategy(follow, monkeypatch):
+    module, entry, row, use = blocks("How to add a strategy")
+    follow(module)
+    second_look = importlib.import_module("chain_of_steps.sampling.strategies.second_look")
+    for name, kind in eval(entry, {"second_look": second_look}).items():
+        monkeypatch.setitem(strategies.STRATEGIES, name, kind)
+    follow(use)
+    ((name, how),) = eval(row, {"Strategy": strategies.Strategy, "LEVEL": variants.LEVEL}).items()
+    own = variants.variants(8, 20, window=10, early=5)
+    monkeypatch.setattr(
+        ensemble_runs, "variants", lambda *_: own | {"own": own["own"] | {name: how}}
+    )
+    experiment = Ensemble(VideoModel(tiny.mini_like()), preset("student"))
+    planned = experiment.plan(["maze"], 1, {}, {}, {}, {"maze": 1}, 2, 2, name, 7)
+    assert sum(run.strategy == how for run in planned) == 2, "in the table, and to be chosen"
+    steps = experiment.schedule.steps
+    alone = [run for run in planned if run.strategy == how][:1]
+    assert experiment.evaluations(alone) == steps + 1
+    assert len(list(experiment.results(alone))) == 1
+
+
+@pytest.fixture
+def registered(follow, tmp_path):
+    """The figure of the recipe, written and registered in a copy of params.yaml; its cells."""
+    cells = []
+    for block in blocks("How to add a figure"):
+        if block.startswith("# notebooks/7_first_answer.ipynb"):
+            cells.append(block)
+        else:
+            follow(block)
+    parameters = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    (added,) = blocks("How to add a figure", "yaml")
+    for scale, own in yaml.safe_load(added).items():
+        parameters[scale] |= own
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(parameters, sort_keys=False))
+    return parameters, cells
+
+
+def test_a_figure_is_found_through_the_parameters(registered, tmp_path):
+    parameters, cells = registered
+    model = VideoModel(tiny.mini_like())
+    scales = [scale for scale in parameters if scale != "figures"]
+    for scale in scales:
+        before = registry.experiments(ROOT / "params.yaml", scale, lambda _: model)
+        found = registry.experiments(tmp_path / "params.yaml", scale, lambda _: model)
+        assert found.keys() == before.keys(), "the rows of notebook 1 serve it too"
+        (use,) = [
+            use
+            for use in registry.uses(
+                tmp_path / "params.yaml", parameters[scale], lambda _: model, ""
+            )
+            if use.notebook == "7_first_answer"
+        ]
+        runs = found[use.experiment.name][1]
+        assert use.runs and set(use.runs) <= set(runs)
+        assert set(before[use.experiment.name][1]) <= set(runs)
+        values: dict = {}
+        exec(cells[0], values)
+        assert {*parameters[scale]["7_first_answer"], "model", "load", "results", "out"} == {
+            name for name in values if not name.startswith("__")
+        }
+
+
+@needs_model
+def test_a_figure_is_drawn_from_stored_rows(registered):
+    parameters, cells = registered
     rows = "results/1_step_visualization.jsonl.gz"
     Path("results").mkdir()
     Path(rows).write_bytes((ROOT / rows).read_bytes())  # a copy: no test writes into results/
-    module, notebook = blocks("How to add a figure")
-    follow(module)
-    names = follow(notebook)
-    assert names["shares"][-1] == 1.0 and len(names["shares"]) == 20
+    names: dict = {}
+    exec(cells[0], names)
+    names |= parameters["mini"]["7_first_answer"]  # as the pipeline does
+    for cell in cells[1:]:
+        exec(re.sub(r"^%.*$", "", cell, flags=re.M), names)
+    share = names["summary"]["share"]
+    assert share[-1] == 1.0 and len(share) == 20 and names["summary"]["n"] == 30
     assert Path(rows).read_bytes() == (ROOT / rows).read_bytes(), "found, not computed"
+    assert sorted(Path("results").iterdir()) == [Path(rows)]
     made = {str(f.relative_to("scratch/figures")) for f in Path("scratch/figures").rglob("*.*")}
     assert made == {"7_first_answer/share.png", "7_first_answer.json"}

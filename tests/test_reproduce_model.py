@@ -20,6 +20,7 @@ from chain_of_steps.models.loading import Loading
 from chain_of_steps.models.video_model import VideoModel
 
 ROOT = Path(__file__).parent.parent
+FIGURES = registry.folders(ROOT / "params.yaml")
 sys.path.insert(0, str(ROOT / "tools"))
 
 import reproduce_model  # noqa: E402
@@ -89,7 +90,7 @@ def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_
     for index in ("00000", "00001"):
         shutil.copytree(SAMPLES / index, tmp_path / "suite" / TASK / index)
     (tmp_path / "params.yaml").unlink()
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"tiny": few_runs()}))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"figures": FIGURES, "tiny": few_runs()}))
     options = [
         "--scale",
         "tiny",
@@ -122,17 +123,13 @@ def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_
     }
     assert [path.name for path in (tmp_path / "figures").iterdir()] == ["tiny-wan"]
     figures, runs = tmp_path / "figures" / "tiny-wan", tmp_path / "runs" / "tiny-wan"
-    for notebook in registry.EXPERIMENTS:
+    for notebook in FIGURES:
         assert (
             list(figures.glob(f"{notebook}/*.png"))
             and "::" not in (figures / f"{notebook}.json").read_text()
         )
     rows = {name: list(Store(runs, name).rows.values()) for name in names(runs)}
-    kinds = [
-        kind
-        for kinds in registry.EXPERIMENTS.values()
-        for kind in (kinds.values() if isinstance(kinds, dict) else [kinds])
-    ]
+    kinds = [kind for folder in FIGURES.values() for kind in registry.classes(folder).values()]
     assert rows.keys() == {kind.name for kind in kinds}
     everything = [row["run"] for group in rows.values() for row in group]
     assert {run["model"] for run in everything} == {
@@ -177,7 +174,8 @@ def test_a_suite_of_videos_goes_where_no_exact_states_are_needed(folder):
 
 def test_notebooks_that_change_latents_are_left_out_where_the_sampler_has_a_memory():
     found, (said,) = reproduce_model.sections(ROOT / "params.yaml", "real", "hub", "mini")
-    assert list(found) == ["1_step_visualization", "4_layer_roles"]
+    assert list(found) == [name for name in FIGURES if name not in reproduce_model.EDITS]
+    assert {"1_step_visualization", "4_layer_roles"} <= found.keys()
     assert said.startswith("Preset hub uses unipc") and "2_perturbation_curves" in said
 
 
@@ -190,7 +188,7 @@ def test_few_steps_are_few_steps_of_the_same_preset():
 
 
 def test_what_is_no_model_is_said_in_one_sentence(apart):
-    with pytest.raises(ValueError, match="is no model folder and no known name"):
+    with pytest.raises(ValueError, match="is neither a model folder nor a known name"):
         reproduce_model.main(["--model", "/nowhere"])
     with pytest.raises(
         ValueError, match=r"vbvr-wan2\.2 is a name to plan with; to run it, fetch its weights"
@@ -285,12 +283,13 @@ def test_an_error_in_a_notebook_is_one_sentence_that_says_where(apart, monkeypat
         def __init__(self, name: str, value: str):
             self.ename, self.evalue = name, value
 
+    first = next(iter(registry.sections(ROOT / "params.yaml", "smoke")))
     for name, kind, said in (
-        ("ValueError", ValueError, "^1_step_visualization: no such thing$"),
+        ("ValueError", ValueError, f"^{first}: no such thing$"),
         (
             "OutOfMemoryError",
             ValueError,
-            "^1_step_visualization: the GPU's memory is full; use fewer FRAMES",
+            f"^{first}: the GPU's memory is full; use fewer FRAMES",
         ),
     ):
         monkeypatch.setattr(

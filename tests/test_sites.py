@@ -102,16 +102,6 @@ def test_starting_at_a_layer_gives_the_same_bytes(model, condition):
             assert model.transformers[0].blocks is blocks
 
 
-def test_states_can_wait_on_disk(model, condition, tmp_path):
-    states = Captured(lambda site: site.layer == 1)
-    generate(model, condition, GUIDED, seed=0, visit=states)
-    kept = dict(states)
-    states.save(tmp_path / "states.safetensors")
-    assert not states
-    again = Captured.load(tmp_path / "states.safetensors")
-    assert set(again) == set(kept) and all(torch.equal(again[site], kept[site]) for site in kept)
-
-
 def test_only_the_tokens_asked_for_are_kept(model, condition):
     states = Captured(lambda site: site.layer == 0)
     generate(model, condition, GUIDED, seed=0, visit=states)

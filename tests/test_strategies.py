@@ -12,7 +12,15 @@ from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import generate, step_towards
 from chain_of_steps.sampling.interventions.merge import mean
 from chain_of_steps.sampling.rollouts import Member, Rollouts
-from chain_of_steps.sampling.strategies import STRATEGIES, Strategy, hypotheses, merged, nfe, run
+from chain_of_steps.sampling.strategies import (
+    STRATEGIES,
+    Strategy,
+    evaluations,
+    hypotheses,
+    merged,
+    nfe,
+    run,
+)
 from chain_of_steps.sampling.strategies.variants import quarter, variants
 
 STEPS, SEED = 4, 4
@@ -83,15 +91,24 @@ def test_the_cost_is_what_it_takes_alone_and_in_company(model, company, name, mo
 @pytest.mark.parametrize(
     "name", [name for name, s in NAMED.items() if s.name != "merge_until_agreed"]
 )
-def test_it_makes_as_many_evaluations_as_at_most(model, name):
+def test_beyond_the_clean_generations_it_makes_as_many_evaluations_as_at_most(model, name):
     made: list[int] = []
     pool = fresh(model, lambda: made.append(1))
-    for of, k in ((STEPS, 3), (2, 6)):
-        for number in range(k):
-            pool.final(Member(number), of)
+    count, of = STRATEGIES[NAMED[name].name].rests_on(NAMED[name], STEPS)
+    for number in range(count):
+        pool.final(Member(number), of)
     made.clear()
     run(NAMED[name], pool)
     assert len(made) == nfe(NAMED[name], STEPS)
+    assert {of for _, of in pool.clean} <= {STEPS, of}
+    assert evaluations([NAMED[name]], STEPS) == count * of + nfe(NAMED[name], STEPS)
+
+
+def test_strategies_share_clean_generations():
+    choices = [Strategy("single", 2), Strategy("vote"), Strategy("nearest", 5, 2)]
+    assert evaluations(choices, STEPS) == 3 * STEPS + 5 * 2
+    merge = Strategy("merge", steps=1, merge="x0_hat")
+    assert evaluations([*choices, merge], STEPS) == 3 * STEPS + 5 * 2 + nfe(merge, STEPS)
 
 
 def test_costs_by_hand():

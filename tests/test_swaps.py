@@ -3,6 +3,7 @@ nothing."""
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 import tiny
@@ -18,10 +19,11 @@ from chain_of_steps.models.video_model import FromLayer, VideoModel
 from chain_of_steps.puzzles.first.counterfactual import counterfactual, exchanged
 from chain_of_steps.sampling.denoise import advance, begin, generate
 from chain_of_steps.sampling.interventions import patch as patching
-from chain_of_steps.sampling.interventions.patch import VARIANTS, Patch
+from chain_of_steps.sampling.interventions.patch import Patch, Variant
 from chain_of_steps.sampling.sites import Captured
 
 SCHEDULE = Schedule("test", "euler", 4, shift=3.0)
+VARIANTS = get_args(Variant)
 
 
 @pytest.fixture(scope="module")

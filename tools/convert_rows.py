@@ -55,7 +55,7 @@ def convert(old: Path, new: Path, progress: Callable = tqdm) -> int:
         for row in progress(rows, desc=name):
             record = experiment.record(by_key[row["key"]])
             store.put(experiment.header, record, converted(experiment, row), experiment.digits)
-            kept = store.rows[row["key"]]["result"]
+            kept = store.get(experiment.identity(by_key[row["key"]]))["result"]
             assert {key: kept[key] for key in row["result"]} == row["result"], row["run"]
         store.seal()
         total += len(rows)

@@ -54,9 +54,13 @@ def load(folder: str) -> VideoModel:
     return VideoModel.load(ROOT / folder)
 
 
+def uses(scale: str = "mini", load: Callable[[str], VideoModel] = load) -> list[registry.Use]:
+    params = ROOT / "params.yaml"
+    return registry.uses(params, registry.sections(params, scale), load, "data/mini")
+
+
 def experiments(scale: str = "mini", load: Callable[[str], VideoModel] = load) -> dict[str, tuple]:
-    sections = registry.sections(ROOT / "params.yaml", scale)
-    return registry.of_sections({name: sections[name] for name in released()}, load, "data/mini")
+    return registry.together(uses(scale, load))
 
 
 def redraw() -> None:
@@ -74,17 +78,20 @@ def compute(
         record: store the cost of experiments that are computed in one run.
         executor: see `sweep`.
     """
-    for name, (experiment, runs) in experiments().items():
+    used = uses()
+    for name, (experiment, runs) in registry.together(used).items():
         began, store = time.monotonic(), Store(results, name)
         stored = len(store.rows)
         print(f"{name}: {len(runs)} runs, {stored} rows found", flush=True)
-        rows = sweep(experiment, store, runs, tqdm, WORKERS, executor)
+        sweep(experiment, store, runs, tqdm, WORKERS, executor)
         if record and not stored:
             _record_cost(name, experiment, runs, time.monotonic() - began)
         store.seal({key_of(experiment.identity(run)) for run in runs})
         (results / "machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
-        for shown in experiment.showcases:
-            getattr(experiment, shown)(rows, results)
+        for use in (use for use in used if use.experiment.name == name):
+            rows = [store.get(use.experiment.identity(run)) for run in use.runs]
+            for shown in use.experiment.showcases:  # chosen from the rows of one notebook
+                getattr(use.experiment, shown)(rows, results)
 
 
 def machine() -> dict:

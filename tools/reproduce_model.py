@@ -107,7 +107,8 @@ def _given(group: dict, folder: str) -> dict:
 
 def planned(model: Blueprint, wanted: dict[str, dict]) -> list[Cost]:
     """The cost plan of all experiments."""
-    found = registry.of_sections(wanted, lambda _: model, model.name)
+    uses = registry.uses(ROOT / "params.yaml", wanted, lambda _: model, model.name)
+    found = registry.together(uses)
     return [cost(experiment, runs, experiment.schedule) for experiment, runs in found.values()]
 
 
@@ -171,10 +172,13 @@ def ahead(
     here = VideoModel.load(
         folder, **load | {"device": "cpu"}
     )  # only the hash of its weights is needed; workers compute
-    found = registry.of_sections(
-        wanted, lambda name: here if name == folder else VideoModel.load(name), folder
+    uses = registry.uses(
+        ROOT / "params.yaml",
+        wanted,
+        lambda name: here if name == folder else VideoModel.load(name),
+        folder,
     )
-    for experiment, runs in found.values():
+    for experiment, runs in registry.together(uses).values():
         sweep(experiment, Store(rows, experiment.name), runs, tqdm, executor=executor)
 
 

@@ -57,24 +57,6 @@ def _line(sample: dict) -> dict:
     }
 
 
-def attach(results: pd.DataFrame, cases: Iterable[Case]) -> dict[Case, float]:
-    """The score of every case with a result.
-
-    Raises:
-        ValueError: for a result of a sample that is not among the cases, but from another suite.
-    """
-    known = {(case.split, case.task, case.index): case for case in cases}
-    scored = results.dropna(subset=["score"])
-    keys = list(zip(scored["split"], scored["task"], scored["index"], strict=True))
-    foreign = [key for key in keys if key not in known]
-    if foreign:
-        raise ValueError(
-            f"the results hold {'/'.join(foreign[0])}, which is not in the suite; pass the suite "
-            "that was scored"
-        )
-    return {known[key]: score for key, score in zip(keys, scored["score"], strict=True)}
-
-
 def table(
     models: dict[str, pd.DataFrame], floor: pd.DataFrame | None = None, commit: str = "unknown"
 ) -> str:

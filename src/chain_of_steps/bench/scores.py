@@ -7,6 +7,7 @@ carries out a valid answer.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -36,7 +37,8 @@ def bench(
     knobs: Knobs | None = None,
     progress: Callable[[list], Iterable] = iter,
 ) -> dict[str, Any]:
-    """Generates and judges samples of each task; the seed fixes samples and noise.
+    """Generates and judges samples of each task; the seed fixes samples and noise. Warns if the
+    model's tokenizer does not know the words of a task.
 
     Args:
         split: of the samples.
@@ -56,11 +58,10 @@ def bench(
         ValueError: for an unknown task, or for knobs with which no sample exists.
     """
     knobs = dict(knobs or {})
-    jobs = [(task, i) for task in tasks for i in range(samples_per_task)]
-    results = [
-        _one(model, schedule, suite.draw_one(task, i, seed, split, **knobs), seed, i)
-        for task, i in progress(jobs)
-    ]
+    numbered = [(task, i) for task in tasks for i in range(samples_per_task)]
+    jobs = [(suite.draw_one(task, i, seed, split, **knobs), i) for task, i in numbered]
+    _warn_of_unknown_words(model, [sample for sample, _ in jobs])
+    results = [_one(model, schedule, sample, seed, i) for sample, i in progress(jobs)]
     about = {"model": model.fingerprint, "seed": seed, "split": split, "knobs": knobs}
     return _report(results) | about | {"schedule": schedule.record()}
 
@@ -83,6 +84,18 @@ def _one(model: VideoModel, schedule: Schedule, sample: Sample, seed: int, index
         "frozen_first_frame": scoring.score(sample, frozen),
         "noise": scoring.score(sample, noise),
     }
+
+
+def _warn_of_unknown_words(model: VideoModel, samples: list[Sample]) -> None:
+    prompts = dict.fromkeys((sample.task, sample.prompt) for sample in samples)
+    unknown = [(task, word) for task, prompt in prompts for word in model.unknown_words(prompt)]
+    if unknown:
+        tasks, words = (list(dict.fromkeys(column)) for column in zip(*unknown, strict=True))
+        warnings.warn(
+            f"the model's tokenizer does not know {', '.join(map(repr, words))} in the prompts of "
+            f"{', '.join(tasks)}: the model was trained without these words, and does not see them",
+            stacklevel=3,
+        )
 
 
 def noise_seed(seed: int, index: int) -> int:

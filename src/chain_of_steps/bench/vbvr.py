@@ -57,12 +57,6 @@ class Case:
         return _read_picture(self.folder / "first_frame.png")
 
     @property
-    def final_frame(self) -> np.ndarray | None:
-        """The last frame of the ground truth, (H, W, 3), uint8, or None if it is not there."""
-        path = self._file("final_frame.png")
-        return _read_picture(path) if path else None
-
-    @property
     def ground_truth(self) -> Path | None:
         """The video of the right answer, or None if it is not there."""
         return self._file("ground_truth.mp4")

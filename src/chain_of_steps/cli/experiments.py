@@ -52,7 +52,7 @@ def claims(
 
     Args:
         claims: File of the claims.
-        figures: Folder of the metrics files.
+        figures: Folder of the figures; metrics are in its folder metrics.
         out: Markdown file to write; - is standard output.
         brief: Only the claims of the paper itself, as in the README.
     """

@@ -10,7 +10,6 @@ from .parameters import read
 LEAST = (
     10  # samples without which there is no verdict: a bootstrap of a few equal values has no width
 )
-VERDICTS = ("supported", "not supported", "undecided")
 
 
 def verdict(interval: dict, rule: dict) -> str:
@@ -34,7 +33,11 @@ def verdict(interval: dict, rule: dict) -> str:
 
 def judge(claims_file: Path, figures: Path, figure: str | None = None) -> list[dict]:
     """Every claim (of one figure, if named) with its `interval` and `verdict`; claims that have not
-    been measured are left out."""
+    been measured are left out.
+
+    Args:
+        figures: folder of a `Report`.
+    """
     judged = []
     for claim in _claims(claims_file):
         file = Path(figures) / f"{claim['figure']}.json"

@@ -44,8 +44,8 @@ def key_of(identity: dict) -> str:
 
 
 def read(files: Iterable[Path]) -> tuple[dict[str, Row], dict[str, str]]:
-    """The rows of files by key, later files first, and their damaged lines by `<file>, line
-    <number>`."""
+    """The rows of files by key, and their damaged lines by `<file>, line <number>`. Of rows with
+    the same key the last one counts: that of a later file, or of a later line."""
     rows: dict[str, Row] = {}
     damaged: dict[str, str] = {}
     for file in files:
@@ -53,7 +53,7 @@ def read(files: Iterable[Path]) -> tuple[dict[str, Row], dict[str, str]]:
         for number, line in enumerate(_text(file).split("\n"), 1):
             try:
                 row = _row_of(line, headers) if line else None
-            except (json.JSONDecodeError, KeyError, AttributeError, TypeError, ValueError):
+            except (KeyError, AttributeError, TypeError, ValueError):
                 damaged[f"{file.name}, line {number}"] = line
             else:
                 rows |= {key_of(row.identity): row} if row else {}

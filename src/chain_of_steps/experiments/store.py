@@ -20,7 +20,7 @@ from ..common.hashing import digest
 from ..common.rounding import rounded
 from .lines import Row, key_of, read, sealed
 
-ALWAYS = ("answer", "valid", "score")  # what every result says, None where it cannot
+REQUIRED = ("answer", "valid", "score")  # what every result says, None where it cannot
 GROWING, SEALED = ".jsonl", ".jsonl.gz"
 
 
@@ -35,8 +35,7 @@ class Store:
         experiment: its name.
 
     Attributes:
-        rows: by key; a row has its `key`, the `run` (with what the header says) and the `result`.
-        damaged: lines that are not used, as `<file>, line <number>`.
+        damaged: lines that are not used, as `<file>, line <number>`; none after `seal`.
     """
 
     def __init__(self, folder: str | Path, experiment: str):
@@ -44,7 +43,6 @@ class Store:
         self.growing = self.folder / f"{experiment}{GROWING}"
         self.sealed = self.folder / f"{experiment}{SEALED}"
         self._rows, damaged = read([self.sealed, self.growing])
-        self.rows = {key: _plain(row) for key, row in self._rows.items()}
         self.damaged = list(damaged)
         if damaged:
             more = f" and {len(damaged) - 1} more are" if len(damaged) > 1 else " is"
@@ -52,9 +50,16 @@ class Store:
                 f"{self.folder / self.damaged[0]}{more} damaged; computed again", stacklevel=2
             )
 
+    @property
+    def rows(self) -> dict[str, dict]:
+        """All rows by key, each as `get` gives it."""
+        return {key: _plain(key, row) for key, row in self._rows.items()}
+
     def get(self, identity: dict) -> dict | None:
-        """The row of a run, or None if it has not been computed yet."""
-        return self.rows.get(key_of(identity))
+        """The row of a run: its `key`, the `run` (with what the header says) and the `result`; None
+        if it has not been computed yet."""
+        key = key_of(identity)
+        return _plain(key, self._rows[key]) if key in self._rows else None
 
     def put(
         self, header: dict, run: dict, result: dict, digits: Mapping[str, int] | None = None
@@ -64,22 +69,22 @@ class Store:
         Args:
             header: what all rows of the experiment share; plain JSON data.
             run: what determines this run besides.
-            result: everything in `ALWAYS`, and what else was measured.
+            result: everything in `REQUIRED`, and what else was measured.
             digits: see `as_stored`.
 
         Raises:
-            ValueError: if the result lacks one of `ALWAYS`.
+            ValueError: if the result lacks one of `REQUIRED`.
         """
-        if missing := [name for name in ALWAYS if name not in result]:
-            raise ValueError(f"a result needs {', '.join(ALWAYS)}; it lacks {missing[0]!r}")
+        if missing := [name for name in REQUIRED if name not in result]:
+            raise ValueError(f"a result needs {', '.join(REQUIRED)}; it lacks {missing[0]!r}")
         row = Row(_as_json(header), _as_json(run), as_stored(result, digits))
         with _locked(self.folder), open(self.growing, "a+b") as file:
             file.write(b"\n" * _torn(file) + row.line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
         key = key_of(row.identity)
-        self._rows[key], self.rows[key] = row, _plain(row)
-        return self.rows[key]
+        self._rows[key] = row
+        return _plain(key, row)
 
     def seal(self, keys: set[str] | None = None) -> None:
         """Compresses the rows (only those of `keys`, if given) in order of their keys, atomically.
@@ -94,10 +99,10 @@ class Store:
                     aside.writelines(line + "\n" for line in damaged.values())
             everything = self._rows | found
             self._rows = {k: everything[k] for k in sorted(everything) if keys is None or k in keys}
-            self.rows = {key: _plain(row) for key, row in self._rows.items()}
             with atomic(self.sealed) as temporary:
                 temporary.write_bytes(sealed(self._rows.values()))
             self.growing.unlink(missing_ok=True)
+            self.damaged = []
 
 
 def as_stored(result: dict, digits: Mapping[str, int] | None = None) -> dict:
@@ -115,8 +120,8 @@ def names(folder: Path) -> list[str]:
     return sorted({file.name.removesuffix(".gz").removesuffix(GROWING) for file in files})
 
 
-def _plain(row: Row) -> dict:
-    return {"key": key_of(row.identity), "run": row.identity, "result": row.result}
+def _plain(key: str, row: Row) -> dict:
+    return {"key": key, "run": row.identity, "result": row.result}
 
 
 def _as_json(data: dict) -> dict:

@@ -13,7 +13,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from importlib import resources
-from pathlib import Path
 from string import Template
 
 import numpy as np
@@ -156,11 +155,6 @@ class Player:
         title = html.escape(self.title).encode("ascii", "xmlcharrefreplace").decode()
         # With "<" escaped, no label can end the script element that holds the data.
         return template.substitute(title=title, data=json.dumps(data).replace("<", "\\u003c"))
-
-    def save(self, path: str | Path) -> Path:
-        """Writes the page to a file and returns its path."""
-        Path(path).write_bytes(self.html().encode())
-        return Path(path)
 
     def _repr_html_(self) -> str:
         # The page fits the iframe's height to itself; this first guess stays where its host

@@ -1,48 +1,35 @@
-"""The experiments of each notebook, and their runs at a scale of params.yaml."""
+"""The experiments of each notebook, and their runs at a scale of params.yaml.
 
-from collections.abc import Callable
+The map `figures` of params.yaml gives every notebook a folder here. The folder's `runs.py` declares
+`EXPERIMENTS`: a class; or several, each under the name of its group of parameters; or `{}`, where a
+notebook only reads rows that another one asks for.
+"""
+
+import importlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
+from ..experiments.base import Experiment
 from ..experiments.parameters import read
 from ..experiments.sweep import planned
 from ..models.video_model import VideoModel
-from .emergent_behaviors.memory_probes import MemoryProbes
-from .emergent_behaviors.onsets import Onsets
-from .emergent_behaviors.runs import Behaviors, WorkingMemory
-from .ensemble_table.runs import Ensemble
-from .layer_roles.energy import LayerEnergy
-from .layer_roles.probes import LayerProbes
-from .layer_roles.swaps import LayerSwaps
-from .perturbation_curves.runs import Perturbation
-from .step_budget.runs import FewSteps, StepBudget, StudentEnsemble, StudentSteps
-from .step_visualization.runs import StepVisualization
 
-# By notebook; if there are several, by the name of their group of parameters.
-EXPERIMENTS = {
-    "1_step_visualization": StepVisualization,
-    "2_perturbation_curves": Perturbation,
-    # `Behaviors` has the rows of notebook 1 and one more picture, so it replaces that experiment.
-    "3_emergent_behaviors": {
-        "steps": Behaviors,
-        "memory": WorkingMemory,
-        "probes": MemoryProbes,
-        "onsets": Onsets,
-    },
-    "4_layer_roles": {"swaps": LayerSwaps, "energy": LayerEnergy, "probes": LayerProbes},
-    "5_ensemble_table": Ensemble,
-    "6_step_budget": {
-        "grid": StepBudget,
-        "few": FewSteps,
-        "student": StudentSteps,
-        "ensemble": StudentEnsemble,
-    },
-}
+WHOLE = ""  # the group of an only experiment: the notebook's whole section
+
+
+class Use(NamedTuple):
+    """An experiment in one notebook, with the runs that this notebook asks for."""
+
+    notebook: str
+    experiment: Experiment
+    runs: list
 
 
 def experiments(
     params: Path, scale: str, load: Callable[[str], VideoModel], model: str = "data/mini"
-) -> dict[str, tuple]:
-    """Every experiment by name, with its runs.
+) -> dict[str, tuple[Experiment, list]]:
+    """Every experiment by name, with its runs, see `together`.
 
     Args:
         params: a params.yaml.
@@ -50,9 +37,43 @@ def experiments(
         model: folder of the model, for groups of parameters that name none.
 
     Raises:
-        ValueError: for a scale that the file does not have.
+        ValueError: for a scale that the file does not have, or a faulty section of it.
     """
-    return of_sections(sections(params, scale), load, model)
+    return together(uses(params, sections(params, scale), load, model))
+
+
+def folders(params: Path) -> dict[str, str]:
+    """The folder of every notebook, from the map `figures`."""
+    found = read(params, "figures")
+    if not isinstance(found, dict):
+        raise ValueError(f"`figures` in {params} is {found!r}; expected folders by notebook")
+    for notebook, folder in found.items():
+        if not isinstance(folder, str) or not folder.isidentifier():
+            raise ValueError(
+                f"the folder of {notebook!r} in {params} is {folder!r}; expected a name"
+            )
+    return found
+
+
+def classes(folder: str) -> dict[str, type[Experiment]]:
+    """What a folder declares, by the name of its group of parameters; `WHOLE` for an only class.
+
+    Raises:
+        ValueError: if there is no such folder with a `runs.py`, or nothing is declared in it.
+    """
+    name = f"{__package__}.{folder}.runs"
+    try:
+        declared = getattr(importlib.import_module(name), "EXPERIMENTS", None)
+    except ModuleNotFoundError as error:
+        if not name.startswith(str(error.name)):
+            raise  # the file is there and imports something that is not
+        declared = None
+    if declared is None:
+        raise ValueError(
+            f"there is no figures/{folder}/runs.py that declares EXPERIMENTS; expected a class, "
+            "or classes by the name of their group of parameters"
+        )
+    return {WHOLE: declared} if isinstance(declared, type) else declared
 
 
 def sections(params: Path, scale: str) -> dict[str, dict]:
@@ -70,35 +91,51 @@ def sections(params: Path, scale: str) -> dict[str, dict]:
             else "none"
         )
         raise ValueError(f"unknown scale {scale!r}; expected one of {known}")
+    known = folders(params)
     for notebook, section in scales[scale].items():
-        if notebook not in EXPERIMENTS or not isinstance(section, dict):
-            expected = ", ".join(EXPERIMENTS)
+        if notebook not in known or not isinstance(section, dict):
             raise ValueError(
-                f"{params} has a section {notebook!r}, which is not a notebook; expected {expected}"
+                f"{params} has a section {notebook!r}, which is not a notebook in its map "
+                f"`figures`; expected {', '.join(map(str, known))}"
             )
     return scales[scale]
 
 
-def of_sections(
-    sections: dict[str, dict], load: Callable[[str], VideoModel], model: str
-) -> dict[str, tuple]:
-    """The same as `experiments`, from the parameters of every notebook."""
-    found = {}
+def uses(
+    params: Path, sections: dict[str, dict], load: Callable[[str], VideoModel], model: str
+) -> list[Use]:
+    """The experiments of every notebook, from its section of parameters; see `experiments`."""
+    found, known = [], folders(params)
     for notebook, section in sections.items():
         groups = {name: value for name, value in section.items() if name != "preset"}
-        kinds = EXPERIMENTS[notebook]
-        if missing := [
-            name
-            for name in ("preset", *(kinds if isinstance(kinds, dict) else ()))
-            if name not in section
-        ]:
-            raise ValueError(f"the parameters of {notebook} lack {missing[0]!r}")
-        plans = (
-            [(kinds, groups)]
-            if isinstance(kinds, type)
-            else [(kinds[part], groups[part]) for part in kinds]
-        )
-        for kind, parameters in plans:
-            experiment, runs = planned(kind, parameters, load, model, section["preset"])
-            found[experiment.name] = (experiment, runs)
+        for part, kind in classes(known[notebook]).items():
+            if missing := [name for name in ("preset", part or "preset") if name not in section]:
+                raise ValueError(f"the parameters of {notebook} lack {missing[0]!r}")
+            own = groups if part == WHOLE else groups[part]
+            found.append(Use(notebook, *planned(kind, own, load, model, section["preset"])))
     return found
+
+
+def together(uses: Iterable[Use]) -> dict[str, tuple[Experiment, list]]:
+    """Every experiment by name, with the runs of all notebooks that use it, each once.
+
+    Raises:
+        ValueError: if two notebooks use the same name for different experiments.
+    """
+    found: dict[str, Use] = {}  # the first use of each, with all runs so far
+    for use in uses:
+        name = use.experiment.name
+        first = found.setdefault(name, use)
+        if not _same(first.experiment, use.experiment):
+            raise ValueError(
+                f"{first.notebook} and {use.notebook} both have an experiment {name!r}, but "
+                "another class, model or preset; give one of the two another `name`"
+            )
+        found[name] = first._replace(runs=list(dict.fromkeys([*first.runs, *use.runs])))
+    return {name: (use.experiment, use.runs) for name, use in found.items()}
+
+
+def _same(one: Experiment, other: Experiment) -> bool:
+    """Whether two experiments write the same rows; one may add pictures to what the other shows."""
+    kin = isinstance(one, type(other)) or isinstance(other, type(one))
+    return kin and one.header == other.header

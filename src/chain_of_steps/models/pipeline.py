@@ -80,6 +80,8 @@ class LoadedPipeline:
             FileNotFoundError, ValueError: see `loading.load`.
         """
         told = {"device": device, "dtype": dtype, **how}
+        if device == "cpu":
+            cpu.use_free_cores()
         pipe, name = load(source, Loading(**told)), Path(source).name
         own = _own_clip(Path(source))
         clip = own or {"size": size, "frames": frames}
@@ -133,6 +135,14 @@ class LoadedPipeline:
     def fingerprint(self) -> str:
         """Hash of all weights, stored with results; see `weights.fingerprint`."""
         return fingerprint([getattr(self.pipe, name) for name in self.family.weights])
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """The words of a prompt that the tokenizer does not have, so that the network is not told
+        them; none without a tokenizer, or with one that spells words out."""
+        tokenizer = getattr(self.pipe, "tokenizer", None)
+        unknown = getattr(tokenizer, "unk_token_id", None)
+        words = prompt.split() if unknown is not None else []
+        return [word for word in words if unknown in tokenizer(word).input_ids]
 
     @property
     def transformers(self) -> list[Any]:

@@ -1,11 +1,9 @@
 """Schedules: the noise levels of a generation, with sampler, guidance and expert boundary.
 
 "Step i" is a different sigma in every preset, so results are always stored with their sigmas.
-Defaults of diffusers are not used: a preset builds the scheduler that it names, and
-`stock_scheduler` reads a stock pipeline's own configuration.
+Defaults of diffusers are not used: a preset builds the scheduler that it names.
 """
 
-import copy
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -109,10 +107,3 @@ def preset(name: str) -> Schedule:
             "or one with a number of steps, such as paper/5"
         )
     return replace(PRESETS[whole], name=name, steps=int(steps)) if slash else PRESETS[whole]
-
-
-def stock_scheduler(pipe: Any, steps: int) -> Any:
-    """The scheduler of a stock diffusers pipeline for `steps` steps, from its own configuration."""
-    scheduler = copy.deepcopy(pipe.scheduler)
-    scheduler.set_timesteps(steps)
-    return scheduler

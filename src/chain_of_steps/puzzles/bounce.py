@@ -44,7 +44,7 @@ class Bounce(Puzzle):
         state = draw_until(rng, split, lambda r: _propose(r, count), canonical)
         state["colour"] = str(rng.choice(list(COLOURS)))
         knobs = {"walls": count, "bounces": len(fall(state)[1])}
-        return Sample("bounce", self, state, PROMPT, canonical(state), knobs)
+        return Sample(self.name, self, state, PROMPT, canonical(state), knobs)
 
     def parts(self, state: dict) -> tuple[Part, ...]:
         return (Part("landing place", tuple(f"place {place}" for place in range(CELLS))),)

@@ -163,7 +163,7 @@ class Latin(Puzzle):
         knobs = {"order": len(board), "clues": int((board >= 0).sum()), "staged": state["staged"]}
         canonical = ["latin", state["clues"]]
         prompt = PROMPTS[state["staged"]]
-        return Sample("latin", self, state, prompt, canonical, knobs, seen=_few(board))
+        return Sample(self.name, self, state, prompt, canonical, knobs, seen=_few(board))
 
     def _any_board(self, rng, n: int, clues: int | None) -> tuple[np.ndarray, np.ndarray]:
         count = int(rng.integers(0, MOST_CLUES[n] + 1)) if clues is None else clues

@@ -79,7 +79,7 @@ class Maze(Puzzle):
             "paths": len(found),
             "length": min(map(len, found)) - 1,
         }
-        return Sample("maze", self, state, PROMPT, canonical(state), knobs)
+        return Sample(self.name, self, state, PROMPT, canonical(state), knobs)
 
     def parts(self, state: dict) -> tuple[Part, ...]:
         return tuple(Part(_name(door), ("off", "on")) for door in _doors(state))
@@ -133,13 +133,6 @@ def answer_of(state: dict, path: list[Room]) -> Answer:
     """The answer that draws a path through these rooms, and no other door."""
     taken = {frozenset(pair) for pair in itertools.pairwise(path)}
     return assignment([int(frozenset(door) in taken) for door in _doors(state)])
-
-
-def path_of(state: dict, answer: Answer) -> list[Room] | None:
-    """The rooms of the path that an answer draws, or None if it is not one path from the start."""
-    on = [door for door, value in zip(_doors(state), answer, strict=True) if value == 1]
-    steps, loose = _walk(on, tuple(state["start"]))
-    return None if loose else [tuple(state["start"]), *(b for _, b in steps)]
 
 
 def neighbours(state: dict) -> dict[Room, list[Room]]:

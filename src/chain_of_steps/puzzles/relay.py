@@ -63,7 +63,7 @@ class Relay(Puzzle):
         routes, moves = _size(rng, routes, moves)
         state = draw_until(rng, split, lambda r: _propose(r, routes, moves, drawn), canonical)
         knobs = {"routes": routes, "moves": moves, "drawn": drawn}
-        return Sample("relay", self, state, PROMPTS[drawn], canonical(state), knobs)
+        return Sample(self.name, self, state, PROMPTS[drawn], canonical(state), knobs)
 
     def parts(self, state: dict) -> tuple[Part, ...]:
         """Whether each cell with a sign is on the route; or which of the stops is the end."""

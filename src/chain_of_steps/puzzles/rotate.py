@@ -56,7 +56,7 @@ class Rotate(Puzzle):
         state["colour"] = str(rng.choice(list(COLOURS)))
         prompt = f"{PROMPT} {state['turn']}" if direction else PROMPT
         knobs = {"direction": direction, "new": bool(new)}
-        return Sample("rotate", self, state, prompt, canonical(state), knobs)
+        return Sample(self.name, self, state, prompt, canonical(state), knobs)
 
     def parts(self, state: dict) -> tuple[Part, ...]:
         return (Part("turn", VALUES),)

@@ -1,8 +1,11 @@
 """Which evaluations come next: those of the earliest runs whose needs are known, many at a time."""
 
+import gc
 import heapq
+import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +14,7 @@ import torch
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
 from .denoise import Trajectory
-from .layout import Evaluate, Node, Plan
+from .layout import Branch, Evaluate, Layout, Node, Plan
 from .samplers import sampler_of
 from .state import State
 from .steps import take
@@ -35,23 +38,39 @@ class Forest:
 
     def __init__(self, model: VideoModel, schedule: Schedule, batch: int, budget: int):
         self.model, self.schedule, self.batch, self.budget = model, schedule, batch, budget
+        self.seeds: deque[tuple] = deque()  # trees that have not been laid out, in order
         self.waiting: deque[_Run] = deque()  # runs that have not begun, in order
         self.turns: list[deque[_Run]] = []  # of each tree, its runs that have not been yielded
+        self.rank = itertools.count()
         self.ready: list[tuple] = []  # a heap of (rank, order, node, work): evaluations
         self.held = 0  # bytes
 
-    def plant(self, work: Work, plans: list[Plan]) -> None:
-        """Adds a tree."""
-        tree, runs = len(self.turns), deque()
-        for plan in sorted(plans, key=_clean_first_then_by_path):
-            runs.append(_Run(tree, plan, work, len(self.waiting)))
-            self.waiting.append(runs[-1])
-        self.turns.append(runs)
+    def plant(self, work: Work, branches: Sequence[Branch], frames: int) -> None:
+        """Adds a tree, which is laid out when its turn comes.
+
+        Raises:
+            ValueError: see `Layout.plan`.
+        """
+        layout = Layout(self.schedule.steps, frames, self.model.layers)
+        for branch in branches:
+            layout.check(branch)
+        self.seeds.append((len(self.turns), layout, work, branches))
+        self.turns.append(deque())
+
+    def _lay_out(self) -> None:
+        """Makes the runs of the next tree."""
+        tree, layout, work, branches = self.seeds.popleft()
+        for branch in branches:
+            layout.plan(branch)
+        for plan in sorted(layout.plans, key=_clean_first_then_by_path):
+            run = _Run(tree, plan, work, next(self.rank))
+            self.turns[tree].append(run)
+            self.waiting.append(run)
 
     def grow(self) -> Iterator[tuple[int, int, Trajectory]]:
         """Computes everything; yields (tree, index of the branch, trajectory)."""
         while True:
-            with torch.inference_mode():  # the caller's own code must not run in it
+            with torch.inference_mode(), _without_collector():  # not the caller's own code
                 touched = self._advance()
             for tree in touched:
                 yield from self._ended(tree)
@@ -62,7 +81,9 @@ class Forest:
         """Begins runs until a batch is full and computes it; returns the trees in which a run may
         have ended, none when everything is done."""
         touched = []
-        while self.waiting and len(self.ready) < self.batch:
+        while (self.waiting or self.seeds) and len(self.ready) < self.batch:
+            if not self.waiting:
+                self._lay_out()
             touched.append(self._begin(self.waiting.popleft()))
         if self.ready:
             touched += self._compute(self._next())
@@ -74,7 +95,7 @@ class Forest:
         for node in run.plan.needed:
             if not node.demanded:
                 node.demanded = True
-                node.missing = sum(need.value is None for need in node.needs)
+                node.missing = sum(need.value is None for need in set(node.needs))
                 if not node.missing:
                     first.append(node)
         self._settle(first, run)
@@ -150,7 +171,7 @@ class Forest:
                 node.pending -= 1
                 if node.pending == 0:
                     self.held -= _bytes(node.value)
-                    node.value = None
+                    node.release()
 
     def _trajectory(self, run: _Run) -> Trajectory:
         outputs, end = [node.value for node in run.plan.steps], run.plan.end.value
@@ -164,6 +185,19 @@ class Forest:
             energy=end.energy,
             audio=None if end.audio is None else end.audio.latents,
         )
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """No search for cycles meanwhile: nodes leave none behind, and each search goes through all of
+    torch, which costs small networks half of their speed."""
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()
 
 
 def _visited_tree(entry: tuple) -> int | None:

@@ -5,11 +5,13 @@ generations were merged or patched from. A node's job says what `work` makes of 
 needs.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from .interventions import Action, Intervention, Merge, Source, actions_at, check
+from .jobs import After, Batch, Combine, Evaluate, Job, OneState, Start, Towards
 
 OWN = Source()
 
@@ -33,70 +35,6 @@ class Branch:
     place: int = 0
 
 
-# Jobs: what a node makes of the values of the nodes that it needs. States are `denoise.State`.
-
-
-@dataclass(frozen=True)
-class Start:
-    """The state before step 0 of a generation."""
-
-    source: Source
-
-
-@dataclass(frozen=True)
-class Evaluate:
-    """A step with one evaluation, from a state and the evaluations of the donors.
-
-    Attributes:
-        condition: name of what the generation is conditioned on.
-    """
-
-    condition: str
-    actions: tuple[Action, ...] = ()
-    donors: tuple[Source, ...] = ()
-
-
-@dataclass(frozen=True)
-class After:
-    """The state after a step."""
-
-
-@dataclass(frozen=True)
-class Combine:
-    """The clean estimates that a merge gives each generation, from the evaluations of all."""
-
-    merge: Merge
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The clean estimates of all generations from one batch in which a merge acts on their hidden
-    states, from the states of all."""
-
-    conditions: tuple[str, ...]
-    merge: Merge
-
-
-@dataclass(frozen=True)
-class Towards:
-    """A step towards the clean estimate that a merge gave the generation at `place`, from all
-    these estimates, its state, and its own evaluation if it has one."""
-
-    place: int
-    condition: str
-
-
-@dataclass(frozen=True)
-class OneState:
-    """The state that a merge of latents leaves, from the states of all."""
-
-    step: int
-    merge: Merge
-
-
-Job = Start | Evaluate | After | Combine | Batch | Towards | OneState
-
-
 @dataclass(eq=False)
 class Node:
     """Something that is computed once.
@@ -106,8 +44,8 @@ class Node:
         cost: model evaluations that it takes.
         order: when it was laid out; a node needs only nodes of lower order.
         wanted: actions of other runs that ask for hidden states of this evaluation.
-        visited: whether `visit` sees the hidden states of this evaluation: it belongs to a run
-            itself, not only to a donor or to the company of a merge.
+        visited: whether `visit` sees the hidden states of this evaluation or batch: it belongs to a
+            run itself, not only to a donor or to the company of a merge.
         watched: whether `watch` sees this step: it is one of a run.
         users: the nodes that need it.
         pending: plans that still need its value.
@@ -127,6 +65,10 @@ class Node:
     demanded: bool = False
     missing: int = 0
     value: Any = None
+
+    def release(self) -> None:
+        """Lets go of the value and of other nodes, so that no cycles are left to collect."""
+        self.value, self.needs, self.users = None, (), []
 
 
 class Lane(NamedTuple):
@@ -159,10 +101,11 @@ class Layout:
     """The nodes of many runs of one sample.
 
     Args:
-        steps, frames, layers: of schedule, latents and model.
+        steps, frames, layers: of schedule, latents and model; infinitely many layers if it does
+            not matter whether those that interventions name exist.
     """
 
-    def __init__(self, steps: int, frames: int, layers: int):
+    def __init__(self, steps: int, frames: int, layers: float):
         self.steps, self.frames, self.layers = steps, frames, layers
         self.nodes: dict[tuple, Node] = {}
         self.plans: list[Plan] = []
@@ -175,7 +118,7 @@ class Layout:
                 merges, a place that the merge does not have, or a merge of layers together with
                 another intervention at that step.
         """
-        check(branch.interventions, self.steps, self.frames, self.layers)
+        self.check(branch)
         steps, end = self._run(branch, _merge_of(branch))
         for node in steps:
             node.watched = True
@@ -186,11 +129,21 @@ class Layout:
         self.plans.append(Plan(len(self.plans), steps, end, needed, clean))
         return self.plans[-1]
 
+    def check(self, branch: Branch) -> None:
+        """Raises what `plan` would; lays nothing out."""
+        check(branch.interventions, self.steps, self.frames, self.layers)
+        merge = _merge_of(branch)
+        count = 1 + len(merge.company if merge else ())
+        if not 0 <= branch.place < count:
+            raise ValueError(f"there is no place {branch.place} among {count} generations")
+        if merge and merge.acts == "within":
+            for step in (s for s in merge.steps if s < (branch.until or self.steps)):
+                if actions := actions_at(branch.interventions, step, self.frames):
+                    raise ValueError(f"{merge} cannot be combined with {actions[0]} at step {step}")
+
     def _run(self, branch: Branch, merge: Merge | None) -> tuple[list[Node], Node]:
         """The nodes of its steps, and the state in which it ends."""
-        sources = [Source(*s) for s in (branch.source, *(merge.company if merge else ()))]
-        if not 0 <= branch.place < len(sources):
-            raise ValueError(f"there is no place {branch.place} among {len(sources)} generations")
+        sources = [branch.source, *(merge.company if merge else ())]
         lanes, place = [Lane(s, self._node(Start(s))) for s in sources], branch.place
         until = self.steps if branch.until is None else branch.until
         merged = {step for step in merge.steps if step < until} if merge else set()
@@ -222,10 +175,9 @@ class Layout:
             one = Lane(lanes[0].source, self._node(OneState(step, merge), *states))
             return self._evaluations(step, [one], 0, actions) * len(lanes)
         if merge.acts == "within":
-            if actions:
-                raise ValueError(f"{merge} cannot be combined with {actions[0]} at step {step}")
             job = Batch(tuple(lane.source.condition for lane in lanes), merge)
             estimates = self._node(job, *states, cost=merge.evaluations(len(lanes)))
+            estimates.visited = True
             own = [(state,) for state in states]
         else:
             each = self._evaluations(step, lanes, place, actions)
@@ -264,12 +216,14 @@ class Layout:
         key = (job, *(need.order for need in needs))
         if key not in self.nodes:
             self.nodes[key] = node = Node(job, needs, cost, len(self.nodes))
-            for need in needs:
+            for need in dict.fromkeys(needs):  # repeated members of a merge are one
                 need.users.append(node)
         return self.nodes[key]
 
 
-def evaluations(branches: Sequence[Branch], steps: int, frames: int, layers: int = 1 << 30) -> int:
+def evaluations(
+    branches: Sequence[Branch], steps: int, frames: int, layers: float = math.inf
+) -> int:
     """How many model evaluations branches take together, each different one once."""
     layout = Layout(steps, frames, layers)
     return sum(node.cost for node in set().union(*(layout.plan(b).needed for b in branches)))

@@ -16,7 +16,7 @@ from ..models.video_model import VideoModel
 from .denoise import Trajectory, Watch
 from .forest import BUDGET, Forest
 from .interventions import Merge
-from .layout import Branch, Layout, evaluations
+from .layout import Branch, evaluations
 from .sites import SiteVisit
 from .work import Work
 
@@ -94,12 +94,9 @@ def grow_all(
     _check_sampler(schedule, trees)
     forest = Forest(model, schedule, batch, budget)
     for tree in trees:
-        layout = Layout(schedule.steps, tree.condition.shape[2], model.layers)
-        for branch in tree.branches:
-            layout.plan(branch)
         conditions = {**tree.others, "own": tree.condition}
-        parts = (model, conditions, schedule, tree.seed, tree.watch, tree.visit, count)
-        forest.plant(Work(*parts), layout.plans)
+        parts = (model, conditions, schedule, tree.seed, tree.watch, tree.visit, count, budget)
+        forest.plant(Work(*parts), tree.branches, tree.condition.shape[2])
     yield from forest.grow()
 
 

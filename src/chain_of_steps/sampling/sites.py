@@ -7,15 +7,13 @@ the states that are wanted. Layer -1 is the input of the first block. Tokens are
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..models.hooks import Visit
 
-BUDGET = 4 << 30  # bytes that captured states may take
+CAPTURE_BUDGET = 4 << 30  # bytes that the captured states of a visitor may take
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Captured(dict[Site, Tensor]):
         self,
         wanted: Callable[[Site], bool] = lambda site: True,
         tokens: Tensor | None = None,
-        budget: int = BUDGET,
+        budget: int = CAPTURE_BUDGET,
     ):
         super().__init__()
         self.wanted, self.tokens, self.budget = wanted, tokens, budget
@@ -78,24 +76,6 @@ class Captured(dict[Site, Tensor]):
         taken = dict(self)
         self.clear()
         return taken
-
-    def save(self, file: Path) -> None:
-        """Moves the states to disk, as safetensors, and forgets them."""
-        names = {
-            f"{s.step}.{s.expert}.{int(s.guided)}.{s.layer}": state.contiguous()
-            for s, state in self.items()
-        }
-        save_file(names, file)
-        self.clear()
-
-    @classmethod
-    def load(cls, file: Path, budget: int = BUDGET) -> "Captured":
-        """What `save` wrote."""
-        states = cls(budget=budget)
-        for name, state in load_file(file).items():
-            step, expert, guided, layer = map(int, name.split("."))
-            states[Site(step, expert, bool(guided), layer)] = state
-        return states
 
 
 def in_turn(*visits: SiteVisit | None) -> SiteVisit | None:

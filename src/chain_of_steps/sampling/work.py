@@ -1,8 +1,7 @@
 """Computes the jobs of a layout."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import singledispatchmethod
 from typing import Any
 
 from torch import Tensor
@@ -11,9 +10,11 @@ from ..models.conditions import Condition
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
 from .denoise import Watch, step_towards
+from .interventions import Merge, Source
+from .jobs import After, Batch, Combine, OneState, Start, Towards
 from .layer_merge import merged_layers
-from .layout import After, Batch, Combine, Job, Node, OneState, Start, Towards
-from .sites import Captured, SiteVisit, in_turn
+from .layout import Node
+from .sites import CAPTURE_BUDGET, Captured, SiteVisit, in_turn
 from .state import State, begin
 from .steps import Move
 
@@ -47,6 +48,7 @@ class Work:
         watch: called after every step of a run.
         visit: sees the hidden states of a run's own evaluations.
         count: called after every evaluation.
+        budget: bytes that the hidden states captured for others in one evaluation may take.
     """
 
     model: VideoModel
@@ -56,15 +58,34 @@ class Work:
     watch: Watch | None = None
     visit: SiteVisit | None = None
     count: Callable[[], None] | None = None
+    budget: int = CAPTURE_BUDGET
 
     def compute(self, node: Node) -> Any:
         """The value of a node other than an evaluation, whose needs have theirs."""
-        return self._watched(node, self.make(node.job, *(need.value for need in node.needs)))
+        values = [need.value for need in node.needs]
+        match node.job:
+            case Start(source):
+                value = self._start(source)
+            case After():
+                value = values[0].after
+            case Combine(merge):
+                value = merge.combine([each.x0_hat for each in values], [each.x for each in values])
+            case Batch(conditions, merge):
+                value = self._batch(conditions, merge, values, self.visit if node.visited else None)
+            case Towards(place, condition):
+                value = self._towards(place, condition, *values)
+            case OneState(step, merge):
+                value = _one_state(step, merge, values)
+            case job:
+                raise TypeError(f"{job} is not computed on its own")
+        return self._watched(node, value)
 
     def move(self, node: Node) -> Move:
         """The step that an evaluation takes, alone or together with others."""
         job, (state, *donors) = node.job, (need.value for need in node.needs)
-        captured = Captured(lambda site: any(action.wants(site) for action in node.wanted))
+        captured = Captured(
+            lambda site: any(action.wants(site) for action in node.wanted), budget=self.budget
+        )
         return Move(
             self._condition(job.condition),
             state.copy(),
@@ -85,50 +106,33 @@ class Work:
         watched = self.watch(value.after.step - 1, value.x, value.x0_hat)
         return replace(value, watched=watched)
 
-    @singledispatchmethod
-    def make(self, job: Job, *values: Any) -> Any:
-        """What a job other than `Evaluate` makes of the values that it needs."""
-        raise TypeError(f"{job} is no job")
+    def _start(self, source: Source) -> State:
+        condition = self._condition(source.condition)
+        return begin(self.model, condition, self.schedule, self.seed + source.seed)
 
-    @make.register
-    def _(self, job: Start) -> State:
-        condition, seed = self._condition(job.source.condition), self.seed + job.source.seed
-        return begin(self.model, condition, self.schedule, seed)
-
-    @make.register
-    def _(self, job: After, output: StepOutput) -> State:
-        return output.after
-
-    @make.register
-    def _(self, job: Combine, *each: StepOutput) -> list[Tensor]:
-        return job.merge.combine([output.x0_hat for output in each], [output.x for output in each])
-
-    @make.register
-    def _(self, job: Batch, *states: State) -> list[Tensor]:
-        conditions = [self._condition(name) for name in job.conditions]
-        parts = (self.model, conditions, self.schedule, states, job.merge, self.visit)
-        estimates = merged_layers(*parts)
-        self._tick(job.merge.evaluations(len(states)))
+    def _batch(
+        self, names: Sequence[str], merge: Merge, states: list[State], visit: SiteVisit | None
+    ) -> list[Tensor]:
+        conditions = [self._condition(name) for name in names]
+        estimates = merged_layers(self.model, conditions, self.schedule, states, merge, visit)
+        self._tick(merge.evaluations(len(states)))
         return estimates
 
-    @make.register
-    def _(
-        self, job: Towards, estimates: list, state: State, own: StepOutput | None = None
+    def _towards(
+        self,
+        place: int,
+        condition: str,
+        estimates: list[Tensor],
+        state: State,
+        own: StepOutput | None = None,
     ) -> StepOutput:
         after = state.copy()
         if own is not None:  # latents and dose as interventions left them; sound goes its own way
             after.latents, after.audio = own.x, own.after.audio
             after.cells, after.energy = own.after.cells, own.after.energy
-        x, x0_hat = after.latents, estimates[job.place]
-        step_towards(self.model, self._condition(job.condition), after, x0_hat)
+        x, x0_hat = after.latents, estimates[place]
+        step_towards(self.model, self._condition(condition), after, x0_hat)
         return StepOutput(x, x0_hat, after)
-
-    @make.register
-    def _(self, job: OneState, *states: State) -> State:
-        one, sigma = states[0].copy(), float(states[0].sampler.sigmas[job.step])
-        x0_hats = [state.x0_hat for state in states]
-        one.latents = job.merge.merged([state.latents for state in states], x0_hats, sigma)
-        return one
 
     def _condition(self, name: str) -> Condition:
         if name not in self.conditions:
@@ -139,3 +143,10 @@ class Work:
     def _tick(self, times: int) -> None:
         for _ in range(times if self.count else 0):
             self.count()
+
+
+def _one_state(step: int, merge: Merge, states: list[State]) -> State:
+    one, sigma = states[0].copy(), float(states[0].sampler.sigmas[step])
+    x0_hats = [state.x0_hat for state in states]
+    one.latents = merge.merged([state.latents for state in states], x0_hats, sigma)
+    return one

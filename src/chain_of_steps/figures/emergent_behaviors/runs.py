@@ -15,6 +15,8 @@ from ..showcase import ShownCase
 from ..step_visualization.runs import StepVisualization
 from .analysis import corrected_runs
 from .memory import hidden_frames, with_hidden
+from .memory_probes import MemoryProbes
+from .onsets import Onsets
 
 NOISES = ("replace", "level-correct")
 CORRECTION = "bounce"  # the task whose first self-correction is shown
@@ -105,3 +107,11 @@ def _label(run: NoiseRun) -> str:
     frames = ", ".join(str(noise.frame) for noise in run.interventions)
     label = {"clean": f"{run.task}\nclean", "inner": "noise in\nall inner"}
     return label.get(run.design, f"noise in\n{run.design} {frames}")
+
+
+EXPERIMENTS = {
+    "steps": Behaviors,
+    "memory": WorkingMemory,
+    "probes": MemoryProbes,
+    "onsets": Onsets,
+}

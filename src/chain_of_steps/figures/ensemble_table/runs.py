@@ -18,23 +18,13 @@ from ...models.video_model import VideoModel
 from ...puzzles.first.base import Sample
 from ...sampling.agreement import contrast
 from ...sampling.rollouts import Member, Rollouts
-from ...sampling.strategies import Outcome, Strategy, nfe, run
+from ...sampling.strategies import Outcome, Strategy, evaluations, run
 from ...sampling.strategies.merged import merge_of
 from ...sampling.strategies.variants import RIVALS, variants
 from ..showcase import ShownCase, kept_clips
 from .decision_set import hard, is_hard
 
 OTHER_SEEDS = 500  # how far from its own seed a sample is run again
-CLEAN = (
-    "single",
-    "vote",
-    "best_agreed",
-    "early_plan",
-    "early_steady",
-    "vote_midway",
-    "branch_late",
-)
-SHORT = ("nearest", "recognised")  # clean generations too, of `steps` steps
 
 
 @dataclass(frozen=True)
@@ -53,11 +43,6 @@ class EnsembleRun:
     seed: int
     strategy: Strategy
     partition: str = "test"
-
-    @property
-    def usual(self) -> bool:
-        """Whether it is a test sample, run from its own seed."""
-        return self.partition == "test" and self.seed == self.index
 
     @property
     def base(self) -> tuple:
@@ -151,12 +136,8 @@ class Ensemble(Experiment[EnsembleRun]):
 
     def evaluations(self, runs: list[EnsembleRun]) -> int:
         """At most so many model evaluations `results` makes; fewer if a strategy stops early."""
-        strategies, steps = [run.strategy for run in runs], self.schedule.steps
-        clean = {steps: 1}  # generations by their number of steps; one to measure moves by
-        for s in strategies:
-            of = s.steps if s.name in SHORT and s.steps else steps
-            clean[of] = max(clean.get(of, 0), s.k if s.name in (*CLEAN, *SHORT) else 0)
-        return sum(of * k for of, k in clean.items()) + sum(nfe(s, steps) for s in strategies)
+        reference = Strategy("single", 1)  # moves are measured by it
+        return evaluations([reference, *(run.strategy for run in runs)], self.schedule.steps)
 
     def results(
         self, runs: list[EnsembleRun], count: Callable[[], None] | None = None
@@ -256,3 +237,6 @@ class Ensemble(Experiment[EnsembleRun]):
 def strategy_of(record: dict) -> Strategy:
     """The strategy that a row's JSON data describe."""
     return Strategy(**record | {"layers": tuple(record["layers"])})
+
+
+EXPERIMENTS = Ensemble

@@ -83,20 +83,27 @@ def _line(row: dict, clean: dict) -> dict:
 
 
 def _place(run: dict) -> tuple[int, int, str]:
-    """Step, frame and mode of a run's noise; -1 for none or all."""
+    """Step, frame and mode of a run's noise; -1 for none or all.
+
+    Raises:
+        ValueError: for another intervention than noise.
+    """
     if not run["interventions"]:
         return -1, -1, "none"
-    noise = run["interventions"][0]
-    if noise["kind"] == "NoiseAtStep":
-        return noise["step"], -1, noise["mode"]
-    if noise["kind"] == "NoiseAtFrame":
-        return -1 if noise["steps"] is None else run["centre"], noise["frame"], noise["mode"]
-    step, frame = noise["cells"][0]
-    return (
-        (run["centre"], -1, noise["mode"])
-        if run["design"] == "scatter"
-        else (step, frame, noise["mode"])
-    )
+    match run["interventions"][0]:
+        case {"kind": "NoiseAtStep", "step": step, "mode": mode}:
+            return step, -1, mode
+        case {"kind": "NoiseAtFrame", "steps": None, "frame": frame, "mode": mode}:
+            return -1, frame, mode
+        case {"kind": "NoiseAtFrame", "frame": frame, "mode": mode}:
+            return run["centre"], frame, mode
+        case {"kind": "NoiseAtCells", "cells": [[step, frame], *_], "mode": mode}:
+            return (run["centre"], -1, mode) if run["design"] == "scatter" else (step, frame, mode)
+        case other:
+            raise ValueError(
+                f"these figures are about noise at a step, a frame or cells, not {other}; give a "
+                "new intervention an experiment and an analysis of its own"
+            )
 
 
 def _of(lines: pd.DataFrame, design: str) -> pd.DataFrame:

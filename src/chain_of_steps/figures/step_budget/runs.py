@@ -183,3 +183,11 @@ class StudentEnsemble(Ensemble):
     def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
         """None of its own."""
         return []
+
+
+EXPERIMENTS = {
+    "grid": StepBudget,
+    "few": FewSteps,
+    "student": StudentSteps,
+    "ensemble": StudentEnsemble,
+}

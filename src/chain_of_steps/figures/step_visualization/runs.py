@@ -258,3 +258,6 @@ class StepVisualization(Experiment[VisualizationRun]):
             means = self._null_means(sample, trajectory, prior)
             evidence[name] = [sample.evidence(self.model.decode(mean)[-1]) for mean in means]
         return {"answers": answers, "evidence": evidence}
+
+
+EXPERIMENTS = StepVisualization

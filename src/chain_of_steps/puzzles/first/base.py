@@ -61,11 +61,6 @@ class Sample:
         return tuple(c for c in self.candidates if c.kind == "valid")
 
     @property
-    def large(self) -> bool:
-        """Whether it is a maze of 5 x 5 rooms or more."""
-        return self.module == "maze" and self.state["rooms"] >= 5
-
-    @property
     def key(self) -> str:
         """Content hash of what defines the sample, 16 hex digits."""
         return digest([self.task, self.state, self.prompt])[:16]

@@ -73,7 +73,7 @@ def from_record(data: dict[str, Any]) -> Intervention:
     return TypeAdapter(KINDS[data["kind"]]).validate_python(fields)
 
 
-def check(interventions: Iterable[Intervention], steps: int, frames: int, layers: int) -> None:
+def check(interventions: Iterable[Intervention], steps: int, frames: int, layers: float) -> None:
     """Refuses steps, frames and layers that a generation does not have.
 
     Raises:

@@ -18,7 +18,6 @@ from ..sites import Site, SiteVisit
 from .base import Action, Donors, Source, generator
 
 Variant = Literal["state", "delta", "blend", "noise"]
-VARIANTS: tuple[Variant, ...] = ("state", "delta", "blend", "noise")
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class PatchAction(Action):
 
     @property
     def donors(self) -> tuple[Source, ...]:
-        return (Source(*self.patch.donor),)
+        return (self.patch.donor,)
 
     def wants(self, site: Site) -> bool:
         if not (site.guided or self.patch.unguided):
@@ -79,7 +78,7 @@ class PatchAction(Action):
         return site.layer == self.patch.layer or (before and site.layer == self.patch.layer - 1)
 
     def visitor(self, donors: Donors) -> SiteVisit:
-        patch, states = self.patch, donors[Source(*self.patch.donor)]
+        patch, states = self.patch, donors[self.patch.donor]
         own: dict[Site, Tensor] = {}  # states (N, D) after the layer and the one before
 
         def visit(site: Site, hidden: Tensor) -> Tensor | None:

@@ -67,10 +67,29 @@ class Kind(ABC):
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
         """What it leaves of the clean generations of one sample, see `Rollouts`."""
 
-    @abstractmethod
-    def nfe(self, how: Strategy, steps: int) -> int:
-        """How many evaluations it makes at most beyond clean generations, long or short.
+    def rests_on(self, how: Strategy, steps: int) -> tuple[int, int]:
+        """The clean generations that it takes from the rollouts, which other strategies may share:
+        how many at most, and of how many steps. By default none.
 
         Args:
             steps: of the schedule.
         """
+        return 0, steps
+
+    @abstractmethod
+    def nfe(self, how: Strategy, steps: int) -> int:
+        """How many evaluations it makes at most beyond these clean generations.
+
+        Args:
+            steps: of the schedule.
+        """
+
+
+class Choice(Kind):
+    """A kind that chooses among k clean generations and evaluates nothing else."""
+
+    def rests_on(self, how: Strategy, steps: int) -> tuple[int, int]:
+        return how.k, steps
+
+    def nfe(self, how: Strategy, steps: int) -> int:
+        return 0

@@ -12,18 +12,18 @@ import numpy as np
 
 from ..agreement import disagreement, nearest_pair
 from ..rollouts import Rollouts
-from .base import Kind, Member, Outcome, Strategy
+from .base import Choice, Kind, Member, Outcome, Strategy
 
 
-class Nearest(Kind):
+class Nearest(Choice):
     """Of k runs of `steps` steps, the one that has the nearest neighbour."""
 
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
         finals = [rollouts.final(member, how.steps) for member in how.members]
         return Outcome([finals[nearest_pair(finals)[0]]])
 
-    def nfe(self, how: Strategy, steps: int) -> int:
-        return 0
+    def rests_on(self, how: Strategy, steps: int) -> tuple[int, int]:
+        return how.k, how.steps or steps
 
 
 class Recognised(Kind):
@@ -41,6 +41,9 @@ class Recognised(Kind):
         pairs = zip(estimates, finals, strict=True)
         errors = [disagreement(x0_hat, clip) for x0_hat, clip in pairs]
         return Outcome([finals[int(np.argmin(errors))]])
+
+    def rests_on(self, how: Strategy, steps: int) -> tuple[int, int]:
+        return how.k, how.steps or steps
 
     def nfe(self, how: Strategy, steps: int) -> int:
         return how.k

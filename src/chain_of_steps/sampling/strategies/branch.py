@@ -14,5 +14,8 @@ class BranchLate(Kind):
         finals = [rollouts.finish(branch) for branch in branches]
         return Outcome([finals[majority(finals)]], trunk.x0_hat, how.steps)
 
+    def rests_on(self, how: Strategy, steps: int) -> tuple[int, int]:
+        return 1, steps
+
     def nfe(self, how: Strategy, steps: int) -> int:
         return how.k * (steps - how.steps)

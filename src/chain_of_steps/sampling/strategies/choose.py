@@ -4,42 +4,33 @@ import numpy as np
 
 from ..agreement import disagreement, majority, medoid
 from ..rollouts import Rollouts
-from .base import Kind, Outcome, Strategy
+from .base import Choice, Outcome, Strategy
 
 
-class Single(Kind):
+class Single(Choice):
     """Every generation alone."""
 
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
         return Outcome([rollouts.final(member) for member in how.members])
 
-    def nfe(self, how: Strategy, steps: int) -> int:
-        return 0
 
-
-class Vote(Kind):
+class Vote(Choice):
     """The final clip that most others agree with; generation 0 where all differ."""
 
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
         finals = Single().run(rollouts, how).finals
         return Outcome([finals[majority(finals)]])
 
-    def nfe(self, how: Strategy, steps: int) -> int:
-        return 0
 
-
-class BestAgreed(Kind):
+class BestAgreed(Choice):
     """The final clip that disagrees least with the others."""
 
     def run(self, rollouts: Rollouts, how: Strategy) -> Outcome:
         finals = Single().run(rollouts, how).finals
         return Outcome([finals[medoid(finals)]])
 
-    def nfe(self, how: Strategy, steps: int) -> int:
-        return 0
 
-
-class EarlyPlan(Kind):
+class EarlyPlan(Choice):
     """Chooses after `steps` steps the clean estimate that agrees best with the others, and finishes
     only that generation.
 
@@ -50,11 +41,8 @@ class EarlyPlan(Kind):
         early = [rollouts.at(member, how.steps).x0_hat for member in how.members]
         return Outcome([rollouts.final(how.members[medoid(early)])])
 
-    def nfe(self, how: Strategy, steps: int) -> int:
-        return 0
 
-
-class EarlySteady(Kind):
+class EarlySteady(Choice):
     """As `EarlyPlan`, but chooses the clean estimate that changed least in its last step: the most
     decided one."""
 
@@ -65,6 +53,3 @@ class EarlySteady(Kind):
         ]
         steadiest = int(np.argmin([disagreement(now, before) for now, before in pairs]))
         return Outcome([rollouts.final(how.members[steadiest])])
-
-    def nfe(self, how: Strategy, steps: int) -> int:
-        return 0

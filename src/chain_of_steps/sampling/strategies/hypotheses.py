@@ -91,6 +91,9 @@ class VoteMidway(Kind):
         first.latents = first.latents + (1.0 - sigma) * (drawn - first.x0_hat)
         return Outcome([rollouts.finish(first)], first.x0_hat, how.steps)
 
+    def rests_on(self, how: Strategy, steps: int) -> tuple[int, int]:
+        return how.k, steps
+
     def nfe(self, how: Strategy, steps: int) -> int:
         return steps - how.steps
 
