@@ -44,7 +44,7 @@ LIMIT, MOST, LEAST = (
     8 * 60,
     60,
 )  # seconds: redrawing and recomputing together; recomputing at most and least
-SPEED = 20  # evaluations per second that even a slow core makes
+SPEED = 10  # evaluations per second that even a slow core makes
 TOLERANCE = 0.02  # of a run's numbers, where the machine differs from the one that wrote the rows
 MAY_DIFFER = 0.05  # share of runs
 
