@@ -196,6 +196,7 @@ def _sweeps(bench: Bench, clock: Clock, run: float) -> dict:
         "theory": {
             "shared_prefix_speedup": _theory(jobs, frames),
             "readout_speedup": _theory(early, frames),
+            "layer_sweep_speedup": LayerBench(bench.model, bench.condition, SCHEDULE).theory,
         },
     }
 
@@ -213,7 +214,6 @@ def _layers(bench: Bench, clock: Clock) -> dict:
     return {
         "layer_sweep_speedup": round(by_way[1], 3),
         "layer_sweep_speedup_over_nnsight": round(by_way[2], 3) if has_nnsight() else None,
-        "layer_sweep_theory": patch.theory,
     }
 
 

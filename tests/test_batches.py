@@ -174,3 +174,11 @@ def test_a_batch_below_one_is_refused(case):
     model, schedule, conditions = case
     with pytest.raises(ValueError, match="batch is 0; expected 1 or more"):
         next(grow_all(model, schedule, [Tree(conditions[0], 0, [Branch()])], 0))
+
+
+def test_clips_decoded_together_are_those_decoded_alone(case):
+    model, _, conditions = case
+    latents = [0.5 * model.noise(conditions[0], seed) for seed in range(3)]
+    together = model.decode_all(latents, batch=2).astype(int)
+    alone = np.stack([model.decode(each) for each in latents]).astype(int)
+    assert together.shape == alone.shape and abs(together - alone).max() <= 1

@@ -67,6 +67,9 @@ def test_what_the_real_models_cost_is_what_the_plan_says():
             f"{sum(cost.hours(flop, gpu) for cost in own):.1f}" for gpu in ("A100", "H100", "B200")
         )
         lines.append(f"| {name} | {sum(cost.evaluations() for cost in own):,} | {hours} |")
+        if name in FIGURES:
+            (row,) = (line for line in README.splitlines() if f"| `{name}` |" in line)
+            assert f"| {hours.split(' | ')[1]} h, computed |" in row
     assert "\n".join(lines) in LARGE_MODELS, "\n".join(lines)
     large = model.flop(1024, 1024, 81)
     forward, hours = (

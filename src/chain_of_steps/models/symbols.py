@@ -156,8 +156,8 @@ def blank_image(pipe: Any, shape: tuple[int, ...], device: torch.device) -> Tens
 
 
 def decode(pipe: Any, statistics: Any, latents: Tensor, device: torch.device) -> np.ndarray:
-    """The strongest symbol of each cell, (1, h, w, 1), uint8."""
-    return latents[0].argmax(0).to(torch.uint8).cpu().numpy()[..., None]
+    """The strongest symbol of each cell, (B, 1, h, w, 1), uint8."""
+    return latents.argmax(1).to(torch.uint8).cpu().numpy()[..., None]
 
 
 def read_beliefs(sample: Sample, latents: Tensor) -> np.ndarray:

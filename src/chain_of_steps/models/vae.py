@@ -11,11 +11,11 @@ Statistics = Callable[[Any], tuple[Tensor, Tensor]]  # of a codec: mean and stan
 
 
 def decode(pipe: Any, statistics: Statistics, latents: Tensor, device: torch.device) -> np.ndarray:
-    """Decodes (1, C, F, H, W) latents to a clip (pixel frames, H, W, 3), uint8."""
+    """Decodes (B, C, F, H, W) latents to clips (B, pixel frames, H, W, 3), uint8."""
     vae, (mean, std) = pipe.vae, _per_channel(statistics(pipe.vae))
     latents = (latents * std.to(latents) + mean.to(latents)).to(device, vae.dtype)
-    video = vae.decode(latents, return_dict=False)[0]  # (1, 3, F', H', W')
-    video = (video[0].float().permute(1, 2, 3, 0) * 127.5 + 127.5).round().clamp(0, 255)
+    video = vae.decode(latents, return_dict=False)[0]  # (B, 3, F', H', W')
+    video = (video.float().permute(0, 2, 3, 4, 1) * 127.5 + 127.5).round().clamp(0, 255)
     return video.to(torch.uint8).cpu().numpy()
 
 

@@ -1,6 +1,7 @@
 """VideoModel: a diffusers image-to-video pipeline as a velocity field, evaluated at any step."""
 
 import functools
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -238,7 +239,14 @@ class VideoModel(LoadedPipeline):
     @torch.no_grad()
     def decode(self, latents: Tensor) -> np.ndarray:
         """Decodes (1, C, F, H, W) latents to a clip (pixel frames, H, W, 3), uint8."""
-        return self.family.decode(self.pipe, self.family.statistics, latents, self.device)
+        return self.family.decode(self.pipe, self.family.statistics, latents, self.device)[0]
+
+    @torch.no_grad()
+    def decode_all(self, latents: Sequence[Tensor], batch: int = 16) -> np.ndarray:
+        """`decode` of many latents (1, C, F, H, W), so many at a time: (B, frames, H, W, 3)."""
+        packs = [torch.cat(tuple(latents[i : i + batch])) for i in range(0, len(latents), batch)]
+        parts = (self.pipe, self.family.statistics)
+        return np.concatenate([self.family.decode(*parts, pack, self.device) for pack in packs])
 
     @torch.no_grad()
     def encode(self, clip: np.ndarray) -> Tensor:
