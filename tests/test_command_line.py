@@ -51,6 +51,7 @@ HELP = {
         "--partition": "[choices: test, validation] [default: test]",
         "--task": "",
         "--knobs": "",
+        "--seeds": "[default: 1]",
         "--preset": "[default: mini]",
         "--device": "[default: cpu]",
         "--load": "",
@@ -141,6 +142,15 @@ def test_bench_is_reproducible_and_depends_on_the_seed(folder, capsys):
         reports.append(json.loads(capsys.readouterr().out))
     assert reports[0] == reports[1]
     assert reports[0]["seed"] != reports[2]["seed"]
+
+
+def test_bench_reports_how_evenly_valid_answers_come_up(folder, capsys):
+    bench = ["bench", "--model", folder, "--task", "mark", "--samples-per-task", "3"]
+    assert main([*bench, "--seeds", "2"]) == 0
+    assert "entropy of the valid answers" in capsys.readouterr().out
+    assert main([*bench, "--seeds", "2", "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)["diversity"]["mark"]
+    assert found["n"] <= 3 and set(found) == {"mean", "low", "high", "n", "clusters"}
 
 
 def test_bench_fixes_knobs_and_prints_its_table(folder, capsys):

@@ -174,6 +174,9 @@ def table(report: dict) -> str:
     floors = ", ".join(
         f"{name.replace('_', ' ')} {_two(report['floors'][name])}" for name in FLOORS
     )
+    if "diversity" in report:
+        lines += ["", "entropy of the valid answers over seeds, as a share of the largest:"]
+        lines += [f"{task}  {_with_interval(cell)}" for task, cell in report["diversity"].items()]
     last = f"score overall {_two(report['overall'])}; floors: {floors}"
     return "\n".join([*lines, "", last, ""])
 

@@ -34,6 +34,7 @@ def bench(
     partition: Literal["test", "validation"] = "test",
     task: Task | None = None,
     knobs: Annotated[str | None, Parameter(metavar="KNOBS")] = None,
+    seeds: Count = 1,
     preset: Preset = "mini",
     device: Device = "cpu",
     load: Load = "",
@@ -46,9 +47,12 @@ def bench(
         samples_per_task: Number of samples of each task.
         partition: Which samples to draw.
         knobs: Fix knobs of the task named by --task, for example order=4,clues=6.
+        seeds: Also generate each sample that has several valid answers with so many seeds, and
+            report how evenly these answers come up.
         report: Write the report to this file; - prints it instead of the table.
     """
     from ..bench import scores as judge
+    from ..bench.diversity import diversity
     from ..bench.knobs import read_knobs
     from ..models.loading import parse
     from ..models.schedule import preset as schedule
@@ -66,10 +70,11 @@ def bench(
     steps = schedule(preset)
     loaded = VideoModel.load(model, device, **parse(load))
     progress = _bar("bench", "sample")
-    _show(
-        judge.bench(loaded, steps, tasks, samples_per_task, seed, partition, fixed, progress),
-        report,
-    )
+    found = judge.bench(loaded, steps, tasks, samples_per_task, seed, partition, fixed, progress)
+    if seeds > 1:
+        parts = (loaded, steps, tasks, samples_per_task, seed, partition, seeds, progress)
+        found |= {"diversity": diversity(*parts)}
+    _show(found, report)
 
 
 def _show(report: dict, file: str | None) -> None:
