@@ -252,19 +252,19 @@ def test_easy_samples_are_left_out_of_the_decision(experiment):
 
 
 def test_the_recipe_is_compared_where_it_is_said_to_gain(experiment):
-    catalogue, names = experiment.variants(WINDOW, EARLY), (*RIVALS, "recipe_window", BEST)
+    variants, names = experiment.variants(WINDOW, EARLY), (*RIVALS, "recipe_window", BEST)
     here = {"single": [[0, 0, 0]] * 4, "paper_recipe": [1, 1, 1, 0]} | {
         name: [0] * 4 for name in names
     }
     there = here | {"paper_recipe": [0, 0, 0, 1]}
     rows = made_up(experiment, here, "size_rule") + made_up(experiment, there, "maze_loops")
-    summary = analysis.summary(analysis.table(rows, catalogue, 4), BEST, SIZE)
+    summary = analysis.summary(analysis.table(rows, variants, 4), BEST, SIZE)
     assert summary["contrasts"]["recipe_where_said"]["mean"] == 0.5
     assert summary["contrasts"]["recipe"]["mean"] == 0.5
 
 
 def test_the_winner_is_found_on_the_choosing_partition(experiment):
-    catalogue = experiment.variants(WINDOW, EARLY)
+    variants = experiment.variants(WINDOW, EARLY)
     values = {
         "single": [[0, 0, 0]] * 3,
         "merge_vote": [1, 0, 1],
@@ -275,7 +275,7 @@ def test_the_winner_is_found_on_the_choosing_partition(experiment):
         n: [1] for n in (*RIVALS, "paper_recipe", "recipe_window", BEST)
     }
     rows = made_up(experiment, values, partition="choosing") + made_up(experiment, everywhere)
-    choosing = analysis.summary(analysis.table(rows, catalogue, 4), BEST, SIZE)["choosing"]
+    choosing = analysis.summary(analysis.table(rows, variants, 4), BEST, SIZE)["choosing"]
     assert (
         choosing["winner"] == "branch_late" and choosing["agrees"] is False and choosing["n"] == 3
     )

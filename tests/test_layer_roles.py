@@ -40,8 +40,7 @@ def probe_rows(model, tmp_path_factory):
 def test_energy_curves_are_those_of_the_states(model):
     experiment = LayerEnergy(model, SCHEDULE)
     (run,) = experiment.plan(["maze"], 1, 7)
-    sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
-    states, _ = experiment.states(run, sample)  # (S, 1 + L, F, h w, D)
+    states = experiment.states(run)  # (S, 1 + L, F, h w, D)
     result = experiment.measure(experiment.identity(run))
     assert states.shape[:4] == (4, 3, 9, 36)
     assert result["norm"][2][1] == pytest.approx(float(states[2, 1].norm(dim=-1).mean()), abs=1e-3)

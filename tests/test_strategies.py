@@ -209,7 +209,7 @@ def test_a_clip_is_asked_about_at_the_step_of_that_level(model, pool):
         own = pool.estimate_of_clip(Member(0), clip, sigma + 0.01)
         assert torch.equal(own, pool.estimate(state))
         assert not torch.equal(
-            pool.estimate_of_clip(Member(0, stranger=True), clip, sigma), pool.estimate(state)
+            pool.estimate_of_clip(Member(0, unrelated=True), clip, sigma), pool.estimate(state)
         )
 
 
@@ -359,7 +359,7 @@ def test_quarters_cover_the_depth():
     assert all(quarter(2, n) for n in range(4))
 
 
-def test_every_strategy_is_in_the_catalogue():
+def test_every_strategy_is_among_the_variants():
     assert {strategy.name for strategy in NAMED.values()} == set(STRATEGIES)
 
 

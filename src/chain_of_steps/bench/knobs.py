@@ -55,8 +55,8 @@ def _value(text: str) -> int | bool | str:
 
 
 def _check_drawn(task: str, knobs: Knobs, seed: int, split: Split) -> None:
-    told = ", ".join(f"{name}={word(value)}" for name, value in knobs.items())
-    refusal = f"task {task!r} has no sample with {told}; change the knobs"
+    chosen = ", ".join(f"{name}={word(value)}" for name, value in knobs.items())
+    refusal = f"task {task!r} has no sample with {chosen}; change the knobs"
     try:
         sample = suite.draw_one(task, 0, seed, split, **knobs)
     except (LookupError, TypeError) as error:  # a value that the puzzle does not handle

@@ -60,10 +60,10 @@ def markdown(judged: list[dict]) -> str:
 
 def brief(judged: list[dict]) -> str:
     """What the paper itself says, as a smaller table."""
-    told = [claim for claim in judged if claim["paper"] != "not tested"]
+    shown = [claim for claim in judged if claim["paper"] != "not tested"]
     return _table(
         ("the paper", "ours (n, 95 % interval)", "verdict"),
-        ([c["claim"], _ours(c), _bold(c)] for c in told),
+        ([c["claim"], _ours(c), _bold(c)] for c in shown),
     )
 
 

@@ -53,15 +53,15 @@ def picture(image: np.ndarray | Image.Image) -> Image.Image:
 
 
 def kept(
-    folder: Path, told: tuple, make: Callable[[], Condition], device: str | torch.device
+    folder: Path, inputs: tuple, make: Callable[[], Condition], device: str | torch.device
 ) -> Condition:
     """The condition of prompt and given frame: read from `folder`, or encoded and stored there.
 
     Args:
-        told: everything that determines it: fingerprint of the weights, prompt, number of frames,
+        inputs: everything that determines it: fingerprint of the weights, prompt, number of frames,
             and last the given frame, (H, W, 3), uint8.
     """
-    *words, pixels = told
+    *words, pixels = inputs
     key = hashlib.sha256(repr((words, pixels.shape)).encode() + pixels.tobytes()).hexdigest()[:16]
     file = folder / f"{key}.safetensors"
     if not file.exists():

@@ -32,9 +32,11 @@ def statistics(vae: Any) -> tuple[Tensor, Tensor]:
 def encode_prompt(
     pipe: Any, prompt: str, picture: Image.Image, tokens: int, device: torch.device
 ) -> dict[str, Any]:
-    """Text states of the prompt and of the empty prompt, for video and audio, and their masks."""
-    told = pipe.encode_prompt(prompt, negative_prompt="", max_sequence_length=tokens, device=device)
-    states, mask = torch.cat([told[2], told[0]]), torch.cat([told[3], told[1]])
+    """Text states of prompt and empty prompt, for video and audio, and their masks."""
+    texts = pipe.encode_prompt(
+        prompt, negative_prompt="", max_sequence_length=tokens, device=device
+    )
+    states, mask = torch.cat([texts[2], texts[0]]), torch.cat([texts[3], texts[1]])
     parts = pipe.connectors(states, mask, padding_side=pipe.tokenizer.padding_side)
     dtype = pipe.transformer.dtype
     (negative, text), (no_sound, sound), (hidden, seen) = (part.chunk(2) for part in parts)
@@ -96,14 +98,14 @@ def forward(
 ) -> tuple[Tensor, ...]:
     """One forward pass; velocities of video (B, C, F, H, W) and audio (B, T, D), passes along B."""
     x, sound = streams
-    told = {True: (condition.prompt, condition.more["sound"], condition.more["mask"])}
-    told[False] = (
+    texts = {True: (condition.prompt, condition.more["sound"], condition.more["mask"])}
+    texts[False] = (
         condition.negative,
         condition.more["sound_negative"],
         condition.more["mask_negative"],
     )
     text, sound_text, mask = (
-        torch.cat(parts) for parts in zip(*(told[guided] for guided in passes), strict=True)
+        torch.cat(parts) for parts in zip(*(texts[guided] for guided in passes), strict=True)
     )
     free = _packed(condition.free)[..., 0].to(x.device).repeat(len(passes), 1)  # (B, N)
     times = timestep.to(x.device).expand(len(x)).repeat(len(passes))  # (B,)

@@ -79,15 +79,15 @@ class LoadedPipeline:
         Raises:
             FileNotFoundError, ValueError: see `loading.load`.
         """
-        told = {"device": device, "dtype": dtype, **how}
+        options = {"device": device, "dtype": dtype, **how}
         if device == "cpu":
             cpu.use_free_cores()
-        pipe, name = load(source, Loading(**told)), Path(source).name
+        pipe, name = load(source, Loading(**options)), Path(source).name
         own = _own_clip(Path(source))
         clip = own or {"size": size, "frames": frames}
-        model = cls(pipe, name, **clip, fixed=bool(own), how=Loading(**told), kept=kept)
+        model = cls(pipe, name, **clip, fixed=bool(own), how=Loading(**options), kept=kept)
         place = Path(source).resolve() if Path(source).exists() else source
-        model.origin = {"source": place, "size": size, "frames": frames, "kept": kept, **told}
+        model.origin = {"source": place, "size": size, "frames": frames, "kept": kept, **options}
         return model
 
     def to(self, device: str) -> "LoadedPipeline":

@@ -55,9 +55,9 @@ class VideoModel(LoadedPipeline):
         self.check_clip(*picture.size, frames)
         if self.kept is None:
             return self._encode(prompt, picture, frames)
-        told = (self.fingerprint, prompt, frames, np.asarray(picture))
+        inputs = (self.fingerprint, prompt, frames, np.asarray(picture))
         return conditions.kept(
-            Path(self.kept), told, lambda: self._encode(prompt, picture, frames), self.device
+            Path(self.kept), inputs, lambda: self._encode(prompt, picture, frames), self.device
         )
 
     def _encode(self, prompt: str, picture: Image.Image, frames: int) -> Condition:
@@ -270,8 +270,8 @@ class VideoModel(LoadedPipeline):
         """Raises if the model cannot take clips of that size, in pixels, and length."""
         n, side = self.family.frames, self.side
         if min(width, height) < side or width % side or height % side:
-            told = f"frames of {width} x {height} pixels do not fit the model"
-            raise ValueError(f"{told}; both sides must be multiples of {side}")
+            refusal = f"frames of {width} x {height} pixels do not fit the model"
+            raise ValueError(f"{refusal}; both sides must be multiples of {side}")
         if frames < 1 or frames % n != 1 % n:  # the codec would silently drop the rest
             counts = ", ".join(str(k * n + 1) for k in (1, 2, 3))
             raise ValueError(

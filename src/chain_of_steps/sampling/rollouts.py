@@ -24,11 +24,11 @@ class Member(NamedTuple):
     """A generation: its number among the seeds, and whether it belongs to the unrelated sample."""
 
     number: int
-    stranger: bool = False
+    unrelated: bool = False
 
     @property
     def source(self) -> Source:
-        return Source(APART * self.number, "stranger" if self.stranger else "own")
+        return Source(APART * self.number, "unrelated" if self.unrelated else "own")
 
 
 class Rollouts:
@@ -36,7 +36,7 @@ class Rollouts:
     share them.
 
     Args:
-        sample, stranger: what is generated, and the unrelated sample.
+        sample, unrelated: what is generated, and the unrelated sample.
         seed: generation j starts from the noise of seed + 1000 j.
         count: called after every evaluation.
     """
@@ -46,11 +46,11 @@ class Rollouts:
         model: VideoModel,
         schedule: Schedule,
         sample: Sample,
-        stranger: Sample,
+        unrelated: Sample,
         seed: int,
         count: Callable[[], None] | None = None,
     ):
-        self.model, self.schedule, self.sample, self.stranger = model, schedule, sample, stranger
+        self.model, self.schedule, self.sample, self.unrelated = model, schedule, sample, unrelated
         self.seed, self.count = seed, count
         self.clean: dict[tuple[Member, int], list[State]] = {}  # by member and number of steps
         # clean evaluations that the running strategy rests on, and the number of its others
@@ -63,10 +63,10 @@ class Rollouts:
 
     @cached_property
     def foreign(self) -> Condition:
-        return self.model.prepare_sample(self.stranger)
+        return self.model.prepare_sample(self.unrelated)
 
     def condition_of(self, member: Member) -> Condition:
-        return self.foreign if member.stranger else self.condition
+        return self.foreign if member.unrelated else self.condition
 
     def at(self, member: Member, step: int, of: int | None = None) -> State:
         """The state of a clean generation before a step, bitwise as `denoise` leaves it; its final
@@ -136,7 +136,7 @@ class Rollouts:
         source, *company = (member.source for member in members)
         merge = replace(merge, company=tuple(company))
         branches = [Branch((merge,), source=source, place=place) for place in range(followed)]
-        strangers = any(member.stranger for member in members)
+        away = any(member.unrelated for member in members)
         grown = grow(
             self.model,
             self.condition,
@@ -144,7 +144,7 @@ class Rollouts:
             self.seed,
             branches,
             count=lambda: self.spend(1),
-            others={"stranger": self.foreign} if strangers else None,
+            others={"unrelated": self.foreign} if away else None,
         )
         trajectories = dict(grown)
         return [trajectories[place] for place in range(followed)]

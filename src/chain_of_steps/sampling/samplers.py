@@ -22,7 +22,7 @@ class Sampler(Protocol):
 
     Attributes:
         sigmas: (S + 1,) noise levels, the last is 0.
-        timesteps: (S,), what the network is told of them.
+        timesteps: (S,), as the network receives them.
         has_memory: whether a step depends on more than the latents and the prediction of the step
             itself.
     """

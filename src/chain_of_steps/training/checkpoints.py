@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..common.files import atomic
 
-ANEW = "move its folder away to continue from the finished model or to start over"
+START_OVER = "move its folder away to continue from the finished model or to start over"
 
 
 def save_tensors(file: Path, tensors: dict[str, Tensor]) -> None:
@@ -32,7 +32,7 @@ def load_tensors(file: Path) -> dict[str, Tensor]:
         return load_file(file)
     except (SafetensorError, FileNotFoundError) as error:
         raise ValueError(
-            f"the checkpoint {file} is missing or damaged ({error}); {ANEW}"
+            f"the checkpoint {file} is missing or damaged ({error}); {START_OVER}"
         ) from error
 
 
@@ -50,5 +50,5 @@ def check_fit(file: Path, tensors: dict[str, Tensor], wanted: dict[str, Tensor])
             shape = f"has shape {tuple(tensors[name].shape)}" if name in tensors else "is missing"
             raise ValueError(
                 f"the checkpoint {file} belongs to another model: {name} {shape}; "
-                f"expected {tuple(like.shape)}; {ANEW}"
+                f"expected {tuple(like.shape)}; {START_OVER}"
             )

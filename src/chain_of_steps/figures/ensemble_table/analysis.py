@@ -24,7 +24,7 @@ OTHER_LAYERS = ("layers_0_25", "layers_25_50", "layers_75_100")
 SAID_TO_GAIN = ("Knowledge", "Abstraction")  # out of domain
 
 
-def table(rows: list[dict], catalogue: dict[str, dict[str, Strategy]], steps: int) -> pd.DataFrame:
+def table(rows: list[dict], variants: dict[str, dict[str, Strategy]], steps: int) -> pd.DataFrame:
     """One line per row and name, and two more for a checker's choices among each sample's single
     runs.
 
@@ -36,7 +36,7 @@ def table(rows: list[dict], catalogue: dict[str, dict[str, Strategy]], steps: in
         steps: of the schedule.
     """
     names: dict[Strategy, dict[str, str]] = {}  # to the first group in which it has that name
-    for group, named in catalogue.items():
+    for group, named in variants.items():
         for name, strategy in named.items():
             names.setdefault(strategy, {}).setdefault(name, group)
     lines = []

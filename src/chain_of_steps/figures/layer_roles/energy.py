@@ -71,8 +71,7 @@ class LayerEnergy(Experiment[EnergyRun]):
         1 + L, F).
         """
         for run in runs:
-            sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
-            states, final = self.states(run, sample, count)  # (S, 1 + L, F, h w, D)
+            sample, states, final = self._generated(run, count)
             norm = states.norm(dim=-1)
             curves = {
                 "norm": norm.mean((2, 3)),
@@ -82,18 +81,22 @@ class LayerEnergy(Experiment[EnergyRun]):
             }
             yield run, sample.outcome(self.model.decode(final)) | curves
 
-    def states(
-        self, run: EnergyRun, sample: Sample, count: Callable[[], None] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """All hidden states of a clean generation, (S, 1 + L, F, h w, D), float32, and its final
-        latents."""
+    def states(self, run: EnergyRun) -> Tensor:
+        """All hidden states of a clean generation, (S, 1 + L, F, h w, D), float32."""
+        return self._generated(run)[1]
+
+    def _generated(
+        self, run: EnergyRun, count: Callable[[], None] | None = None
+    ) -> tuple[Sample, Tensor, Tensor]:
+        """A sample, the hidden states of its clean generation, and its final latents."""
+        sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
         condition = self.model.prepare_sample(sample)
         watch = (lambda *_: count()) if count else None
         captured = Captured(lambda site: site.guided)
         clean = generate(
             self.model, condition, self.schedule, run.seed, watch=watch, visit=captured
         )
-        return self._stacked(captured, condition.shape[2]), clean.latents[-1]
+        return sample, self._stacked(captured, condition.shape[2]), clean.latents[-1]
 
     def showcase(self, rows: list[dict], results: str | Path) -> dict[str, Tensor]:
         """Maps of the first maze, or without one of the first sample: `norm` (S, 1 + L, F, h, w),
@@ -104,9 +107,7 @@ class LayerEnergy(Experiment[EnergyRun]):
         file = Path(results) / "showcase" / f"{key_of(self.identity(run))}.safetensors"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
-            states, _ = self.states(run, sample)
-            save_file(maps_of(states, self.model.size // self.model.patch), file)
+            save_file(maps_of(self.states(run), self.model.size // self.model.patch), file)
         return load_file(file)
 
     def _stacked(self, captured: Captured, frames: int) -> Tensor:

@@ -39,7 +39,7 @@ class Strategy:
         """The generations that take part."""
         if self.company == "repeated":
             return [Member(0)] * self.k
-        return [Member(j, stranger=j > 0 and self.company == "strangers") for j in range(self.k)]
+        return [Member(j, unrelated=j > 0 and self.company == "strangers") for j in range(self.k)]
 
 
 @dataclass(frozen=True)
