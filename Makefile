@@ -30,8 +30,8 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
 # Commands that our commands call (dvc, python, jupyter) also come from .venv.
-# Threads of OpenMP that wait spin only briefly: on two threads, a neighbour then costs a factor of two, not ninety.
-IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH" GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-500}
+# Threads of OpenMP that wait spin only briefly: on two threads, a neighbour then costs a factor of two, not three.
+IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH" GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-1000}
 
 .DEFAULT_GOAL := help
 .PHONY: help env reproduce test fuzz audit lint format lab train results site clean

@@ -6,12 +6,15 @@ pipeline with `num_videos_per_prompt`. The machine's rate is that of a model's o
 each by itself, in the same shapes and with the same threads.
 """
 
+import multiprocessing
+import time
 from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from chain_of_steps.models.schedule import Schedule
@@ -59,6 +62,23 @@ def by_batch(
     return found
 
 
+def in_processes(layers: int, processes: int, batch: int) -> float:
+    """Evaluations per second of a symbol network in several processes of one thread each, as a
+    sweep with workers makes them."""
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        return round(sum(pool.starmap(_one_process, [(layers, batch)] * processes)), 1)
+
+
+def _one_process(layers: int, batch: int) -> float:
+    torch.set_num_threads(1)
+    model = symbol_model(layers)
+    conditions = symbol_conditions(model, 4 * batch)
+    clean_runs(model, conditions[:batch], batch)
+    began = time.perf_counter()
+    clean_runs(model, conditions, batch)
+    return len(conditions) * STEPS / (time.perf_counter() - began)
+
+
 def peak(model: VideoModel, condition: Condition, batch: int, timed: Timer) -> tuple[float, float]:
     """Operations of one evaluation, and operations per second of its matrix products alone."""
     shapes = _linears(model, condition, batch)
@@ -73,6 +93,21 @@ def peak(model: VideoModel, condition: Condition, batch: int, timed: Timer) -> t
 
     flop = sum(2 * rows * inside * module.out_features for rows, inside, module in shapes)
     return counter.get_total_flops() / batch, flop / timed(products)
+
+
+def where_time_goes(model: VideoModel, condition: Condition, batch: int) -> dict[str, float]:
+    """Shares of the time of a forward pass by kind of operation."""
+    kinds = {"matrix products": ("addmm", "mm"), "GELU": ("gelu",), "attention": ("attention",)}
+    _forward(model, condition, batch)
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        for _ in range(10):
+            _forward(model, condition, batch)
+    times = {event.key: event.self_cpu_time_total for event in seen.key_averages()}
+    total, found = sum(times.values()), {}
+    for kind, names in kinds.items():
+        own = sum(t for key, t in times.items() if any(name in key for name in names))
+        found[kind] = round(own / total, 3)
+    return found | {"everything else": round(1.0 - sum(found.values()), 3)}
 
 
 def _linears(model: VideoModel, condition: Condition, batch: int) -> list[tuple]:

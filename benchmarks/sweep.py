@@ -20,10 +20,10 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-os.environ.setdefault("GOMP_SPINCOUNT", "500")  # before torch, as every command of ours does
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch, as every command of ours does
 
 import torch
-from batches import by_batch, peak, symbol_conditions, symbol_model
+from batches import by_batch, in_processes, peak, symbol_conditions, symbol_model, where_time_goes
 from layers import LayerBench, has_nnsight
 from PIL import Image
 
@@ -145,14 +145,16 @@ def measure(folder: str, budget: float = BUDGET) -> dict:
     clock, bench = Clock(budget), Bench(folder)
     clock.say("loop against bare forward passes")
     clean = lambda: generate(bench.model, bench.condition, SCHEDULE, 0)  # noqa: E731
-    bench.bare(), clean()
+    for _ in range(3):
+        bench.bare(), clean()
     plain, loops = [], []
-    for turn in clock.rounds(0.12, 10):  # alternate which one runs first
+    for turn in clock.rounds(0.22, 14):  # alternate which one runs first
         for work, taken in ((bench.bare, plain), (clean, loops))[:: 1 if turn % 2 else -1]:
             taken.append(seconds(work))
     last = clean().latents[-1]
+    overhead = statistics.median(loop / bare for loop, bare in zip(loops, plain, strict=True)) - 1.0
     rates = {
-        "loop_overhead": round(statistics.median(loops) / statistics.median(plain) - 1.0, 4),
+        "loop_overhead": round(overhead, 4),
         "evaluations_per_second": round(STEPS / statistics.median(loops), 1),
         "forward_ms": round(1000 * statistics.median(plain) / STEPS, 2),
         "decode_ms": round(1000 * clock.timed(lambda: bench.model.decode(last)), 2),
@@ -234,6 +236,7 @@ def _batches(bench: Bench, clock: Clock) -> dict:
             "batch": best,
             "matrix_gflop_per_second": round(peak_rate / 1e9, 1),
             "mflop_per_evaluation": round(flop / 1e6, 2),
+            "time_by_operation": where_time_goes(model, conditions[0], best),
         }
     clock.say("stock pipeline, several videos for a prompt")
     several = {n: clock.timed(partial(bench.pipeline, 0, n)) for n in (1, 4)}
@@ -241,6 +244,7 @@ def _batches(bench: Bench, clock: Clock) -> dict:
         "evaluations_per_second_by_batch": rates,
         "batched_speedup": {n: round(max(r.values()) / r["1"], 2) for n, r in rates.items()},
         "share_of_peak": shares,
+        "symbols_L1_in_two_processes": in_processes(1, 2, 64),
         "diffusers_evaluations_per_second": {
             str(n): round(n * STEPS / taken, 1) for n, taken in several.items()
         },

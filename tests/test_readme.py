@@ -190,6 +190,24 @@ def test_speeds_are_those_of_the_benchmark_file():
         f"takes {speed['evaluations_per_second']:.0f} steps of a {speed['frames']}-frame clip"
         in text
     )
+    assert f"{speed['layer_sweep_speedup_over_nnsight']:.2f} times less than with nnsight" in text
+    for name, words in (("generalist", "the mini model"), ("symbols L4", "of four blocks")):
+        found, share = speed["batched_speedup"][name], speed["share_of_peak"][name]["share"]
+        digits = 1 if name == "generalist" else 0
+        assert f"{words} {found:.{digits}f} times" in text
+        assert f"{100 * share:.0f} %" in text
+    assert f"make {speed['symbols_L1_in_two_processes']:,.0f} evaluations per second" in text
+    for share in speed["share_of_peak"]["generalist"]["time_by_operation"].values():
+        assert f"{100 * share:.0f} %" in text
+
+
+def test_the_cost_of_a_neighbour_is_that_on_record():
+    file = ROOT / "benchmarks" / "neighbour.json"
+    usual, ours, less = json.loads(file.read_text())["evaluations_per_second"].values()
+    text = " ".join(METHOD.split())
+    assert f"costs a factor of {ours['factor']:.1f} if" in text
+    assert f"settings of OpenMP {usual['factor']:.1f})" in text
+    assert f"is {less['beside a neighbour']:.0f} instead of {ours['alone']:.0f} steps" in text
 
 
 def test_the_speed_of_a_cluster_is_that_on_record():

@@ -35,8 +35,8 @@ def use_common_kernels() -> None:
 def use_free_cores() -> None:
     """Leaves torch as many threads as there are free cores, by the load of the last minute.
 
-    Threads of one operation wait for each other. On two threads beside one busy process a forward
-    pass of the mini model takes 4.6 times as long as on two free cores, on one thread 1.4 times.
+    Threads of one operation wait for each other: beside a busy process, one thread is faster than
+    two (benchmarks/neighbour.json).
     The variable OMP_NUM_THREADS takes precedence; the number of threads never rises.
     """
     if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "getloadavg"):
