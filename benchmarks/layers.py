@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chain_of_steps.models.hooks import FromLayer
 from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.models.video_model import Condition, FromLayer, VideoModel
+from chain_of_steps.models.video_model import Condition, VideoModel
 
 
 class LayerBench:

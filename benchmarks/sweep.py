@@ -37,7 +37,7 @@ from chain_of_steps.sampling.interventions import NoiseAtStep
 from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
 
 STEPS, FRAMES, READ_AFTER = 50, 5, 5
-BUDGET = 90.0  # seconds
+BUDGET = 55.0  # seconds
 SCHEDULE = Schedule("paper's steps", "euler", STEPS, shift=5.0)
 
 

@@ -22,7 +22,8 @@ from chain_of_steps.common import errors
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.perturbation_curves.runs import Perturbation
-from chain_of_steps.models.video_model import FromLayer, VideoModel
+from chain_of_steps.models.hooks import FromLayer
+from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import advance, begin, generate
 from chain_of_steps.sampling.interventions import NoiseAtCells, NoiseAtFrame, NoiseAtStep
 from chain_of_steps.sampling.prefix_tree import Branch, grow

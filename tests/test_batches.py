@@ -1,5 +1,7 @@
 """Many evaluations in one forward pass give what each gives alone, on every family of models."""
 
+import copy
+
 import numpy as np
 import pytest
 import tiny
@@ -182,3 +184,12 @@ def test_clips_decoded_together_are_those_decoded_alone(case):
     together = model.decode_all(latents, batch=2).astype(int)
     alone = np.stack([model.decode(each) for each in latents]).astype(int)
     assert together.shape == alone.shape and abs(together - alone).max() <= 1
+
+
+def test_a_batch_is_the_default_only_where_it_is_faster(case):
+    model, *_ = case
+    assert model.batch == (64 if model.family.encode_sample is not None else 1)
+    if model.family.encode_sample is None:
+        on_a_gpu = copy.copy(model)
+        on_a_gpu.device = torch.device("cuda")
+        assert on_a_gpu.batch == 16

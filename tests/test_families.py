@@ -15,8 +15,9 @@ from chain_of_steps.bench import vbvr
 from chain_of_steps.bench.generate import generate_videos
 from chain_of_steps.common.video import frame_count, write_video
 from chain_of_steps.models import families
+from chain_of_steps.models.hooks import FromLayer
 from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.models.video_model import FromLayer, VideoModel
+from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import Trajectory, advance, begin, denoise, generate
 from chain_of_steps.sampling.interventions import (
     MergeEstimates,

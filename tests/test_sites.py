@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from chain_of_steps.models.hooks import FromLayer
 from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.models.video_model import FromLayer
 from chain_of_steps.sampling.denoise import begin, generate
 from chain_of_steps.sampling.sites import Captured, Site, at_step, in_turn, region
 

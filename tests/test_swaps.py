@@ -14,8 +14,9 @@ from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.layer_roles import swaps
 from chain_of_steps.figures.layer_roles.swaps import LayerSwaps, SwapRun
+from chain_of_steps.models.hooks import FromLayer
 from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.models.video_model import FromLayer, VideoModel
+from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles.first.counterfactual import counterfactual, exchanged
 from chain_of_steps.sampling.denoise import advance, begin, generate
 from chain_of_steps.sampling.interventions import patch as patching

@@ -35,7 +35,7 @@ def sweep(
     progress: Callable | None = None,
     workers: int = 1,
     executor: "str | ray_cluster.Ray" = "local",
-    batch: int = 1,
+    batch: int | None = None,
 ) -> list[dict]:
     """The rows of all runs, in order: found in the store, or computed and put there as soon as
     each is finished (with several workers: as soon as all that share its past are).
@@ -48,7 +48,8 @@ def sweep(
         workers: processes; set torch to one thread before using more than one. The rows are the
             same.
         batch: up to so many evaluations, of several samples, seeds and interventions, share a
-            forward pass. Rows of another batch are other rows.
+            forward pass; by default as many as are fastest, see `VideoModel.batch`. Rows of
+            another batch are other rows.
         executor: `local`; or `ray` or a `ray_cluster.Ray`, whose cluster decides how many workers
             there are.
     """
@@ -59,6 +60,7 @@ def sweep(
             f"{workers} processes cannot share a GPU's model; use one process with a larger batch, "
             "or the Ray executor"
         )
+    batch = experiment.model.batch if batch is None else batch
     experiment = experiment.in_batches(batch)
     identities = {run: experiment.identity(run) for run in runs}
     missing: dict[Any, list] = defaultdict(list)

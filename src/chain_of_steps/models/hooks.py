@@ -7,6 +7,7 @@ generations can share one model concurrently.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,6 +16,14 @@ from torch import Tensor, nn
 # (expert, guided, layer, hidden (B, N, D)) -> the state's replacement, or None to keep it. Layer -1
 # is the input of the first block; tokens are in the order (f h w).
 Visit = Callable[[int, bool, int, Tensor], Tensor | None]
+
+
+@dataclass(frozen=True)
+class FromLayer:
+    """A forward pass starts after block `layer`, from states (N, D) by pass (True: guided)."""
+
+    layer: int
+    states: dict[bool, Tensor]
 
 
 @contextmanager

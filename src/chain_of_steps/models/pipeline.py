@@ -20,6 +20,9 @@ SIZE, FRAMES = 480, 49  # of mini-suite clips for third-party models
 MINI_SIZE, MINI_FRAMES = 48, 9  # for the project's own model, unless its record says otherwise
 
 
+SMALL = 100_000_000  # parameters; a larger model gains nothing from a batch
+
+
 class LoadedPipeline:
     """A pipeline with what is known about it: its family, sizes, weights, and how it was loaded.
 
@@ -89,6 +92,15 @@ class LoadedPipeline:
         place = Path(source).resolve() if Path(source).exists() else source
         model.origin = {"source": place, "size": size, "frames": frames, "kept": kept, **options}
         return model
+
+    @property
+    def batch(self) -> int:
+        """How many evaluations in a forward pass are fastest: the kernels of a small network are
+        small, except for pictures on a CPU; a large model fills its device by itself."""
+        if self.family.encode_sample is not None:
+            return 64
+        small = sum(p.numel() for p in self.transformers[0].parameters()) < SMALL
+        return 16 if small and self.device.type != "cpu" else 1
 
     def to(self, device: str) -> "LoadedPipeline":
         """Moves the model to a device, in place."""

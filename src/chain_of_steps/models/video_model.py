@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +17,9 @@ from ..puzzles.base import Sample, timeline
 from . import conditions
 from .conditions import Condition
 from .families import Passes, Streams
-from .hooks import Visit, skipped, visited
+from .hooks import FromLayer, Visit, skipped, visited
 from .pipeline import LoadedPipeline
 from .schedule import Schedule
-
-
-@dataclass(frozen=True)
-class FromLayer:
-    """A forward pass starts after block `layer`, from states (N, D) by pass (True: guided)."""
-
-    layer: int
-    states: dict[bool, Tensor]
 
 
 class VideoModel(LoadedPipeline):

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from ..models.conditions import Condition
+from ..models.hooks import FromLayer
 from ..models.schedule import Schedule
-from ..models.video_model import FromLayer, VideoModel
+from ..models.video_model import VideoModel
 from .interventions import Action, Intervention, actions_at, check
 from .interventions.base import Donors
 from .sites import SiteVisit

@@ -38,11 +38,11 @@ class Forest:
 
     def __init__(self, model: VideoModel, schedule: Schedule, batch: int, budget: int):
         self.model, self.schedule, self.batch, self.budget = model, schedule, batch, budget
-        self.seeds: deque[tuple] = deque()  # trees that have not been laid out, in order
+        self.trees: deque[tuple] = deque()  # trees that have not been laid out, in order
         self.waiting: deque[_Run] = deque()  # runs that have not begun, in order
         self.turns: list[deque[_Run]] = []  # of each tree, its runs that have not been yielded
         self.rank = itertools.count()
-        self.ready: list[tuple] = []  # a heap of (rank, order, node, work): evaluations
+        self.ready: list[tuple] = []  # a heap of (rank, order, node, run): evaluations
         self.held = 0  # bytes
 
     def plant(self, work: Work, branches: Sequence[Branch], frames: int) -> None:
@@ -54,12 +54,12 @@ class Forest:
         layout = Layout(self.schedule.steps, frames, self.model.layers)
         for branch in branches:
             layout.check(branch)
-        self.seeds.append((len(self.turns), layout, work, branches))
+        self.trees.append((len(self.turns), layout, work, branches))
         self.turns.append(deque())
 
     def _lay_out(self) -> None:
         """Makes the runs of the next tree."""
-        tree, layout, work, branches = self.seeds.popleft()
+        tree, layout, work, branches = self.trees.popleft()
         for branch in branches:
             layout.plan(branch)
         for plan in sorted(layout.plans, key=_clean_first_then_by_path):
@@ -81,7 +81,7 @@ class Forest:
         """Begins runs until a batch is full and computes it; returns the trees in which a run may
         have ended, none when everything is done."""
         touched = []
-        while (self.waiting or self.seeds) and len(self.ready) < self.batch:
+        while (self.waiting or self.trees) and len(self.ready) < self.batch:
             if not self.waiting:
                 self._lay_out()
             touched.append(self._begin(self.waiting.popleft()))

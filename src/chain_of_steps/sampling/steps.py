@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from ..models.conditions import Condition
-from ..models.hooks import Visit
+from ..models.hooks import FromLayer, Visit
 from ..models.schedule import Schedule
-from ..models.video_model import FromLayer, VideoModel
+from ..models.video_model import VideoModel
 from .interventions import Action
 from .interventions.base import Donors
 from .samplers import step_all

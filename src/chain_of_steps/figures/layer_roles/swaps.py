@@ -18,8 +18,9 @@ from ...bench import tasklist
 from ...experiments.base import UNREAD, Experiment
 from ...experiments.parameters import checked
 from ...measures.linear_probes import shaken
+from ...models.hooks import FromLayer
 from ...models.schedule import Schedule
-from ...models.video_model import FromLayer, VideoModel
+from ...models.video_model import VideoModel
 from ...puzzles.first import suites
 from ...puzzles.first.base import Sample
 from ...puzzles.first.counterfactual import MODULES, counterfactual, exchanged
