@@ -22,7 +22,11 @@ class Traced(Perturbation):
         super().__init__(model, schedule)
         self.notes, self.fatal, self.kills = notes, fatal, {}
 
-    def results(self, runs, count=None):
+    def results_of(self, groups, count=None):
+        for runs in groups:
+            yield from self._traced(runs)
+
+    def _traced(self, runs):
         group, made = runs[0].index, []
         (self.notes / f"{os.getpid()}.{group}").touch()
         first = len(list(self.notes.glob(f"*.{group}"))) == 1
@@ -37,4 +41,4 @@ class Traced(Perturbation):
             if first and len(made) == self.kills.get(group):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        yield from super().results(runs, evaluated)
+        yield from super().results_of([runs], evaluated)
