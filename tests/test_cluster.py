@@ -162,7 +162,7 @@ def test_what_an_experiment_raises_arrives_and_finished_rows_are_kept(ray, exper
 def test_a_group_that_kills_every_worker_is_given_up(ray, experiment, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_cluster, "LOST", 1)
     experiment.fatal = "death"
-    with pytest.raises(RuntimeError, match="lost its worker 2 times, perhaps for want of memory"):
+    with pytest.raises(RuntimeError, match="lost its worker 2 times, perhaps for lack of memory"):
         sweep(
             experiment,
             Store(tmp_path, "x"),
