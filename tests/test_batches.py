@@ -160,10 +160,11 @@ def test_little_memory_is_enough_however_large_the_batch(case):
     model, schedule, conditions = case
     branches = [Branch((NoiseAtStep(s),)) for s in range(STEPS)]
     clip = 4 * int(np.prod(conditions[0].shape))
-    tree = Tree(conditions[0], 0, branches)
-    assert (
-        len(list(grow_all(model, schedule, [tree] * 3, 64, budget=40 * (STEPS + 2) * clip))) == 12
-    )
+    trees = [Tree(conditions[0], 0, branches)] * 3
+    # A batch of 64 would hold 81 clips at once, one run after the other 9.
+    assert len(list(grow_all(model, schedule, trees, 64, budget=40 * clip))) == 12
+    with pytest.raises(MemoryError, match="more than their budget of"):
+        list(grow_all(model, schedule, trees, 64, budget=8 * clip))
 
 
 def test_a_loop_over_runs_is_not_in_inference_mode(case):
