@@ -11,8 +11,6 @@ new picture has been loaded. (Much faster key presses queue up in the connection
 share is measured separately: sliders of both runs jump to places drawn by a seed.
 """
 
-import argparse
-import json
 import os
 import sys
 import tempfile
@@ -22,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from output import options_of, write
 from playwright.sync_api import Page, sync_playwright
 
 from chain_of_steps.explorer.run import VIEWS, LiveRun
@@ -143,14 +142,6 @@ def spread(values: list[float]) -> dict:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default="data/mini")
-    parser.add_argument("--json", default="-", help="file to write; - is standard output")
+    parser = options_of(__doc__)
     options = parser.parse_args()
-    text = json.dumps(measure(options.model), indent=1)
-    if options.json == "-":
-        print(text)
-    else:
-        Path(options.json).write_text(text + "\n")
+    write(measure(options.model), options.json)

@@ -7,13 +7,13 @@ all cores with OpenMP's own waiting and with ours (`GOMP_SPINCOUNT`), and on one
 `cpu.use_free_cores` chooses once the load is seen.
 """
 
-import argparse
-import json
 import multiprocessing
 import os
 import subprocess
 import sys
 import time
+
+from output import options_of, write
 
 SECONDS = 4.0
 CORES = os.cpu_count() or 1
@@ -69,15 +69,6 @@ def measure(folder: str) -> dict:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default="data/mini")
-    parser.add_argument("--json", default="-", help="file to write; - is standard output")
+    parser = options_of(__doc__)
     options = parser.parse_args()
-    text = json.dumps(measure(options.model), indent=1)
-    if options.json == "-":
-        print(text)
-    else:
-        with open(options.json, "w") as file:
-            file.write(text + "\n")
+    write(measure(options.model), options.json)

@@ -11,8 +11,6 @@ steps are not the output of a module, so it takes part in layers.py only. Batche
 the machine's matrix products an evaluation reaches, are in batches.py.
 """
 
-import argparse
-import json
 import os
 import statistics
 import sys
@@ -25,6 +23,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before torch, as every comman
 import torch
 from batches import by_batch, in_processes, peak, symbol_conditions, symbol_model, where_time_goes
 from layers import LayerBench, has_nnsight
+from output import options_of, write
 from PIL import Image
 
 from chain_of_steps.bench import tasklist
@@ -285,18 +284,9 @@ def _spread(steps: int, count: int, after: int | None) -> list[Branch]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default="data/mini")
-    parser.add_argument("--json", default="-", help="file to write; - is standard output")
+    parser = options_of(__doc__)
     parser.add_argument("--figure", help="draw how the cost grows, into this PNG")
     options = parser.parse_args()
     if options.figure:
         cost_figure(options.figure)
-    text = json.dumps(measure(options.model), indent=1)
-    if options.json == "-":
-        print(text)
-    else:
-        with open(options.json, "w") as file:
-            file.write(text + "\n")
+    write(measure(options.model), options.json)
