@@ -42,20 +42,23 @@ def diversity(
         ]
         for task in tasks
     }
-    jobs = [(sample, k) for samples in several.values() for sample in samples for k in range(seeds)]
-    answers: dict[str, list[Answer]] = {}
-    for sample, k in progress(jobs):
-        condition = model.prepare_sample(sample)
-        last = generate(model, condition, schedule, 10_000 + k).x0_hats[-1]
-        answer = reading.decided(sample, model.decode(last)[-1])
-        answers.setdefault(sample.key, []).append(answer)
+    entropy = {
+        sample: relative_entropy(sample, _answers(model, schedule, sample, seeds))
+        for sample in progress([sample for samples in several.values() for sample in samples])
+    }
     return {
         task: clustered(
-            [relative_entropy(sample, answers[sample.key]) for sample in samples],
-            [str(sample.canonical) for sample in samples],
+            [entropy[sample] for sample in samples], [str(sample.canonical) for sample in samples]
         )
         for task, samples in several.items()
     }
+
+
+def _answers(model: VideoModel, schedule: Schedule, sample: Sample, seeds: int) -> list[Answer]:
+    """The decided answer of each seed."""
+    condition = model.prepare_sample(sample)
+    runs = (generate(model, condition, schedule, 10_000 + k) for k in range(seeds))
+    return [reading.decided(sample, model.decode(run.x0_hats[-1])[-1]) for run in runs]
 
 
 def relative_entropy(sample: Sample, answers: Sequence[Answer]) -> float:

@@ -40,10 +40,8 @@ class TreeExperiment(Experiment[R], Generic[R]):
     def results_of(
         self, groups: Sequence[list[R]], count: Count = None
     ) -> Iterator[tuple[R, dict]]:
-        """See `Experiment`; the trees of as many groups as a batch can hold grow together."""
-        for start in range(0, len(groups), self.batch):
-            planted = [self.tree(runs, count) for runs in groups[start : start + self.batch]]
-            trees = [tree for tree, _ in planted]
-            grown = grow_all(self.model, self.schedule, trees, self.batch, count=count)
-            for number, index, trajectory in grown:
-                yield from planted[number][1](index, trajectory)
+        """See `Experiment`; the trees of all groups grow together."""
+        trees, readers = zip(*(self.tree(runs, count) for runs in groups), strict=True)
+        grown = grow_all(self.model, self.schedule, trees, self.batch, count=count)
+        for number, index, trajectory in grown:
+            yield from readers[number](index, trajectory)

@@ -5,7 +5,7 @@ One by one, the small networks of the phase diagram would spend most of their ti
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ from ..puzzles.base import Sample
 from ..sampling.denoise import Trajectory, denoise
 from ..sampling.samplers import sampler_of
 from ..sampling.state import State
+from ..sampling.steps import joined
 from .answers import solution_latents, symbol_encoder, uninformative
 from .decisions import decide
 from .one_pass import Estimate, Runs
@@ -53,10 +54,7 @@ class SymbolBatch:
     @cached_property
     def condition(self) -> Condition:
         """The given boards of all runs as one condition."""
-        one, count = encode_sample(self.samples[0], torch.device("cpu")), len(self.samples)
-        prompt = one.prompt.expand(count, -1, -1)
-        board, shape = boards(list(self.samples)).board(), (count, *one.shape[1:])
-        return replace(one, prompt=prompt, negative=prompt, image=board, shape=shape)
+        return joined([encode_sample(sample, torch.device("cpu")) for sample in self.samples])
 
     @cached_property
     def exact(self) -> ExactDenoiser:
