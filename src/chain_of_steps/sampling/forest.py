@@ -7,14 +7,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
 from .denoise import Trajectory
-from .layout import Branch, Evaluate, Layout, Node, Plan
+from .jobs import Evaluate
+from .layout import Branch, Layout, Node, Plan
 from .samplers import sampler_of
 from .state import State
 from .steps import take
@@ -33,6 +34,25 @@ class _Run:
     rank: int
 
 
+class _Ready(NamedTuple):
+    """A node that takes evaluations and whose needs are known; the smallest comes first."""
+
+    rank: int
+    order: int
+    node: Node
+    run: _Run
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is more than one evaluation, which shares no forward pass."""
+        return not isinstance(self.node.job, Evaluate)
+
+    @property
+    def visited_tree(self) -> int | None:
+        """The tree of an evaluation that a visitor sees, else None."""
+        return self.run.tree if self.run.work.visit is not None and self.node.visited else None
+
+
 class Forest:
     """Trees that grow together; see `prefix_tree.grow_all`."""
 
@@ -42,7 +62,7 @@ class Forest:
         self.waiting: deque[_Run] = deque()  # runs that have not begun, in order
         self.turns: list[deque[_Run]] = []  # of each tree, its runs that have not been yielded
         self.rank = itertools.count()
-        self.ready: list[tuple] = []  # a heap of (rank, order, node, run): evaluations
+        self.ready: list[_Ready] = []  # a heap
         self.held = 0  # bytes
 
     def plant(self, work: Work, branches: Sequence[Branch], frames: int) -> None:
@@ -101,19 +121,22 @@ class Forest:
         self._settle(first, run)
         return run.tree
 
-    def _next(self) -> list[tuple]:
+    def _next(self) -> list[_Ready]:
         """The evaluations that share the next forward pass. They have one expert; a tree whose
         hidden states are visited has one among them, so that a visitor sees one run at a time; and
         where much is held already, the earliest run goes alone, so that it ends and lets go."""
-        chosen, later = [heapq.heappop(self.ready)], []
-        alone = not isinstance(chosen[0][2].job, Evaluate) or self.held > self.budget // 2
-        expert, visited = self._expert(chosen[0][2]), {_visited_tree(chosen[0])}
-        while self.ready and not alone and len(chosen) < self.batch:
+        first = heapq.heappop(self.ready)
+        if first.alone or self.held > self.budget // 2:
+            return [first]
+        chosen, later, visited = [first], [], {first.visited_tree} - {None}
+        while self.ready and len(chosen) < self.batch:
             entry = heapq.heappop(self.ready)
-            fits = isinstance(entry[2].job, Evaluate) and self._expert(entry[2]) == expert
-            fits = fits and (_visited_tree(entry) is None or _visited_tree(entry) not in visited)
-            (chosen if fits else later).append(entry)
-            visited.add(_visited_tree(entry) if fits else None)
+            other = entry.alone or self._expert(entry.node) != self._expert(first.node)
+            if other or entry.visited_tree in visited:
+                later.append(entry)
+                continue
+            chosen.append(entry)
+            visited |= {entry.visited_tree} - {None}
         for entry in later:
             heapq.heappush(self.ready, entry)
         return chosen
@@ -124,19 +147,18 @@ class Forest:
         state = node.needs[0].value
         return self.model.expert_at(state.sampler.timesteps[state.step], self.schedule)
 
-    def _compute(self, chosen: list[tuple]) -> list[int]:
+    def _compute(self, chosen: list[_Ready]) -> list[int]:
         """Computes evaluations and what follows from them; returns their trees."""
-        if not isinstance(chosen[0][2].job, Evaluate):
-            (_, _, node, run), *_ = chosen
-            values = [run.work.compute(node)]
+        if chosen[0].alone:
+            (entry,) = chosen
+            values = [entry.run.work.compute(entry.node)]
         else:
-            moves = [run.work.move(node) for _, _, node, run in chosen]
-            taken = take(self.model, self.schedule, moves)
-            each = zip(chosen, moves, taken, strict=True)
-            values = [run.work.output(node, m, *made) for (_, _, node, run), m, made in each]
-        for (_, _, node, run), value in zip(chosen, values, strict=True):
-            self._settle(self._set(node, value), run)
-        return [run.tree for *_, run in chosen]
+            moves = [entry.run.work.move(entry.node) for entry in chosen]
+            each = zip(chosen, moves, take(self.model, self.schedule, moves), strict=True)
+            values = [e.run.work.output(e.node, move, *made) for e, move, made in each]
+        for entry, value in zip(chosen, values, strict=True):
+            self._settle(self._set(entry.node, value), entry.run)
+        return [entry.run.tree for entry in chosen]
 
     def _settle(self, nodes: list[Node], run: _Run) -> None:
         """Computes nodes that take no evaluation, and those that they make possible; an evaluation
@@ -144,7 +166,7 @@ class Forest:
         while nodes:
             node = nodes.pop()
             if node.cost:
-                heapq.heappush(self.ready, (run.rank, node.order, node, run))
+                heapq.heappush(self.ready, _Ready(run.rank, node.order, node, run))
             else:
                 nodes += self._set(node, run.work.compute(node))
 
@@ -189,8 +211,8 @@ class Forest:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """No search for cycles meanwhile: nodes leave none behind, and each search goes through all of
-    torch, which costs small networks half of their speed."""
+    """No search for cycles meanwhile: nodes leave none behind, and each search goes through all
+    objects of torch, which takes longer than a small network's forward pass."""
     searching = gc.isenabled()
     gc.disable()
     try:
@@ -198,12 +220,6 @@ def _without_collector() -> Iterator[None]:
     finally:
         if searching:
             gc.enable()
-
-
-def _visited_tree(entry: tuple) -> int | None:
-    """The tree of an evaluation that a visitor sees, else None."""
-    _, _, node, run = entry
-    return run.tree if run.work.visit is not None and node.visited else None
 
 
 def _clean_first_then_by_path(plan: Plan) -> tuple:

@@ -137,15 +137,18 @@ class Layout:
         if not 0 <= branch.place < count:
             raise ValueError(f"there is no place {branch.place} among {count} generations")
         if merge and merge.acts == "within":
-            for step in (s for s in merge.steps if s < (branch.until or self.steps)):
+            for step in (s for s in merge.steps if s < self._until(branch)):
                 if actions := actions_at(branch.interventions, step, self.frames):
                     raise ValueError(f"{merge} cannot be combined with {actions[0]} at step {step}")
+
+    def _until(self, branch: Branch) -> int:
+        return self.steps if branch.until is None else branch.until
 
     def _run(self, branch: Branch, merge: Merge | None) -> tuple[list[Node], Node]:
         """The nodes of its steps, and the state in which it ends."""
         sources = [branch.source, *(merge.company if merge else ())]
         lanes, place = [Lane(s, self._node(Start(s))) for s in sources], branch.place
-        until = self.steps if branch.until is None else branch.until
+        until = self._until(branch)
         merged = {step for step in merge.steps if step < until} if merge else set()
         steps: list[Node] = []
         for step in range(until):

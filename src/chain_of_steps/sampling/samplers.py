@@ -8,17 +8,18 @@ builds. Any other sampler is a scheduler of diffusers itself.
 import copy
 import functools
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Self
 
 import torch
+from diffusers import UniPCMultistepScheduler
 from torch import Tensor
 
 from ..models.schedule import Schedule
 from .interventions.base import generator
 
 
-class Sampler(Protocol):
-    """What the loop needs of a sampler.
+class Sampler:
+    """What the loop needs of a sampler; by default it has no memory.
 
     Attributes:
         sigmas: (S + 1,) noise levels, the last is 0.
@@ -29,23 +30,23 @@ class Sampler(Protocol):
 
     sigmas: Tensor
     timesteps: Tensor
-    has_memory: bool
+    has_memory = False
 
     def step(self, output: Tensor, step: int, x: Tensor) -> Tensor:
         """`x_{s+1}` from the network's output at `x_s`; all (1, C, F, H, W)."""
+        raise NotImplementedError
 
-    def copy(self) -> "Sampler":
+    def copy(self) -> Self:
         """A sampler that goes on independently of this one."""
+        return self
 
     def forget(self) -> None:
         """Drops what is remembered of earlier steps."""
 
 
-class Euler:
+class Euler(Sampler):
     """`x_{s+1} = x_s + (sigma_{s+1} - sigma_s) v`; of a clean estimate, which is the same,
     `(sigma_{s+1} / sigma_s) x_s + (1 - sigma_{s+1} / sigma_s) x0_hat`."""
-
-    has_memory = False
 
     def __init__(self, schedule: Schedule, prediction: str):
         scheduler = schedule.scheduler(prediction)
@@ -69,22 +70,14 @@ class Euler:
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
         return tuple(table.to(device) for table in self.factors)
 
-    def copy(self) -> "Euler":
-        return self
 
-    def forget(self) -> None:
-        pass
-
-
-class Stochastic:
+class Stochastic(Sampler):
     """Keeps the clean estimate and draws fresh noise of the next level at every step,
     `x_{s+1} = (1 - sigma_{s+1}) x0_hat + sigma_{s+1} eps_s`.
 
     Args:
         seed: of the generation; the noise of a step depends on seed and step alone.
     """
-
-    has_memory = False
 
     def __init__(self, euler: Euler, seed: int):
         self.sigmas, self.timesteps = euler.sigmas, euler.timesteps
@@ -96,21 +89,15 @@ class Stochastic:
         eps = torch.randn(x.shape, generator=generator("stochastic", self.seed, step))
         return (1.0 - then) * x0_hat + then * eps.to(x)
 
-    def copy(self) -> "Stochastic":
-        return self
 
-    def forget(self) -> None:
-        pass
-
-
-class Wrapped:
+class Wrapped(Sampler):
     """A scheduler of diffusers, with its history if it keeps one (UniPC)."""
 
     def __init__(self, scheduler: Any):
         self.scheduler = scheduler
         self.sigmas, self.timesteps = scheduler.sigmas, scheduler.timesteps
-        corrects = len(self.timesteps) > len(
-            getattr(scheduler, "disable_corrector", self.timesteps)
+        corrects = isinstance(scheduler, UniPCMultistepScheduler) and (
+            len(scheduler.disable_corrector) < len(self.timesteps)
         )
         self.has_memory = getattr(scheduler.config, "solver_order", 1) > 1 or corrects
 
