@@ -18,7 +18,7 @@ from chain_of_steps.experiments.base import UNREAD
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.puzzles import suite
+from chain_of_steps.puzzles import suite as puzzles
 from chain_of_steps.sampling.denoise import EXPERIMENT_VERSION
 from chain_of_steps.training.recipe import save_pipeline
 
@@ -47,8 +47,8 @@ HELP = {
         "--suite": "[default: mini]",
         "--samples-per-task": "[default: 25]",
         "--seed": "[default: 0]",
-        "--split": "[choices: in-domain, out-of-domain, all] [default: all]",
-        "--partition": "[choices: test, validation] [default: test]",
+        "--domain": "[choices: in-domain, out-of-domain, all] [default: all]",
+        "--split": "[choices: test, validation] [default: test]",
         "--task": "",
         "--knobs": "",
         "--seeds": "[default: 1]",
@@ -60,7 +60,7 @@ HELP = {
     "export-suite": {
         "--samples-per-task": "[default: 5]",
         "--seed": "[default: 0]",
-        "--split": "[choices: in-domain, out-of-domain, all] [default: all]",
+        "--domain": "[choices: in-domain, out-of-domain, all] [default: all]",
         "--size": "[default: 480]",
         "--frames": "[default: 13]",
         "--out": "[required]",
@@ -126,7 +126,7 @@ def test_bench_reports_every_column(folder, tmp_path, capsys):
     keys = {"overall", "in_domain", "out_of_domain", "by_category", "by_task", "by_knob", "floors"}
     assert keys | {"model", "seed", "split", "knobs", "schedule"} == set(report)
     assert set(report["by_category"]) == {"in_domain", "out_of_domain"}
-    drawn = [name for name, task in suite.TASKS.items() if task.domain != "small"]
+    drawn = [name for name, task in puzzles.TASKS.items() if task.domain != "small"]
     assert list(report["by_task"]) == list(report["by_knob"]) == drawn
     assert report["by_task"]["rotate"]["n"] == report["by_task"]["rotate"]["decided"]["n"] == 1
     assert max(report["floors"].values()) <= 0.1
@@ -155,7 +155,7 @@ def test_bench_reports_how_evenly_valid_answers_come_up(folder, capsys):
 
 def test_bench_fixes_knobs_and_prints_its_table(folder, capsys):
     bench = ["bench", "--model", folder, "--samples-per-task", "2", "--task", "latin"]
-    bench += ["--knobs", "order=4,clues=6", "--partition", "validation"]
+    bench += ["--knobs", "order=4,clues=6", "--split", "validation"]
     assert main(bench) == 0
     printed = capsys.readouterr().out.splitlines()
     assert " ".join(printed[0].split()) == "task n decided drawn at step 0 score"
@@ -200,14 +200,14 @@ def test_exported_suite_is_generated_in_the_layout_of_the_benchmark(folder, tmp_
         "5",
         "--out",
         suite,
-        "--split",
+        "--domain",
         "out-of-domain",
         "--size",
         "96",
     ]
     assert main(["export-suite", *options]) == 0
     cases = vbvr.read_suite(suite)
-    assert len(cases) == 5
+    assert {case.task for case in cases} == set(puzzles.task_names("out-of-domain"))
     generate = [
         "generate",
         "--model",
@@ -330,16 +330,16 @@ def message_of(arguments: list[str], capsys) -> str:
         ("bench --no-debug", "unknown option --no-debug; did you mean --debug?"),
         ("generate --ouput x", "unknown option --ouput; did you mean --out?"),
         ("store --result x ls", "unknown option --result; did you mean --results?"),
-        ("bench --split everywhere", "--split is 'everywhere'; expected in-domain, out-of-domain "
+        ("bench --domain everywhere", "--domain is 'everywhere'; expected in-domain, out-of-domain "
          "or all"),
-        ("bench --partition train", "--partition is 'train'; expected test or validation"),
+        ("bench --split train", "--split is 'train'; expected test or validation"),
         ("store list", "WHAT is 'list'; expected ls, verify or prune"),
         ("store", "store needs WHAT: ls, verify or prune"),
         ("scores --floor x", "scores needs RESULTS"),
         ("generate --seed 3", "generate needs --out"),
         ("generate --out", "--out needs a value"),
         ("generate --out --seed 3", "--out needs a value"),
-        ("bench --split", "--split needs a value: in-domain, out-of-domain or all"),
+        ("bench --domain", "--domain needs a value: in-domain, out-of-domain or all"),
         ("bench --json --seed 3", "--json is '--seed'; expected a file, or - for standard output"),
         ("bench data/mini", "bench does not take the argument 'data/mini'"),
         ("bench --seed 1 --seed 2", "--seed is given more than once"),

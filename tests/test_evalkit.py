@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chain_of_steps.bench import evalkit, tasklist, vbvr
+from chain_of_steps.bench import evalkit, vbvr
 from chain_of_steps.common.video import read_video
+from chain_of_steps.puzzles.suite import draw
 
 SAMPLES = Path(__file__).parent.parent.parent / "shared" / "vbvr-samples"
 NEEDS_SAMPLES = pytest.mark.skipif(
@@ -105,7 +106,7 @@ def test_a_score_outside_of_its_range_is_refused(written, score):
 
 @pytest.fixture
 def suite(tmp_path):
-    vbvr.export_suite({"maze": tasklist.draw("maze", 4, 0)}, tmp_path / "gt", size=480, frames=5)
+    vbvr.export_suite({"maze": draw("maze", 4, 0)}, tmp_path / "gt", size=480, frames=5)
     cases = vbvr.read_suite(tmp_path / "gt")
     evalkit.write_frozen(tmp_path / "frozen", cases[:3])
     return tmp_path, cases

@@ -198,7 +198,7 @@ def test_nothing_asks_the_network(folder, tmp_path):
             "export-suite",
             "--samples-per-task",
             "1",
-            "--split",
+            "--domain",
             "out-of-domain",
             "--size",
             "48",

@@ -17,16 +17,16 @@ import numpy as np
 import pandas as pd
 
 from ..common.files import atomic
-from ..puzzles.first.suites import CATEGORIES, SPLITS
-from .vbvr import SPLIT_FOLDERS, TASK_SUFFIX, Case, frames_for, video_path, write_model_video
+from ..puzzles.suite import CATEGORIES, DOMAINS
+from .vbvr import DOMAIN_FOLDERS, TASK_SUFFIX, Case, frames_for, video_path, write_model_video
 
 COMMAND, PACKAGE = "vbvr-run-evaluation", "vbvr-bench"
-SPLIT_OF = {folder: split for split, folder in SPLIT_FOLDERS.items()}
-COLUMNS = ["split", "task", "index", "category", "score", "error"]
+DOMAIN_OF = {folder: domain for domain, folder in DOMAIN_FOLDERS.items()}
+COLUMNS = ["domain", "task", "index", "category", "score", "error"]
 
 
 def read_results(file: str | Path) -> pd.DataFrame:
-    """One line per sample of a result file: split, task, index, category, score (NaN if it
+    """One line per sample of a result file: domain, task, index, category, score (NaN if it
     failed), error.
 
     Raises:
@@ -48,7 +48,7 @@ def _line(sample: dict) -> dict:
     if error is None and not (isinstance(score, (int, float)) and 0.0 <= score <= 1.0 + 1e-6):
         raise ValueError(f"score {score!r} of {sample['video_path']} lies outside of [0, 1]")
     return {
-        "split": SPLIT_OF[sample["folder"]],
+        "domain": DOMAIN_OF[sample["folder"]],
         "task": sample["task_name"].removesuffix(TASK_SUFFIX),
         "index": Path(sample["video_file"]).stem,
         "category": sample["category"],
@@ -60,7 +60,7 @@ def _line(sample: dict) -> dict:
 def table(
     models: dict[str, pd.DataFrame], floor: pd.DataFrame | None = None, commit: str = "unknown"
 ) -> str:
-    """Scores as a Markdown table, per-sample means: overall, by split, by split and category;
+    """Scores as a Markdown table, per-sample means: overall, by domain, by domain and category;
     errors counted separately.
 
     Args:
@@ -70,7 +70,7 @@ def table(
     """
     head = [
         "overall",
-        *(f"{split} {part}" for split in ("ID", "OOD") for part in ("all", *CATEGORIES)),
+        *(f"{domain} {part}" for domain in ("ID", "OOD") for part in ("all", *CATEGORIES)),
     ]
     lines = [f"| model | n | errors | {' | '.join(head)} |", "|---" * (len(head) + 3) + "|"]
     for name, results in (
@@ -78,8 +78,8 @@ def table(
     ).items():
         good = results.dropna(subset=["score"])
         cells = [good["score"]]
-        for split in SPLITS:
-            part = good[good["split"] == split]
+        for domain in DOMAINS:
+            part = good[good["domain"] == domain]
             cells += [
                 part["score"],
                 *(part[part["category"] == category]["score"] for category in CATEGORIES),
@@ -131,7 +131,7 @@ def evaluate(
     videos, out = Path(videos), Path(out)
     done = []
     for case in progress(list(cases)):
-        file = out / "clips" / videos.name / case.split / case.task / f"{case.index}.json"
+        file = out / "clips" / videos.name / case.domain / case.task / f"{case.index}.json"
         if not file.exists():
             _save(file, _one(executable, videos, Path(suite), case, limit))
         done.append(json.loads(file.read_text()))
@@ -150,7 +150,7 @@ def _one(executable: str, videos: Path, suite: Path, case: Case, limit: float) -
         "video_path": str(video),
         "video_file": video.name,
         "task_name": video.parent.name,
-        "folder": SPLIT_FOLDERS[case.split],
+        "folder": DOMAIN_FOLDERS[case.domain],
         "category": None,
         "score": None,
     }

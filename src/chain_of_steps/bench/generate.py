@@ -8,11 +8,10 @@ from PIL import Image
 
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
-from ..puzzles.first import suites
+from ..puzzles import suite as puzzles
 from ..sampling.denoise import generate
-from . import tasklist
 from .previews import write_previews
-from .vbvr import Case, frames_for, read_suite, video_path, write_model_video
+from .vbvr import Case, domain_of, frames_for, read_suite, video_path, write_model_video
 
 
 def cases_of(suite: str, samples_per_task: int, seed: int, task: str | None = None) -> list[Case]:
@@ -20,14 +19,14 @@ def cases_of(suite: str, samples_per_task: int, seed: int, task: str | None = No
     one task.
 
     Raises:
-        ValueError: if the folder is not such a suite, or the task is not in it.
+        ValueError: if the folder is not such a suite, or the task is not in it, or of neither
+            domain.
     """
     if suite == "mini":
-        names = [tasklist.find(task).name] if task else tasklist.task_names()
         return [
-            Case(suites.TASKS[name].split, name, f"{i:05d}", sample.prompt, None, sample)
-            for name in names
-            for i, sample in enumerate(tasklist.draw(name, samples_per_task, seed))
+            Case(domain_of(name), name, f"{i:05d}", sample.prompt, None, sample)
+            for name in ([task] if task else puzzles.task_names())
+            for i, sample in enumerate(puzzles.draw(name, samples_per_task, seed))
         ]
     cases = [case for case in read_suite(suite) if task in (None, case.task)]
     if not cases:

@@ -30,8 +30,8 @@ def bench(
     suite: Annotated[str, Parameter(metavar="NAME")] = "mini",
     samples_per_task: Count = 25,
     seed: Seed = 0,
-    split: Domain = "all",
-    partition: Literal["test", "validation"] = "test",
+    domain: Domain = "all",
+    split: Literal["test", "validation"] = "test",
     task: Task | None = None,
     knobs: Annotated[str | None, Parameter(metavar="KNOBS")] = None,
     seeds: Count = 1,
@@ -45,7 +45,7 @@ def bench(
     Args:
         suite: Suite to score.
         samples_per_task: Number of samples of each task.
-        partition: Which samples to draw.
+        split: Which samples to draw.
         knobs: Fix knobs of the task named by --task, for example order=4,clues=6.
         seeds: Also generate each sample that has several valid answers with so many seeds, and
             report how evenly these answers come up.
@@ -65,14 +65,14 @@ def bench(
         raise ValueError(f"there is no folder {Path(report).parent} to write {report} to")
     if knobs and not task:
         raise ValueError("--knobs fixes the knobs of one task; name it with --task")
-    tasks = [puzzles.find(task).name] if task else puzzles.task_names(split)
-    fixed = read_knobs(knobs, task, seed, partition) if knobs else {}
+    tasks = [puzzles.find(task).name] if task else puzzles.task_names(domain)
+    fixed = read_knobs(knobs, task, seed, split) if knobs else {}
     steps = schedule(preset)
     loaded = VideoModel.load(model, device, **parse(load))
     progress = _bar("bench", "sample")
-    found = judge.bench(loaded, steps, tasks, samples_per_task, seed, partition, fixed, progress)
+    found = judge.bench(loaded, steps, tasks, samples_per_task, seed, split, fixed, progress)
     if seeds > 1:
-        parts = (loaded, steps, tasks, samples_per_task, seed, partition, seeds, progress)
+        parts = (loaded, steps, tasks, samples_per_task, seed, split, seeds, progress)
         found |= {"diversity": diversity(*parts)}
     _show(found, report)
 
@@ -98,7 +98,7 @@ def export_suite(
     *,
     samples_per_task: Count = 5,
     seed: Annotated[Seed, Parameter(help="Seed of the samples.")] = 0,
-    split: Domain = "all",
+    domain: Domain = "all",
     size: Count = 480,
     frames: Count = 13,
     out: Path,
@@ -111,10 +111,11 @@ def export_suite(
         frames: Number of pixel frames.
         out: Folder to write.
     """
-    from ..bench import tasklist, vbvr
+    from ..bench import vbvr
+    from ..puzzles import suite
 
-    names = tasklist.task_names(split)
-    samples = {name: tasklist.draw(name, samples_per_task, seed) for name in names}
+    names = suite.task_names(domain)
+    samples = {name: suite.draw(name, samples_per_task, seed) for name in names}
     vbvr.export_suite(samples, out, size, frames)
 
 
