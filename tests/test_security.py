@@ -257,8 +257,8 @@ def test_prompts_and_errors_are_escaped(tmp_path):
     evil = "<img src=x onerror=alert(1)>"
     page = Player(np.zeros((1, 1, 8, 8, 3), np.uint8), title=evil, step_labels=[evil]).html()
     assert "<img" not in page
-    explorer = Explorer(VideoModel(tiny.mini_like()), preset("student"), tmp_path / "labels.json")
-    explorer._guarded(lambda: Config(task=evil))
+    explorer = Explorer(VideoModel(tiny.mini_like()), "student", tmp_path / "labels.json")
+    explorer._guarded(lambda: Config(cell=evil))
     assert "unknown task" in explorer.message.value and "<img" not in explorer.message.value
 
 

@@ -13,6 +13,7 @@ from ...bench import tasklist
 from ...experiments.base import Experiment
 from ...experiments.parameters import checked
 from ...experiments.store import key_of
+from ...measures.token_maps import maps_of
 from ...puzzles.first.base import Sample
 from ...sampling.denoise import generate
 from ...sampling.sites import Captured
@@ -115,21 +116,3 @@ class LayerEnergy(Experiment[EnergyRun]):
         by_place = {(site.step, site.layer): state for site, state in captured.items()}
         rows = [torch.stack([by_place[s, k] for k in layers]) for s in range(self.schedule.steps)]
         return torch.stack(rows).unflatten(2, (frames, -1)).float()
-
-
-def maps_of(states: Tensor, side: int) -> dict[str, Tensor]:
-    """Norms and principal components of hidden states (S, 1 + L, F, h w, D), as maps of `side`
-    tokens a side, fp16."""
-    flat = states.flatten(0, 3)
-    centred = flat / flat.norm(dim=1, keepdim=True).clamp_min(
-        1e-6
-    )  # direction only: norms have their own map
-    centred = centred - centred.mean(0)
-    _, vectors = torch.linalg.eigh((centred.T @ centred).double())
-    axes = vectors[:, -3:].flip(1).float()  # (D, 3), the largest first
-    axes = axes * axes.sum(0).sign()  # eigenvectors have no sign of their own
-    colours = (centred @ axes).unflatten(0, (*states.shape[:3], side, side))
-    return {
-        "norm": states.norm(dim=-1).unflatten(3, (side, side)).half(),
-        "colours": colours.half().contiguous(),
-    }
