@@ -34,7 +34,7 @@ def curves(sample: Sample, beliefs: np.ndarray, most: int | None = None) -> list
     violations = decisions.violations(sample, decided)
     top = max(1, violations.max() if most is None else most)
     found = [
-        Curve(f"{WRONG} (1: {top} of them)", list(violations / top)),
+        Curve(f"{WRONG} (of {top})", list(violations / top)),
         Curve(KEPT, list((decided == decided[-1]).mean(1))),
     ]
     possible = _possible(sample)
