@@ -2,8 +2,8 @@
 about half a minute.
 
 A *rerun*: one more cell of noise is added and *run* is pressed, in the kernel. It is timed until
-all steps of the preset `mini` can be viewed, and until all of them are decoded and all views prepared, which happens
-in the background.
+all steps of the preset `mini` can be viewed, and until all of them are decoded and all views
+prepared, which happens in the background.
 
 A *scrub*: a slider of a computed run is moved by one key press in JupyterLab, in Chromium, ten
 times a second. It is timed from the key press to the first frame that the browser draws after the

@@ -134,7 +134,7 @@ def check_first_step(share: float) -> Verdict:
         return Verdict(
             True,
             "Hardly anywhere: the latents stay almost pure noise. A step is not a unit: at step 2 "
-            "these 50 steps stand at sigma 0.99, the four of a distilled student at 0.75. So say "
+            "these 50 steps stand at sigma 0.99, the four of a distilled student at 0.83. So say "
             "sigma, too.",
         )
     if abs(value - 0.02) < 2e-3:

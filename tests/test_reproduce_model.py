@@ -12,12 +12,13 @@ import tiny
 import torch
 import yaml
 
-from chain_of_steps.bench import tasklist, vbvr
+from chain_of_steps.bench import vbvr
 from chain_of_steps.experiments.cost_plan import blueprint, on_gpu, refuse_too_large
 from chain_of_steps.experiments.store import Store, names
 from chain_of_steps.figures import registry
 from chain_of_steps.models.loading import Loading
 from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles import suite
 
 ROOT = Path(__file__).parent.parent
 FIGURES = registry.folders(ROOT / "params.yaml")
@@ -35,7 +36,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reproduce_model")
     tiny.wan22_like().save_pretrained(folder / "tiny-wan")
     vbvr.export_suite(
-        {"maze": tasklist.draw("maze", 1, 0), "bounce": tasklist.draw("bounce", 1, 0)},
+        {"maze": suite.draw("maze", 1, 0), "bounce": suite.draw("bounce", 1, 0)},
         folder / "gt",
         96,
         9,

@@ -17,7 +17,6 @@ import tiny
 from chain_of_steps.explorer.config import Config
 from chain_of_steps.explorer.widgets import Explorer
 from chain_of_steps.figures.player import Player
-from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
 
 ROOT = Path(__file__).parent.parent
