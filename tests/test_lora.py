@@ -188,6 +188,17 @@ def test_strengths_are_read_after_an_at_sign(tmp_path):
             lora.Lora.named(f"{tmp_path}/{faulty}")
 
 
+def test_names_of_files_may_have_spaces(tmp_path):
+    for name in ("high noise.safetensors", "low noise.safetensors"):
+        (tmp_path / name).touch()
+    files = [f"{tmp_path}/{name} noise.safetensors" for name in ("high", "low")]
+    text = f"offload=group lora={files[0]},{files[1]} tiling=true"
+    assert parse(text) == {"offload": "group", "lora": files, "tiling": True}
+    for faulty in ("bogus=1", "offload=none bogus=1", "lora"):
+        with pytest.raises(ValueError, match="unknown loading option"):
+            parse(faulty)
+
+
 def test_options_keep_the_strength(tmp_path):
     (tmp_path / "a.safetensors").touch()
     found = parse(f"lora={tmp_path}/a.safetensors@0.8")

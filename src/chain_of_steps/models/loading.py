@@ -1,5 +1,6 @@
 """Loads pipelines: from a folder or the hub, with LoRAs, and with options that save memory."""
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -69,14 +70,15 @@ class Loading:
 
 def parse(text: str) -> dict[str, Any]:
     """Options of `Loading` from text such as `offload=group storage=fp8
-    lora=high.safetensors,low.safetensors`.
+    lora=high.safetensors,low.safetensors`. Names of files may have spaces.
 
     Raises:
         ValueError: for an unknown option or a value that it does not take.
     """
     known = {field.name: field.default for field in fields(Loading) if field.name != "device"}
     found: dict[str, Any] = {}
-    for word in text.split():
+    words = re.split(r"\s+(?=[a-z_]+=)", text.strip())
+    for word in filter(None, words):
         name, is_, value = word.partition("=")
         if not is_ or name not in known:
             raise ValueError(f"unknown loading option {word!r}; expected {'=... '.join(known)}=...")
