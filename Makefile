@@ -18,7 +18,7 @@ LOAD ?=
 # EXECUTOR=ray computes runs on a Ray cluster: the one at ADDRESS, or one started on this machine
 EXECUTOR ?=
 ADDRESS ?=
-RAY = $(if $(EXECUTOR),--executor $(EXECUTOR)) $(if $(ADDRESS),--address $(ADDRESS))
+RAY = $(if $(EXECUTOR),--executor "$(EXECUTOR)") $(if $(ADDRESS),--address "$(ADDRESS)")
 # when `make train` stops; run it again to continue
 TRAIN_BUDGET ?= 3h
 # an index that holds the torch wheel to use, for example https://download.pytorch.org/whl/cpu
@@ -44,10 +44,11 @@ env: $(INSTALLED) ## make .venv with the tested versions [TORCH_INDEX=url PYTHON
 
 reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGET=30m FULL=1], or run another MODEL=folder
 ifdef MODEL
-	$(IN_VENV) $(BIN)/python tools/reproduce_model.py --model $(MODEL) --suite $(SUITE) --preset $(PRESET) --scale $(SCALE) \
-	  --size $(SIZE) --frames $(FRAMES) --device $(DEVICE) --dtype $(DTYPE) --load "$(LOAD)" --hours $(HOURS) $(RAY)
+	$(IN_VENV) $(BIN)/python tools/reproduce_model.py --model "$(MODEL)" --suite "$(SUITE)" --preset "$(PRESET)" \
+	  --scale "$(SCALE)" --size "$(SIZE)" --frames "$(FRAMES)" --device "$(DEVICE)" --dtype "$(DTYPE)" --load "$(LOAD)" \
+	  --hours "$(HOURS)" $(RAY)
 else
-	$(IN_VENV) $(BIN)/python tools/reproduce.py $(if $(BUDGET),--budget $(BUDGET)) $(if $(filter-out 0,$(FULL)),--full) $(RAY)
+	$(IN_VENV) $(BIN)/python tools/reproduce.py $(if $(BUDGET),--budget "$(BUDGET)") $(if $(filter-out 0,$(FULL)),--full) $(RAY)
 endif
 
 test: lint ## check the style, then run the tests
@@ -73,7 +74,7 @@ lab: $(INSTALLED) ## open the notebooks in JupyterLab, on this machine only and 
 	cd notebooks && JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter" $(IN_VENV) ../$(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1
 
 train: $(INSTALLED) ## train the mini model, continuing where it stopped [TRAIN_BUDGET=3h]
-	$(IN_VENV) $(BIN)/chain-of-steps train --budget $(TRAIN_BUDGET) --resume
+	$(IN_VENV) $(BIN)/chain-of-steps train --budget "$(TRAIN_BUDGET)" --resume
 
 site: $(INSTALLED) ## write the executed notebooks as pages under site/, which open as files
 	$(IN_VENV) $(BIN)/python tools/pages.py
@@ -87,7 +88,7 @@ clean: ## remove caches and scratch outputs; keep .venv, data and results
 
 # The first python of the list that is new enough and can make an environment; 3.11, the tested version, comes first.
 NEW_ENOUGH := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
-PYTHONS = $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
+PYTHONS = $(if $(PYTHON),"$(PYTHON)",python3.11 python3.12 python3.13 python3)
 NO_PYTHON := Chain of Steps needs Python 3.11 or newer with its venv module (Debian and Ubuntu: apt install python3-venv); install it, or name one with PYTHON=/path/to/python.
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -101,7 +102,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  echo "$(NO_PYTHON)" >&2; exit 1; }
 	@echo "Installing the tested versions of PyTorch, JupyterLab, DVC and the rest into $(VENV). The first time, this downloads several hundred MB and takes a few minutes."
 ifneq ($(TORCH_INDEX),)
-	$(BIN)/python -m pip install -c constraints.txt --extra-index-url $(TORCH_INDEX) torch
+	$(BIN)/python -m pip install -c constraints.txt --extra-index-url "$(TORCH_INDEX)" torch
 else
 	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && ! $(BIN)/python -m pip show -q torch 2>/dev/null; then \
 	  echo "This machine has no NVIDIA driver, but the default torch wheel for Linux includes gigabytes of CUDA libraries; to avoid them, stop and run make again with TORCH_INDEX=https://download.pytorch.org/whl/cpu."; fi

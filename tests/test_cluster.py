@@ -3,6 +3,7 @@ is killed meanwhile."""
 
 import os
 import pickle
+import shlex
 import signal
 import subprocess
 import sys
@@ -53,7 +54,9 @@ def start(ray, **more) -> None:
         [str(Path(ray_cluster.__file__).parents[1]), str(Path(__file__).parent), *sys.path]
     )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init(log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}}, **more)
+    python = shlex.quote(sys.executable)  # Ray hands it to a shell, and paths may have spaces
+    env = {"env_vars": {"PYTHONPATH": path}, "py_executable": python}
+    ray.init(log_to_driver=False, runtime_env=env, **more)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from chain_of_steps.sampling.interventions import (
     NoiseAtCells,
     NoiseAtFrame,
     NoiseAtStep,
+    Restart,
     from_record,
     record,
 )
@@ -152,6 +153,43 @@ def test_at_step_0_level_correct_noise_is_plain_noise(model, condition):
         run(model, condition, NoiseAtStep(0, mode=mode)) for mode in ("replace", "level-correct")
     )
     torch.testing.assert_close(plain.latents[0], fresh.latents[0])
+
+
+def test_a_restart_is_a_loop_by_hand_that_knows_only_the_first_estimate(model, condition):
+    clean, restarted = run(model, condition), run(model, condition, Restart(3, seed=2))
+    eps = run(model, condition, NoiseAtStep(3, seed=2)).latents[3]
+    sigma, first = clean.sigmas[3], clean.x0_hats[0]
+    by_hand = State(3, (1 - sigma) * first + sigma * eps, begin(model, condition, EULER, 0).sampler)
+    by_hand.latents = model.hold(by_hand.latents, condition)
+    after = denoise(model, condition, EULER, by_hand)
+    assert all(map(torch.equal, restarted.x0_hats, [*clean.x0_hats[:3], *after.x0_hats]))
+    assert torch.equal(restarted.latents[-1], after.latents[-1])
+    assert not torch.equal(restarted.x0_hats[3], clean.x0_hats[3])
+
+
+def test_the_dose_of_a_restart_is_all_frames_of_its_step(model, condition):
+    clean, restarted = run(model, condition), run(model, condition, Restart(3))
+    change = restarted.latents[3] - clean.latents[3]
+    assert restarted.cells == condition.shape[2]
+    expected = float(change.pow(2).sum()) / change[:, :, 0].numel()
+    assert np.isclose(restarted.energy, expected, rtol=1e-5) and expected > 0
+
+
+def test_right_after_step_0_a_restart_is_level_correct_noise(model, condition):
+    restarted, noised = (
+        run(model, condition, change)
+        for change in (Restart(1, seed=5), NoiseAtStep(1, mode="level-correct", seed=5))
+    )
+    assert same(restarted, noised)
+
+
+def test_a_restart_needs_an_estimate_of_step_0(model, condition):
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        Restart(0)
+    state = begin(model, condition, EULER, SEED)
+    state.step = 2
+    with pytest.raises(ValueError, match="restart at step 3 needs the clean estimate of step 0"):
+        denoise(model, condition, EULER, state, [Restart(3)])
 
 
 def test_the_dose_is_what_was_changed(model, condition):

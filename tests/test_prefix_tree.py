@@ -20,6 +20,7 @@ from chain_of_steps.sampling.interventions import (
     NoiseAtFrame,
     NoiseAtStep,
     Patch,
+    Restart,
     Source,
     actions_at,
     from_record,
@@ -129,6 +130,7 @@ NOISES = [
     NoiseAtCells(((0, 1), (2, 3))),
 ]
 OTHERS = [
+    Restart(2, seed=4),
     Drop(2),
     Drop(1, until=3, given=False, prompt=True),
     Patch(1, 0),

@@ -127,17 +127,32 @@ def test_a_pickled_checkpoint_is_refused_and_never_opened(folder, tmp_path, part
     assert not (tmp_path / "went off").exists()
 
 
-def test_code_in_a_model_folder_is_refused_and_never_run(folder, tmp_path):
+def test_a_part_that_needs_the_folders_own_code_is_refused_and_the_code_never_run(folder, tmp_path):
     index = json.loads((folder / "model_index.json").read_text())
     (folder / "model_index.json").write_text(json.dumps(index | {"transformer": ["evil", "Model"]}))
-    (folder / "transformer" / "evil.py").write_text(
-        f"open({str(tmp_path / 'went off')!r}, 'w')\nclass Model: pass\n"
-    )
-    with pytest.raises(
-        ValueError, match=r"evil\.py is code, which a model folder must not contain"
-    ):
+    (folder / "transformer" / "evil.py").write_text(bomb(tmp_path) + "class Model: pass\n")
+    with pytest.raises(ValueError, match="cannot be loaded"):
         VideoModel.load(folder)
     assert not (tmp_path / "went off").exists()
+
+
+def test_files_that_nothing_loads_are_ignored_and_code_among_them_is_never_run(folder, tmp_path):
+    """The hub's folders bring examples."""
+    before = VideoModel.load(folder).fingerprint
+    for place in (".", "transformer", "text_encoder"):
+        for name in ("example.py", "__init__.py", "model.py", "pipeline.py"):
+            (folder / place / name).write_text(bomb(tmp_path))
+    (folder / "README.md").write_text("read me")
+    assert VideoModel.load(folder).fingerprint == before
+    (folder / "transformer" / "diffusers.py").write_text(bomb(tmp_path))  # named as a library is
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        VideoModel.load(folder)
+    assert not (tmp_path / "went off").exists()
+
+
+def bomb(folder: Path) -> str:
+    """Code that makes a file when it is run."""
+    return f"open({str(folder / 'went off')!r}, 'w')\n"
 
 
 @pytest.mark.parametrize("name", ["../../outside.safetensors", "/etc/passwd", "sub/x.safetensors"])

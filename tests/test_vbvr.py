@@ -264,7 +264,7 @@ def test_unreadable_pictures_and_prompts_are_named(suite):
     for damage in (b"", b"no picture", (folder / "first_frame.png").read_bytes()[:200]):
         (folder / "first_frame.png").write_bytes(damage)
         with pytest.raises(
-            ValueError, match=r"first_frame\.png cannot be read as a picture; fetch the suite again"
+            ValueError, match=r"first_frame\.png cannot be read as a picture; fetch it again"
         ):
             _ = case.first_frame
     (folder / "prompt.txt").write_bytes("gr\xfcn".encode("latin-1"))

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..common.files import atomic
 from ..common.hashing import digest
+from ..common.pictures import read_picture
 from ..common.video import enlarge, frame_count, write_video
 from ..puzzles import suite
 from ..puzzles.base import Sample
@@ -54,7 +55,7 @@ class Case:
         """The given frame, (H, W, 3), uint8."""
         if self.folder is None:
             return (self.sample.first_frame(480) * 255.0 + 0.5).astype(np.uint8)
-        return _read_picture(self.folder / "first_frame.png")
+        return read_picture(self.folder / "first_frame.png")
 
     @property
     def ground_truth(self) -> Path | None:
@@ -291,11 +292,3 @@ def _read_sample(folder: Path) -> Sample | None:
             "without it"
         )
     return sample
-
-
-def _read_picture(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError(f"{path} cannot be read as a picture; fetch the suite again") from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -48,25 +49,44 @@ def write_video(path: str | Path, frames: np.ndarray, fps: int = 16) -> None:
 
 
 def read_video(path: str | Path) -> np.ndarray:
-    """Reads all frames of a video file, (F, H, W, 3), uint8.
+    """Reads the frames of a video file that a player shows, (F, H, W, 3), uint8: those between the
+    cuts of its edit list, each once, turned and stretched as its header says.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it cannot be decoded or ends early.
     """
+    _refuse_cut_short(path)
     with _opened(path) as (container, stream):
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
-        if not frames or len(frames) < stream.frames:
-            raise ValueError(
-                f"{path} ends after {len(frames)} of {stream.frames} frames; make or fetch it again"
-            )
+        shape = stream.sample_aspect_ratio  # of a pixel; 0 or None if unknown
+        frames = [_as_shown(frame, shape) for frame in container.decode(stream)]
+    if not frames:
+        raise ValueError(f"{path} ends after 0 frames; make or fetch it again")
     return np.stack(frames)
 
 
+def _as_shown(frame: av.VideoFrame, shape: Fraction | None) -> np.ndarray:
+    width = round(frame.width * shape) if shape else frame.width
+    pixels = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
+    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
+
+
 def frame_count(path: str | Path) -> int:
-    """Number of frames of a video file, from its header if possible; errors as for `read_video`."""
+    """Number of frames that a player shows of a video file; errors as for `read_video`. Nothing is
+    decoded."""
+    _refuse_cut_short(path)
     with _opened(path) as (container, stream):
-        return stream.frames or sum(1 for _ in container.decode(stream))
+        return sum(1 for packet in container.demux(stream) if packet.size and not packet.is_discard)
+
+
+def _refuse_cut_short(path: str | Path) -> None:
+    """Raises if a file ends before the last frame that its header announces, shown or not."""
+    with _opened(path, {"ignore_editlist": "1"}) as (container, stream):
+        there = sum(1 for packet in container.demux(stream) if packet.size)
+        if there < stream.frames:
+            raise ValueError(
+                f"{path} ends after {there} of {stream.frames} frames; make or fetch it again"
+            )
 
 
 def enlarge(frames: np.ndarray, at_least: int = 480) -> np.ndarray:
@@ -83,9 +103,9 @@ def enlarge(frames: np.ndarray, at_least: int = 480) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[tuple]:
+def _opened(path: str | Path, options: dict[str, str] | None = None) -> Iterator[tuple]:
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=options or {}) as container:
             if not container.streams.video:
                 raise ValueError(f"{path} holds no video stream; expected a video file such as MP4")
             yield container, container.streams.video[0]

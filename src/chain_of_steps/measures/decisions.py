@@ -121,23 +121,39 @@ class Revisions(NamedTuple):
 
 
 def revisions(beliefs: np.ndarray, reference: np.ndarray, floor: float) -> Revisions:
-    """Counts the revisions of one run.
-
-    A part *holds* a value at the steps where its margin exceeds `floor`. A revision is a change
-    from one value held to the next one held. Both margins exceed the floor, but they need not
-    belong to adjacent steps: a change passes through a tie, and with more steps through more steps
-    of it, so a rule of adjacent steps would find fewer revisions the finer the schedule.
+    """Counts the revisions of one run, see `changes`.
 
     Args:
         beliefs: (S, P, V).
         reference: (P,), the right value of each part, see `reference_answer`.
         floor: the tie floor, e.g. the median margin of an untrained network.
     """
-    decided, held = reading.decide(beliefs), margins(beliefs) > floor
+    return changes(held(beliefs, floor), reference)
+
+
+def held(beliefs: np.ndarray, floor: float) -> np.ndarray:
+    """The value that each part *holds* at each step, (S, P): the decided one where the margin
+    exceeds `floor`, else -1.
+
+    Args:
+        beliefs: (S, P, V).
+    """
+    return np.where(margins(beliefs) > floor, reading.decide(beliefs), -1)
+
+
+def changes(held: np.ndarray, reference: np.ndarray) -> Revisions:
+    """Counts revisions: changes from one value held to the next one held. Both margins exceed the
+    floor, but they need not belong to adjacent steps: a change passes through a tie, and with more
+    steps through more steps of it, so a rule of adjacent steps would find fewer revisions the finer
+    the schedule.
+
+    Args:
+        held: (S, P) values, -1 where a part holds none.
+        reference: (P,), see `revisions`.
+    """
     counts = {(False, True): 0, (True, False): 0, (False, False): 0}
-    for p, right in enumerate(reference):
-        values = decided[held[:, p], p]
-        for before, after in itertools.pairwise(values):
+    for values, right in zip(held.T, reference, strict=True):
+        for before, after in itertools.pairwise(values[values >= 0]):
             if before != after:
                 counts[bool(before == right), bool(after == right)] += 1
     return Revisions(*counts.values())

@@ -68,11 +68,17 @@ def facts(sample: Sample) -> dict:
     }
 
 
-def trace(sample: Sample, beliefs: np.ndarray, floor: float = decisions.TIE) -> dict:
+def trace(
+    sample: Sample,
+    beliefs: np.ndarray,
+    floor: float = decisions.TIE,
+    rng: np.random.Generator | None = None,
+) -> dict:
     """What beliefs (S, P, V) decide at each step.
 
     Args:
-        floor: a margin up to which a part holds no value (`decisions.revisions`).
+        floor: a margin up to which a part holds no value (`decisions.held`).
+        rng: breaks ties at random (`decisions.decide`), for means of several answers.
 
     Returns:
         `decided` and `held`, the answer at each step, as text; `valid_at`, as text;
@@ -80,8 +86,8 @@ def trace(sample: Sample, beliefs: np.ndarray, floor: float = decisions.TIE) -> 
         `present_at`, the mean number of possible values that open parts show; `pruned`, whether a
         part shows several at some step and one at the last.
     """
-    decided = reading.decide(beliefs)  # (S, P)
-    held = np.where(decisions.margins(beliefs) > floor, decided, -1)
+    decided = decisions.decide(beliefs, rng)  # (S, P)
+    held = decisions.held(beliefs, floor)
     possible = decisions.possible(sample)
     present = decisions.present(beliefs, possible)
     counts, open_parts = present.sum(-1), possible.sum(-1) > 1  # (S, P), (P,)

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..common.files import atomic
+from ..common.pictures import as_shown
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,30 @@ class Condition:
 
 
 def picture(image: np.ndarray | Image.Image) -> Image.Image:
-    """A given frame as an RGB picture; arrays are (H, W, 3), uint8 or float in [0, 1]."""
+    """A given frame as an RGB picture, as a viewer shows it.
+
+    Args:
+        image: a picture, or an array (H, W, 3), uint8 or float in [0, 1].
+
+    Raises:
+        ValueError: for an array of another shape, type or range.
+    """
     if isinstance(image, Image.Image):
-        return image.convert("RGB")
-    if image.dtype != np.uint8:
+        return as_shown(image)
+    floats = np.issubdtype(image.dtype, np.floating)
+    if image.ndim != 3 or image.shape[2] != 3 or not (floats or image.dtype == np.uint8):
+        raise ValueError(
+            f"the given frame is {image.dtype} of shape {image.shape}; expected (H, W, 3), uint8 "
+            "or float in [0, 1]"
+        )
+    if floats:
+        if not (image.min() >= 0.0 and image.max() <= 1.0):  # NaN is refused as well
+            raise ValueError(
+                f"the given frame has values from {image.min():g} to {image.max():g}; floats must "
+                "lie in [0, 1]"
+            )
         image = (image * 255.0 + 0.5).astype(np.uint8)
-    return Image.fromarray(image).convert("RGB")
+    return Image.fromarray(image)
 
 
 def kept(

@@ -1,5 +1,6 @@
 """Loads pipelines: from a folder or the hub, with LoRAs, and with options that save memory."""
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,9 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline, GGUFQuantizationConfig, WanTransformer3DModel
 from diffusers.models.attention_dispatch import AttentionBackendName
-from safetensors.torch import load_file
-from torch import Tensor
 
-from . import families
-from .weights import check_device, check_dtype, refuse_code_and_strays, refuse_gaps, refuse_missing
+from . import families, lora
+from .weights import check_device, check_dtype, refuse_gaps, refuse_missing, refuse_strays
 
 OFFLOADS = ("none", "model", "group")
 STORAGES = ("full", "fp8")
@@ -33,7 +32,7 @@ class Loading:
         compile: compile every block with torch.compile; hooks stay outside of the compiled code.
         tiling: decode in tiles.
         lora: safetensors of LoRAs, for the first expert and, if given, the second; merged into the
-            weights.
+            weights, each with a strength if that is not 1 (`high.safetensors@0.8`).
         gguf: files with quantised weights, for the first expert and, if given, the second (extra
             `large`).
         download: download a model from the hub if `source` is not a folder; without it the network
@@ -60,23 +59,26 @@ class Loading:
                 )
         check_dtype(self.dtype)
         check_device(self.device)
-        for file in (*self.lora, *self.gguf):
+        for text in self.lora:
+            lora.Lora.named(text)
+        for file in self.gguf:
             if not Path(file).is_file():
                 raise FileNotFoundError(
-                    f"{file} is not a file; expected LoRA or GGUF weights, first expert first"
+                    f"{file} is not a file; expected GGUF weights, first expert first"
                 )
 
 
 def parse(text: str) -> dict[str, Any]:
     """Options of `Loading` from text such as `offload=group storage=fp8
-    lora=high.safetensors,low.safetensors`.
+    lora=high.safetensors,low.safetensors`. Names of files may have spaces.
 
     Raises:
         ValueError: for an unknown option or a value that it does not take.
     """
     known = {field.name: field.default for field in fields(Loading) if field.name != "device"}
     found: dict[str, Any] = {}
-    for word in text.split():
+    words = re.split(r"\s+(?=[a-z_]+=)", text.strip())
+    for word in filter(None, words):
         name, is_, value = word.partition("=")
         if not is_ or name not in known:
             raise ValueError(f"unknown loading option {word!r}; expected {'=... '.join(known)}=...")
@@ -86,12 +88,15 @@ def parse(text: str) -> dict[str, Any]:
             found[name] = value == "true"
         else:
             found[name] = (
-                value
-                if isinstance(known[name], str)
-                else [str(Path(f).resolve()) for f in value.split(",")]
+                value if isinstance(known[name], str) else [_absolute(f) for f in value.split(",")]
             )
     Loading(**found)  # names and values are checked there
     return found
+
+
+def _absolute(file: str) -> str:
+    """A file name that means the same in any folder; a strength after it stays."""
+    return str(Path(file).absolute())
 
 
 def load(source: str | Path, how: Loading) -> DiffusionPipeline:
@@ -114,7 +119,7 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
             f"{source} is not a model folder (no model_index.json); fetch the mini model with "
             "`dvc pull`, or allow downloading a model of the hub with download=true"
         )
-    refuse_code_and_strays(folder)
+    refuse_strays(folder)
     refuse_missing(folder, EXPERTS[: len(how.gguf)])
     try:
         family = families.named(DiffusionPipeline.load_config(folder)["_class_name"])
@@ -127,23 +132,15 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
         )
         if "text_encoder" in family.encoders:
             refuse_gaps(pipe.text_encoder, folder / "text_encoder")
-        _merge_loras(pipe, how.lora)
-        _place(pipe, how)
     except families.UnknownFamily as error:
         raise ValueError(f"the model in {source} cannot be loaded: {error}") from error
     except Exception as error:
-        if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(
-            error
-        ):
-            raise ValueError(
-                f"the model in {source} does not fit into the memory of {how.device} "
-                f"({str(error).split('. ')[0]}); try dtype bfloat16, offload model or group, "
-                "storage fp8, or GGUF weights"
-            ) from error
-        raise ValueError(
-            f"the model in {source} cannot be loaded: {error}; "
-            "`dvc pull --force` restores the project's own"
-        ) from error
+        raise _explained(error, source, how) from error
+    _merge_loras(pipe, how.lora)
+    try:
+        _place(pipe, how)
+    except Exception as error:
+        raise _explained(error, source, how) from error
     return pipe
 
 
@@ -200,21 +197,28 @@ def _quantised(folder: Path, how: Loading) -> dict:
     }
 
 
-def _merge_loras(pipe: DiffusionPipeline, files: tuple[str, ...]) -> None:
-    """Adds each LoRA to the weights of its expert, W + B A, so that no module is wrapped."""
-    for number, file in enumerate(files):
-        pipe.load_lora_weights(_renamed(load_file(file)), load_into_transformer_2=number == 1)
-    if files:
-        pipe.fuse_lora(components=list(EXPERTS[: len(files)]))
-        pipe.unload_lora_weights()
+def _merge_loras(pipe: DiffusionPipeline, texts: tuple[str, ...]) -> None:
+    """Adds each LoRA to the weights of its expert."""
+    there = experts(pipe)
+    if len(texts) > len(there):
+        count = "one expert" if len(there) == 1 else f"{len(there)} experts"
+        raise ValueError(
+            f"{len(texts)} LoRA files are given, but the model has {count}; name one for each"
+        )
+    for number, (text, expert) in enumerate(zip(texts, there, strict=False)):
+        lora.merge(lora.Lora.named(text), expert, second=number == 1)
 
 
-def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Renames DiffSynth keys (`blocks.0.self_attn.q.lora_A.default.weight`) for diffusers."""
-    plain = {
-        name.removeprefix("pipe.dit.").replace(".default.", "."): w for name, w in weights.items()
-    }
-    return {
-        f"diffusion_model.{name}" if name.startswith("blocks.") else name: w
-        for name, w in plain.items()
-    }
+def _explained(error: Exception, source: str | Path, how: Loading) -> ValueError:
+    """Why a model cannot be loaded, and what to do."""
+    memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    if memory or "allocate memory" in str(error):
+        return ValueError(
+            f"the model in {source} does not fit into the memory of {how.device} "
+            f"({str(error).split('. ')[0]}); try dtype bfloat16, offload model or group, "
+            "storage fp8, or GGUF weights"
+        )
+    return ValueError(
+        f"the model in {source} cannot be loaded: {error}; "
+        "`dvc pull --force` restores the project's own"
+    )

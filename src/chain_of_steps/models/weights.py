@@ -1,4 +1,4 @@
-"""Checks of a model folder, before and after its weights are read: no code, no missing tensors."""
+"""Checks of a model folder, before and after its weights are read: nothing outside, no gaps."""
 
 import hashlib
 import json
@@ -83,16 +83,12 @@ def check_dtype(dtype: str) -> None:
         raise ValueError(f"unknown dtype {dtype!r}; expected float32, bfloat16 or float16")
 
 
-def refuse_code_and_strays(folder: Path) -> None:
-    """Raises if a model folder contains code, or lists weight files outside of itself.
+def refuse_strays(folder: Path) -> None:
+    """Raises if a model folder lists weight files outside of itself. Code in it is never run.
 
     Raises:
         ValueError: with the name of the file.
     """
-    if code := sorted(folder.rglob("*.py")):
-        raise ValueError(
-            f"{code[0]} is code, which a model folder must not contain: it is never run; remove it"
-        )
     for index in sorted(folder.rglob("*.index.json")):
         try:
             files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())

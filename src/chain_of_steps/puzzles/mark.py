@@ -5,6 +5,8 @@ several things may have: a ring around any of these is valid. Training shows som
 separately but never together; the twist `new_pair` names such a pair.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from .base import Answer, Part, Puzzle, Sample, Solutions
@@ -78,6 +80,19 @@ class Mark(Puzzle):
             return
         places = [thing[2:] for thing in state["things"]] + [state["empty"]]
         canvas.ring(tuple(places[answer[0]]), RING_RADIUS, RING_WIDTH, INK, progress)
+
+
+def naming(sample: Sample, thing: int) -> Sample:
+    """The same board under a prompt that names another thing, by its index among the things.
+
+    Raises:
+        ValueError: if the sample's prompt names no single thing.
+    """
+    if not sample.knobs["named"]:
+        raise ValueError(f"{sample.prompt!r} names a colour; expected a prompt that names a thing")
+    colour, shape = sample.state["things"][thing][:2]
+    state = sample.state | {"colour": colour, "shape": shape}
+    return replace(sample, state=state, prompt=_prompt(state))
 
 
 def _settle(

@@ -145,8 +145,7 @@ def step_towards(model: VideoModel, condition: Condition, state: State, x0_hat: 
     network's own; nothing is evaluated."""
     x = state.latents
     output = x0_hat if model.prediction == "sample" else (x - x0_hat) / state.sigma
-    state.latents = model.hold(state.sampler.step(output, state.step, x), condition)
-    state.x0_hat, state.step = x0_hat, state.step + 1
+    state.advance(model.hold(state.sampler.step(output, state.step, x), condition), x0_hat)
 
 
 def generate(

@@ -19,6 +19,7 @@ class State:
         latents: `x_s`, (1, C, F, H, W).
         sampler: with its memory, if it has one.
         x0_hat: the clean estimate of the step before, None before step 0.
+        first: the clean estimate of step 0, None before it.
         cells: how many (step, frame) cells interventions have changed so far.
         energy: the sum of their squared changes, each cell's divided by its number of elements.
         audio: latents (1, T, D) and sampler of what is denoised in step with the video (LTX-2:
@@ -29,6 +30,7 @@ class State:
     latents: Tensor
     sampler: Sampler
     x0_hat: Tensor | None = None
+    first: Tensor | None = None
     cells: int = 0
     energy: float = 0.0
     audio: "State | None" = None
@@ -37,6 +39,12 @@ class State:
         """A state from which another generation may go on; tensors are shared, never written to."""
         audio = None if self.audio is None else self.audio.copy()
         return replace(self, sampler=self.sampler.copy(), audio=audio)
+
+    def advance(self, latents: Tensor, x0_hat: Tensor) -> None:
+        """Moves on to the next step, with what this one left, in place."""
+        if self.step == 0:
+            self.first = x0_hat
+        self.latents, self.x0_hat, self.step = latents, x0_hat, self.step + 1
 
     @property
     def sigma(self) -> float:

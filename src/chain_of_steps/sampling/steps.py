@@ -75,7 +75,7 @@ def take(
     for state, latents, estimate in zip(
         states, _apart(after, count), _apart(x0_hat, count), strict=True
     ):
-        state.latents, state.x0_hat, state.step = latents, estimate, state.step + 1
+        state.advance(latents, estimate)
     return list(zip(_apart(x, count), _apart(x0_hat, count), strict=True))
 
 
@@ -142,7 +142,7 @@ def _change_latents(model: VideoModel, move: Move, reset_history: bool) -> None:
     state, before = move.state, move.state.latents
     sampler, sigma, x = state.sampler, state.sigma, state.latents
     for action in move.actions:
-        x = action.latents(state.step, x, state.x0_hat, sigma)
+        x = action.latents(state.step, x, state.x0_hat, sigma, state.first)
     if x is before:
         return
     if sampler.has_memory:

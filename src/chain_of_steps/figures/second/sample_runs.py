@@ -13,6 +13,7 @@ from ...bench import samples
 from ...experiments.trees import Count, Read, TreeExperiment
 from ...measures import decisions, traces
 from ...measures.linear_probes import shaken
+from ...models.conditions import Condition
 from ...models.schedule import Schedule
 from ...models.video_model import VideoModel
 from ...puzzles.base import Sample
@@ -92,8 +93,12 @@ class SampleBranches(TreeExperiment[SampleRun]):
         def read(index: int, trajectory: Trajectory) -> Iterator[tuple[SampleRun, dict]]:
             yield runs[index], self.read(runs[index], sample, trajectory)
 
-        condition = self.model.prepare_sample(sample)
+        condition = self.condition(runs[0], sample)
         return Tree(condition, runs[0].seed, self.branches(runs)), read
+
+    def condition(self, run: SampleRun, sample: Sample) -> Condition:
+        """What a run's generation is conditioned on."""
+        return self.model.prepare_sample(sample)
 
     def read(self, run: SampleRun, sample: Sample, trajectory: Trajectory) -> dict:
         """The result of a run."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ...common.pictures import read_picture
 from ...common.video import read_video
 from ..canvas import Canvas
 from .base import Candidate, Sample
@@ -47,17 +48,15 @@ def _frames(folder: str, size: int) -> np.ndarray:
     Raises:
         ValueError: if it is not square, or the two are of different shapes.
     """
-    clip, first = (
-        read_video(Path(folder) / "ground_truth.mp4"),
-        Image.open(Path(folder) / "first_frame.png"),
-    )
+    clip = read_video(Path(folder) / "ground_truth.mp4")
+    first = Image.fromarray(read_picture(Path(folder) / "first_frame.png"))
     if clip.shape[1] != clip.shape[2] or first.size != (clip.shape[2], clip.shape[1]):
         raise ValueError(
             f"{folder} holds a ground truth of {clip.shape[2]} x {clip.shape[1]} pixels and a "
             f"first frame of {first.size[0]} x {first.size[1]}; expected both square and of one "
             "size, as in VBVR-Bench"
         )
-    pictures = [first.convert("RGB"), *map(Image.fromarray, clip[1:])]
+    pictures = [first, *map(Image.fromarray, clip[1:])]
     return np.stack(
         [np.asarray(picture.resize((size, size), Image.Resampling.BOX)) for picture in pictures]
     )

@@ -1,4 +1,4 @@
-"""Changes made to a run: noise, dropped conditions, patched states, merged generations.
+"""Changes made to a run: noise, restarts, dropped conditions, patched states, merged generations.
 
 An intervention says what it does at each step, as an `Action`; a merge says how generations share
 what they compute. Loop and prefix tree know nothing else of it. To add one: a file here, and its
@@ -15,6 +15,7 @@ from .drop import Drop
 from .merge import Merge, MergeEstimates, MergeLatents, MergeLayers
 from .noise import MODES, Mode, Noise, NoiseAtCells, NoiseAtFrame, NoiseAtStep
 from .patch import Patch
+from .restart import Restart
 
 KINDS: dict[str, type] = {
     kind.__name__: kind
@@ -22,6 +23,7 @@ KINDS: dict[str, type] = {
         NoiseAtStep,
         NoiseAtFrame,
         NoiseAtCells,
+        Restart,
         Drop,
         Patch,
         MergeEstimates,
@@ -46,6 +48,7 @@ __all__ = [
     "NoiseAtFrame",
     "NoiseAtStep",
     "Patch",
+    "Restart",
     "Source",
     "actions_at",
     "check",

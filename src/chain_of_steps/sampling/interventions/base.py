@@ -44,13 +44,16 @@ class Action:
         """Latent frames whose latents it changes: its dose (paper, figure 3c)."""
         return ()
 
-    def latents(self, step: int, x: Tensor, x0_hat: Tensor | None, sigma: float) -> Tensor:
+    def latents(
+        self, step: int, x: Tensor, x0_hat: Tensor | None, sigma: float, first: Tensor | None = None
+    ) -> Tensor:
         """The latents that the step begins from, (1, C, F, H, W): `x` itself, or others.
 
         Args:
             x: `x_s`, the same shape.
             x0_hat: the clean estimate of the step before; None before step 0, which is pure noise.
             sigma: noise level of this step.
+            first: the clean estimate of step 0; None before that.
         """
         return x
 

@@ -38,7 +38,9 @@ class Edit(Action):
     def changed_frames(self) -> tuple[int, ...]:
         return self.frames
 
-    def latents(self, step: int, x: Tensor, x0_hat: Tensor | None, sigma: float) -> Tensor:
+    def latents(
+        self, step: int, x: Tensor, x0_hat: Tensor | None, sigma: float, first: Tensor | None = None
+    ) -> Tensor:
         """See `Action.latents`."""
         frames = list(self.frames)
         eps = torch.randn(x.shape, generator=generator("noise", self.seed, step)).to(x)[

@@ -1,0 +1,155 @@
+"""The ledger on metrics made by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chain_of_steps.experiments import ledger
+from chain_of_steps.measures.intervals import share
+
+SAYS = {"glance": False, "blur": True, "one refinement": True, "chain": True}
+CLAIM = {
+    "id": "gain",
+    "claim": "The gain is above .3",
+    "where": "section 3.1",
+    "paper": "shown",
+    "figure": "1_step_visualization",
+    "cell": "latin log2=5",
+    "metric": "gain",
+    "above": 0.3,
+}
+
+
+def interval(mean: float, low: float, high: float, n: int = 100) -> dict:
+    return {"mean": mean, "low": low, "high": high, "n": n}
+
+
+def judged(tmp_path: Path, claims: list[dict], cells: dict, room: dict | None = None) -> list:
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump({"claims": claims}))
+    metrics = {"cells": cells, "room": room or {}}
+    (tmp_path / "1_step_visualization.json").write_text(json.dumps(metrics))
+    return ledger.judge(tmp_path / "claims.yaml", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rule", "found", "verdict"),
+    [
+        ({"above": 0.3}, (0.5, 0.31, 0.6), "supported"),
+        ({"above": 0.3}, (0.5, 0.3, 0.6), "undecided"),  # the mean alone would support it
+        ({"above": 0.3}, (0.2, 0.1, 0.3), "undecided"),
+        ({"above": 0.3}, (0.2, 0.1, 0.29), "not supported"),
+        ({"below": 0.3}, (0.2, 0.1, 0.29), "supported"),
+        ({"below": 0.3}, (0.5, 0.31, 0.6), "not supported"),
+        ({"within": [-1, 1]}, (0.5, -0.9, 0.99), "supported"),
+        ({"within": [-1, 1]}, (0.5, -1.1, 0.9), "undecided"),
+        ({"within": [-1, 1]}, (2, 1.1, 3), "not supported"),
+    ],
+)
+def test_the_whole_interval_decides(tmp_path, rule, found, verdict):
+    claim = {k: v for k, v in CLAIM.items() if k != "above"} | rule
+    (line,) = judged(tmp_path, [claim], {"latin log2=5": {"gain": interval(*found)}})
+    assert line.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("n", "a_0", "verdict"),
+    [(20, 0.9, "supported"), (19, 0.9, ledger.UNTESTABLE), (20, 0.91, ledger.UNTESTABLE)],
+)
+def test_untestable_with_few_samples_or_without_room(tmp_path, n, a_0, verdict):
+    cells = {"latin log2=5": {"gain": interval(0.5, 0.4, 0.6, n)}}
+    room = {"latin log2=5": interval(a_0, 0.0, 1.0)}
+    (line,) = judged(tmp_path, [CLAIM], cells, room)
+    assert line.verdict == verdict
+    (line,) = judged(tmp_path, [CLAIM | {"needs_room": False}], cells, room)
+    assert line.verdict == (ledger.UNTESTABLE if n < 20 else "supported")
+
+
+def test_a_control_is_judged_by_the_same_rule_next_to_its_claim(tmp_path):
+    claim = CLAIM | {"control": {"cell": "latin rounds=1"}}
+    cells = {
+        "latin log2=5": {"gain": interval(0.5, 0.4, 0.6)},
+        "latin rounds=1": {"gain": interval(0.0, -0.1, 0.1)},
+    }
+    effect, control = judged(tmp_path, [claim], cells, {"latin rounds=1": interval(1, 0.9, 1)})
+    assert (effect.verdict, control.verdict) == ("supported", "not supported")
+    assert control.record()["id"] == "gain/control" and control.record()["mean"] == 0.0
+    assert not control.record()["primary"]
+
+
+def test_claims_that_were_not_measured_are_left_out(tmp_path):
+    assert judged(tmp_path, [CLAIM], {}) == []
+    assert judged(tmp_path, [CLAIM | {"figure": "9"}], {"latin log2=5": {"gain": {}}}) == []
+
+
+def test_holms_correction_is_over_primary_claims_only(tmp_path):
+    """Each p is about .03: alone it passes, of two primaries the smaller would have to be under
+    .025."""
+    primary = CLAIM | {"kind": "primary", "predicts": SAYS}
+    cells = {"latin log2=5": {"gain": interval(0.5, 0.3194, 0.6806)}}  # p = .03
+    p = ledger.p_value(cells["latin log2=5"]["gain"], (0.3, float("inf")))
+    assert p == pytest.approx(0.03, abs=0.001)
+    (line,) = judged(tmp_path, [primary], cells)
+    assert line.verdict == "supported"
+    lines = judged(tmp_path, [primary, primary | {"id": "again"}], cells)
+    assert [line.verdict for line in lines] == ["undecided", "undecided"]
+    lines = judged(tmp_path, [primary, CLAIM | {"id": "again"}], cells)
+    assert [line.verdict for line in lines] == ["supported", "supported"]
+
+
+def test_an_untestable_primary_costs_the_others_nothing(tmp_path):
+    primary = CLAIM | {"kind": "primary", "predicts": SAYS}
+    other = primary | {"id": "other", "cell": "mark"}
+    cells = {
+        "latin log2=5": {"gain": interval(0.5, 0.3194, 0.6806)},
+        "mark": {"gain": interval(0.5, 0.3194, 0.6806)},
+    }
+    lines = judged(tmp_path, [primary, other], cells, {"mark": interval(0.95, 0.9, 1.0)})
+    assert [line.verdict for line in lines] == ["supported", ledger.UNTESTABLE]
+
+
+def test_p_is_below_five_percent_just_if_the_interval_excludes_the_bound():
+    found = share(30, 50)  # .6 (.4618 to .7239)
+    assert ledger.p_value(found, (found["low"] - 0.001, float("inf"))) < 0.05
+    assert ledger.p_value(found, (found["low"] + 0.001, float("inf"))) > 0.05
+    assert ledger.p_value(found, (float("-inf"), found["high"] + 0.001)) < 0.05
+    assert ledger.p_value(found, (float("-inf"), found["high"] - 0.001)) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"below": 0.5}, "exactly one rule"),
+        ({"above": None}, "exactly one rule"),
+        ({"kind": "primary"}, "different outcomes"),
+        ({"kind": "primary", "predicts": dict.fromkeys(SAYS, True)}, "different outcomes"),
+        ({"predicts": {"glance": True}}, "predicts needs"),
+        ({"kind": "main"}, "kind"),
+        ({"metrics": "gain"}, "metrics"),
+        ({"id": None}, "id"),
+    ],
+)
+def test_faulty_claims_are_named(tmp_path, change, why):
+    with pytest.raises(ValueError, match=f"claim 1 of .*{why}"):
+        judged(tmp_path, [CLAIM | change], {})
+
+
+def test_two_claims_of_one_id_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="two claims of one id"):
+        judged(tmp_path, [CLAIM, CLAIM], {})
+
+
+def test_the_table_shows_effect_and_control_and_the_record_has_every_key(tmp_path):
+    claim = CLAIM | {"control": {"cell": "latin rounds=1"}, "kind": "primary", "predicts": SAYS}
+    cells = {
+        "latin log2=5": {"gain": interval(0.5, 0.4, 0.6)},
+        "latin rounds=1": {"gain": interval(0.0, -0.1, 0.1)},
+    }
+    lines = judged(tmp_path, [claim], cells, {"latin log2=5": interval(0.05, 0.02, 0.1)})
+    text = ledger.markdown(lines)
+    assert "Primary claims" in text and "Exploratory" not in text
+    assert "| 0.50 (n = 100, 0.40 to 0.60) | 0.05 | **supported** |" in text
+    assert "must fail" in text
+    wanted = {"id", "claim", "primary", "verdict", "mean", "low", "high", "n", "room"}
+    assert all(wanted <= set(line.record()) for line in lines)
