@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from test_project import repository_files
 
-from chain_of_steps.bench.tasklist import task_names
 from chain_of_steps.experiments.cost_plan import Cost, blueprint, on_gpu
 from chain_of_steps.figures import registry
 from chain_of_steps.models.loading import Loading, parse
 from chain_of_steps.models.schedule import PRESETS
+from chain_of_steps.puzzles import scoring, suite
 
 ROOT = Path(__file__).parent.parent
 FIGURES = registry.folders(ROOT / "params.yaml")
@@ -136,7 +136,7 @@ def test_every_page_of_the_documentation_is_linked_from_the_readme():
     assert pages and pages <= {target for target, _ in links(PAGES[0])}
 
 
-def test_snippet_of_stock_diffusers_solves_the_maze(monkeypatch):
+def test_snippet_of_stock_diffusers_solves_the_square(monkeypatch):
     if not (ROOT / "data/mini/model_index.json").exists():
         pytest.skip("the mini model is not here; `dvc pull` fetches it")
     monkeypatch.chdir(ROOT)
@@ -145,13 +145,11 @@ def test_snippet_of_stock_diffusers_solves_the_maze(monkeypatch):
     names: dict = {}
     exec(snippet, names)
 
-    from chain_of_steps.bench import tasklist
-
     given = (names["video"][0] * 255).round()
-    assert names["video"].shape == (9, 48, 48, 3)
-    mazes = tasklist.draw("maze", 50, seed=0)
-    sample = min(mazes, key=lambda maze: abs(maze.first_frame() * 255 - given).mean())
-    assert sample.solved(names["video"])
+    assert names["video"].shape == (5, 48, 48, 3)
+    square = suite.draw_one("latin", 0, seed=0, order=4, clues=8)  # as `model_card.write_example`
+    assert abs(square.first_frame(48) * 255 - given).mean() < 1
+    assert scoring.score(square, names["video"]) == 1.0
 
 
 def test_scores_are_those_of_the_benchmark_files():
@@ -175,7 +173,7 @@ def test_scores_are_those_of_the_benchmark_files():
             cell["n"],
         ), name
     for split in ("in-domain", "out-of-domain"):
-        own = [cell for name, cell in cells.items() if name in task_names(split)]
+        own = [cell for name, cell in cells.items() if name in suite.task_names(split)]
         mean, n = np.mean([cell["mean"] for cell in own]), sum(cell["n"] for cell in own)
         assert f"| all {split} | | {mean:.2f} | | {n} |" in METHOD
 
