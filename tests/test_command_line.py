@@ -121,6 +121,7 @@ def folder(tmp_path_factory):
 def test_bench_reports_every_column(folder, tmp_path, capsys):
     file = tmp_path / "bench.json"
     bench = ["bench", "--model", folder, "--samples-per-task", "1", "--seed", "3"]
+    bench += ["--preset", "mini/5"]
     assert main([*bench, "--json", str(file)]) == 0
     report = json.loads(file.read_text())
     keys = {"overall", "in_domain", "out_of_domain", "by_category", "by_task", "by_knob", "floors"}
@@ -130,13 +131,14 @@ def test_bench_reports_every_column(folder, tmp_path, capsys):
     assert list(report["by_task"]) == list(report["by_knob"]) == drawn
     assert report["by_task"]["rotate"]["n"] == report["by_task"]["rotate"]["decided"]["n"] == 1
     assert max(report["floors"].values()) <= 0.1
-    assert len(report["schedule"]["sigmas"]) == 21
+    assert len(report["schedule"]["sigmas"]) == 6
     assert capsys.readouterr().out == table(report), "the table is printed too"
 
 
 def test_bench_is_reproducible_and_depends_on_the_seed(folder, capsys):
     reports = []
     bench = ["bench", "--model", folder, "--samples-per-task", "1", "--task", "bounce"]
+    bench += ["--preset", "mini/5"]
     for seed in ("1", "1", "2"):
         main([*bench, "--json", "-", "--seed", seed])
         reports.append(json.loads(capsys.readouterr().out))
@@ -146,6 +148,7 @@ def test_bench_is_reproducible_and_depends_on_the_seed(folder, capsys):
 
 def test_bench_reports_how_evenly_valid_answers_come_up(folder, capsys):
     bench = ["bench", "--model", folder, "--task", "mark", "--samples-per-task", "3"]
+    bench += ["--preset", "mini/5"]
     assert main([*bench, "--seeds", "2"]) == 0
     assert "entropy of the valid answers" in capsys.readouterr().out
     assert main([*bench, "--seeds", "2", "--json", "-"]) == 0
@@ -155,7 +158,7 @@ def test_bench_reports_how_evenly_valid_answers_come_up(folder, capsys):
 
 def test_bench_fixes_knobs_and_prints_its_table(folder, capsys):
     bench = ["bench", "--model", folder, "--samples-per-task", "2", "--task", "latin"]
-    bench += ["--knobs", "order=4,clues=6", "--split", "validation"]
+    bench += ["--knobs", "order=4,clues=6", "--split", "validation", "--preset", "mini/5"]
     assert main(bench) == 0
     printed = capsys.readouterr().out.splitlines()
     assert " ".join(printed[0].split()) == "task n decided drawn at step 0 score"
@@ -216,6 +219,8 @@ def test_exported_suite_is_generated_in_the_layout_of_the_benchmark(folder, tmp_
         suite,
         "--task",
         cases[0].task,
+        "--preset",
+        "mini/5",
         "--out",
         str(out),
     ]
@@ -223,7 +228,7 @@ def test_exported_suite_is_generated_in_the_layout_of_the_benchmark(folder, tmp_
     video = vbvr.video_path(out, cases[0])
     assert video.is_file()
     manifest = json.loads((video.with_suffix("") / "manifest.json").read_text())
-    assert len(manifest["step_previews"]) == manifest["num_inference_steps"] == 20
+    assert len(manifest["step_previews"]) == manifest["num_inference_steps"] == 5
     before = video.stat().st_mtime_ns
     assert main([*generate, "--every-step"]) == 0
     assert video.stat().st_mtime_ns == before, "what is there is not generated again"
