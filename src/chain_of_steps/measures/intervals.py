@@ -5,6 +5,7 @@ Runs that share a canonical state form a cluster: the bootstrap draws whole clus
 forms use the number of independent runs that the clusters are worth (`effective_size`).
 """
 
+import functools
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
@@ -166,9 +167,13 @@ def cluster_numbers(clusters: Clusters, n: int) -> np.ndarray:
     return found if len(numbers) > 1 else np.arange(n)
 
 
+@functools.lru_cache(maxsize=32)  # curves ask for the same one at every step
 def resample(count: int, draws: int = DRAWS) -> np.ndarray:
-    """(draws, count) how often each of `count` clusters is drawn in each bootstrap sample."""
-    return np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), draws)
+    """(draws, count) how often each of `count` clusters is drawn in each bootstrap sample; read it
+    only."""
+    times = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), draws)
+    times.flags.writeable = False
+    return times
 
 
 def holm(p: Sequence[float]) -> np.ndarray:

@@ -174,6 +174,52 @@ def tell(values: np.ndarray, labels: Sequence[str]) -> list[int | None]:
     return right
 
 
+def held_out_scores(parts: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """How much each of a sample's parts looks like the parts that are labelled 1 in other samples.
+
+    Args:
+        parts: of each of n samples the features (K_i, D) of its K_i parts.
+        labels: of each (K_i,): 1, 0, or NaN for a part that does not count.
+
+    Returns:
+        Of each sample the scores (K_i,) by a probe that never saw it; NaN where it could not be
+        fitted.
+    """
+    owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    everything, known = np.concatenate(parts), np.concatenate(labels)
+    scores = np.full(len(owner), np.nan)
+    for train, held in _folds(len(parts)):
+        rows, asked = ~np.isnan(known) & np.isin(owner, train), np.isin(owner, held)
+        if len(set(known[rows])) == 2 and asked.any():
+            fitted = _classifier().fit(everything[rows], known[rows])
+            scores[asked] = fitted.decision_function(everything[asked])
+    return [scores[owner == i] for i in range(len(parts))]
+
+
+def guessed(parts: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The class that a probe reads off each of a sample's parts, without having seen that sample.
+
+    Args:
+        parts: of each of n samples the features (K_i, D) of its K_i parts; K_i may be 0.
+        labels: of each the classes (K_i,) int, at least 0.
+
+    Returns:
+        Of each sample (K_i,) int; -1 where there was nothing to train on.
+    """
+    owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    everything, known = np.concatenate(parts), np.concatenate(labels)
+    found = np.full(len(owner), -1)
+    for train, held in _folds(len(parts)):
+        rows, asked = np.isin(owner, train), np.isin(owner, held)
+        if not rows.any() or not asked.any():
+            continue
+        if len(set(known[rows])) == 1:
+            found[asked] = known[rows][0]  # nothing to tell apart
+            continue
+        found[asked] = _classifier().fit(everything[rows], known[rows]).predict(everything[asked])
+    return [found[owner == i] for i in range(len(parts))]
+
+
 @contextmanager
 @torch.no_grad()
 def shaken(model: VideoModel, seed: int = 0) -> Iterator[None]:

@@ -100,8 +100,17 @@ def control(validation: Runs, test: Runs, z: str, grid: Sequence[float] = GRID) 
     Args:
         z: which latents of the runs it starts from: `blank` (B), `first` (F) or `truth` (T).
     """
+    return at_level(test, z, best_level(validation, z, grid))
+
+
+def best_level(validation: Runs, z: str, grid: Sequence[float] = GRID) -> float:
+    """The level of the grid at which one pass is best on validation runs."""
     shares = [passes(validation, getattr(validation, z), sigma)[0].mean() for sigma in grid]
-    sigma = grid[middle_of_best(np.array(shares))]
+    return grid[middle_of_best(np.array(shares))]
+
+
+def at_level(test: Runs, z: str, sigma: float) -> Control:
+    """One pass at a level that has been chosen."""
     return Control(sigma, passes(test, getattr(test, z), sigma)[0])
 
 
@@ -125,8 +134,23 @@ def iterated(
     Args:
         fresh: see `passes`.
     """
+    return at_levels(test, best_levels(validation, grid, most, fresh), fresh)
+
+
+def best_levels(
+    validation: Runs,
+    grid: Sequence[float] = GRID,
+    most: int = MOST_PASSES,
+    fresh: bool = True,
+) -> list[float]:
+    """The levels of I_2 to I_most, the best ones on validation runs."""
     tried = [passes(validation, validation.first, s, most - 1, fresh).mean(1) for s in grid]
-    best = [grid[middle_of_best(shares)] for shares in np.array(tried).T]  # of each k from 2 on
-    curves = {s: passes(test, test.first, s, most - 1, fresh) for s in dict.fromkeys(best)}
-    later = [Control(s, curves[s][k]) for k, s in enumerate(best)]
+    return [grid[middle_of_best(shares)] for shares in np.array(tried).T]
+
+
+def at_levels(test: Runs, levels: Sequence[float], fresh: bool = True) -> list[Control]:
+    """I_1, and I_2, I_3, ... at levels that have been chosen."""
+    last = {sigma: count for count, sigma in enumerate(levels, 1)}  # passes at each that are used
+    curves = {s: passes(test, test.first, s, count, fresh) for s, count in last.items()}
+    later = [Control(s, curves[s][k]) for k, s in enumerate(levels)]
     return [Control(1.0, test.valid(test.first)), *later]

@@ -117,7 +117,8 @@ class SampleBranches(TreeExperiment[SampleRun]):
         """The tie floor of a cell: the median margin of an untrained network's estimates at step 0,
         at least `decisions.TIE`. Up to such a margin a part holds no value."""
         if cell not in self._floors:
-            self._floors[cell] = self._margin(samples.draw(cell, FLOOR_SAMPLES, FLOOR_SEED))
+            drawn = samples.draw(cell, FLOOR_SAMPLES, FLOOR_SEED, "validation")
+            self._floors[cell] = self._margin(drawn)
         return self._floors[cell]
 
     def control_evaluations(self, runs: Sequence[SampleRun]) -> int:
