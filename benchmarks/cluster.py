@@ -19,7 +19,7 @@ import torch
 from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
-from chain_of_steps.figures.second.sample_runs import SampleBranches, SampleRun
+from chain_of_steps.figures.sample_runs import SampleBranches, SampleRun
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.interventions import NoiseAtStep

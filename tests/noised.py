@@ -2,7 +2,7 @@
 
 from chain_of_steps.bench import samples
 from chain_of_steps.experiments.parameters import checked
-from chain_of_steps.figures.second.sample_runs import SampleBranches, SampleRun
+from chain_of_steps.figures.sample_runs import SampleBranches, SampleRun
 from chain_of_steps.sampling.interventions import NoiseAtFrame, NoiseAtStep
 
 

@@ -20,7 +20,7 @@ from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures import registry
-from chain_of_steps.figures.second.sample_runs import SampleRun
+from chain_of_steps.figures.sample_runs import SampleRun
 from chain_of_steps.models.schedule import Schedule, preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.interventions import NoiseAtStep

@@ -9,7 +9,7 @@ import tiny
 
 from chain_of_steps.bench import recorded, samples, vbvr
 from chain_of_steps.common.video import write_video
-from chain_of_steps.figures.second.sample_runs import SampleBranches, SampleRun
+from chain_of_steps.figures.sample_runs import SampleBranches, SampleRun
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading, suite

@@ -6,7 +6,7 @@ import tiny
 import torch
 
 from chain_of_steps.bench import samples
-from chain_of_steps.figures.second.sample_runs import SampleBranches, SampleRun
+from chain_of_steps.figures.sample_runs import SampleBranches, SampleRun
 from chain_of_steps.measures import decisions, traces
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
-from ..puzzles.first.base import Sample
+from ..puzzles.base import Sample
 from ..sampling.denoise import generate
 from ..sampling.sites import Captured
 

@@ -1,264 +1,221 @@
-"""From rows of `step_visualization` to numbers: exploration, pruning, commit steps, steps or
-frames, breadth first."""
+"""From rows to numbers, by cell: what is valid, present and violated at each step; when it is
+decided, in which order; and how much of it a posterior mean does as well."""
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import pandas as pd
 
-from ...bench.tasklist import short
-from ...common.rounding import rounded
-from ...measures.intervals import interval
-from ...measures.presence import (
-    commit_step,
-    leader,
-    nanmean,
-    net_evidence,
-    presence_threshold,
-    present,
-)
+from ...measures import decisions
+from ...measures.decisions import NEVER
+from ...measures.intervals import clustered, proportion
+from ...measures.traces import decoded, unflagged
+from ..summaries import by_cell, clusters, mean, of_design, paired, share
+from . import nulls
 
-# A run's null must be calibrated by so many readable answers; with fewer, nothing is known.
-READABLE = 16
-FLOORS = (
-    0.0,
-    0.02,
-    0.05,
-    0.1,
-)  # of evidence, below which nothing counts as present; several, to see how much depends on it
-ONSET = 0.25  # ink above which a room of a maze counts as drawn
+NULLS = ("exact", "calibrated")
+KINDS = decisions.Revisions._fields
+CURVES = {"valid_at": proportion, "violations_at": clustered, "drawn_at": None, "present_at": None}
 
 
-def table(rows: list[dict]) -> pd.DataFrame:
-    """One line per run: what its trajectory did.
+def summary(rows: list[dict], rooms: list[dict], sigmas: Sequence[float]) -> dict:
+    """What the figure reports.
 
-    Columns: task, index, score, solved, `present` (S,) number of candidates present at each step,
-    `explores` (see `explored`), `unpruned` (more than one present at the last step), `chance` (how
-    often unrelated clips would explore), `pruned` (last step with more than one present), `commit`
-    (step, NaN if never), `commit_by_frame` (F,), `frame_slope`, `onset_slope`, `solved_at` (S,),
-    `by_kind` {kind: (S,)} evidence of the strongest, and for runs with a null `null_present`
-    {prior: (S,)} and `departure` {prior: (S,)}, the mean absolute difference of evidence over
-    candidates.
+    Args:
+        rows: of `StepVisualization`; those of pictures are left out.
+        rooms: of `Room`.
+        sigmas: noise levels of the schedule.
+
+    Returns:
+        `cells`: by cell, {mean, low, high, n} by name, and `curves` by step; `room`: by cell, the
+        share of validation samples that are valid at step 0; `sigmas`.
     """
-    lines = []
-    for task, group in _by_task(rows).items():
-        threshold = presence_threshold([np.array(row["result"]["control"], float) for row in group])
-        lines += [_line(row, threshold) | {"task": short(task)} for row in group]
-    return pd.DataFrame(lines)
-
-
-def summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
-    """What the figure reports: means with 95 % bootstrap intervals, overall and by task."""
-    groups = {"all": lines, **dict(tuple(lines.groupby("task", sort=False)))}
-    result = {name: _summary(group, sigmas) for name, group in groups.items()}
-    mazes = lines["rooms"][lines["rooms"].notna()]
-    return (
-        result
-        | {"sigmas": [round(s, 4) for s in sigmas]}
-        | ({"ink": _ink(mazes)} if len(mazes) else {})
-    )
-
-
-def explored(count: np.ndarray) -> np.ndarray:
-    """Several at some step, and at most one at the last: (..., S) numbers of candidates present ->
-    (...) bool."""
-    return (count.max(-1) > 1) & (count[..., -1] <= 1)
-
-
-def frame_slope(commit_by_frame: np.ndarray) -> float:
-    """Slope of commit step over latent frame, in steps per frame; NaN with fewer than three
-    committed frames.
-
-    Chain-of-Frames predicts that early frames commit first (slope > 0), Chain-of-Steps about 0. A
-    run whose frames are all committed at step 0 cannot distinguish the two: NaN.
-    """
-    frames = np.arange(len(commit_by_frame))
-    known = ~np.isnan(commit_by_frame)
-    if known.sum() < 3 or not commit_by_frame[known].any():
-        return float("nan")
-    return float(np.polyfit(frames[known], commit_by_frame[known], 1)[0])
-
-
-def onset_slope(rooms: dict, on_path: bool = True) -> float:
-    """Slope of a maze room's onset step over its distance from the start, in steps per room; NaN
-    if too few.
-
-    The onset is the first step from which the room's ink stays above `ONSET`. Breadth-first search
-    predicts a frontier that moves outward (slope > 0); the rival, all at once, predicts 0. A path
-    that is there at step 0 cannot distinguish the two: NaN.
-    """
-    ink, distance = np.array(rooms["ink"]), np.array(rooms["distance"])  # (S, R), (R,)
-    chosen = (np.array(rooms["on_path"]) == on_path) & (distance > 0) & (ink[-1] > ONSET)
-    if chosen.sum() < 4 or len(set(distance[chosen])) < 3:
-        return float("nan")
-    below = ink[:, chosen] <= ONSET  # (S, R)
-    onset = np.where(below.any(0), len(ink) - np.argmax(below[::-1], axis=0), 0)
-    return float(np.polyfit(distance[chosen], onset, 1)[0]) if onset.any() else float("nan")
-
-
-def _by_task(rows: list[dict]) -> dict[str, list[dict]]:
-    groups = defaultdict(list)
-    for row in rows:
-        groups[row["run"]["task"]].append(row)
-    return groups
-
-
-def _line(row: dict, threshold: np.ndarray) -> dict:
-    result = row["result"]
-    evidence, control = (
-        np.array(result["evidence"]),
-        np.array(result["control"], float),
-    )  # (S, F, K), (S, U, K)
-    net = net_evidence(evidence[:, -1], control)
-    is_present = present(net, threshold)
-    count = is_present.sum(1)
-    many = np.flatnonzero(count > 1)
-    line = {
-        "index": row["run"]["index"],
-        "score": result["score_at"][-1],
-        "solved": result["score_at"][-1] == 1.0,
-        "present": count,
-        "explores": bool(explored(count)),
-        "unpruned": bool(count[-1] > 1),
-        "explores_by_floor": [
-            bool(explored(present(net, threshold, floor).sum(1))) for floor in FLOORS
-        ],
-        "chance": _chance(control, threshold),
-        "pruned": float(many[-1]) if len(many) else np.nan,
-        "commit": _commit(net, is_present, result["answer_at"][-1]),
-        "commit_by_frame": _commit_by_frame(result, threshold),
-        "solved_at": np.array(result["score_at"]) == 1.0,
-        "by_kind": {
-            kind: net[:, np.array(result["kinds"]) == kind].max(1) for kind in set(result["kinds"])
-        },
-        "rooms": result.get("rooms"),
-    }
-    line["frame_slope"] = frame_slope(line["commit_by_frame"])
-    line["onset_slope"] = onset_slope(result["rooms"]) if "rooms" in result else np.nan
-    if "null" in result:
-        line["readable"] = sum(answer is not None for answer in result["null"]["answers"])
-        null = {
-            p: net_evidence(np.array(e), control) for p, e in result["null"]["evidence"].items()
-        }
-        line["null_present"] = {p: present(n, threshold).sum(1) for p, n in null.items()}
-        line["departure"] = {p: np.abs(n - net).mean(1) for p, n in null.items()}
-    return line
-
-
-def _chance(control: np.ndarray, threshold: np.ndarray) -> float:
-    """How often an unrelated clip would count as exploring here: it shows something other than its
-    own answer, which is not a control (NaN)."""
-    net = np.clip(
-        control - nanmean(control, 1)[:, None], 0.0, 1.0
-    )  # (S, U, K), NaN where it is not a control
-    others = present(np.nan_to_num(net), threshold).sum(2)  # (S, U)
-    return float(explored(1 + others.T).mean())
-
-
-def _commit(net: np.ndarray, is_present: np.ndarray, answer: int) -> float:
-    step = commit_step(leader(net, is_present), answer) if answer >= 0 else None
-    return np.nan if step is None else float(step)
-
-
-def _commit_by_frame(result: dict, threshold: np.ndarray) -> np.ndarray:
-    """Commit step of every latent frame, (F,); NaN for the given frame, and where candidates do
-    not differ yet."""
-    evidence, control = (
-        np.array(result["evidence"]),
-        np.array(result["control_mean"]),
-    )  # (S, F, K) both
-    steps = np.full(evidence.shape[1], np.nan)
-    for f in range(1, evidence.shape[1]):
-        net = np.clip(evidence[:, f] - control[:, f], 0.0, 1.0)
-        steps[f] = _commit(net, present(net, threshold), result["answer_at"][-1])
-    return steps
-
-
-def _summary(lines: pd.DataFrame, sigmas: list[float]) -> dict:
-    by_floor = np.array(lines["explores_by_floor"].tolist()).T  # (floors, n)
-    result = {
-        "n": len(lines),
-        "score": interval(lines["score"]),
-        "solved": interval(lines["solved"]),
-        "gain": interval([at[-1] - float(at[0]) for at in lines["solved_at"]]),
-        "explores": interval(lines["explores"]),
-        "explores_by_floor": {
-            str(floor): interval(share) for floor, share in zip(FLOORS, by_floor, strict=True)
-        },
-        "explores_by_chance": interval(lines["chance"]),
-        "explores_above_chance": interval(lines["explores"] - lines["chance"]),
-        "unpruned": interval(lines["unpruned"]),
-        "pruned": interval(lines["pruned"]),
-        "commit": interval(lines["commit"]),
-        "commit_sigma": interval([sigmas[int(step)] for step in lines["commit"].dropna()]),
-        "commits": interval(lines["commit"].notna()),
-        "frame_slope": interval(lines["frame_slope"]),
-        "onset_slope": interval(lines["onset_slope"]),
-        "present": np.stack(lines["present"]).mean(0).round(3).tolist(),
-        "shares": {
-            name: share.mean(0).round(3).tolist()
-            for name, share in _shares(lines["present"]).items()
-        },
-        "by_kind": _by_kind(lines["by_kind"]),
-        "solved_at": np.stack(lines["solved_at"]).mean(0).round(3).tolist(),
-    }
-    if "readable" in lines and lines["readable"].notna().any():
-        result["null_of_all_runs"] = _null(lines[lines["readable"].notna()])
-        result["null"] = _null(lines[lines["readable"] >= READABLE])
-    return result
-
-
-def _null(judged: pd.DataFrame) -> dict:
-    """The model compared with its null under each prior, on the same runs."""
-    if judged.empty:
-        return {"n": 0}
-    ours = np.stack(judged["present"])  # (n, S)
-    result = {"n": len(judged), "model": ours.mean(0).round(3).tolist()}
-    return result | {
-        p: _against_null(judged, p, explored(ours)) for p in judged["null_present"].iloc[0]
-    }
-
-
-def _against_null(judged: pd.DataFrame, prior: str, ours: np.ndarray) -> dict:
-    theirs = np.stack([null[prior] for null in judged["null_present"]])  # (n, S)
-    departure = np.stack([null[prior] for null in judged["departure"]])
+    groups = by_cell(of_design(rows, "clean"))
     return {
-        "explores": interval(explored(theirs)),
-        "excess": interval(ours.astype(float) - explored(theirs)),
-        "present": theirs.mean(0).round(3).tolist(),
-        "departure": departure.mean(0).round(4).tolist(),
-        "departs": interval(departure.mean(1)),
+        "cells": {cell: of_cell(group, sigmas) for cell, group in groups.items()},
+        "room": {
+            cell: share(group, lambda r: r["valid"]) for cell, group in by_cell(rooms).items()
+        },
+        "sigmas": [round(sigma, 4) for sigma in sigmas],
     }
 
 
-def _shares(present: pd.Series) -> dict[str, np.ndarray]:
-    """Whether no, one or several candidates are present, (n, S) each."""
-    count = np.stack(present)
-    return {"none": count == 0, "one": count == 1, "several": count > 1}
+def of_cell(rows: list[dict], sigmas: Sequence[float]) -> dict:
+    """All numbers of one cell; every row has `traced`."""
+    first = rows[0]["result"]
+    found = {
+        "stratum": first["sample"]["stratum"],
+        "answers": mean(rows, lambda r: r["sample"]["answers"]),
+        **_decided(rows),
+        **_present(rows),
+        **_revised(rows),
+        **_committed(rows, sigmas),
+        "curves": curves(rows, lambda r: r),
+    }
+    if all("decided_by_frame" in row["result"] for row in rows):
+        found |= _frames(rows)
+    for null in NULLS:
+        if known := [row for row in rows if null in row["result"]]:
+            found |= _against(known, null)
+    return found
 
 
-def _by_kind(by_kind: pd.Series) -> dict[str, list[float]]:
-    """Mean evidence of the strongest candidate of each kind, by step, over the samples that have
-    such candidates."""
-    found = defaultdict(list)
-    for kinds in by_kind:
-        for kind, values in kinds.items():
-            found[kind].append(values)
-    return {kind: np.mean(values, 0).round(3).tolist() for kind, values in sorted(found.items())}
+def _decided(rows: list[dict]) -> dict:
+    """What is valid, and what is drawn."""
+    return {
+        "at_step_0": share(rows, lambda r: r["valid_at"][0] == "1"),
+        "at_end": share(rows, lambda r: r["valid_at"][-1] == "1"),
+        "drawn_at_step_0": share(rows, lambda r: r["drawn_at"][0] == "1"),
+        "drawn_at_end": share(rows, lambda r: r["drawn_at"][-1] == "1"),
+        "gain": paired(rows, lambda r: r["valid_at"][-1] == "1", lambda r: r["valid_at"][0] == "1"),
+        "violations_at_step_0": mean(rows, lambda r: r["violations_at"][0]),
+        "violations_at_end": mean(rows, lambda r: r["violations_at"][-1]),
+        "violations_removed": mean(rows, lambda r: r["violations_at"][0] - r["violations_at"][-1]),
+    }
 
 
-def _ink(rooms: pd.Series) -> dict:
-    """How much of the path's colour the rooms of all mazes show, by step and distance from the
-    start (S, D), on the right path and off it; None where there is no such room."""
-    ink, distance, on_path = (
-        np.concatenate([np.array(room[name]).T for room in rooms])
-        for name in ("ink", "distance", "on_path")
-    )  # (R, S), (R,), (R,)
-    places = range(1, int(distance.max()) + 1)
-    result: dict = {"distance": list(places), "mazes": len(rooms)}
-    for name, here in (("on_path", on_path.astype(bool)), ("off_path", ~on_path.astype(bool))):
-        means = [
-            nanmean(np.where((here & (distance == d))[:, None], ink, np.nan), 0) for d in places
-        ]
-        result[name] = rounded(np.array(means).T, 3)
-    return result
+def superposed(trace: dict) -> bool:
+    """Whether a part shows two or more possible values at some step."""
+    return max(trace["several_at"]) > 0
+
+
+def _present(rows: list[dict]) -> dict:
+    return {
+        "pruned": share(rows, lambda r: r["pruned"]),
+        "superposed": share(rows, superposed),
+        "present_at_step_0": mean(rows, lambda r: r["present_at"][0]),
+        "present_at_end": mean(rows, lambda r: r["present_at"][-1]),
+    }
+
+
+def _against(rows: list[dict], null: str) -> dict:
+    """A null, and the model minus the null on the same runs."""
+    found = {
+        f"{null}_pruned": share(rows, lambda r: r[null]["pruned"]),
+        f"{null}_superposed": share(rows, lambda r: superposed(r[null])),
+        f"pruned_minus_{null}": paired(rows, lambda r: r["pruned"], lambda r: r[null]["pruned"]),
+        f"{null}_present_at_step_0": mean(rows, lambda r: r[null]["present_at"][0]),
+        f"{null}_at_step_0": share(rows, lambda r: r[null]["valid_at"][0] == "1"),
+        f"{null}_curves": curves(rows, lambda r: r[null]),
+    }
+    if null == "calibrated":
+        found["seeds_valid"] = mean(rows, lambda r: np.mean(r["other_seeds"]["valid"]))
+        found["seeds_entropy"] = mean(rows, lambda r: nulls.entropy(r["other_seeds"]["answers"]))
+    return found
+
+
+def curves(rows: list[dict], trace: Callable[[dict], dict]) -> dict:
+    """By step: the mean of every name in `CURVES`, `low` and `high` where there is an interval;
+    and `n`.
+
+    Args:
+        trace: of a result.
+    """
+    group, traces = clusters(rows), [trace(row["result"]) for row in rows]
+    found: dict = {"n": len(rows)}
+    for name, interval in CURVES.items():
+        read = unflagged if isinstance(traces[0][name], str) else np.array
+        by_step = np.array([read(t[name]) for t in traces], float).T  # (S, n)
+        found[name] = {"mean": by_step.mean(1).round(3).tolist()}
+        for bound in ("low", "high") if interval else ():
+            intervals = (interval(values, group) for values in by_step)
+            found[name][bound] = [round(i[bound], 3) for i in intervals]
+    return found
+
+
+# Revisions.
+
+
+def revised(result: dict) -> decisions.Revisions:
+    """The revisions of a run, from the values held at each step."""
+    return decisions.changes(decoded(result["held"]), decoded([result["reference"]])[0])
+
+
+def _revised(rows: list[dict]) -> dict:
+    found = {name: mean(rows, lambda r, name=name: getattr(revised(r), name)) for name in KINDS}
+    corrections = mean(rows, lambda r: revised(r).wrong_to_right - revised(r).right_to_wrong)
+    return found | {"corrections": corrections}
+
+
+# When, and in which order.
+
+
+def _rounds(result: dict) -> np.ndarray:
+    """The propagation round of each part, (P,); NaN where there is none."""
+    return np.array(result["part_rounds"], float)
+
+
+def commit_sigma(result: dict, sigmas: Sequence[float]) -> float:
+    """The noise level at which the whole answer is decided for good; NaN if a part never is."""
+    return float(decisions.in_sigma(decisions.commit_step(decoded(result["decided"])), sigmas))
+
+
+def order(result: dict) -> float:
+    """Spearman correlation of commit step and propagation round over the parts of a run."""
+    return decisions.commit_order(decoded(result["decided"]), _rounds(result))
+
+
+def _committed(rows: list[dict], sigmas: Sequence[float]) -> dict:
+    return {
+        "commit_sigma": mean(rows, lambda r: commit_sigma(r, sigmas)),
+        "commits": share(rows, lambda r: not np.isnan(commit_sigma(r, sigmas))),
+        "order": mean(rows, order),
+        "commit_by_round": _by_round(rows),
+    }
+
+
+def _by_round(rows: list[dict]) -> dict[str, dict]:
+    """The mean commit step of the parts of each propagation round, from round 1 on."""
+    steps, owners = defaultdict(list), defaultdict(list)
+    for row, cluster in zip(rows, clusters(rows), strict=True):
+        committed = decisions.commit_steps(decoded(row["result"]["decided"]))
+        rounds = _rounds(row["result"])
+        for step, number in zip(committed, rounds, strict=True):
+            if number >= 1 and step != NEVER:
+                steps[int(number)].append(step)
+                owners[int(number)].append(cluster)
+    return {str(number): clustered(steps[number], owners[number]) for number in sorted(steps)}
+
+
+# By frame.
+
+
+def commit_by_frame(result: dict, everywhere: bool = False) -> np.ndarray:
+    """The commit step of each latent frame's decided answer, (F,): that of the last of its open
+    parts. NaN for the given frame, and where no part commits.
+
+    Args:
+        everywhere: only parts that commit in every frame that can be read. Cells that appear in
+            rounds are missing in early frames, so fewer parts have to commit there.
+    """
+    frames = np.array([decoded(texts) for texts in result["decided_by_frame"]])  # (F, S, P)
+    steps = np.array([decisions.commit_steps(decided) for decided in frames])  # (F, P)
+    counts = (steps != NEVER) & (_rounds(result) != 0)  # round 0: a clue, given
+    counts[0] = False  # the given frame
+    if everywhere:
+        counts &= counts[counts.any(1)].all(0)
+    last = np.where(counts, steps, NEVER).max(1)
+    return np.where(last == NEVER, np.nan, last)
+
+
+def frame_slope(result: dict, everywhere: bool = False) -> float:
+    """The slope of commit step over latent frame, in steps per frame. Chain-of-Frames predicts that
+    early frames commit first: above 0. NaN with fewer than two frames that commit, or where all do
+    at step 0, which cannot distinguish the two."""
+    steps = commit_by_frame(result, everywhere)
+    known = np.flatnonzero(~np.isnan(steps))
+    if len(known) < 2 or not steps[known].any():
+        return float("nan")
+    return float(np.polyfit(known, steps[known], 1)[0])
+
+
+def _frames(rows: list[dict]) -> dict:
+    late = [row for row in rows if not np.isnan(frame_slope(row["result"]))]
+    count = len(rows[0]["result"]["decided_by_frame"])
+    return {
+        "frame_slope": mean(rows, frame_slope),
+        "frame_slope_same_parts": mean(rows, lambda r: frame_slope(r, everywhere=True)),
+        "commit_by_frame": {
+            str(f): mean(late, lambda r, f=f: commit_by_frame(r)[f]) for f in range(1, count)
+        },
+    }
