@@ -9,10 +9,9 @@ import nbformat
 import numpy as np
 import papermill
 import pytest
-from scales import scales_of
 import tiny
 import torch
-import yaml
+from scales import scales_of
 
 from chain_of_steps.bench import samples
 from chain_of_steps.experiments.store import as_stored

@@ -12,8 +12,8 @@ from ...bench import samples
 from ...experiments.parameters import checked
 from ...puzzles.splits import Split
 from ...sampling.interventions import Drop, NoiseAtFrame
-from ..showcase import ShownCase
 from ..sample_runs import SampleBranches, SampleRun
+from ..showcase import ShownCase
 from ..summaries import base_of, by_cell, of_design
 from .pictures import case
 

@@ -30,8 +30,8 @@ from ...puzzles.splits import Split
 from ...sampling.denoise import Trajectory, denoise
 from ...sampling.interventions import generator
 from ...sampling.state import State, begin
-from ..showcase import decode_all, kept_clips
 from ..sample_runs import SampleBranches, SampleRun
+from ..showcase import decode_all, kept_clips
 from .revisions import revisions_at
 from .wrong_parts import Mistake, mistake_of, with_value
 
