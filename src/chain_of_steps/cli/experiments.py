@@ -47,25 +47,34 @@ def claims(
     figures: Path = Path("figures"),
     out: FileOrDash = "-",
     brief: Flag = False,
+    strict: Flag = False,
 ) -> None:
     """Judge every claim by the metrics files.
 
     Args:
         claims: File of the claims.
-        figures: Folder of the figures; metrics are in its folder metrics.
-        out: Markdown file to write; - is standard output.
-        brief: Only the claims of the paper itself, as in the README.
+        figures: Folder of the metrics files.
+        out: Markdown file to write, with a JSON file of the same name beside it; - is standard
+            output, without the JSON.
+        brief: Only the primary claims, as in the README.
+        strict: A claim that its figure does not measure is an error.
     """
-    from ..experiments import claims as ledger
+    import json
 
-    judged = ledger.judge(claims, figures)
-    text = (
-        ledger.brief(judged) if brief else ledger.markdown(judged) + ledger.open_questions(claims)
-    )
+    from ..common.files import atomic
+    from ..experiments import ledger
+
+    lines = ledger.judge(claims, figures, strict=strict)
+    if brief:
+        lines = [line for line in lines if line.claim.kind == "primary"]
+    text = ledger.markdown(lines)
     if out == "-":
         print(text, end="")
-    else:
-        Path(out).write_text(text)
+        return
+    records = json.dumps([line.record() for line in lines], indent=1, ensure_ascii=False)
+    for file, content in ((Path(out), text), (Path(out).with_suffix(".json"), records + "\n")):
+        with atomic(file) as temporary:
+            temporary.write_text(content, encoding="utf-8")
 
 
 def store(
@@ -85,10 +94,11 @@ def store(
     from ..sampling.denoise import EXPERIMENT_VERSION
 
     stores = _stores(results)
-    wanted = (VideoModel.load(model).fingerprint, EXPERIMENT_VERSION) if what == "prune" else ()
+    models = (VideoModel.load(model).fingerprint, OF_NETWORKS) if what == "prune" else ()
+    wanted = [(name, EXPERIMENT_VERSION) for name in models]
     for each in stores:
         if what == "prune":
-            each.seal({key for key, row in each.rows.items() if _made_by(row) == wanted})
+            each.seal({key for key, row in each.rows.items() if _made_by(row) in wanted})
         print(_summary(each, makers=what == "ls"))
     if what == "verify" and any(each.damaged for each in stores):
         raise ValueError(

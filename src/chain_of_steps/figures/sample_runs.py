@@ -114,8 +114,9 @@ class SampleBranches(TreeExperiment[SampleRun]):
         return {}
 
     def floor(self, cell: str) -> float:
-        """The tie floor of a cell: the median margin of an untrained network's estimates at step 0,
-        at least `decisions.TIE`. Up to such a margin a part holds no value."""
+        """The tie floor of a cell: `decisions.HELD`, the same for all cells, or more if the median
+        margin of an untrained network's estimates at step 0 is more. Up to such a margin a part
+        holds no value."""
         if cell not in self._floors:
             drawn = samples.draw(cell, FLOOR_SAMPLES, FLOOR_SEED, "validation")
             self._floors[cell] = self._margin(drawn)
@@ -134,4 +135,4 @@ class SampleBranches(TreeExperiment[SampleRun]):
                 state = begin(self.model, condition, self.schedule, seed)
                 x0_hat = estimate(self.model, condition, self.schedule, state)
                 margins.append(decisions.margins(self.model.beliefs(sample, x0_hat)))
-        return max(float(np.median(np.concatenate(margins))), decisions.TIE)
+        return max(float(np.median(np.concatenate(margins))), decisions.HELD)

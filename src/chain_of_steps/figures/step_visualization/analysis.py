@@ -1,20 +1,19 @@
-"""From rows to numbers, by cell: what is valid, present and violated at each step; when it is
-decided, in which order; and how much of it a posterior mean does as well."""
+"""From rows to numbers, by cell: what is valid, present, violated and revised along the steps; and
+how much of it a posterior mean does as well."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ...measures import decisions
-from ...measures.decisions import NEVER
 from ...measures.intervals import clustered, proportion
 from ...measures.traces import decoded, unflagged
 from ..summaries import by_cell, clusters, mean, of_design, paired, share
-from . import nulls
+from . import commits, nulls
 
 NULLS = ("exact", "calibrated")
 KINDS = decisions.Revisions._fields
+SEVERAL = 1.5  # possible values per open part: halfway from two to one
 CURVES = {"valid_at": proportion, "violations_at": clustered, "drawn_at": None, "present_at": None}
 
 
@@ -47,16 +46,16 @@ def of_cell(rows: list[dict], sigmas: Sequence[float]) -> dict:
         "stratum": first["sample"]["stratum"],
         "answers": mean(rows, lambda r: r["sample"]["answers"]),
         **_decided(rows),
-        **_present(rows),
+        **_present(rows, sigmas),
         **_revised(rows),
-        **_committed(rows, sigmas),
+        **commits.committed(rows, sigmas),
         "curves": curves(rows, lambda r: r),
     }
     if all("decided_by_frame" in row["result"] for row in rows):
-        found |= _frames(rows)
+        found |= commits.by_frame(rows)
     for null in NULLS:
         if known := [row for row in rows if null in row["result"]]:
-            found |= _against(known, null)
+            found |= _against(known, null, sigmas)
     return found
 
 
@@ -74,28 +73,53 @@ def _decided(rows: list[dict]) -> dict:
     }
 
 
-def superposed(trace: dict) -> bool:
-    """Whether a part shows two or more possible values at some step."""
-    return max(trace["several_at"]) > 0
+def collapse_sigma(trace: dict, sigmas: Sequence[float]) -> float:
+    """The noise level at which the possible values that open parts show, on average, fall below
+    `SEVERAL` for good, between two steps by linear interpolation. NaN if they never are as many, or
+    are at the end."""
+    step = decisions.falls_below(trace["present_at"], SEVERAL)
+    return float(np.interp(step, range(len(sigmas)), sigmas))
 
 
-def _present(rows: list[dict]) -> dict:
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def above_chance(trace: dict) -> float:
+    """The share of parts that are pruned, minus that with another board's possible values."""
+    return _number(trace["pruned_share"]) - _number(trace["pruned_share_other"])
+
+
+def _present(rows: list[dict], sigmas: Sequence[float]) -> dict:
     return {
         "pruned": share(rows, lambda r: r["pruned"]),
-        "superposed": share(rows, superposed),
+        "pruned_share": mean(rows, lambda r: r["pruned_share"]),
+        "pruned_share_other": mean(rows, lambda r: r["pruned_share_other"]),
+        "pruned_share_minus_other": mean(rows, above_chance),
+        "collapse_sigma": mean(rows, lambda r: collapse_sigma(r, sigmas)),
         "present_at_step_0": mean(rows, lambda r: r["present_at"][0]),
         "present_at_end": mean(rows, lambda r: r["present_at"][-1]),
     }
 
 
-def _against(rows: list[dict], null: str) -> dict:
+def _against(rows: list[dict], null: str, sigmas: Sequence[float]) -> dict:
     """A null, and the model minus the null on the same runs."""
+
+    def later(result: dict) -> float:
+        return collapse_sigma(result, sigmas) - collapse_sigma(result[null], sigmas)
+
     found = {
         f"{null}_pruned": share(rows, lambda r: r[null]["pruned"]),
-        f"{null}_superposed": share(rows, lambda r: superposed(r[null])),
-        f"pruned_minus_{null}": paired(rows, lambda r: r["pruned"], lambda r: r[null]["pruned"]),
+        f"{null}_pruned_share": mean(rows, lambda r: r[null]["pruned_share"]),
+        f"{null}_pruned_share_minus_other": mean(rows, lambda r: above_chance(r[null])),
+        f"{null}_collapse_sigma": mean(rows, lambda r: collapse_sigma(r[null], sigmas)),
+        f"collapse_minus_{null}": mean(rows, later),
         f"{null}_present_at_step_0": mean(rows, lambda r: r[null]["present_at"][0]),
         f"{null}_at_step_0": share(rows, lambda r: r[null]["valid_at"][0] == "1"),
+        f"{null}_at_end": share(rows, lambda r: r[null]["valid_at"][-1] == "1"),
+        f"at_end_minus_{null}": paired(
+            rows, lambda r: r["valid_at"][-1] == "1", lambda r: r[null]["valid_at"][-1] == "1"
+        ),
         f"{null}_curves": curves(rows, lambda r: r[null]),
     }
     if null == "calibrated":
@@ -126,96 +150,27 @@ def curves(rows: list[dict], trace: Callable[[dict], dict]) -> dict:
 # Revisions.
 
 
-def revised(result: dict) -> decisions.Revisions:
-    """The revisions of a run, from the values held at each step."""
-    return decisions.changes(decoded(result["held"]), decoded([result["reference"]])[0])
+def revised(result: dict, what: str = "held") -> decisions.Revisions:
+    """The revisions of a run, from the values that its open parts hold at each step.
+
+    Args:
+        what: `held`, or only those held `firm`ly.
+    """
+    opened = commits.rounds(result) != 0  # a clue is copied, not worked out
+    held, reference = decoded(result[what]), decoded([result["reference"]])[0]
+    return decisions.changes(held[:, opened], reference[opened])
 
 
 def _revised(rows: list[dict]) -> dict:
+    """Revisions per run; firm ones where the answer is unique, as there right and wrong do not
+    depend on which answer the run ends on."""
     found = {name: mean(rows, lambda r, name=name: getattr(revised(r), name)) for name in KINDS}
-    corrections = mean(rows, lambda r: revised(r).wrong_to_right - revised(r).right_to_wrong)
-    return found | {"corrections": corrections}
-
-
-# When, and in which order.
-
-
-def _rounds(result: dict) -> np.ndarray:
-    """The propagation round of each part, (P,); NaN where there is none."""
-    return np.array(result["part_rounds"], float)
-
-
-def commit_sigma(result: dict, sigmas: Sequence[float]) -> float:
-    """The noise level at which the whole answer is decided for good; NaN if a part never is."""
-    return float(decisions.in_sigma(decisions.commit_step(decoded(result["decided"])), sigmas))
-
-
-def order(result: dict) -> float:
-    """Spearman correlation of commit step and propagation round over the parts of a run."""
-    return decisions.commit_order(decoded(result["decided"]), _rounds(result))
-
-
-def _committed(rows: list[dict], sigmas: Sequence[float]) -> dict:
-    return {
-        "commit_sigma": mean(rows, lambda r: commit_sigma(r, sigmas)),
-        "commits": share(rows, lambda r: not np.isnan(commit_sigma(r, sigmas))),
-        "order": mean(rows, order),
-        "commit_by_round": _by_round(rows),
-    }
-
-
-def _by_round(rows: list[dict]) -> dict[str, dict]:
-    """The mean commit step of the parts of each propagation round, from round 1 on."""
-    steps, owners = defaultdict(list), defaultdict(list)
-    for row, cluster in zip(rows, clusters(rows), strict=True):
-        committed = decisions.commit_steps(decoded(row["result"]["decided"]))
-        rounds = _rounds(row["result"])
-        for step, number in zip(committed, rounds, strict=True):
-            if number >= 1 and step != NEVER:
-                steps[int(number)].append(step)
-                owners[int(number)].append(cluster)
-    return {str(number): clustered(steps[number], owners[number]) for number in sorted(steps)}
-
-
-# By frame.
-
-
-def commit_by_frame(result: dict, everywhere: bool = False) -> np.ndarray:
-    """The commit step of each latent frame's decided answer, (F,): that of the last of its open
-    parts. NaN for the given frame, and where no part commits.
-
-    Args:
-        everywhere: only parts that commit in every frame that can be read. Cells that appear in
-            rounds are missing in early frames, so fewer parts have to commit there.
-    """
-    frames = np.array([decoded(texts) for texts in result["decided_by_frame"]])  # (F, S, P)
-    steps = np.array([decisions.commit_steps(decided) for decided in frames])  # (F, P)
-    counts = (steps != NEVER) & (_rounds(result) != 0)  # round 0: a clue, given
-    counts[0] = False  # the given frame
-    if everywhere:
-        counts &= counts[counts.any(1)].all(0)
-    last = np.where(counts, steps, NEVER).max(1)
-    return np.where(last == NEVER, np.nan, last)
-
-
-def frame_slope(result: dict, everywhere: bool = False) -> float:
-    """The slope of commit step over latent frame, in steps per frame. Chain-of-Frames predicts that
-    early frames commit first: above 0. NaN with fewer than two frames that commit, or where all do
-    at step 0, which cannot distinguish the two."""
-    steps = commit_by_frame(result, everywhere)
-    known = np.flatnonzero(~np.isnan(steps))
-    if len(known) < 2 or not steps[known].any():
-        return float("nan")
-    return float(np.polyfit(known, steps[known], 1)[0])
-
-
-def _frames(rows: list[dict]) -> dict:
-    late = [row for row in rows if not np.isnan(frame_slope(row["result"]))]
-    count = len(rows[0]["result"]["decided_by_frame"])
-    return {
-        "frame_slope": mean(rows, frame_slope),
-        "frame_slope_same_parts": mean(rows, lambda r: frame_slope(r, everywhere=True)),
-        "commit_by_frame": {
-            str(f): mean(late, lambda r, f=f: commit_by_frame(r)[f]) for f in range(1, count)
-        },
+    found["corrections"] = mean(
+        rows, lambda r: revised(r).wrong_to_right - revised(r).right_to_wrong
+    )
+    unique = [row for row in rows if row["result"]["sample"]["answers"] == 1]
+    return found | {
+        "firm_wrong_to_right": mean(unique, lambda r: revised(r, "firm").wrong_to_right),
+        "firm_right_to_wrong": mean(unique, lambda r: revised(r, "firm").right_to_wrong),
+        "firm_corrected": share(unique, lambda r: revised(r, "firm").wrong_to_right > 0),
     }

@@ -10,10 +10,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...bench.samples import knobs_of, task_of
-from ..style import PALETTE, WIDTH, band, intervals, nothing, step_axis, style
+from ..style import PALETTE, WIDTH, band, nothing, step_axis, style
+from .analysis import SEVERAL
 
 Cells = dict[str, dict]  # by cell, what `analysis.of_cell` gives
-STYLES = {"model": "-", "exact": "--", "calibrated": ":"}
+MEANS = {  # prefixes of metrics
+    "": "model",
+    "exact_": "exact posterior mean",
+    "calibrated_": "calibrated posterior mean",
+}
+PRUNED = {
+    "pruned_share": "model",
+    "exact_pruned_share": "exact posterior mean",
+    "pruned_share_other": "model, values of another board",
+}
 
 
 def overview(summary: dict) -> Figure:
@@ -73,44 +83,55 @@ def validity(summary: dict) -> Figure:
 
 
 def superposition(summary: dict) -> Figure:
-    """Values present in an open part by step, next to both nulls; and how many runs prune."""
+    """Values present in an open part by step, next to both nulls; and by the number of valid
+    answers, how many parts prune and when."""
     cells = strata(summary["cells"])["several valid answers"]
     if not cells:
         return nothing("no cell fixes log2, the number of valid answers")
-    names = {
-        "curves": "model",
-        "exact_curves": "exact posterior mean",
-        "calibrated_curves": "calibrated posterior mean",
-    }
     with style():
-        figure, axes = plt.subplots(1, 4, figsize=(WIDTH, 3.5), layout="constrained")
-        for axis, (name, title) in zip(axes, names.items(), strict=False):
+        figure = plt.figure(figsize=(WIDTH, 7.0), layout="constrained")
+        top, bottom = figure.subfigures(2, 1)
+        axes = top.subplots(1, 3, sharey=True)
+        for axis, (name, title) in zip(axes, MEANS.items(), strict=True):
             for (cell, found), colour in zip(cells.items(), shades(len(cells)), strict=True):
-                if name in found:
-                    text = f"log2 {knobs_of(cell)['log2']} ({found[name]['n']})"
-                    line(axis, found[name]["present_at"], colour, text)
-            axis.set(title=title, ylim=(0.8, 4.2))
+                if curves := found.get(f"{name}curves"):
+                    text = f"log2 {knobs_of(cell)['log2']} ({curves['n']})"
+                    line(axis, curves["present_at"], colour, text)
+            axis.axhline(SEVERAL, color="0.6", lw=1, ls=":")
+            axis.set(title=title, ylim=(0.0, 4.2))
             axis.legend(frameon=False, fontsize="x-small")
-        axes[0].set_ylabel("values present per open cell")
-        on_steps(axes[:3], summary["sigmas"], ticks=3)
-        dose_response(axes[3], cells)
+        axes[0].set_ylabel("possible values present per open cell")
+        on_steps(axes, summary["sigmas"], ticks=4)
+        left, right = bottom.subplots(1, 2)
+        dose_response(left, cells, PRUNED)
+        left.set(ylim=(-0.02, 1.04), title="cells that go from several values to one")
+        left.set_ylabel("share of cells with 2 or 3 possible values")
+        dose_response(right, cells, {f"{name}collapse_sigma": MEANS[name] for name in MEANS})
+        right.set(title="when: fewer than 1.5 values per open cell", ylabel=r"$\sigma$")
         figure.suptitle("Several values at once, then one: the model, and means without any search")
     return figure
 
 
-def dose_response(axis: Axes, cells: Cells) -> None:
-    """The share of runs that prune by the number of valid answers, model and nulls."""
-    for shift, (name, text) in enumerate(
-        (("pruned", "model"), ("exact_pruned", "exact"), ("calibrated_pruned", "calibrated"))
-    ):
-        known = [(knobs_of(c)["log2"], f[name]) for c, f in cells.items() if name in f]
-        for x, value in known:
-            place = x + 0.25 * (shift - 1)
-            axis.plot([place] * 2, [value["low"], value["high"]], color=PALETTE[shift], lw=1.4)
-            axis.plot(place, value["mean"], "o", color=PALETTE[shift])
-        axis.plot([], [], "o", color=PALETTE[shift], label=f"{text} (n {_counts(known)})")
-    axis.set(ylim=(-0.02, 1.04), title="runs that prune", xlabel="log2 of valid answers")
-    axis.legend(frameon=False, fontsize="x-small", loc="lower center")
+def dose_response(axis: Axes, cells: Cells, names: dict[str, str]) -> None:
+    """Metrics by the number of valid answers, with intervals.
+
+    Args:
+        names: what each is called in the legend, by metric.
+    """
+    for number, (name, text) in enumerate(names.items()):
+        known = [
+            (knobs_of(c)["log2"], f[name]) for c, f in cells.items() if name in f and f[name]["n"]
+        ]
+        shift = 0.14 * (number - (len(names) - 1) / 2)
+        places = [x + shift for x, _ in known]
+        bounds = [[value[bound] for _, value in known] for bound in ("low", "high")]
+        axis.vlines(places, *bounds, color=PALETTE[number], lw=1.4)
+        label = f"{text} (n {_counts(known)})"
+        means = [value["mean"] for _, value in known]
+        axis.plot(places, means, "o-", color=PALETTE[number], lw=0.8, label=label)
+    axis.set_xticks([knobs_of(cell)["log2"] for cell in cells])
+    axis.set_xlabel("log2 of the number of valid answers")
+    axis.legend(frameon=False, fontsize="x-small")
 
 
 def _counts(known: list[tuple[int, dict]]) -> str:
@@ -135,29 +156,34 @@ def corrections(summary: dict) -> Figure:
         on_steps(axes[:2], summary["sigmas"], ticks=3)
         revision_bars(axes[2], groups["a unique answer"])
         figure.suptitle(
-            "Violations along the steps (dashed: exact posterior mean), and how cells are revised"
+            "Violations along the steps (dashed: exact posterior mean), and how open cells are revised"
         )
     return figure
 
 
 def revision_bars(axis: Axes, cells: Cells) -> None:
-    """Revisions per run by kind, with intervals."""
+    """Revisions per run by kind, with intervals; the firm ones darker."""
     kinds = {
         "wrong_to_right": ("wrong to right", PALETTE[2]),
         "right_to_wrong": ("right to wrong", PALETTE[1]),
-        "wrong_to_wrong": ("wrong to wrong", "0.6"),
+        "wrong_to_wrong": ("wrong to wrong", "0.5"),
     }
     for number, (kind, (text, colour)) in enumerate(kinds.items()):
         for y, found in enumerate(cells.values()):
-            value, place = found[kind], y + 0.22 * (number - 1)
-            axis.barh(place, value["mean"], 0.2, color=colour, label=text * (y == 0))
-            axis.plot([value["low"], value["high"]], [place] * 2, color="0.25", lw=1)
-    axis.set_yticks(
-        range(len(cells)), [short(c) + f" ({f['gain']['n']})" for c, f in cells.items()]
-    )
-    axis.set(title="revisions per run", xlabel="revisions")
+            place = y + 0.26 * (number - 1)
+            _bar(axis, place, found[kind], text * (y == 0), color=colour, height=0.24, alpha=0.45)
+            if firm := found.get(f"firm_{kind}"):
+                _bar(axis, place, firm, f"{text}, firmly" * (y == 0), color=colour, height=0.12)
+    names = [f"{short(cell)} ({found['gain']['n']})" for cell, found in cells.items()]
+    axis.set_yticks(range(len(cells)), names)
+    axis.set(title="revisions per run", xlabel="open cells that change the colour they hold")
     axis.invert_yaxis()
     axis.legend(frameon=False, fontsize="x-small")
+
+
+def _bar(axis: Axes, place: float, value: dict, text: str, **options) -> None:
+    axis.barh(place, value["mean"], label=text or None, lw=0, **options)
+    axis.plot([value["low"], value["high"]], [place] * 2, color="0.25", lw=1)
 
 
 def order(summary: dict) -> Figure:
@@ -184,11 +210,27 @@ def order(summary: dict) -> Figure:
             title="by round of deduction (n cells)",
         )
         axes[1].set(xlabel="latent frame", ylabel="commit step", title="by frame (n: runs)")
-        intervals(axes[2], {short(c): f["order"] for c, f in cells.items()})
-        axes[2].axvline(0, color="0.6", lw=1)
-        axes[2].set(xlim=(-1.05, 1.05), xlabel="Spearman", title="order follows rounds? (n: runs)")
+        rank_correlations(axes[2], cells)
         figure.suptitle("When is a part decided for good? (mean, 95 % interval)")
     return figure
+
+
+def rank_correlations(axis: Axes, cells: Cells) -> None:
+    """The correlation of commit step and round, plain and with the candidates held fixed."""
+    kinds = {"order": ("all runs", "0.6"), "order_partial": ("candidates fixed", PALETTE[0])}
+    for number, (name, (text, colour)) in enumerate(kinds.items()):
+        known = [(y, f[name]) for y, f in enumerate(cells.values()) if f[name]["n"]]
+        places = [y + 0.24 * (number - 0.5) for y, _ in known]
+        axis.hlines(places, *[[v[bound] for _, v in known] for bound in ("low", "high")], colour)
+        axis.plot([v["mean"] for _, v in known], places, "o", color=colour, label=text)
+    counts = [
+        f"{short(c)} ({f['order']['n']}, {f['order_partial']['n']})" for c, f in cells.items()
+    ]
+    axis.set_yticks(range(len(cells)), counts)
+    axis.invert_yaxis()
+    axis.axvline(0, color="0.6", lw=1)
+    axis.set(xlim=(-1.05, 1.05), xlabel="Spearman", title="does the order follow the rounds?")
+    axis.legend(frameon=False, fontsize="x-small", loc="lower left")
 
 
 # What the panels share.

@@ -21,10 +21,11 @@ from ...sampling.interventions import Source
 from ...sampling.layout import Branch
 from ...sampling.prefix_tree import Tree
 from ..sample_runs import SampleBranches, SampleRun
-from . import nulls, pictures, seen
+from . import nulls, pictures, pruning, seen
 
 MAIN = ("latin", "latin_staged", "maze")  # tasks with `samples_per_cell`; the others get `few`
 OTHERS = 10_000  # added to the seed of a run: the first seed of its calibrated null
+NEXT = 20  # samples among which the other board of `pruning.by_chance` is found
 
 
 @dataclass(frozen=True)
@@ -134,17 +135,20 @@ class StepVisualization(SampleBranches):
 
     def read(self, run: VisualizationRun, sample: Sample, trajectory: Trajectory) -> dict:
         """See `SampleBranches`. A traced run has, of its parts, the `reference` answer that says
-        which decisions are right, and `part_rounds`; perhaps `decided_by_frame` and the trace of
-        the `exact` null."""
+        which decisions are right, what they hold `firm`, `part_rounds` and `part_candidates`;
+        perhaps `decided_by_frame` and the trace of the `exact` null."""
         result = traces.outcome(self.model, sample, trajectory.x0_hats[-1])
         result |= {"sample": traces.facts(sample)}
         if not run.traced:
             return result
-        found, floor = seen.seen(self.model, sample, trajectory.x0_hats), self.floor(run.cell)
-        result |= seen.trace(sample, found, floor)
+        found = seen.seen(self.model, sample, trajectory.x0_hats)
+        result |= seen.trace(sample, found, self.floor(run.cell), self.readings(run, sample))
+        firm = decisions.held(found.beliefs, decisions.FIRM)
+        result["firm"] = [traces.encoded(answer) for answer in firm]
         reference = decisions.reference_answer(sample, traces.decoded(result["decided"]))
         result["reference"] = traces.encoded(reference)
         result["part_rounds"] = decisions.part_rounds(sample).tolist()
+        result["part_candidates"] = decisions.part_candidates(sample).tolist()
         if run.by_frame:
             result["decided_by_frame"] = seen.by_frame(self.model, sample, found)
         if nulls.listed(sample, run.most_answers):
@@ -175,7 +179,15 @@ class StepVisualization(SampleBranches):
         """The trace of a posterior mean at the run's own states."""
         means, which = nulls.means(trajectory, atoms, calibrated)
         found = seen.seen(self.model, sample, means).at(which)
-        return seen.trace(sample, found, self.floor(run.cell), nulls.lots(sample))
+        readings = self.readings(run, sample)
+        return seen.trace(sample, found, self.floor(run.cell), readings, nulls.lots(sample))
+
+    def readings(self, run: VisualizationRun, sample: Sample) -> dict[str, pruning.Reading]:
+        """As what the run's estimates are read, see `pruning`; the other boards are the next
+        samples of the cell."""
+        following = range(run.index + 1, run.index + 1 + NEXT)
+        others = (samples.draw_one(run.cell, i, run.suite_seed, run.split) for i in following)
+        return pruning.readings(sample, others)
 
     def _solutions(self, sample: Sample) -> Tensor:
         if sample.key not in self._atoms:

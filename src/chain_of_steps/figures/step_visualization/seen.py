@@ -1,6 +1,6 @@
 """What clean estimates show: decoded once, read in the last frame and in every latent frame."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from ...measures import decisions, traces
 from ...models.video_model import VideoModel
 from ...puzzles import reading
 from ...puzzles.base import Sample, timeline
+from .pruning import Reading
 
 
 class Seen(NamedTuple):
@@ -42,10 +43,17 @@ def seen(model: VideoModel, sample: Sample, x0_hats: Sequence[Tensor]) -> Seen:
 
 
 def trace(
-    sample: Sample, found: Seen, floor: float, rng: np.random.Generator | None = None
+    sample: Sample,
+    found: Seen,
+    floor: float,
+    readings: Mapping[str, Reading],
+    rng: np.random.Generator | None = None,
 ) -> dict:
-    """`traces.trace`, and whether the decided answer of each step is legible, `drawn_at`."""
-    return traces.trace(sample, found.beliefs, floor, rng) | {"drawn_at": traces.flags(found.drawn)}
+    """`traces.trace`; `drawn_at`, whether the decided answer of each step is legible; and the share
+    of parts that each of the readings prunes."""
+    result = traces.trace(sample, found.beliefs, floor, rng)
+    result["drawn_at"] = traces.flags(found.drawn)
+    return result | {name: reading.share(found.beliefs) for name, reading in readings.items()}
 
 
 def by_frame(model: VideoModel, sample: Sample, found: Seen) -> list[list[str]]:
