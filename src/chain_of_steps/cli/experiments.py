@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from .arguments import MINI, Count, FileOrDash, Flag, Model
+from .arguments import Count, FileOrDash, Flag
+
+EXACT = "exact"  # what rows of the exact posterior name instead of weights
 
 
 def plan(
@@ -33,7 +35,7 @@ def plan(
     from ..figures.registry import experiments
 
     large = blueprint(model)
-    found = experiments(params, scale, lambda _: large)
+    found = experiments(params, scale, lambda _: large, symbols=False)
     if experiment and experiment not in found:
         raise ValueError(f"unknown experiment {experiment!r}; expected one of {', '.join(found)}")
     chosen = [found[experiment]] if experiment else found.values()
@@ -82,29 +84,51 @@ def store(
     /,
     *,
     results: Path = Path("results"),
-    model: Annotated[Model, Parameter(help="Model whose rows `prune` keeps.")] = MINI,
+    model: Annotated[
+        list[str] | None,
+        Parameter(metavar="DIR", negative=(), show_default="all in data"),
+    ] = None,
 ) -> None:
     """List, verify or prune the stored rows.
 
     Args:
         what: List the rows, name damaged ones, or remove those that are damaged or outdated.
         results: Folder of the rows.
+        model: Model whose rows `prune` keeps; may be given several times.
     """
-    from ..models.video_model import VideoModel
-    from ..sampling.denoise import EXPERIMENT_VERSION
-
     stores = _stores(results)
-    models = (VideoModel.load(model).fingerprint, OF_NETWORKS) if what == "prune" else ()
-    wanted = [(name, EXPERIMENT_VERSION) for name in models]
+    current = _current(model) if what == "prune" else set()
     for each in stores:
         if what == "prune":
-            each.seal({key for key, row in each.rows.items() if _made_by(row) in wanted})
+            each.seal({key for key, row in each.rows.items() if _network(row) in current})
         print(_summary(each, makers=what == "ls"))
     if what == "verify" and any(each.damaged for each in stores):
         raise ValueError(
             "damaged rows are ignored and computed again; `chain-of-steps store prune` sets them "
             "aside"
         )
+
+
+def _current(models: list[str] | None) -> set[tuple]:
+    """Weights and code version of rows that are not outdated; the exact posterior has no weights.
+
+    Raises:
+        ValueError: if there is no model.
+    """
+    from ..models.video_model import VideoModel
+    from ..sampling.denoise import EXPERIMENT_VERSION
+
+    folders = models or sorted(file.parent for file in Path("data").glob("**/model_index.json"))
+    if not folders:
+        raise ValueError("there is no model in data; `dvc pull` fetches them, or name one: --model")
+    weights = {VideoModel.load(folder).fingerprint for folder in folders}
+    return {(each, EXPERIMENT_VERSION) for each in (*weights, EXACT)}
+
+
+def _network(row: dict) -> tuple:
+    """Weights and code version of a row, which may name a network of its own."""
+    model, version = _made_by(row)
+    return row["run"].get("weights", model), version
 
 
 def _stores(folder: Path) -> list:

@@ -1,5 +1,6 @@
 """What is done to each sample: runs with noise at steps and in frames, of equal dose, restarted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...sampling.interventions import Intervention, NoiseAtFrame, NoiseAtStep, Restart
@@ -58,17 +59,19 @@ class Designs:
                 runs.append(self.run(f"frame {mode}", noise))
         return runs
 
-    def at_the_middle(self, step: int, frames: int, steps: int) -> list[NoiseRun]:
-        """Equal doses at one step: all inner frames there, and the middle one of them at as many
-        steps around it; and a restart there, read at the end."""
-        inner = tuple(range(1, frames - 1))
-        runs = [self.run("restart end", Restart(step, seed=self.index))]
-        if inner:
-            window = NoiseAtFrame(
-                frames // 2, steps=centred(step, len(inner), steps), seed=self.index
-            )
-            runs.append(self.run("inner", NoiseAtStep(step, frames=inner, seed=self.index)))
-            runs.append(self.run("inner-window", window))
+    def at_some_steps(self, some: Sequence[int], frames: int, steps: int) -> list[NoiseRun]:
+        """At each of some steps: a restart, read at the end; noise in all inner frames; and its
+        equal dose, noise in the middle one of them at as many steps around it."""
+        i, inner = self.index, tuple(range(1, frames - 1))
+        runs = []
+        for s in some:
+            runs.append(self.run("restart end", Restart(s, seed=i)))
+            around = centred(s, len(inner), steps)
+            if inner:
+                runs.append(self.run("inner", NoiseAtStep(s, frames=inner, seed=i)))
+            if around:
+                window = NoiseAtFrame(frames // 2, steps=around, seed=i)
+                runs.append(self.run("inner-window", window))
         return runs
 
 
@@ -77,12 +80,8 @@ def level_correct(step: int, seed: int) -> NoiseAtStep:
     return NoiseAtStep(step, mode="level-correct", seed=seed)
 
 
-def nearest(steps: range, place: float) -> int:
-    """The step of a grid that is nearest to a place, the earlier of two."""
-    return min(steps, key=lambda step: abs(step - place))
-
-
 def centred(centre: int, count: int, steps: int) -> tuple[int, ...]:
-    """`count` consecutive steps centred at one, moved to lie inside the schedule."""
-    first = min(max(0, centre - count // 2), max(0, steps - count))
-    return tuple(range(first, min(first + count, steps)))
+    """`count` consecutive steps around one, which is number `count // 2` of them; none if they do
+    not all lie inside the schedule."""
+    first = centre - count // 2
+    return tuple(range(first, first + count)) if 0 <= first <= steps - count else ()

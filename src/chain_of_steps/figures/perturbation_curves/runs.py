@@ -12,6 +12,7 @@ from ...bench import samples
 from ...experiments.parameters import checked
 from ...experiments.store import key_of
 from ...experiments.trees import Count, Read
+from ...measures import traces
 from ...measures.similarity import dissimilarity, spread, tokens
 from ...models.schedule import Schedule
 from ...models.video_model import VideoModel
@@ -23,7 +24,8 @@ from ...sampling.prefix_tree import Tree
 from ...sampling.sites import Captured
 from ..sample_runs import SampleBranches
 from ..showcase import ShownCase, decode_all, kept_clips
-from .designs import Designs, NoiseRun, level_correct, nearest
+from .designs import Designs, NoiseRun, level_correct
+from .exact import Exact, exact_of
 
 
 class Perturbation(SampleBranches):
@@ -33,12 +35,15 @@ class Perturbation(SampleBranches):
     - `step replace` and `step level-correct`: noise at one step, in all frames;
     - `frame replace` and `frame level-correct`: noise in one frame, at all steps;
     - `inner` and `inner-window`, equal doses: the inner frames at one step, and as many consecutive
-      steps of one inner frame;
+      steps of one inner frame around it;
     - `restart`: the state is replaced by the noised first estimate and read at that very step;
       `renoise`, its control: the same noise on the newest estimate; `restart end`: read at the end;
     - `null`: noise in no frame, the floor of the maps.
 
-    Results also have the dose: `cells` changed and `energy`.
+    Results also have the dose: `cells` changed and `energy`; and where all valid answers are
+    listed, under `exact`, what the exact posterior makes of the same states: of a clean run
+    `valid_at` and `ends` by step, of a restart `valid`, after level-correct noise in all frames
+    `end`.
     """
 
     name = "2_perturbation_curves"
@@ -48,6 +53,7 @@ class Perturbation(SampleBranches):
 
     def __init__(self, model: VideoModel, schedule: Schedule):
         super().__init__(model, schedule)
+        self._exact: dict[str, Exact | None] = {}  # of the last sample, by its key
         self.layer = model.layers // 2  # whose tokens are compared
         self.header |= {"layer": self.layer}
 
@@ -67,7 +73,8 @@ class Perturbation(SampleBranches):
         Args:
             cells, controls: how many samples of each cell get all designs but noise in frames,
                 equal doses and `restart end`.
-            deep: how many of them, by cell, get these too.
+            deep: how many of them, by cell, get these too; those at a step at every second one of
+                the noised steps.
             maps_per_cell: so many of each are compared with their clean runs at every step.
             step_stride: noise is put in at every so many-th step.
             frame_stride: and in every so many-th latent frame, and the last.
@@ -91,7 +98,7 @@ class Perturbation(SampleBranches):
                 runs += of.at_steps(grid, maps=i < maps_per_cell)
                 if i < deep.get(cell, 0):
                     runs += of.in_frames(columns, frames)
-                    runs += of.at_the_middle(nearest(grid, steps / 2), frames, steps)
+                    runs += of.at_some_steps(grid[1::2] or grid, frames, steps)
         return runs
 
     def branches(self, runs: list[NoiseRun]) -> list[Branch]:
@@ -125,8 +132,14 @@ class Perturbation(SampleBranches):
         return Tree(condition, runs[0].seed, branches, watch, captured), read
 
     def more(self, run: NoiseRun, sample: Sample, trajectory: Trajectory) -> dict:
-        """The dose."""
-        return {"cells": trajectory.cells, "energy": trajectory.energy}
+        """The dose, and the exact posterior at the same states."""
+        dose = {"cells": trajectory.cells, "energy": trajectory.energy}
+        if sample.key not in self._exact:
+            sigmas = [float(sigma) for sigma in trajectory.sigmas]
+            self._exact = {sample.key: exact_of(self.model, sample, sigmas)}
+        exact = self._exact[sample.key]
+        found = exact and exact_reading(run, trajectory, exact)
+        return dose | {"exact": found} if found else dose
 
     def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
         """The first run of the first cell whose clean answer is valid (else the first of all),
@@ -161,6 +174,19 @@ class Perturbation(SampleBranches):
 
         clips = kept_clips(results, key_of(self.identity(run)), self.schedule.steps, make)
         return ShownCase(label, sample, clips)
+
+
+def exact_reading(run: NoiseRun, trajectory: Trajectory, exact: Exact) -> dict:
+    """What the exact posterior makes of a run's states; nothing for most designs."""
+    states = trajectory.latents[:-1]
+    if run.design == "clean":
+        return {"valid_at": traces.flags(exact.valid(states, 0)), "ends": exact.ends(states, 0)}
+    if run.design == "restart":
+        return {"valid": exact.valid(states[-1:], len(states) - 1)[0]}
+    if run.design in ("step level-correct", "other seed"):
+        start = run.interventions[0].step if run.interventions else 0
+        return {"end": exact.ends([states[start]], start)[0]}
+    return {}
 
 
 def compared(run: NoiseRun, ours: Trajectory, clean: Trajectory) -> dict:
