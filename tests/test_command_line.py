@@ -100,11 +100,12 @@ HELP = {
         "--figures": "[default: figures]",
         "--out": "[default: -]",
         "--brief": "",
+        "--strict": "",
     },
     "store": {
         "WHAT": "[choices: ls, verify, prune] [required]",
         "--results": "[default: results]",
-        "--model": "[default: data/mini]",
+        "--model": "[default: all in data]",
     },
 }
 
@@ -472,10 +473,10 @@ def test_help_and_wrong_arguments_import_nothing_heavy(arguments):
 def test_exit_codes_tell_users_errors_from_bugs_and_interruptions(
     error, code, sentence, monkeypatch, capsys
 ):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("chain_of_steps.experiments.claims.judge", fail)
+    monkeypatch.setattr("chain_of_steps.experiments.ledger.judge", fail)
     assert main(["claims"]) == code
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("chain-of-steps: ") and sentence in line
@@ -490,19 +491,72 @@ def test_debug_shows_the_traceback_wherever_it_stands(arguments, monkeypatch):
         main()
 
 
+CLAIM = {
+    "id": "gain",
+    "claim": "Steps gain",
+    "where": "section 3",
+    "paper": "shown",
+    "figure": "1_step_visualization",
+    "cell": "latin log2=5",
+    "metric": "gain",
+    "above": 0.3,
+    "room": "any",
+}
+
+
+def test_claims_are_judged_and_written_as_text_and_as_data(tmp_path, capsys):
+    said = {"glance": False, "blur": True, "one refinement": True, "chain": True}
+    first = CLAIM | {"id": "first", "claim": "First", "kind": "primary", "predicts": said}
+    file, out = tmp_path / "claims.yaml", tmp_path / "out" / "claims.md"
+    file.write_text(json.dumps({"claims": [first, CLAIM]}))
+    gain = {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 50}
+    metrics = {"cells": {"latin log2=5": {"gain": gain}}}
+    (tmp_path / "1_step_visualization.json").write_text(json.dumps(metrics))
+    command = ["claims", "--claims", str(file), "--figures", str(tmp_path)]
+    assert main([*command, "--strict", "--out", str(out)]) == 0
+    text, records = out.read_text(), json.loads(out.with_suffix(".json").read_text())
+    assert "Steps gain" in text and "0.50 (n = 50, 0.40 to 0.60)" in text
+    assert [(r["id"], r["verdict"]) for r in records] == [
+        ("first", "supported"),
+        ("gain", "supported"),
+    ]
+    assert main(command) == 0 and capsys.readouterr().out == text
+    assert main([*command, "--brief"]) == 0
+    brief = capsys.readouterr().out
+    assert "First" in brief and "Steps gain" not in brief
+    file.write_text(json.dumps({"claims": [CLAIM | {"metric": "lost"}]}))
+    assert main(command) == 0 and main([*command, "--strict"]) == 2
+    assert "'gain' needs 'lost'" in capsys.readouterr().err
+
+
 def test_the_store_is_listed_verified_and_pruned(folder, tmp_path, capsys):
     assert main(["store", "ls", "--results", str(tmp_path)]) == 2
     assert "there are no rows" in capsys.readouterr().err
-    rows, ours = Store(tmp_path, "x"), VideoModel.load(folder).fingerprint
+    rows, ours = Store(tmp_path / "rows", "x"), VideoModel.load(folder).fingerprint
     for model in (ours, "another"):
         rows.put({"model": model, "version": EXPERIMENT_VERSION}, {}, UNREAD)
-    store = ["store", "--results", str(tmp_path)]
+    store = ["store", "--results", str(rows.folder)]
     assert main([*store, "verify"]) == 0 and main([*store, "ls"]) == 0
     assert f"model {ours}, version {EXPERIMENT_VERSION}" in capsys.readouterr().out
-    (tmp_path / "x.jsonl").write_text((tmp_path / "x.jsonl").read_text() + '{"torn')
+    rows.growing.write_text(rows.growing.read_text() + '{"torn')
     assert main([*store, "verify"]) == 2
     said = capsys.readouterr()
     assert "line 3 is damaged" in said.out and "store prune" in said.err
     assert main([*store, "prune", "--model", folder]) == 0 and main([*store, "verify"]) == 0
     assert "is damaged" not in capsys.readouterr().out, "it was set aside"
-    assert [row["run"]["model"] for row in Store(tmp_path, "x").rows.values()] == [ours]
+    assert [row["run"]["model"] for row in Store(rows.folder, "x").rows.values()] == [ours]
+
+
+def test_rows_that_name_their_networks_are_pruned_by_those(folder, tmp_path, monkeypatch, capsys):
+    """As those of notebook 7; without --model all models in data are kept."""
+    monkeypatch.chdir(tmp_path)
+    store, ours = Store("results", "x"), VideoModel.load(folder).fingerprint
+    for weights in (ours, "exact", "another"):
+        store.put({"model": "symbols", "version": EXPERIMENT_VERSION}, {"weights": weights}, UNREAD)
+    store.put({"model": "symbols", "version": 0}, {"weights": ours}, UNREAD)
+    assert main(["store", "prune"]) == 2 and "there is no model in data" in capsys.readouterr().err
+    (tmp_path / "data" / "symbols").mkdir(parents=True)
+    (tmp_path / "data" / "symbols" / "one").symlink_to(folder)
+    assert main(["store", "prune"]) == 0
+    kept = {row["run"]["weights"] for row in Store("results", "x").rows.values()}
+    assert kept == {ours, "exact"} and len(Store("results", "x").rows) == 2

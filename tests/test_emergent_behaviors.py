@@ -18,9 +18,10 @@ from chain_of_steps.experiments.store import as_stored
 from chain_of_steps.figures.emergent_behaviors import analysis, onset_analysis, onsets, plots
 from chain_of_steps.figures.emergent_behaviors.curves import of_means
 from chain_of_steps.figures.emergent_behaviors.memory import WorkingMemory
-from chain_of_steps.figures.emergent_behaviors.mistakes import KINDS, MistakeRun, Mistakes
+from chain_of_steps.figures.emergent_behaviors.mistakes import MistakeRun, Mistakes
 from chain_of_steps.figures.emergent_behaviors.onsets import (
     SOURCES,
+    OnsetRun,
     Onsets,
     concordance,
     labels_of,
@@ -28,15 +29,22 @@ from chain_of_steps.figures.emergent_behaviors.onsets import (
 )
 from chain_of_steps.figures.emergent_behaviors.revisions import revisions_at
 from chain_of_steps.figures.emergent_behaviors.runs import EXPERIMENTS
-from chain_of_steps.figures.emergent_behaviors.wrong_parts import mistake_of, with_value
+from chain_of_steps.figures.emergent_behaviors.wrong_parts import (
+    KINDS,
+    WRONG,
+    Mistake,
+    another_square,
+    mistakes_of,
+)
 from chain_of_steps.measures import decisions, traces
 from chain_of_steps.measures.answers import symbol_encoder
-from chain_of_steps.measures.intervals import difference
+from chain_of_steps.measures.intervals import difference, proportion
 from chain_of_steps.measures.linear_probes import held_out_scores
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.symbols import SymbolPipeline
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading
+from chain_of_steps.puzzles.latin_squares import repeats
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.interventions import Drop, NoiseAtFrame
 from chain_of_steps.sampling.sites import Captured
@@ -254,27 +262,59 @@ def test_mistakes_are_what_they_are_called(cell):
     seen = 0
     for index in range(8):
         sample = samples.draw_one(cell, index, 1007, "validation")
-        mistake = mistake_of(sample, np.random.default_rng(index))
-        assert mistake == mistake_of(sample, np.random.default_rng(index))
-        if mistake is None:
+        found = mistakes_of(sample, np.random.default_rng(index))
+        assert found == mistakes_of(sample, np.random.default_rng(index))
+        if found is None:
             continue
         seen += 1
-        clues, (row, column) = np.array(sample.state["clues"]), divmod(mistake.part, 4)
+        assert tuple(found) == KINDS
+        right, (part,) = np.array(sample.solutions.answers[0]), found["control"].parts
+        assert found["control"].answer == tuple(right)
+        clues, (row, column) = np.array(sample.state["clues"]), divmod(part, 4)
         line = {*clues[row].tolist(), *clues[:, column].tolist()}
         assert clues[row, column] < 0, "clues are left alone"
-        assert mistake.control == sample.solutions.answers[0][mistake.part]
-        assert mistake.visible in line and mistake.inferable not in line
-        values = {answer[mistake.part] for answer in sample.solutions.answers}
-        assert not values & {mistake.visible, mistake.inferable}, "no valid answer has them"
-        changed = with_value(sample, mistake.part, mistake.visible)
-        right = sample.solutions.answers[0]
-        assert [a != b for a, b in zip(changed, right, strict=True)].count(True) == 1
+        for kind in ("visible", "inferable"):
+            assert found[kind].parts == (part,)
+            assert np.flatnonzero(np.array(found[kind].answer) != right).tolist() == [part]
+        visible, inferable = (found[kind].answer[part] for kind in ("visible", "inferable"))
+        assert visible in line and inferable not in line
+        values = {answer[part] for answer in sample.solutions.answers}
+        assert not values & {visible, inferable}, "no valid answer has them"
+        against = np.flatnonzero(
+            (clues.ravel() >= 0) & (found["consistent"].answer != clues.ravel())
+        )
+        assert found["consistent"].parts == tuple(against) and len(against) > 0
+        assert not sample.is_valid(found["consistent"].answer)
     assert seen >= 3
+
+
+def test_a_consistent_mistake_contradicts_as_few_clues_as_possible():
+    """One clue: 432 of the 576 squares contradict it. Two different clues in a row: no square can
+    contradict one alone only if the rest forces both, as in a row of four clues, where two values
+    must trade places."""
+    empty = np.full((4, 4), -1)
+    one, row = empty.copy(), empty.copy()
+    one[1, 2], row[0] = 3, [0, 1, 2, 3]
+    drawn = [another_square(one, np.random.default_rng(i)) for i in range(20)]
+    assert {found.parts for found in drawn} == {(6,)}
+    assert {found.answer[6] for found in drawn} == {0, 1, 2}, "any other value, at random"
+    drawn = [another_square(row, np.random.default_rng(i)) for i in range(40)]
+    assert {len(found.parts) for found in drawn} == {2}
+    assert len({found.parts for found in drawn}) == 6, "any two of the four"
+    for answer, parts in drawn:
+        square = np.array(answer).reshape(4, 4)
+        assert repeats(square) == 0
+        assert np.flatnonzero(square[0] != row[0]).tolist() == list(parts)
 
 
 def test_a_board_on_which_nothing_is_to_be_deduced_takes_no_mistake():
     sample = samples.draw_one("latin order=4 log2=9", 0, 7)  # no clue: nothing is visible
-    assert mistake_of(sample, np.random.default_rng(0)) is None
+    assert mistakes_of(sample, np.random.default_rng(0)) is None
+
+
+def test_an_order_whose_squares_are_not_listed_takes_no_mistake():
+    sample = samples.draw_one("latin order=6 rounds=2", 0, 7)
+    assert mistakes_of(sample, np.random.default_rng(0)) is None
 
 
 def of_kind(experiment: Mistakes, kind: str, step: int, cell: str = LATIN) -> MistakeRun:
@@ -288,7 +328,7 @@ def test_all_kinds_start_from_the_same_noise_at_the_right_level(symbols):
     noises = []
     for kind in KINDS:
         mistake, state = experiment.start(of_kind(experiment, kind, step))
-        z = symbol_encoder(sample)(with_value(sample, mistake.part, getattr(mistake, kind)))
+        z = symbol_encoder(sample)(mistake.answer)
         assert state.step == step
         noises.append((state.latents - (1 - sigma) * z) / sigma)
     assert all(torch.allclose(noise, noises[0], atol=1e-5) for noise in noises)
@@ -298,16 +338,19 @@ def test_all_kinds_start_from_the_same_noise_at_the_right_level(symbols):
 
 
 def test_pictures_start_from_the_encoded_clip(pictures):
+    """Of a consistent mistake too, with the given frame as it is in frame 0."""
     experiment = Mistakes(pictures, SCHEDULE)
-    mistake, state = experiment.start(of_kind(experiment, "visible", 3))
     sample, sigma = samples.draw_one(LATIN, 0, 7), SCHEDULE.sigmas[3]
-    _, control = experiment.start(of_kind(experiment, "control", 3))
-    clips = [
-        pictures.encode(sample.render(with_value(sample, mistake.part, v), 48, 5))
-        for v in (mistake.visible, mistake.control)
-    ]
-    change = (1 - sigma) * (clips[0] - clips[1])
-    assert torch.allclose(state.latents - control.latents, change, atol=1e-4)
+    control, state = experiment.start(of_kind(experiment, "control", 3))
+    right = sample.render(control.answer, 48, 5)
+    for kind in ("visible", "consistent"):
+        mistake, other = experiment.start(of_kind(experiment, kind, 3))
+        clip = sample.render(mistake.answer, 48, 5)
+        assert np.array_equal(clip[0], right[0]) == (kind == "visible")
+        clip[0] = right[0]
+        change = (1 - sigma) * (pictures.encode(clip) - pictures.encode(right))
+        assert torch.allclose(other.latents - state.latents, change, atol=1e-4)
+        assert not change[:, :, 0].any() and change[:, :, -1].any()
 
 
 def predicting(model: VideoModel, monkeypatch, answers: list):
@@ -330,16 +373,18 @@ def predicting(model: VideoModel, monkeypatch, answers: list):
         (["control", "visible"], "visible", (True, False, True, False)),
         (["inferable"], "visible", (False, False, False, False)),  # another wrong value
         (["control"], "control", (True, True, True, True)),
+        (["consistent"], "consistent", (False, False, True, False)),
+        (["consistent", "control"], "consistent", (False, True, False, True)),
+        (["visible"], "consistent", (False, False, False, False)),  # the clues, but no square
     ],
 )
 def test_recovery_is_read_off_what_the_network_does(symbols, monkeypatch, then, kind, expected):
     experiment, sample = Mistakes(symbols, SCHEDULE), samples.draw_one(LATIN, 0, 7)
     run = of_kind(experiment, kind, 1)
-    mistake, _ = experiment.start(run)
-    answers = [with_value(sample, mistake.part, getattr(mistake, name)) for name in then]
-    predicting(symbols, monkeypatch, answers)
+    found = mistakes_of(sample, np.random.default_rng([7, 0]))
+    predicting(symbols, monkeypatch, [found[name].answer for name in then])
     ((_, result),) = experiment.results([run])
-    assert result["part"] == mistake.part
+    assert result["parts"] == list(found[kind].parts)
     found = (result["at_once"], result["recovered"], result["kept"], result["valid"])
     assert found == expected
 
@@ -347,10 +392,28 @@ def test_recovery_is_read_off_what_the_network_does(symbols, monkeypatch, then, 
 def test_a_mistake_is_readable_where_the_noise_leaves_it(symbols):
     experiment = Mistakes(symbols, Schedule("test", "euler", 50, shift=5.0))
     runs = experiment.plan({LATIN: 12}, [1, 49], suite_seed=7)
-    read = {1: [], 49: []}
-    for run, result in experiment.results([r for r in runs if r.design == "inferable"]):
-        read[run.step].append(result["readable"])
-    assert np.mean(read[49]) == 1.0 and np.mean(read[1]) < 0.8
+    read: dict = {(kind, step): [] for kind in WRONG for step in (1, 49)}
+    for run, result in experiment.results([r for r in runs if r.design in WRONG]):
+        read[run.design, run.step].append(result["readable"])
+    for kind in WRONG:
+        assert np.mean(read[kind, 49]) == 1.0 and np.mean(read[kind, 1]) < 0.8
+
+
+def test_all_wrong_parts_must_be_readable_and_be_put_right(symbols, monkeypatch):
+    """A square that contradicts two clues is put in, and the run puts one of them right."""
+    experiment, sample = Mistakes(symbols, SCHEDULE), samples.draw_one(LATIN, 0, 7)
+    right = sample.solutions.answers[0]
+    clues = np.flatnonzero(np.ravel(sample.state["clues"]) >= 0)[:2]
+    both = list(right)
+    for part in clues:
+        both[part] = (right[part] + 1) % 4
+    one = [right[i] if i == clues[0] else value for i, value in enumerate(both)]
+    mistake = Mistake(tuple(both), tuple(map(int, clues)))
+    monkeypatch.setattr(experiment, "_mistakes", lambda run: dict.fromkeys(KINDS, mistake))
+    for kind in ("visible", "consistent"):
+        predicting(symbols, monkeypatch, [tuple(one)])
+        ((_, result),) = experiment.results([of_kind(experiment, kind, 3)])
+        assert not result["recovered"] and not result["kept"]
 
 
 def test_with_several_answers_any_valid_one_is_a_recovery(symbols, monkeypatch):
@@ -359,7 +422,7 @@ def test_with_several_answers_any_valid_one_is_a_recovery(symbols, monkeypatch):
     index = next(
         i
         for i, s in zip(indices, cases, strict=True)
-        if mistake_of(s, np.random.default_rng([7, i]))
+        if mistakes_of(s, np.random.default_rng([7, i]))
     )
     sample, experiment = cases[index], Mistakes(symbols, SCHEDULE)
     runs = experiment.plan({SEVERAL: index + 1}, [2], suite_seed=7)
@@ -367,7 +430,7 @@ def test_with_several_answers_any_valid_one_is_a_recovery(symbols, monkeypatch):
     mistake, _ = experiment.start(run)
     another = next(a for a in sample.solutions.answers if a != sample.solutions.answers[0])
     wrong_elsewhere = list(sample.solutions.answers[0])
-    elsewhere = (mistake.part + 1) % 16
+    elsewhere = (mistake.parts[0] + 1) % 16
     wrong_elsewhere[elsewhere] = (wrong_elsewhere[elsewhere] + 1) % 4
     for answer, recovered in ((another, True), (tuple(wrong_elsewhere), False)):
         monkeypatch.setattr(
@@ -385,7 +448,7 @@ def test_mistakes_are_put_where_they_can_be(pictures, symbols):
     experiment = Mistakes(symbols, SCHEDULE)
     runs = experiment.plan({"latin order=4 log2=9": 1}, [1], suite_seed=7)
     unread = [result for run, result in experiment.results(runs) if run.design != "clean"]
-    assert len(unread) == 3 and all(result["valid"] is None for result in unread)
+    assert len(unread) == 4 and all(result["valid"] is None for result in unread)
     assert all("recovered" not in result for result in unread)
 
 
@@ -402,17 +465,15 @@ def test_repairs_are_shown_one_that_was_and_one_that_was_not(pictures, tmp_path)
     ]
     shown = experiment.showcase(rows, tmp_path)
     labels = [case.label for case in shown]
-    assert labels == ["visible,\nrepaired", "visible,\nnot repaired", "inferable,\nnot repaired"]
-    for case, index in zip(shown, (2, 1, 1), strict=True):
-        sample = samples.draw_one(LATIN, index, 7)
-        mistake = mistake_of(sample, np.random.default_rng([7, index]))
+    assert labels == ["visible,\nrepaired", *(f"{kind},\nnot repaired" for kind in WRONG)]
+    for case, index in zip(shown, (2, 1, 1, 1), strict=True):
+        sample, kind = samples.draw_one(LATIN, index, 7), case.label.split(",")[0]
+        mistake = mistakes_of(sample, np.random.default_rng([7, index]))[kind]
         assert case.step == 2 and case.clips.shape == (2, 5, 48, 48, 3)
-        row, column = divmod(mistake.part, 4)
-        rows_changed = np.flatnonzero(case.changed.any(1)) // 8 - 1  # a margin of one cell
-        assert set(rows_changed) == {row}
-        assert set(np.flatnonzero(case.changed.any(0)) // 8 - 1) == {column}
-        value = reading.decided(sample, case.start)[mistake.part]
-        assert value == getattr(mistake, case.label.split(",")[0])
+        rows, columns = np.divmod(mistake.parts, 4)
+        changed = case.changed.reshape(6, 8, 6, 8).any((1, 3))[1:5, 1:5]  # a margin of one cell
+        assert np.argwhere(changed).tolist() == np.stack([rows, columns], 1).tolist()
+        assert reading.decided(sample, case.start) == mistake.answer
     assert experiment.showcase([], tmp_path) == []
 
 
@@ -433,8 +494,8 @@ def test_revisions_by_step_are_those_of_the_definition():
     rng, total = np.random.default_rng(3), 0
     for _ in range(20):
         beliefs, right = rng.uniform(0.1, 1.0, (12, 5, 3)), rng.integers(0, 3, 5)
-        held = np.where(decisions.margins(beliefs) > 0.2, reading.decide(beliefs), -1)
-        found, expected = revisions_at(held, right), decisions.revisions(beliefs, right, 0.2)
+        held = decisions.held(beliefs, 0.2)
+        found, expected = revisions_at(held, right), decisions.changes(held, right)
         assert {kind: sum(values) for kind, values in found.items()} == expected._asdict()
         total += sum(expected)
     assert total > 100
@@ -453,88 +514,68 @@ def test_a_clean_row_has_the_revisions_of_its_run(symbols):
 # Mistakes: the numbers.
 
 
-def mistake_rows(recovered: dict[tuple[str, int], list[int]], at_once=None) -> list[dict]:
+def mistake_rows(table: dict[tuple[str, int], list[str]]) -> list[dict]:
+    """Rows of samples by design and step. Letters: r readable, a right at once, e right in the end,
+    v the whole answer is valid."""
     rows = []
-    for (design, step), values in recovered.items():
-        for i, value in enumerate(values):
+    for (design, step), values in table.items():
+        for i, letters in enumerate(values):
             run = {"cell": LATIN, "index": i, "suite_seed": 7, "split": "test", "seed": i}
-            result = {"valid": bool(value), "sample": {"cluster": f"state {i}"}}
+            result = {"valid": "v" in letters, "sample": {"cluster": f"state {i // 2}"}}
             if design == "clean":
-                kinds = {
-                    "wrong_to_right": [i, 1],
-                    "right_to_wrong": [0, 1],
-                    "wrong_to_wrong": [0, 0],
-                }
-                result |= {"revisions": kinds}
+                revised = {"wrong_to_right": [i, 1], "right_to_wrong": [0, 1]}
+                result |= {"revisions": revised | {"wrong_to_wrong": [0, 0]}}
             else:
-                result |= {"recovered": bool(value), "kept": not value, "at_once": False}
-                result["readable"] = step > 4
-                if at_once:
-                    result["at_once"] = bool(at_once[design, step][i])
+                result |= {"readable": "r" in letters, "at_once": "a" in letters}
+                result |= {"recovered": "e" in letters, "kept": "e" not in letters}
             rows.append({"run": run | {"design": design, "step": step}, "result": result})
     return rows
 
 
-def test_recovery_is_counted_by_kind_and_time():
+def test_recovery_is_counted_by_kind_and_step():
     rows = mistake_rows(
         {
-            ("clean", 0): [1, 1, 0, 0],
-            ("control", 1): [1, 1, 1, 1],
-            ("control", 5): [1, 1, 1, 0],
-            ("visible", 1): [1, 1, 1, 1],
-            ("visible", 4): [1, 1, 1, 0],
-            ("visible", 5): [1, 0, 0, 0],
-            ("inferable", 1): [1, 1, 0, 0],
-            ("inferable", 4): [1, 0, 0, 0],
-            ("inferable", 5): [0, 0, 0, 0],
-        },
-        {
-            **{(k, s): [0, 0, 0, 0] for k in KINDS for s in (1, 4, 5)},
-            ("visible", 1): [1, 1, 0, 0],
-            ("visible", 4): [0, 0, 0, 1],  # right at first, wrong in the end
-        },
+            ("clean", 0): ["v", "v", "", ""],
+            ("control", 4): ["rev", "rev", "rev", "re"],
+            ("visible", 4): ["rev", "ae", "rae", "r"],
+            ("visible", 8): ["r", "ra", "re", "e"],  # the second was right at first only
+            ("inferable", 4): ["ae", "rae", "ae", "e"],  # never both readable and left
+            ("inferable", 8): ["re", "re", "re", "r"],
+            ("consistent", 8): ["rev", "r", "", "r"],
+        }
     )
     unread = {"valid": None, "answer": None, "score": None, "sample": {"cluster": "state 9"}}
-    rows.append({"run": rows[-1]["run"] | {"index": 9, "step": 1}, "result": unread})
-    found = analysis.mistakes_of(rows, steps=10)[LATIN]
-    means = {name: value["mean"] for name, value in found.items() if "mean" in value}
-    assert means == {
-        "recovered_visible_early": pytest.approx(7 / 8),
-        "recovered_visible_late": 0.25,
-        "recovered_inferable_early": pytest.approx(3 / 8),
-        "recovered_inferable_late": 0.0,
-        "visible_minus_inferable_early": 0.5,
-        "visible_minus_inferable_late": 0.25,
-        "later_visible": pytest.approx((8 - 3) / 12, abs=1e-4),
-        "later_inferable": 0.25,
-        "control_kept": pytest.approx(7 / 8),
-        "unaided": 0.5,
-        "wrong_to_right": 2.5,  # (1 + 2 + 3 + 4) / 4
-        "right_to_wrong": 1.0,
-        "corrections": 1.5,
-    }
-    assert {s: v["mean"] for s, v in found["recovered"]["visible"].items()} == {
-        "1": 1.0,
-        "4": 0.75,
-        "5": 0.25,
-    }
-    assert found["kept"]["inferable"]["4"]["mean"] == 0.75
-    assert found["at_once"]["visible"]["1"]["mean"] == 0.5
-    assert [v["mean"] for v in found["readable"]["visible"].values()] == [0.0, 0.0, 1.0]
-    assert found["whole"]["control"]["5"]["mean"] == 0.75
-    assert found["recovered"]["inferable"]["1"]["n"] == 4, "a sample without mistake is left out"
+    rows.append({"run": rows[-1]["run"] | {"index": 9}, "result": unread})
+    found = analysis.mistakes_of(rows)[LATIN]
+
+    def values(name: str, kind: str) -> dict:
+        return {step: (value["mean"], value["n"]) for step, value in found[name][kind].items()}
+
+    assert values("recovered", "visible") == {"4": (0.75, 4), "8": (0.5, 4)}
+    assert values("at_once", "visible") == {"4": (0.5, 4), "8": (0.25, 4)}
+    assert values("readable", "visible") == {"4": (0.75, 4), "8": (0.75, 4)}
+    assert values("kept", "visible") == {"4": (0.25, 4), "8": (0.5, 4)}
+    assert values("repaired", "visible") == {"4": (0.5, 2), "8": (0.5, 2)}
+    assert values("repaired", "inferable") == {"4": (None, 0), "8": (0.75, 4)}
+    assert values("repaired", "consistent") == {"8": (0.3333, 3)}
+    assert values("recovered", "consistent") == {"8": (0.25, 4)}, "the unread one is left out"
+    assert values("recovered", "control") == {"4": (1.0, 4)}
+    assert values("valid", "control") == {"4": (0.75, 4)}
+    assert set(found["repaired"]) == set(WRONG)
+    assert found["unaided"]["mean"] == 0.5
+    assert found["wrong_to_right"]["mean"] == 2.5  # (1 + 2 + 3 + 4) / 4
+    assert found["right_to_wrong"]["mean"] == 1.0
     assert found["revisions"]["wrong_to_right"] == [1.5, 1.0]
 
 
-def test_steps_of_one_sample_are_one_cluster():
-    four = {("visible", s): [1, 0] * 10 for s in range(4)} | {("clean", 0): [1] * 20}
-    four |= {("inferable", s): [1, 0] * 10 for s in range(4)}
-    found = analysis.mistakes_of(mistake_rows(four), steps=10)[LATIN]["recovered_visible_early"]
-    one = analysis.mistakes_of(
-        mistake_rows({k: v for k, v in four.items() if k[1] == 0}), steps=10
-    )[LATIN]["recovered_visible_early"]
-    assert found["n"] == 80 and one["n"] == 20
-    assert found["low"] == pytest.approx(one["low"], abs=0.02), "four looks are no more samples"
+def test_repair_is_counted_over_samples_in_clusters():
+    """Ten samples are two times five states: the interval is wider than of ten states."""
+    table = {("clean", 0): ["v"] * 10} | {(k, 8): ["re", "re", "r", "r", "re"] * 2 for k in KINDS}
+    rows = mistake_rows(table)
+    found = analysis.mistakes_of(rows)[LATIN]["repaired"]["visible"]["8"]
+    hits = np.array([1, 1, 0, 0, 1] * 2)
+    assert found == proportion(hits, [i // 2 for i in range(10)])
+    assert found["n"] == 10 and found["low"] < proportion(hits)["low"]
 
 
 # Onsets: places, labels, scores.
@@ -634,19 +675,19 @@ def test_what_is_read_is_what_the_run_computes(pictures):
 
 def test_rows_of_onsets_are_the_same_alone_and_cost_what_was_said(pictures):
     experiment, made = Onsets(pictures, SCHEDULE), []
-    runs = experiment.plan([MARK], 5, step_stride=2, suite_seed=7)
+    runs = experiment.plan([MARK], 5, every_until=1, step_stride=2, suite_seed=7)
     assert [(r.question, r.source) for r in runs] == [
         (q, s) for q in ("perception", "action") for s in ("1", *SOURCES)
     ]
     results = dict(experiment.results(runs, count=lambda: made.append(1)))
-    assert len(made) == experiment.evaluations(runs) == 5 * (4 + 3)  # read at steps 0, 2 and 3
-    assert results[runs[0]]["step"] == [0, 2, 3]
-    assert np.shape(results[runs[0]]["concordance"]) == (3, 5)
+    assert len(made) == experiment.evaluations(runs) == 5 * (4 + 4)
+    assert results[runs[0]]["step"] == [0, 1, 2, 3]
+    assert np.shape(results[runs[0]]["concordance"]) == (4, 5)
     chosen = next(run for run in runs if run.source == "belief")
     assert experiment.evaluations([chosen]) == 20
     assert experiment.measure(experiment.identity(chosen)) == as_stored(results[chosen])
     with pytest.raises(ValueError, match="cells of mark"):
-        experiment.plan(["occlusion"], 5, 2, 7)
+        experiment.plan(["occlusion"], 5, 1, 2, 7)
 
 
 def test_readings_are_right_where_the_answer_is_known(pictures, monkeypatch):
@@ -668,7 +709,7 @@ def test_readings_are_right_where_the_answer_is_known(pictures, monkeypatch):
         return onsets.Look(features, marked if seed else -1)
 
     monkeypatch.setattr(experiment, "look", look)
-    runs = experiment.plan([MARK], 60, step_stride=1, suite_seed=7)
+    runs = experiment.plan([MARK], 60, every_until=3, step_stride=1, suite_seed=7)
     rows = [
         {"run": experiment.identity(run), "result": result}
         for run, result in experiment.results(runs)
@@ -687,42 +728,101 @@ def test_readings_are_right_where_the_answer_is_known(pictures, monkeypatch):
     }
     floors = [f["mean"] for q in found["floors"].values() for s in q.values() for f in s.values()]
     assert len(floors) == 2 * 4 * 4 and max(floors) < 0.75
-    onset_at = {k: found[f"{k}_onset"]["mean"] for k in ("perception", "action", "shown")}
-    assert onset_at == {"perception": 0.0, "action": 2.0, "shown": 3.0}
-    assert found["onset_gap"] == {"mean": 2.0, "low": 2.0, "high": 2.0, "n": 59}
-    assert found["shown_gap"]["mean"] == 3.0 and found["gap_from_chance"]["mean"] == 2.0
+    # From 0 before the first pass; perception is there after it, and the ring after step 3.
+    assert found["perception_onset"]["mean"] == pytest.approx(-0.5, abs=0.02)
+    assert 1.2 < found["action_onset"]["mean"] < 1.6 and found["shown_onset"]["mean"] == 2.5
+    gap = found["onset_gap"]
+    assert gap["mean"] == pytest.approx(1.9, abs=0.2) and gap["n"] == 59
+    assert gap["low"] < gap["mean"] < gap["high"]
+    assert found["shown_gap"]["mean"] == pytest.approx(3.0, abs=0.02)
+    assert found["onset_gap_from_floor"]["mean"] == pytest.approx(1.9, abs=0.3)
+    assert found["perception_at_step_0"]["mean"] > 0.9
+    assert found["action_at_step_0"]["mean"] == pytest.approx(1 / 3, abs=0.2)
+    assert found["perception_minus_action_at_step_0"]["low"] > 0.3
+
+
+def test_the_first_steps_are_read_one_by_one():
+    experiment = Onsets.__new__(Onsets)
+    experiment.schedule = Schedule("test", "euler", 50, shift=5.0)
+    run = OnsetRun(MARK, 1, 7, 10, 5, "action", "belief")
+    assert experiment.steps(run) == [*range(11), 15, 20, 25, 30, 35, 40, 45, 49]
+    assert experiment.steps(replace(run, every_until=60)) == list(range(50))
+    assert run.base == replace(run, question="perception", source="input").base
+    assert run.base != replace(run, every_until=9).base
 
 
 def test_an_onset_is_half_of_the_way_from_the_floor_to_the_end():
-    steps, curves = [0, 4, 8, 12], np.array([[0.5, 0.7, 0.8, 0.9]])
-    assert onset_analysis.onset(curves, np.array([[0.5]]), steps) == [4]  # .7 is half of .5 to .9
-    assert onset_analysis.onset(curves, np.array([[0.3, 0.6]]), steps) == [8]  # .75, best floor
-    assert onset_analysis.onset(curves, np.array([[0.1]]), steps) == [4], "at least chance"
-    assert np.isnan(onset_analysis.onset(curves, np.array([[0.95]]), steps)).all()
-    dips = np.array([[0.9, 0.5, 0.9, 0.9]])
-    assert onset_analysis.onset(dips, np.array([[0.5]]), steps) == [0], "the first such step"
+    steps, onset = [0, 4, 8, 12], onset_analysis.onset
+    curves = np.array([[0.5, 0.65, 0.75, 0.9]])
+    assert onset(curves, 0.5, steps) == pytest.approx(6.0)  # .7 is half way from .65 to .75
+    assert onset(curves, np.array([0.6]), steps) == pytest.approx(8.0)  # .75
+    first = np.array([[0.8, 0.9, 0.9, 0.9]])
+    assert onset(first, 0.5, steps) == pytest.approx(-1 + 2 / 3)  # .7, of .5 to .8 in one pass
+    assert np.isnan(onset(curves, 0.95, steps)).all() and np.isnan(onset(curves, 0.9, steps)).all()
+    dips = np.array([[0.7, 0.5, 0.9, 0.9]])
+    assert onset(dips, 0.5, steps) == 0.0, "the first time"
+    assert np.isnan(onset(np.full((1, 4), np.nan), 0.5, steps)).all()
+    both = onset(np.concatenate([curves, first]), 0.5, steps)
+    assert both == pytest.approx([6.0, -1 / 3])
+
+
+def test_the_best_floor_is_at_least_chance():
+    floors = np.array([[0.2, 0.6, 0.4], [0.1, 0.2, 0.3]])
+    assert onset_analysis.best(floors).tolist() == [0.6, 0.5]
+
+
+def onset_rows(perception: np.ndarray, action: np.ndarray, floor: float = 0.5) -> list[dict]:
+    """Rows with these concordances (T, n) off block 4, and constant ones off all else."""
+    rows = []
+    for question, values in (("perception", perception), ("action", action)):
+        for source in ("4", *SOURCES):
+            own = values if source == "4" else np.full(values.shape, floor)
+            run = {"cell": MARK, "question": question, "source": source}
+            result = {"step": list(range(len(own))), "cluster": list(range(own.shape[1]))}
+            nan_as_none = np.where(np.isnan(own), None, own).tolist()
+            rows.append({"run": run, "result": result | {"concordance": nan_as_none}})
+    return rows
 
 
 def test_the_gap_is_drawn_over_samples():
-    """Half of the samples act at step 1, half at step 3; all perceive at step 0."""
+    """Half of the samples act from step 1 on, half from step 3 on; all perceive at step 0."""
     early, late = [0.5, 1.0, 1.0, 1.0], [0.5, 0.5, 0.5, 1.0]
     action = np.array([early] * 20 + [late] * 20).T
-
-    def row(question, source, values):
-        run = {"cell": MARK, "question": question, "source": source}
-        result = {"step": [0, 1, 2, 3], "cluster": list(range(40))}
-        return {"run": run, "result": result | {"concordance": values.tolist()}}
-
-    rows = [
-        row(q, s, action if (q, s) == ("action", "4") else np.full((4, 40), 0.5 + 0.5 * (s == "4")))
-        for q in ("perception", "action")
-        for s in ("4", *SOURCES)
-    ]
-    found = onset_analysis.onsets_of(rows)[MARK]
-    assert found["perception_onset"]["mean"] == 0 and found["onset_gap"]["n"] == 40
+    found = onset_analysis.onsets_of(onset_rows(np.ones((4, 40)), action))[MARK]
+    # The mean curve is .5, .75, .75, 1: half at step 1. Perception: half in the first pass.
+    assert found["perception_onset"]["mean"] == -0.5 and found["action_onset"]["mean"] == 1.0
     gap = found["onset_gap"]
-    assert gap["mean"] == 1.0 and (gap["low"], gap["high"]) == (1.0, 3.0)
+    assert gap["mean"] == 1.5 and gap["n"] == 40
+    # With a share p of early ones, half is at .5 / p < 1 for p > .5, else at 2 + (.5 - p) / (1 - p)
+    assert 1.1 < gap["low"] < 1.4 and 2.5 < gap["high"] < 3.0
     assert found["shown_onset"]["n"] == 0, "a ring that never shows has no onset"
+
+
+def test_the_floor_moves_both_onsets():
+    """From .75: half of the way to 1 is .875. Perception is there half way through the first pass,
+    action three quarters of the way from step 0 (.5) to step 1."""
+    perception, action = np.ones((2, 8)), np.array([[0.5] * 8, [1.0] * 8])
+    found = onset_analysis.onsets_of(onset_rows(perception, action, floor=0.75))[MARK]
+    assert found["onset_gap"]["mean"] == 0.5 - -0.5
+    assert found["onset_gap_from_floor"]["mean"] == 0.75 - -0.5
+
+
+def test_equal_labels_have_no_gap():
+    values = np.random.default_rng(0).uniform(0.5, 1.0, (6, 30))
+    values[-1] = 1.0
+    found = onset_analysis.onsets_of(onset_rows(values, values))[MARK]
+    nothing = {"mean": 0.0, "low": 0.0, "high": 0.0, "n": 30}
+    assert found["onset_gap"] == found["onset_gap_from_floor"] == nothing
+    assert found["perception_minus_action_at_step_0"]["mean"] == 0.0
+
+
+def test_a_probe_is_right_at_step_0_if_every_yes_is_above_every_no():
+    perception = np.array([[1.0, 1.0, 1.0, 0.9, np.nan], [0.0] * 5])
+    action = np.array([[1.0, 0.5, 0.0, 1.0, np.nan], [1.0] * 5])
+    found = onset_analysis.onsets_of(onset_rows(perception, action))[MARK]
+    assert (found["perception_at_step_0"]["mean"], found["action_at_step_0"]["mean"]) == (0.75, 0.5)
+    assert found["perception_minus_action_at_step_0"] == difference([1, 1, 1, 0], [1, 0, 0, 1])
+    assert found["perception_at_step_0"]["n"] == 4, "a run that marks nothing has no action"
 
 
 # The notebook.
@@ -754,7 +854,7 @@ def test_the_notebook_runs_at_smoke_scale(pictures, tmp_path):
         "onsets": 6,
     }
     assert "memory_sigma" in metrics["cells"]["out_and_back"]
-    assert "control_kept" in metrics["cells"][LATIN] and "onset_gap" in metrics["cells"][MARK]
+    assert "repaired" in metrics["cells"][LATIN] and "onset_gap" in metrics["cells"][MARK]
     names = {file.stem for file in (tmp_path / "out" / NAME).glob("*.png")}
     drawn = {"memory", "memory_pictures", "recovery", "repairs", "revisions"}
     assert names == drawn | {"perception", "onsets"}

@@ -20,11 +20,10 @@ from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading
 from chain_of_steps.puzzles.hand_drawn import hand_drawn
 from chain_of_steps.puzzles.scoring import score
+from chain_of_steps.sampling.arms import Merged
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.interventions import NoiseAtCells
 from chain_of_steps.sampling.rollouts import Rollouts
-from chain_of_steps.sampling.strategies import Strategy
-from chain_of_steps.sampling.strategies import run as apply_strategy
 
 GRID = preset("mini/4")
 SMALL = Config(steps=4)
@@ -221,14 +220,14 @@ def test_a_whole_swap_gives_the_other_seeds_estimate_at_every_layer(model, name)
 def test_merged_seeds_are_the_ensembles(model):
     sample = samples.draw_one(CELL, 0, 7)
     pool = Rollouts(model, GRID, sample, sample, seed=0)
-    expected = apply_strategy(Strategy("merge", 3, 2, "x0_hat"), pool).finals[0]
+    expected = Merged("x0_hat", 3, 2).trajectory(pool).x0_hats[-1]
     assert torch.equal(final(LiveRun(model, Config(steps=4, merge=3))), expected)
 
 
 def test_merged_layers_are_the_papers_recipe(model):
     sample = samples.draw_one(CELL, 0, 7)
     pool = Rollouts(model, GRID, sample, sample, seed=0)
-    expected = apply_strategy(Strategy("merge", 3, 2, "lock_step", layers=(0, 1)), pool).finals[0]
+    expected = Merged("lock_step", 3, 2, (0, 1)).trajectory(pool).x0_hats[-1]
     run = LiveRun(model, Config(steps=4, merge=3, merge_layers=(0, 1)))
     assert torch.equal(final(run), expected)
     assert run.picture(3, 8, VIEWS[1], 0).shape == (48, 48, 3)

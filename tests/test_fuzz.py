@@ -25,8 +25,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from noised import Noised
 
-from chain_of_steps.bench import evalkit, vbvr
-from chain_of_steps.experiments import claims
+from chain_of_steps.bench import evalkit_results, vbvr
+from chain_of_steps.experiments import ledger
 from chain_of_steps.explorer.config import Config
 from chain_of_steps.figures import registry
 from chain_of_steps.models.schedule import Schedule
@@ -212,8 +212,8 @@ def test_a_changed_manifest_is_never_taken_for_ours(changes):
 def test_any_result_of_evalkit_is_read_or_refused(data):
     file = folder() / "any_vbvr_results.json"
     file.write_text(json.dumps(data))
-    results = answers_or_refuses(evalkit.read_results, file)
-    assert results is None or set(results.columns) == set(evalkit.COLUMNS)
+    results = answers_or_refuses(evalkit_results.read_results, file)
+    assert results is None or set(results.columns) == set(evalkit_results.COLUMNS)
 
 
 @fuzz(
@@ -226,7 +226,7 @@ def test_a_changed_result_of_evalkit_is_read_or_refused(name, value):
     good = json.loads((folder() / "m_vbvr_results.json").read_text())["samples"][0]
     file = folder() / "changed_vbvr_results.json"
     file.write_text(json.dumps({"samples": [good | {name: value}]}))
-    results = answers_or_refuses(evalkit.read_results, file)
+    results = answers_or_refuses(evalkit_results.read_results, file)
     assert results is None or results["score"].dropna().between(0, 1 + 1e-6).all()
 
 
@@ -240,7 +240,7 @@ def test_any_parameters_are_read_or_refused(text):
     file = folder() / "params.yaml"
     file.write_text(text, encoding="utf-8")
     assert not answers_or_refuses(registry.experiments, file, "mini", lambda _: world()[0])
-    answers_or_refuses(claims.judge, file, folder())
+    answers_or_refuses(ledger.judge, file, folder())
 
 
 SECTION = {

@@ -235,7 +235,7 @@ def test_both_nulls_are_patches_of_the_same_size(model, always):
 
 def test_evaluations_are_an_upper_bound_that_is_reached(model, monkeypatch):
     experiment = LayerSwaps(model, SHORT)
-    runs = experiment.plan({LATIN: 1}, {LATIN: 1}, steps=[0], map_stride=2, suite_seed=7)
+    runs = experiment.plan({LATIN: 1}, {LATIN: 1}, {LATIN: 1}, map_stride=2, suite_seed=7)
     bound, made = experiment.evaluations(runs), []
     sample = samples.draw_one(LATIN, 0, 7)
     one, two = (np.array(answer) for answer in sample.solutions.answers[:2])
@@ -248,11 +248,11 @@ def test_evaluations_are_an_upper_bound_that_is_reached(model, monkeypatch):
 
 def test_without_a_pair_a_row_says_so(model, tmp_path):
     experiment = LayerSwaps(model, SCHEDULE)
-    runs = experiment.plan({LATIN: 1}, {}, steps=[0], map_stride=1, suite_seed=7)
+    runs = experiment.plan({LATIN: 1}, {}, {}, map_stride=1, suite_seed=7)
     rows = sweep(experiment, Store(tmp_path, "x"), runs)
     assert len(rows) == len(runs)
     assert not any(row["result"]["eligible"] or row["result"]["answer"] for row in rows)
-    found = analysis.swaps(rows, middle=1, early=1)[LATIN]
+    found = analysis.swaps(rows, middle=1, early=1, late=2)[LATIN]
     assert (found["drawn"], found["eligible"]) == (1, 0)
     assert found["flip_held_minus_null"]["n"] == found["regions"]["row"]["flip_held"]["n"] == 0
     assert experiment.showcase(rows, tmp_path) is None
@@ -260,13 +260,13 @@ def test_without_a_pair_a_row_says_so(model, tmp_path):
 
 def test_rows_are_the_same_alone_and_figures_draw(model, always, tmp_path):
     experiment = LayerSwaps(model, SHORT)
-    runs = experiment.plan({LATIN: 1}, {LATIN: 1}, [], map_stride=2, suite_seed=7)
+    runs = experiment.plan({LATIN: 1}, {LATIN: 1}, {LATIN: 1}, map_stride=2, suite_seed=7)
     rows = sweep(experiment, Store(tmp_path, "x"), runs)
     for row in (rows[0], rows[-2]):
         assert experiment.measure(row["run"]) == row["result"]
     held = next(r for r in rows if r["run"]["held"] and r["run"]["layers"] == [0, 1])
     assert len(held["result"]["answer"]) == 2 and "estimate" not in held["result"]
-    found = analysis.swaps(rows, experiment.middle, experiment.early)
+    found = analysis.swaps(rows, experiment.middle, experiment.early, experiment.late)
     lines = analysis.swap_lines(rows)
     grid = analysis.swap_map(lines, LATIN, "flip_held")
     assert grid["steps"] == [0, 2] and np.shape(grid["values"]) == (2, 2) and grid["n"] == 1
@@ -291,11 +291,37 @@ def test_rows_are_the_same_alone_and_figures_draw(model, always, tmp_path):
         figure.savefig(tmp_path / "x.png")
 
 
+def test_which_patches_are_planned():
+    experiment = LayerSwaps(_Blank(), Schedule("twenty", "euler", 20, shift=5.0))
+    assert (experiment.early, experiment.late, experiment.middle) == (4, 17, 4)
+    runs = experiment.plan({LATIN: 3}, {LATIN: 2}, {LATIN: 1}, map_stride=8, suite_seed=7)
+    every, middle = tuple(range(8)), (4,)
+
+    def planned(index, region="cell"):
+        own = (r for r in runs if (r.index, r.region, r.kind) == (index, region, "noise"))
+        return {(r.step, r.layers, r.held, r.final) for r in own}
+
+    plain = {(4, every, False, False), (0, middle, False, True), (4, middle, False, True)}
+    plain |= {(4, middle, True, True), (17, middle, True, True)}
+    assert planned(2) == plain
+    assert planned(1) == plain | {(4, every, True, True)}
+    grid = {(s, every, held, held) for s in (0, 8, 16) for held in (False, True)}
+    assert planned(0) == planned(1) | grid
+    assert planned(2, "row") == plain - {(4, every, False, False), (0, middle, False, True)}
+    assert {r.kind for r in runs if r.region == "row"} == set(KINDS)
+    short = LayerSwaps(_Blank(), SHORT)
+    assert (short.early, short.late) == (0, 0), "no step before the first"
+
+
+class _Blank:
+    """A model that is only asked for its layers."""
+
+    fingerprint, size, frames, layers = "blank", 48, 5, 8
+
+
 def test_a_plan_refuses_what_it_cannot_do(model):
     experiment = LayerSwaps(model, SCHEDULE)
-    common = {"map_pairs": {}, "steps": [0], "map_stride": 1, "suite_seed": 7}
-    with pytest.raises(ValueError, match="no step 5; expected 0 to 4"):
-        experiment.plan(**common | {"pairs": {LATIN: 1}, "steps": [5]})
+    common = {"layer_pairs": {}, "map_pairs": {}, "map_stride": 1, "suite_seed": 7}
     with pytest.raises(ValueError, match="has no regions"):
         experiment.plan(**common | {"pairs": {"maze rooms=5": 1}})
     with pytest.raises(ValueError, match="has no labels"):
@@ -337,8 +363,9 @@ def test_flips_are_counted_above_a_flip_under_either_null():
     for i, answers in enumerate(zip(states, noises, others, strict=True)):
         for kind, answer in zip(KINDS, answers, strict=True):
             rows.append(swap_row(i, kind, ["0123", answer]))
-    found = analysis.swaps(rows, middle=1, early=1)[LATIN]
+    found = analysis.swaps(rows, middle=1, early=1, late=2)[LATIN]
     assert found["flip_held"]["mean"] == 0.75 and found["flip_held"]["n"] == 4
+    assert found["flip_held"]["clusters"] == found["flip_held_minus_null"]["clusters"] == 4
     assert found["flip_held_minus_noise"]["mean"] == 0.5
     assert found["flip_held_minus_elsewhere"]["mean"] == 0.5
     assert found["flip_held_minus_null"]["mean"] == 0.25, "3 flip, 2 of them under some null"
@@ -347,16 +374,54 @@ def test_flips_are_counted_above_a_flip_under_either_null():
     assert found["valid_held"]["mean"] == 0.5
     assert found["curves"]["flip_held"]["state"][0]["mean"] == 0.0
     assert found["curves"]["flip_held"]["state"][1]["mean"] == 0.75
-    assert found["flip_single"]["n"] == found["flip_estimate"]["n"] == 0
-    assert analysis.swaps(rows, middle=0, early=1)[LATIN]["flip_held"]["mean"] == 0.0
-    assert analysis.swaps(rows, middle=1, early=2)[LATIN]["flip_held"]["n"] == 0
+    nothing = ("flip_single", "flip_estimate", "flip_first", "flip_late_held")
+    assert {found[name]["n"] for name in nothing} == {0}
+    assert analysis.swaps(rows, middle=0, early=1, late=2)[LATIN]["flip_held"]["mean"] == 0.0
+    later = analysis.swaps(rows, middle=1, early=2, late=1)[LATIN]
+    assert later["flip_held"]["n"] == 0
+    assert later["flip_late_held"]["mean"] == 0.75, "the same rows, if that is the late step"
+    assert later["flip_late_held_minus_null"]["mean"] == 0.25
+
+
+def test_how_long_a_patch_lasts_by_hand():
+    """Of four pairs, the first step flips none, one step two, held four, the last steps one."""
+    rows, flip = [], {True: "1023", False: "0123"}
+    for i in range(4):
+        for kind in KINDS:
+            state = kind == "state"
+            early = flip[state and i < 2 or kind == "noise" and i == 0]
+            rows += [swap_row(i, kind, [flip[False]], held=False, step=0, estimate=[flip[state]])]
+            rows += [swap_row(i, kind, [early], held=False, step=4, estimate=[early])]
+            rows += [swap_row(i, kind, [flip[state]], step=4)]
+            rows += [swap_row(i, kind, [flip[state and i == 3]], step=17)]
+    found = analysis.swaps(rows, middle=0, early=4, late=17)[LATIN]
+    names = ("first", "single", "held", "late_held", "first_estimate", "estimate")
+    assert [found[f"flip_{name}"]["mean"] for name in names] == [0.0, 0.5, 1.0, 0.25, 1.0, 0.5]
+    gains = [found[f"flip_{name}_minus_null"]["mean"] for name in names]
+    assert gains == [0.0, 0.25, 1.0, 0.25, 1.0, 0.25], "noise flips one pair after one step"
+    assert found["flip_single_minus_noise"]["mean"] == 0.25
+    assert found["flip_single_minus_elsewhere"]["mean"] == 0.5
+    assert found["valid_held"]["mean"] == 0.0 and found["valid_first"]["mean"] == 1.0
+    assert found["valid_late_held"]["mean"] == 0.75 and found["rest_single"]["mean"] == 1.0
+    assert found["regions"]["cell"]["flip_single_minus_null"] == found["flip_single_minus_null"]
+    assert found["regions"]["row"]["flip_single_minus_null"]["n"] == 0
+
+
+def test_a_curve_is_of_the_pairs_with_every_layer():
+    rows = [swap_row(0, "state", ["1023", "0123"]), swap_row(1, "state", ["1023", "1023"])]
+    rows += [swap_row(2, "state", ["1023"])]
+    curve = analysis.swaps(rows, middle=0, early=1, late=2)[LATIN]["curves"]["flip_held"]["state"]
+    assert [(one["mean"], one["n"]) for one in curve] == [(1.0, 2), (0.5, 2)]
+    alone = analysis.swaps(rows[2:], middle=0, early=1, late=2)[LATIN]["curves"]["flip_held"]
+    assert [(one["layer"], one["n"]) for one in alone["state"]] == [(0, 1)]
 
 
 def test_single_steps_estimates_and_held_patches_are_kept_apart():
     rows = [swap_row(0, "state", ["0123"], held=False, estimate=["1023"])]
     rows += [swap_row(0, "state", ["1032"])]
-    found = analysis.swaps(rows, middle=0, early=1)[LATIN]
-    assert [found[name]["mean"] for name in analysis.FLIPS] == [1.0, 0.0, 1.0]
+    found = analysis.swaps(rows, middle=0, early=1, late=2)[LATIN]
+    names = ("flip_estimate", "flip_single", "flip_held")
+    assert [found[name]["mean"] for name in names] == [1.0, 0.0, 1.0]
     assert found["way"]["cell"][0]["mean"] == 0.5
     assert found["flip_held_minus_null"]["n"] == 0, "no null was run"
 
@@ -370,6 +435,8 @@ def test_a_map_is_of_pairs_with_every_step():
             rows.append(swap_row(i, "noise", ["0123", "0123"], step=step))
             null = "1023" if (i, step) == (1, 2) else "0123"
             rows.append(swap_row(i, "elsewhere", ["0123", null], step=step))
+    for kind in KINDS:  # the late control, at one layer
+        rows += [swap_row(i, kind, ["1023"], step=3) for i in range(3)]
     found = analysis.swap_map(analysis.swap_lines(rows), LATIN, "flip_held")
     assert found == {"values": [[0.0, 1.0], [0.5, 0.5]], "steps": [0, 2], "n": 2}
     assert analysis.swap_map(analysis.swap_lines(rows), LATIN, "flip_estimate")["n"] == 0
@@ -537,25 +604,46 @@ def test_gains_are_over_the_best_floor_of_each_step_of_the_middle():
     found = readability.probes(rows, 50)[LATIN]
     assert found["clue_gain"]["mean"] == 0.2, "(.8 - .6 + .7 - .5) / 2, at layer 1 of 2"
     assert found["clue_over_input"]["mean"] == 0.45, "(.8 - .1 + .7 - .5) / 2"
-    assert found["clue_gain"]["n"] == 4 and found["clue"]["middle_steps"] == [10, 20]
-    assert found["clue"]["gain"][0] == [-0.9, 0.1]
+    assert found["clue_gain"]["n"] == found["clue_over_input"]["clusters"] == 4 and found["clue"][
+        "middle_steps"
+    ] == [10, 20]
+    assert found["clue"]["over_input"][0] == [-0.9, 0.1]
+    assert found["clue"]["over_input"][2] == [-0.5, 0.2], "the clean estimate is no floor here"
     assert found["clue"]["curve"][1]["mean"] == 0.75 and found["clue"]["chance"] == 0.5
 
 
-def test_depth_is_the_first_layer_half_as_far_above_chance_as_the_best():
-    def rows(label, *hits):  # of input, 0, 1, 2
-        sources = ("input", "0", "1", "2", *(f for f in FLOORS if f != "input"))
-        hits = (*hits, *[5] * (len(FLOORS) - 1))
-        return [
-            probe_row(s, h, label=label, steps=(10,)) for s, h in zip(sources, hits, strict=True)
-        ]
+def depth_rows(label, *hits):  # of input, 0, 1, 2
+    sources = ("input", "0", "1", "2", *(f for f in FLOORS if f != "input"))
+    hits = (*hits, *[5] * (len(FLOORS) - 1))
+    return [probe_row(s, h, label=label, steps=(10,)) for s, h in zip(sources, hits, strict=True)]
 
-    both = rows("clue", 5, 7, 9, 9) + rows("decision", 5, 6, 6, 10)
-    found = readability.probes(both, 50)[LATIN]["depth_of_perception_minus_decision"]
-    assert found == {"mean": -2.0, "low": -2.0, "high": -2.0, "n": 4}, "layer 0 and layer 2"
-    both = rows("clue", 9, 9, 9, 9) + rows("decision", 5, 6, 8, 10)
-    found = readability.probes(both, 50)[LATIN]["depth_of_perception_minus_decision"]
-    assert found["mean"] == -2.0, "the input and layer 1"
+
+def difference_of_depths(rows):
+    return readability.probes(rows, 50)[LATIN]["depth_of_perception_minus_decision"]
+
+
+def test_depth_is_where_a_label_is_read_half_as_far_above_chance_as_at_best():
+    both = depth_rows("clue", 5, 7, 9, 9) + depth_rows("decision", 5, 6, 6, 10)
+    expected = {"mean": -1.625, "low": -1.625, "high": -1.625, "n": 4, "clusters": 4}
+    assert difference_of_depths(both) == expected, (
+        ".7 is half of .9 above .5: layer 0; .75 of 1.0 is .15 of .4 beyond layer 1, so 1.375; but "
+        "half of .4, .2, lies between layer -1 and 0 for no label"
+    )
+    both = depth_rows("clue", 9, 9, 9, 9) + depth_rows("decision", 5, 6, 8, 10)
+    assert difference_of_depths(both)["mean"] == -1.75, "the input; .75 lies 3/4 from 0 to 1"
+    both = depth_rows("clue", 5, 9, 9, 9) + depth_rows("decision", 5, 5, 9, 9)
+    assert difference_of_depths(both)["mean"] == -1.0, "a layer later, half way both times"
+    both = depth_rows("clue", 5, 9, 9, 9) + depth_rows("decision", 5, 5, 4, 5)
+    assert difference_of_depths(both)["n"] == 0, "a decision that is nowhere read has no depth"
+
+
+def test_draws_of_depth_are_not_steps():
+    rows = depth_rows("clue", 9, 9, 9, 9) + depth_rows("decision", 5, 6, 8, 10)
+    for row in rows[11:13]:  # layers 1 and 2, of the decision
+        row["result"]["hits"] = [[[10, 10, 6, 6]] * 2]
+    found = difference_of_depths(rows)
+    assert rows[11]["run"] == {"cell": LATIN, "label": "decision", "source": "2"}
+    assert -2 < found["low"] < found["mean"] < found["high"] < -1
 
 
 def test_intervals_draw_clusters_of_samples():

@@ -10,7 +10,7 @@ import yaml
 
 from chain_of_steps.experiments.store import Store, key_of
 from chain_of_steps.figures import registry
-from chain_of_steps.figures.step_visualization.runs import StepVisualization
+from chain_of_steps.figures.step_visualization.runs import Room
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import EXPERIMENT_VERSION
@@ -87,14 +87,14 @@ def test_every_section_of_the_parameters_has_its_experiment():
 def test_notebooks_share_rows_and_choose_their_pictures_from_their_own(tmp_path, monkeypatch):
     shown: list[list[int]] = []
 
-    class Noted(StepVisualization):
+    class Noted(Room):
         showcases = ("note",)
 
         def note(self, rows: list[dict], results: Path) -> None:
             shown.append([row["run"]["index"] for row in rows])
 
     experiment = Noted(load_tiny(""), preset("mini/2"))
-    plans = [experiment.plan(["bounce"], count, 0, 0, 7) for count in (1, 2)]
+    plans = [experiment.plan(["bounce walls=1"], count, 7) for count in (1, 2)]
     monkeypatch.setattr(
         reproduce, "uses", lambda: [registry.Use("x", experiment, runs) for runs in plans]
     )

@@ -1,4 +1,4 @@
-"""Notebook 1 on the new world: rows by identity, statistics on rows worked out by hand."""
+"""Notebook 1: rows by identity, statistics on rows worked out by hand."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +19,11 @@ from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.sample_runs import SampleBranches
 from chain_of_steps.figures.step_visualization import (
     analysis,
+    commits,
     grids,
     nulls,
     pictures,
+    pruning,
     seen,
 )
 from chain_of_steps.figures.step_visualization.runs import (
@@ -39,7 +41,7 @@ from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.training import symbols as training
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOK = ROOT / "notebooks" / "second" / "1_step_visualization.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "1_step_visualization.ipynb"
 PARAMETERS = scales_of("1_step_visualization")
 SCHEDULE = Schedule("test", "euler", steps=4, shift=5.0)
 SIGMAS = SCHEDULE.sigmas
@@ -79,7 +81,8 @@ def test_a_row_is_that_of_the_plain_run_and_more(experiment, model):
     plain, ours = result_of(Plain(model, SCHEDULE), run), result_of(experiment, run)
     assert {name: ours[name] for name in plain} == plain
     assert set(ours) - set(plain) == {
-        *("drawn_at", "reference", "part_rounds", "decided_by_frame", "exact"),
+        *("drawn_at", "pruned_share", "pruned_share_other", "reference", "firm", "part_rounds"),
+        *("part_candidates", "decided_by_frame", "exact"),
     }
     assert ours["decided"][-1] == ours["answer"] and len(ours["drawn_at"]) == SCHEDULE.steps
     assert (ours["drawn_at"][-1] == "1") == ours["drawn"]
@@ -121,7 +124,7 @@ def test_what_is_decided_is_drawn_only_if_it_is_legible():
     one, other = (sample.render(a, 48, 5) for a in sample.solutions.answers[:2])
     mixed = (0.6 * one + 0.4 * other).astype(np.uint8)
     found = seen.seen(Pixels(), sample, [one, mixed])
-    traced = seen.trace(sample, found, floor=0.5)
+    traced = seen.trace(sample, found, 0.5, {})
     assert traced["drawn_at"] == "10" and traced["valid_at"] == "11"
     assert len(set(traced["decided"])) == 1 and "." in traced["held"][1]
     again = found.at([1, 0, 0])
@@ -175,7 +178,7 @@ def test_the_exact_null_begins_with_all_answers_and_breaks_ties_at_random():
         exact = result_of(experiment, run_of(PAIR, index, most_answers=2))["exact"]
         answers = np.array(samples.draw_one(PAIR, index, 7).solutions.answers)
         open_cells = answers[0] != answers[1]
-        assert exact["present_at"][0] == 2.0 and exact["several_at"][0] == open_cells.sum()
+        assert exact["present_at"][0] == 2.0 and exact["pruned_share"] == 1.0
         decided = traces.decoded(exact["decided"])[0]
         assert (decided == answers).any(0).all()
         first += (decided == answers.min(0))[open_cells].tolist()
@@ -205,7 +208,8 @@ def test_the_calibrated_null_is_of_other_seeds(experiment, model):
     own = generate(model, condition, SCHEDULE, 2)
     means, which = nulls.means(own, torch.cat(finals), own=True)
     found = seen.seen(model, sample, means).at(which)
-    expected = seen.trace(sample, found, experiment.floor(SEVERAL), nulls.lots(sample))
+    readings, floor = experiment.readings(run, sample), experiment.floor(SEVERAL)
+    expected = seen.trace(sample, found, floor, readings, nulls.lots(sample))
     assert as_stored(result["calibrated"]) == as_stored(expected)
     without = result_of(experiment, run_of(SEVERAL, 2))
     assert "calibrated" not in without and without["decided"] == result["decided"]
@@ -290,13 +294,16 @@ def row(valid="0001", violations=(3, 2, 1, 0), cell="c", cluster="a", design="cl
         "valid_at": valid,
         "drawn_at": "0011",
         "violations_at": list(violations),
-        "several_at": [1, 0, 0, 0],
         "present_at": [2.0, 1.5, 1.0, 1.0],
         "pruned": True,
+        "pruned_share": 0.75,
+        "pruned_share_other": 0.25,
         "decided": ["00", "01", "11", "11"],
         "held": ["0.", "01", "11", "11"],
+        "firm": ["..", ".1", "11", "11"],
         "reference": "11",
         "part_rounds": [2.0, 1.0],
+        "part_candidates": [2.0, 2.0],
         "sample": {"cluster": cluster, "answers": 2, "stratum": "several/1"},
     }
     run = {"cell": cell, "design": design, "by_frame": False}
@@ -315,13 +322,13 @@ def means(found: dict, *names: str) -> list:
 
 
 def test_validity_by_hand():
-    flat = {"several_at": [0] * 4, "pruned": False, "drawn_at": "0000"}
+    flat = {"pruned": False, "drawn_at": "0000"}
     found = analysis.of_cell(
         several(row("0001"), row("1111", (0, 0, 0, 0), **flat), row("0110", (4, 0, 0, 6), **flat)),
         SIGMAS,
     )
     assert means(found, "at_step_0", "at_end", "gain") == [0.3333, 0.6667, 0.3333]
-    assert means(found, "drawn_at_end", "pruned", "superposed") == [0.3333] * 3
+    assert means(found, "drawn_at_end", "pruned") == [0.3333] * 2
     assert means(found, "violations_at_step_0", "violations_removed") == [2.3333, 0.3333]
     assert found["gain"]["n"] == 3 and found["gain"]["low"] < 0 < found["gain"]["high"]
     assert found["curves"]["n"] == 3
@@ -334,29 +341,58 @@ def test_validity_by_hand():
     )  # Wilson, 1 of 3
 
 
+def trace_of(present, valid="1111", pruned=(1.0, None)) -> dict:
+    """Of a null: what it shows, what is valid, which share of parts it prunes and by chance."""
+    result = {"present_at": present, "valid_at": valid, "violations_at": [0] * 4}
+    result |= {"pruned_share": pruned[0], "pruned_share_other": pruned[1]}
+    return result | {"drawn_at": "1111", "pruned": bool(pruned[0])}
+
+
 def test_nulls_are_compared_on_the_runs_that_have_them():
-    null = {name: row()["result"][name] for name in ("several_at", "present_at", "drawn_at")}
-    yes = null | {"pruned": True, "valid_at": "1111", "violations_at": [0] * 4}
-    no = yes | {"pruned": False, "several_at": [0] * 4, "valid_at": "0111"}
+    early, late = [2.0, 1.0, 1.0, 1.0], [2.0, 2.0, 2.0, 1.0]  # halfway from steps 0 and 2
     seeds = {"answers": ["11", "11", "01", "00"], "valid": [True, True, False, False]}
     rows = several(
-        row(exact=yes),
-        row(exact=no),
-        row(exact=no, pruned=False),
-        row(exact=yes, pruned=False, calibrated=no, other_seeds=seeds),
-        row(exact=no, calibrated=no, other_seeds=seeds),
+        row(exact=trace_of(early, "0111", (1.0, 0.5))),
+        row("0000", exact=trace_of(late), calibrated=trace_of(late, "0110"), other_seeds=seeds),
         row(),
     )
     found = analysis.of_cell(rows, SIGMAS)
-    assert found["pruned"]["n"] == 6 and found["pruned"]["mean"] == pytest.approx(4 / 6, abs=1e-4)
-    assert found["exact_pruned"]["n"] == found["pruned_minus_exact"]["n"] == 5
-    assert means(found, "exact_pruned", "pruned_minus_exact") == [0.4, 0.2]  # 3 of 5 less 2 of 5
-    assert means(found, "exact_superposed", "exact_at_step_0") == [0.4, 0.4]
-    assert found["exact_curves"]["n"] == 5
-    assert found["exact_curves"]["valid_at"]["mean"] == [0.4, 1.0, 1.0, 1.0]
-    assert means(found, "calibrated_pruned", "pruned_minus_calibrated") == [0.0, 0.5]
+    assert found["pruned"]["n"] == 3 and found["exact_pruned"]["n"] == 2
+    assert means(found, "exact_at_step_0", "exact_at_end", "at_end") == [0.5, 1.0, 0.6667]
+    assert means(found, "at_end_minus_exact", "at_end_minus_calibrated") == [-0.5, 0.0]
+    assert means(found, "calibrated_at_step_0", "calibrated_at_end") == [0.0, 0.0]
+    assert found["at_end_minus_exact"]["n"] == 2 and found["at_end_minus_calibrated"]["n"] == 1
+    assert means(found, "exact_pruned_share", "calibrated_pruned_share") == [1.0, 1.0]
+    assert means(found, "exact_pruned_share_minus_other") == [0.5]
+    assert found["exact_pruned_share_minus_other"]["n"] == 1
+    assert found["exact_curves"]["n"] == 2
+    assert found["exact_curves"]["valid_at"]["mean"] == [0.5, 1.0, 1.0, 1.0]
     assert means(found, "seeds_valid", "seeds_entropy") == [0.5, 1.5]
     assert "exact_pruned" not in analysis.of_cell(several(row()), SIGMAS)
+
+
+def test_the_collapse_by_hand():
+    """Noise levels 1, .8, .4, .1, 0. The model has 1.5 values at step 1: it falls below there."""
+    sigmas = [1.0, 0.8, 0.4, 0.1, 0.0]
+    exact = trace_of([3.0, 1.0, 1.0, 1.0])  # a quarter is left of the way from 1 to .8
+    later = trace_of([1.0, 3.0, 2.0, 1.0])  # halfway from .4 to .1
+    rows = several(row(exact=exact, calibrated=later), row(), row(present_at=[1.0] * 4))
+    found = analysis.of_cell(rows, sigmas)
+    assert analysis.collapse_sigma(exact, sigmas) == pytest.approx(0.85)
+    assert analysis.collapse_sigma(later, sigmas) == pytest.approx(0.25)
+    assert means(found, "collapse_sigma", "exact_collapse_sigma") == [0.8, 0.85]
+    assert means(found, "calibrated_collapse_sigma") == [0.25]
+    assert means(found, "collapse_minus_exact", "collapse_minus_calibrated") == [-0.05, 0.55]
+    assert found["collapse_sigma"]["n"] == 2 and found["collapse_minus_exact"]["n"] == 1
+    assert np.isnan(analysis.collapse_sigma(trace_of([2.0] * 4), sigmas))
+
+
+def test_pruned_shares_by_hand():
+    rows = several(row(), row(pruned_share=0.25), row(pruned_share_other=None))
+    found = analysis.of_cell(rows, SIGMAS)
+    assert found["pruned_share"]["mean"] == pytest.approx(1.75 / 3, abs=1e-4)
+    assert means(found, "pruned_share_other", "pruned_share_minus_other") == [0.25, 0.25]
+    assert found["pruned_share"]["n"] == 3 and found["pruned_share_minus_other"]["n"] == 2
 
 
 def test_revisions_by_hand():
@@ -369,6 +405,102 @@ def test_revisions_by_hand():
     assert means(found, *kinds) == [0.5, 0.5, 0.5, 0.0]
     undecided = row(held=["..", "0.", "..", "1."])
     assert analysis.revised(undecided["result"]) == (1, 0, 0)
+    clue = row(part_rounds=[0.0, 1.0])
+    assert analysis.revised(clue["result"]) == (0, 0, 0)  # part 0 is given
+
+
+def test_firm_revisions_are_counted_where_the_answer_is_unique():
+    """One run corrects both parts, one corrects part 1 and breaks it again, one holds nothing wrong
+    firmly; another has two valid answers."""
+    unique = {"sample": {"cluster": "a", "answers": 1, "stratum": "unique/2"}}
+    both = row(firm=["00", "..", "11", "11"], **unique)
+    again = row(firm=[".0", ".1", ".0", ".0"], **unique)
+    rows = several(both, again, row(**unique), row(firm=both["result"]["firm"]))
+    found = analysis.of_cell(rows, SIGMAS)
+    assert means(found, "firm_wrong_to_right", "firm_right_to_wrong") == [1.0, 0.3333]  # 2 + 1, 1
+    assert found["firm_corrected"]["mean"] == 0.6667 and found["firm_corrected"]["n"] == 3
+    assert found["wrong_to_right"]["n"] == 4
+
+
+def test_what_is_held_firmly_is_held(experiment):
+    result = result_of(experiment, run_of(UNIQUE))
+    firm, held = (traces.decoded(result[name]) for name in ("firm", "held"))
+    assert len(firm) == SCHEDULE.steps and ((firm < 0) | (firm == held)).all()
+    sample = samples.draw_one(UNIQUE, 0, 7)
+    candidates = np.array(result["part_candidates"], float)
+    np.testing.assert_equal(candidates, decisions.part_candidates(sample))
+
+
+# What is pruned, and by chance.
+
+
+def reading(possible: list[str]) -> np.ndarray:
+    """Possible values, `ab.` for the first two of three, as (P, V) bool."""
+    return np.array([[c != "." for c in values] for values in possible])
+
+
+def sample_of(possible: list[str]):
+    """Stands in for a sample: one valid answer for each value in turn."""
+    allowed = [np.flatnonzero(values) for values in reading(possible)]
+    answers = [tuple(int(a[i % len(a)]) for a in allowed) for i in range(6)]
+    parts = [SimpleNamespace(values=possible[0])] * len(possible)
+    return SimpleNamespace(solutions=SimpleNamespace(answers=answers), parts=parts)
+
+
+BELIEFS = np.array(  # (S, P, V): part 0 goes from two values to one, part 1 has one always
+    [
+        [[0.5, 0.5, 0.0], [0.9, 0.0, 0.0], [0.3, 0.3, 0.3], [0.4, 0.4, 0.0]],
+        [[0.9, 0.1, 0.0], [0.9, 0.0, 0.0], [0.0, 0.9, 0.0], [0.4, 0.4, 0.0]],
+    ]
+)
+
+
+def test_parts_count_where_some_values_are_possible_and_some_are_not():
+    """Part 2 may have any value, part 3 shows two until the end: of parts 0, 1 and 3 one prunes."""
+    own = pruning.own(sample_of(["ab.", "ab.", "abc", "ab."]))
+    assert own.parts.tolist() == [True, True, False, True]
+    assert own.share(BELIEFS) == pytest.approx(1 / 3)
+    assert np.isnan(pruning.own(sample_of(["a..", "abc"])).share(BELIEFS[:, :2]))
+
+
+def test_chance_is_the_values_of_another_board():
+    """The first other board has no such part with other values, the second has parts 0 and 1."""
+    sample = sample_of(["ab.", "ab.", "abc", "a.."])
+    same, other = sample_of(["ab.", "abc", ".bc", "ab."]), sample_of(["a.c", ".bc", "abc", "ab."])
+    chance = pruning.by_chance(sample, [same, other, sample_of(["a.c"] * 4)])
+    assert (chance.possible == reading(["a.c", ".bc", "abc", "ab."])).all()
+    assert chance.parts.tolist() == [True, True, False, False]
+    assert pruning.own(sample).share(BELIEFS) == 0.5  # of parts 0 and 1
+    assert chance.share(BELIEFS) == 0.0  # b is as strong as a, and impossible there
+    wider = pruning.by_chance(sample_of(["ab.", "ab."]), [sample_of(["ab.", "a.c"])])
+    assert wider.parts.tolist() == [False, True]
+    narrow = pruning.by_chance(sample_of(["abc."]), [sample_of(["ab.."])])
+    assert narrow.share(np.array([[[0.5, 0.5, 0, 0]], [[0.9, 0, 0, 0]]])) == 1.0  # a chance hit
+    for others in ([], [same], [sample_of(["ab.."] * 4), sample_of(["a.c"])]):
+        assert np.isnan(pruning.by_chance(sample, others).share(BELIEFS))
+
+
+def test_doors_count_where_both_values_are_possible_and_chance_is_where_one_is():
+    sample = sample_of(["ab", "a.", ".b"])
+    grey = np.array([[[0.5, 0.5]] * 3, [[0.9, 0.0]] * 3])
+    found = pruning.readings(sample, [])
+    assert {name: reading.share(grey) for name, reading in found.items()} == {
+        "pruned_share": 1.0, "pruned_share_other": 1.0
+    }  # fmt: skip
+    grey[0, 1] = [0.9, 0.1]
+    assert found["pruned_share_other"].share(grey) == 0.5  # of parts 1 and 2
+
+
+def test_the_other_board_is_the_next_sample(experiment):
+    run, cell = run_of("latin order=4 log2=5", 3), "latin order=4 log2=5"
+    sample, following = samples.draw_one(cell, 3, 7), samples.draw_one(cell, 4, 7)
+    chance = experiment.readings(run, sample)["pruned_share_other"]
+    assert (chance.possible == decisions.possible(following)).all() and chance.parts.any()
+    result = result_of(experiment, run)
+    x0_hats = generate(experiment.model, experiment.condition(run, sample), SCHEDULE, 3).x0_hats
+    beliefs = traces.beliefs_along(experiment.model, sample, x0_hats)
+    assert result["pruned_share_other"] == pytest.approx(chance.share(beliefs), abs=1e-4)
+    assert result["pruned_share"] == pytest.approx(pruning.own(sample).share(beliefs), abs=1e-4)
 
 
 def test_commit_sigma_order_and_rounds_by_hand():
@@ -385,6 +517,30 @@ def test_commit_sigma_order_and_rounds_by_hand():
     assert analysis.of_cell([clues], SIGMAS)["commit_by_round"] == {}
 
 
+def test_the_order_with_candidates_held_fixed():
+    """Parts commit at steps 0, 1, 2, 3 in rounds 1, 2, 1, 2 (correlation .447). If they have 2, 2,
+    3, 3 candidates, rounds are the whole order among equals; if 2, 3, 2, 3, they say no more."""
+    decided = ["0000", "0100", "0110", "0111"]  # part 0 never changes
+    more = {"decided": decided, "part_rounds": [1.0, 2.0, 1.0, 2.0]}
+    equals = row(**more, part_candidates=[2.0, 2.0, 3.0, 3.0])["result"]
+    assert commits.order(equals) == pytest.approx(0.4472, abs=1e-4)
+    assert commits.order_partial(equals) == pytest.approx(1.0)
+    alike = row(**more, part_candidates=[2.0, 3.0, 2.0, 3.0])
+    wrong = row("0000", **more, part_candidates=[2.0, 2.0, 3.0, 3.0])
+    assert np.isnan(commits.order_partial(alike["result"]))
+    found = analysis.of_cell(several({"result": equals, "run": alike["run"]}, alike, wrong), SIGMAS)
+    assert found["order_partial"]["mean"] == 1.0 and found["order_partial"]["n"] == 1
+    assert found["order"]["n"] == 3
+
+
+def test_late_is_after_step_two_and_not_in_a_clue():
+    late = row(decided=["00", "01", "01", "11"])
+    assert [commits.late(r["result"]) for r in (row(), late)] == [False, True]
+    assert not commits.late(row(decided=late["result"]["decided"], part_rounds=[0, 1])["result"])
+    assert commits.late(row(decided=late["result"]["decided"], part_rounds=[None] * 2)["result"])
+    assert means(analysis.of_cell(several(row(), late), SIGMAS), "late_commit") == [0.5]
+
+
 def framed(*frames, rounds=(1.0, 1.0)) -> dict:
     return row(decided_by_frame=[f.split() for f in frames], part_rounds=list(rounds))["result"]
 
@@ -392,28 +548,28 @@ def framed(*frames, rounds=(1.0, 1.0)) -> dict:
 def test_frames_by_hand():
     given = ".. .. .. .."
     late = framed(given, "11 11 11 11", "00 11 11 11", "00 00 11 11")
-    assert analysis.commit_by_frame(late)[1:].tolist() == [0, 1, 2]
-    assert np.isnan(analysis.commit_by_frame(late)[0])
-    assert analysis.frame_slope(late) == pytest.approx(1.0)
+    assert commits.commit_by_frame(late)[1:].tolist() == [0, 1, 2]
+    assert np.isnan(commits.commit_by_frame(late)[0])
+    assert commits.frame_slope(late) == pytest.approx(1.0)
     together = framed(given, "00 00 11 11", "00 00 11 11", "00 00 10 11")
-    assert analysis.frame_slope(together) == pytest.approx(0.5)
+    assert commits.frame_slope(together) == pytest.approx(0.5)
     at_once = framed(given, *["11 11 11 11"] * 3)
-    assert np.isnan(analysis.frame_slope(at_once))
+    assert np.isnan(commits.frame_slope(at_once))
 
 
 def test_frames_that_cannot_be_read_and_clues_are_left_out():
     given, never = "0. 0. 0. 0.", ".. .. .. .."
     unread = framed(given, never, "00 11 11 11", "00 00 00 11")
-    assert np.isnan(analysis.commit_by_frame(unread)[:2]).all()
-    assert analysis.frame_slope(unread) == pytest.approx(2.0)
+    assert np.isnan(commits.commit_by_frame(unread)[:2]).all()
+    assert commits.frame_slope(unread) == pytest.approx(2.0)
     clue = framed(given, "01 11 11 11", "01 01 11 11", rounds=(0.0, 1.0))
-    assert analysis.commit_by_frame(clue)[1:].tolist() == [0, 0]
+    assert commits.commit_by_frame(clue)[1:].tolist() == [0, 0]
     staged = framed(given, "1. 1. 1. 1.", "10 10 10 11", "10 10 10 11")
-    assert analysis.commit_by_frame(staged)[1:].tolist() == [0, 3, 3]
-    assert analysis.frame_slope(staged) == pytest.approx(1.5)
-    same = analysis.commit_by_frame(staged, everywhere=True)
-    assert same[1:].tolist() == [0, 0, 0] and np.isnan(analysis.frame_slope(staged, True))
-    assert analysis.commit_by_frame(unread, True)[2:].tolist() == [1, 3]
+    assert commits.commit_by_frame(staged)[1:].tolist() == [0, 3, 3]
+    assert commits.frame_slope(staged) == pytest.approx(1.5)
+    same = commits.commit_by_frame(staged, everywhere=True)
+    assert same[1:].tolist() == [0, 0, 0] and np.isnan(commits.frame_slope(staged, True))
+    assert commits.commit_by_frame(unread, True)[2:].tolist() == [1, 3]
 
 
 def test_frame_metrics_leave_out_runs_that_commit_at_once():

@@ -1,11 +1,13 @@
 """A model's videos of a suite, on disk in the layout that VBVR-EvalKit reads."""
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from ..common.files import atomic
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
 from ..puzzles import suite as puzzles
@@ -59,6 +61,7 @@ def generate_videos(
         raise ValueError(
             f"--until takes 1 to {schedule.steps}, together with --every-step; got {until}"
         )
+    _refuse_other_settings(out, model, schedule, seed)
     partly = until not in (None, schedule.steps)
     for case in progress(cases):
         folder = video_path(out, case).with_suffix("")
@@ -76,6 +79,25 @@ def generate_videos(
             write_previews(folder, model, trajectory, schedule, seed)
         if not partly:
             write_model_video(out, case, model.decode(trajectory.latents[-1]))
+
+
+def _refuse_other_settings(out: Path, model: VideoModel, schedule: Schedule, seed: int) -> None:
+    """Writes what makes the videos of a folder next to them.
+
+    Raises:
+        ValueError: if the folder holds videos that were made with something else.
+    """
+    file = out / "settings.json"
+    ours = {"model": model.fingerprint, "schedule": schedule.record(), "seed": seed}
+    if file.exists():
+        theirs = json.loads(file.read_text(encoding="utf-8"))
+        if other := [name for name, value in ours.items() if theirs.get(name) != value]:
+            raise ValueError(
+                f"{out} holds videos made with another {' and '.join(other)}; name a new folder"
+            )
+        return
+    with atomic(file) as temporary:
+        temporary.write_text(json.dumps(ours, indent=1) + "\n", encoding="utf-8")
 
 
 def given_frame(case: Case, size: int | None, multiple: int = 16) -> np.ndarray:

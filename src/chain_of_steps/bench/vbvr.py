@@ -8,6 +8,7 @@ The first is a suite, the second holds a model's videos of it:
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -244,7 +245,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _read_task(folder: Path, domain: str) -> list[Case]:
     samples = _subfolders(folder)
-    wrong = [path for path in samples if not path.name.isdecimal()]
+    wrong = [path for path in samples if not re.fullmatch(r"[0-9]{5}", path.name)]
     if wrong or not samples:
         found = f"{wrong[0]} is not a sample" if wrong else f"{folder} holds no samples"
         raise ValueError(

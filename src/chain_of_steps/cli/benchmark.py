@@ -161,7 +161,8 @@ def evalkit(
     limit: Positive = 300.0,
     out: Path,
 ) -> None:
-    """Run an installed VBVR-EvalKit on a model's videos, clip by clip.
+    """Run an installed VBVR-EvalKit on a model's videos, clip by clip. Fails if a clip was not
+    scored.
 
     Args:
         videos: Folder that `generate` wrote.
@@ -171,12 +172,20 @@ def evalkit(
         out: Folder of the results.
     """
     from ..bench.evalkit import evaluate, write_frozen
+    from ..bench.evalkit_results import read_results
     from ..bench.vbvr import read_suite
 
     cases = read_suite(suite)
     if frozen:
         write_frozen(videos, cases)
-    print(evaluate(videos, suite, cases, out, limit, progress=_bar("EvalKit", "clip")))
+    file = evaluate(videos, suite, cases, out, limit, progress=_bar("EvalKit", "clip"))
+    print(file)
+    failed = read_results(file)["error"].dropna()
+    if len(failed):
+        raise ValueError(
+            f"{len(failed)} of {len(cases)} clips were not scored, first: {failed.iloc[0]}; "
+            "run the same command again to try these again"
+        )
 
 
 def scores(
@@ -193,9 +202,9 @@ def scores(
         floor: Results of the frozen first frames.
         commit: Commit of the EvalKit that made the results.
     """
-    from ..bench.evalkit import read_results, table
+    from ..bench.evalkit_results import names, read_results, table
 
-    models = {file.name.removesuffix("_vbvr_results.json"): read_results(file) for file in results}
+    models = dict(zip(names(results), map(read_results, results), strict=True))
     print(table(models, read_results(floor) if floor else None, commit), end="")
 
 

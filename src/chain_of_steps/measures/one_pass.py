@@ -13,7 +13,8 @@ A pass at noise level sigma on latents z is the clean estimate at the state
   on the re-noised estimate of the last. So I_1 = A_0 and I_2 = F, and a network that adds one
   round of deduction a pass needs as many passes as there are rounds.
 
-sigma is chosen from a grid on validation runs; outcomes are reported on test runs.
+sigma is chosen from a grid on validation runs; outcomes are reported on test runs. That of I_k is
+the best one after `CHOSEN` passes: the least of these numbers that is k or more, or the last.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +27,9 @@ from torch import Tensor
 from ..sampling.interventions.base import generator
 
 GRID = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # of 50 steps, shift 5, the last is .09
-MOST_PASSES = 8
+COARSE = GRID[::2]  # of I_k, k > 2, whose search takes many passes
+CHOSEN = (2, 4, 8)
+MOST_PASSES = 20
 
 Estimate = Callable[[Tensor, float], Tensor]  # states (B, C, F, H, W), sigma -> clean estimates
 Valid = Callable[[Tensor], np.ndarray]  # clean estimates (B, C, F, H, W) -> (B,) bool
@@ -128,8 +131,8 @@ def iterated(
     most: int = MOST_PASSES,
     fresh: bool = True,
 ) -> list[Control]:
-    """I_1 to I_most, each at the level that is best on validation runs for that number of passes.
-    The level of I_1 is that of step 0, given as 1.
+    """I_1 to I_most at levels chosen on validation runs. The level of I_1 is that of step 0, given
+    as 1.
 
     Args:
         fresh: see `passes`.
@@ -143,9 +146,13 @@ def best_levels(
     most: int = MOST_PASSES,
     fresh: bool = True,
 ) -> list[float]:
-    """The levels of I_2 to I_most, the best ones on validation runs."""
-    tried = [passes(validation, validation.first, s, most - 1, fresh).mean(1) for s in grid]
-    return [grid[middle_of_best(shares)] for shares in np.array(tried).T]
+    """The levels of I_2 to I_most. No more than the last of `CHOSEN` passes are tried."""
+    tried = min(most, CHOSEN[-1])
+    shares = np.array(
+        [passes(validation, validation.first, s, tried - 1, fresh).mean(1) for s in grid]
+    )
+    chosen = {k: grid[middle_of_best(shares[:, min(k, tried) - 2])] for k in CHOSEN}
+    return [chosen[next((c for c in CHOSEN if c >= k), CHOSEN[-1])] for k in range(2, most + 1)]
 
 
 def at_levels(test: Runs, levels: Sequence[float], fresh: bool = True) -> list[Control]:

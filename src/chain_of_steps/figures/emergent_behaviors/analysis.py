@@ -14,10 +14,10 @@ from ...measures.intervals import (
     difference,
     proportion,
 )
-from ..summaries import base_of, by_cell, clusters, mean, of_design, paired, share
+from ..summaries import base_of, by_cell, clusters, mean, of_design, share
 from .curves import of_means
-from .mistakes import KINDS
 from .onset_analysis import onsets_of
+from .wrong_parts import KINDS, WRONG
 
 CLEAN = ("clean", 0)
 
@@ -36,7 +36,7 @@ def metrics(
     found: dict[str, dict] = {}
     for part in (
         memory_of(memory, sigmas["memory"]),
-        mistakes_of(mistakes, len(sigmas["mistakes"]) - 1),
+        mistakes_of(mistakes),
         onsets_of(onsets),
     ):
         for cell, values in part.items():
@@ -138,65 +138,55 @@ def memory_sigma(
 # Mistakes.
 
 
-def mistakes_of(rows: list[dict], steps: int) -> dict[str, dict]:
-    """By cell, as curves by kind of mistake: `recovered`, `at_once` (by the first estimate),
-    `kept`, `readable` (off the noised answer) and `whole`, the answer is valid.
+def mistakes_of(rows: list[dict]) -> dict[str, dict]:
+    """By cell, as curves by kind of mistake over the steps noised to: `recovered`, `at_once` (by
+    the first estimate), `kept`, `readable` (off the noised answer) and `valid`, the whole answer
+    is; and `repaired`, the share recovered of the runs whose mistake was there to be seen and was
+    not put right at once, that is, readable and not at once.
 
-    `recovered_<kind>_early` and `_late`, over steps before and from half on; `later_<kind>`,
-    recovered minus at once, paired, over all steps; `visible_minus_inferable_early` and `_late`,
-    paired; `control_kept`, over all steps; `unaided`, valid clean runs. Per clean run
-    `wrong_to_right`, `right_to_wrong` and `corrections`, their difference; and `revisions`, the
-    same by step.
+    `unaided`, valid clean runs. Per clean run `wrong_to_right` and `right_to_wrong`; `revisions`,
+    the same by step.
     """
-    return {cell: _mistakes(own, steps) for cell, own in by_cell(rows).items()}
+    return {cell: _mistakes(own) for cell, own in by_cell(rows).items()}
 
 
-def _mistakes(rows: list[dict], steps: int) -> dict:
+def _mistakes(rows: list[dict]) -> dict:
     read = [row for row in rows if row["result"]["valid"] is not None]
     clean, kinds = of_design(read, "clean"), {kind: of_design(read, kind) for kind in KINDS}
     found = {
         name: {kind: _by_step(own, name) for kind, own in kinds.items()}
         for name in ("recovered", "at_once", "kept", "readable", "valid")
     }
-    found["whole"] = found.pop("valid")
-    for when, chosen in (("early", range(steps // 2)), ("late", range(steps // 2, steps))):
-        own = {kind: [r for r in kinds[kind] if r["run"]["step"] in chosen] for kind in KINDS}
-        for kind in ("visible", "inferable"):
-            found[f"recovered_{kind}_{when}"] = share(own[kind], lambda r: r["recovered"])
-        found[f"visible_minus_inferable_{when}"] = _against(own["visible"], own["inferable"])
-    for kind in ("visible", "inferable"):
-        found[f"later_{kind}"] = paired(
-            kinds[kind], lambda r: r["recovered"], lambda r: r["at_once"]
-        )
-    found["control_kept"] = share(kinds["control"], lambda r: r["recovered"])
+    found["repaired"] = {kind: _by_step(kinds[kind], "recovered", _stands) for kind in WRONG}
     return found | {"unaided": share(clean, lambda r: r["valid"])} | _revisions(clean)
 
 
-def _by_step(rows: list[dict], name: str) -> dict[str, dict]:
-    steps = sorted({row["run"]["step"] for row in rows})
+def _stands(result: dict) -> bool:
+    """Whether a mistake was there to be seen, and the first estimate did not put it right."""
+    return result["readable"] and not result["at_once"]
+
+
+def _by_step(
+    rows: list[dict], name: str, counts: Callable[[dict], bool] = lambda result: True
+) -> dict[str, dict]:
+    """The share of results with `name`, of those that count; one result per sample and step."""
     return {
-        str(step): share([r for r in rows if r["run"]["step"] == step], lambda r: r[name])
-        for step in steps
+        str(step): share(
+            [r for r in rows if r["run"]["step"] == step and counts(r["result"])],
+            lambda result: result[name],
+        )
+        for step in sorted({row["run"]["step"] for row in rows})
     }
-
-
-def _against(first: list[dict], second: list[dict]) -> dict:
-    """Recovered in `first` minus in `second`, of the same samples and steps."""
-    other = {(base_of(row), row["run"]["step"]): row["result"]["recovered"] for row in second}
-    pairs = [(row["result"]["recovered"], other[base_of(row), row["run"]["step"]]) for row in first]
-    return difference(*np.array(pairs, bool).reshape(-1, 2).T, clusters(first))
 
 
 def _revisions(clean: list[dict]) -> dict:
     def per_run(kind: str) -> Callable[[dict], int]:
         return lambda result: sum(result["revisions"][kind])
 
-    right, wrong = per_run("wrong_to_right"), per_run("right_to_wrong")
     kinds = clean[0]["result"]["revisions"]
     by_step = {k: np.mean([r["result"]["revisions"][k] for r in clean], axis=0) for k in kinds}
     return {
-        "wrong_to_right": mean(clean, right),
-        "right_to_wrong": mean(clean, wrong),
-        "corrections": mean(clean, lambda result: right(result) - wrong(result)),
+        "wrong_to_right": mean(clean, per_run("wrong_to_right")),
+        "right_to_wrong": mean(clean, per_run("right_to_wrong")),
         "revisions": {kind: values.round(4).tolist() for kind, values in by_step.items()},
     }

@@ -1,13 +1,17 @@
 """Self-correction: revisions of clean runs, and recovery from mistakes that are put in.
 
-Recovery as in "Think Before You Paint" (PaTh): a valid answer with one wrong part is encoded,
-noised to a step, `x_s = (1 - sigma_s) z + sigma_s eps`, and denoised from there. The wrong value is
+Recovery as in "Think Before You Paint" (PaTh): a complete answer with a mistake is encoded, noised
+to a step, `x_s = (1 - sigma_s) z + sigma_s eps`, and denoised from there. The mistake is
 
-- *visible*: a clue in the same row or column has it, so the given frame contradicts it directly;
-- *inferable*: no clue in its row or column has it, but no valid answer has it either, so only
-  deduction tells.
+- *visible*: in one part of a valid answer a value that a clue in the same row or column has, so the
+  given frame contradicts it directly;
+- *inferable*: in the same part a value that no clue in its row or column has, but no valid answer
+  has it either, so only deduction tells;
+- *consistent*: a whole Latin square that contradicts a clue (as few as possible). In the first two
+  most other parts tell against the wrong one; here none does, only the given frame.
 
-Both are put into the same part, with the same noise; the control is the valid answer itself.
+All are noised with the same noise; the control is the valid answer itself. Frame 0 always shows the
+given frame as it is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,9 +37,8 @@ from ...sampling.state import State, begin
 from ..sample_runs import SampleBranches, SampleRun
 from ..showcase import decode_all, kept_clips
 from .revisions import revisions_at
-from .wrong_parts import Mistake, mistake_of, with_value
+from .wrong_parts import KINDS, WRONG, Mistake, mistakes_of
 
-KINDS = ("control", "visible", "inferable")
 Count = Callable[[], None] | None
 
 
@@ -47,7 +50,7 @@ class Repair:
         label: what kind of mistake, and what became of it.
         step: that the answer was noised to.
         start: the picture of the answer with the mistake, (H, W, 3) in [0, 1].
-        changed: (H, W) bool, the pixels that the mistake changed.
+        changed: (H, W) bool, the pixels of the wrong parts.
         clips: the clean estimates from that step on, (S - step, frames, H, W, 3).
     """
 
@@ -71,11 +74,11 @@ class MistakeRun(SampleRun):
 
 class Mistakes(SampleBranches):
     """The experiment. A clean row also has the revisions by step, see `revisions_at`. The others
-    have `part`; `recovered`, the part ends right (if several answers are valid: the answer does);
-    `at_once`, the same of the first clean estimate, so that no step was needed; `kept`, the part
-    ends with the value that was put in; and `readable`, that value is what the noised answer shows
-    before the network has seen it. They are unread if the sample has no part for both kinds of
-    mistakes.
+    have `parts`, the wrong ones; `recovered`, these end right (of a consistent mistake, and where
+    several answers are valid: the answer ends valid); `at_once`, the same of the first clean
+    estimate, so that no step was needed; `kept`, they end with the values that were put in; and
+    `readable`, these values are what the noised answer shows before the network has seen it. They
+    are unread if the sample does not take every kind of mistake.
     """
 
     name = "3_mistakes"
@@ -134,17 +137,19 @@ class Mistakes(SampleBranches):
     def start(self, run: MistakeRun) -> tuple[Mistake, State] | None:
         """The mistake of a run, and the state that it starts from; None if there is none."""
         sample = self.sample(run)
-        mistake = mistake_of(sample, np.random.default_rng([run.suite_seed, run.index]))
-        if mistake is None:
+        if (mistakes := self._mistakes(run)) is None:
             return None
         condition = self.model.prepare_sample(sample)
         state = begin(self.model, condition, self.schedule, run.seed)
         sigma = float(state.sampler.sigmas[run.step])
-        z = self._encoded(sample, with_value(sample, mistake.part, getattr(mistake, run.design)))
+        z = self._encoded(sample, mistakes[run.design].answer)
         eps = torch.randn(z.shape, generator=generator("mistake", run.seed, run.step)).to(z)
         noised = (1.0 - sigma) * z + sigma * eps
         state.step, state.latents = run.step, self.model.hold(noised, condition)
-        return mistake, state
+        return mistakes[run.design], state
+
+    def _mistakes(self, run: MistakeRun) -> dict[str, Mistake] | None:
+        return mistakes_of(self.sample(run), np.random.default_rng([run.suite_seed, run.index]))
 
     @torch.inference_mode()
     def follow(self, run: MistakeRun, state: State, count: Count = None) -> Trajectory:
@@ -159,7 +164,7 @@ class Mistakes(SampleBranches):
         read = [
             row
             for row in rows
-            if row["run"]["design"] in KINDS[1:] and row["result"]["valid"] is not None
+            if row["run"]["design"] in WRONG and row["result"]["valid"] is not None
         ]
         if not read or self.model.family.encode_sample is not None:
             return []
@@ -169,7 +174,7 @@ class Mistakes(SampleBranches):
         for row in (r for r in read if (r["run"]["cell"], r["run"]["step"]) == where):
             name = row["run"]["design"], row["result"]["recovered"]
             found.setdefault(name, self.run_of(row["run"]))
-        order = [(kind, recovered) for kind in KINDS[1:] for recovered in (True, False)]
+        order = [(kind, recovered) for kind in WRONG for recovered in (True, False)]
         return [self._repair(found[n], n[1], results) for n in order if n in found]
 
     def _repair(self, run: MistakeRun, recovered: bool, results: str | Path) -> Repair:
@@ -181,12 +186,13 @@ class Mistakes(SampleBranches):
             self.schedule.steps - run.step,
             lambda: decode_all(self.model, self.follow(run, state)),
         )
-        start, right = (
-            sample.picture(with_value(sample, mistake.part, value), 1.0, self.model.size)
-            for value in (getattr(mistake, run.design), mistake.control)
+        answer = sample.solutions.answers[0]
+        wrong = [v if i in mistake.parts else answer[i] for i, v in enumerate(mistake.answer)]
+        start, changed, right = (
+            sample.picture(a, 1.0, self.model.size) for a in (mistake.answer, tuple(wrong), answer)
         )
         label = f"{run.design},\n{'' if recovered else 'not '}repaired"
-        return Repair(label, run.step, start, np.abs(start - right).max(2) > 0.05, clips)
+        return Repair(label, run.step, start, np.abs(changed - right).max(2) > 0.05, clips)
 
     def _recovery(self, run: MistakeRun, count: Count) -> dict:
         sample = self.sample(run)
@@ -194,7 +200,6 @@ class Mistakes(SampleBranches):
         if (started := self.start(run)) is None:
             return result
         mistake, state = started
-        put_in = getattr(mistake, run.design)
         clean_part = max(1.0 - state.sigma, 1e-3)  # of the state, which is (1 - sigma) z and noise
         noised = self._decided(sample, state.latents / clean_part)
         trajectory = self.follow(run, state, count)
@@ -203,11 +208,11 @@ class Mistakes(SampleBranches):
             result
             | traces.outcome(self.model, sample, trajectory.x0_hats[-1])
             | {
-                "part": mistake.part,
-                "readable": bool(noised[mistake.part] == put_in),
-                "at_once": _repaired(sample, mistake, first),
-                "recovered": _repaired(sample, mistake, last),
-                "kept": bool(last[mistake.part] == put_in),
+                "parts": list(mistake.parts),
+                "readable": _agree(noised, mistake.answer, mistake.parts),
+                "at_once": _right(sample, run.design, mistake, first),
+                "recovered": _right(sample, run.design, mistake, last),
+                "kept": _agree(last, mistake.answer, mistake.parts),
             }
         )
 
@@ -215,17 +220,25 @@ class Mistakes(SampleBranches):
         return reading.decide(self.model.beliefs(sample, latents))
 
     def _encoded(self, sample: Sample, answer: Answer) -> Tensor:
-        """The latents (1, C, F, H, W) of an answer."""
+        """The latents (1, C, F, H, W) of an answer; frame 0 shows the given frame, whatever the
+        answer says about the clues."""
         if self.model.family.encode_sample is not None:
             return symbol_encoder(sample)(answer)
-        return self.model.encode(sample.render(answer, self.model.size, self.model.frames))
+        clip = sample.render(answer, self.model.size, self.model.frames)
+        clip[0] = sample.render(None, self.model.size, 1)[0]
+        return self.model.encode(clip)
 
 
-def _repaired(sample: Sample, mistake: Mistake, decided: np.ndarray) -> bool:
-    """Whether the changed part is right; if several answers are valid, whether the answer is."""
-    if len(sample.solutions) == 1:
-        return bool(decided[mistake.part] == mistake.control)
-    return sample.is_valid(assignment(decided))
+def _agree(decided: np.ndarray, answer: Answer, parts: Sequence[int]) -> bool:
+    return all(int(decided[part]) == answer[part] for part in parts)
+
+
+def _right(sample: Sample, kind: str, mistake: Mistake, decided: np.ndarray) -> bool:
+    """Whether the wrong parts are right; of a consistent mistake, and if several answers are valid,
+    whether the answer is."""
+    if kind == "consistent" or len(sample.solutions) > 1:
+        return sample.is_valid(assignment(decided))
+    return _agree(decided, sample.solutions.answers[0], mistake.parts)
 
 
 def _check(cells: list[str], steps: list[int], count: int) -> None:

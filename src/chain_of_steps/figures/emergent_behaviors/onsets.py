@@ -44,7 +44,8 @@ class OnsetRun:
     Attributes:
         cell, samples, suite_seed, split: the first samples of a list; noise seeds are their
             indices.
-        step_stride: every which step is read, from step 0; and the last one.
+        every_until, step_stride: which steps are read: all up to the first of these, then every
+            which one, and the last one.
         question: `perception`, which things fit the prompt; `action`, which one will be marked.
         source: the number of a block as text, a floor, or `belief`: the ring's opacity in the clean
             estimate, which needs no probe.
@@ -53,15 +54,16 @@ class OnsetRun:
     cell: str
     samples: int
     suite_seed: int
+    every_until: int
     step_stride: int
     question: str
     source: str
     split: Split = "test"
 
     @property
-    def base(self) -> tuple:
+    def base(self) -> "OnsetRun":
         """Runs of equal base read the same generations."""
-        return self.cell, self.samples, self.suite_seed, self.step_stride, self.split
+        return replace(self, question="", source="")
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Onsets(Experiment[OnsetRun]):
         self,
         cells: list[str],
         samples_per_cell: int,
+        every_until: int,
         step_stride: int,
         suite_seed: int,
         split: Split = "test",
@@ -106,25 +109,28 @@ class Onsets(Experiment[OnsetRun]):
         """
         if strange := [cell for cell in samples.cells(cells) if samples.task_of(cell) != "mark"]:
             raise ValueError(f"onsets are measured on cells of mark; {strange[0]!r} is none")
+        read = suite_seed, every_until, step_stride
         return [
-            OnsetRun(cell, samples_per_cell, suite_seed, step_stride, question, source, split)
+            OnsetRun(cell, samples_per_cell, *read, question, source, split)
             for cell in cells
             for question in QUESTIONS
             for source in (str(self.middle), *SOURCES)
         ]
 
-    def steps(self, step_stride: int) -> list[int]:
+    def steps(self, run: OnsetRun) -> list[int]:
         """The steps that are read."""
-        return sorted({*range(0, self.schedule.steps, step_stride), self.schedule.steps - 1})
+        last = self.schedule.steps - 1
+        chosen = {*range(run.every_until + 1), *range(0, last, run.step_stride), last}
+        return sorted(step for step in chosen if step <= last)
 
     def evaluations(self, runs: list[OnsetRun]) -> int:
         """See `Experiment`."""
-        blind = len(self.steps(runs[0].step_stride)) if probes.needs_random(runs) else 0
+        blind = len(self.steps(runs[0])) if probes.needs_random(runs) else 0
         return runs[0].samples * (self.schedule.steps + blind)
 
     def results(self, runs: list[OnsetRun], count: Count = None) -> Iterator[tuple[OnsetRun, dict]]:
         """See `Experiment`."""
-        run, steps = runs[0], self.steps(runs[0].step_stride)
+        run, steps = runs[0], self.steps(runs[0])
         drawn = samples.draw(run.cell, run.samples, run.suite_seed, run.split)
         blind = probes.needs_random(runs)
         looks = [self.look(s, i, steps, blind, count) for i, s in enumerate(drawn)]

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..style import PALETTE, WIDTH, band, nothing, picture, spread, step_axis, style
-from .mistakes import KINDS, Repair
+from .mistakes import Repair
 from .onsets import QUESTIONS
+from .wrong_parts import WRONG
 
-COLOURS = {"control": "0.45", "visible": PALETTE[0], "inferable": PALETTE[1]}
 FLOORS = {"x0_hat": ":", "input": "--", "random network": "-.", "shuffled": "-"}
 LABELS = {"x0_hat": r"same probe on $\hat{x}_0$"}  # the network's own output is no floor
 COLUMNS = 3  # of panels
@@ -50,29 +50,46 @@ def memory(summary: dict) -> Figure:
 
 
 def recovery(summary: dict) -> Figure:
-    """Mistakes that are put into a valid answer: repaired or kept, by the step noised to."""
-    sigmas, cells = summary["sigmas"]["mistakes"], _with(summary, "recovered")
-    names = {
-        "control": "no mistake (control)",
-        "visible": "visible mistake",
-        "inferable": "inferable mistake",
-    }
+    """Mistakes that are put in, by the step noised to: a row per cell, a column per kind."""
+    sigmas, cells = summary["sigmas"]["mistakes"], _with(summary, "repaired")
+    if not cells:
+        return nothing("no mistake was put in")
+    with style():
+        size = (WIDTH, 1.3 + 2.3 * len(cells))
+        figure, axes = plt.subplots(
+            len(cells), len(WRONG), figsize=size, sharey=True, squeeze=False, layout="constrained"
+        )
+        for row, (cell, found) in zip(axes, cells.items(), strict=True):
+            n = next(iter(found["recovered"]["control"].values()))["n"]
+            row[0].set_ylabel(f"{cell}\n(n = {n})\nends right")
+            for axis, kind in zip(row, WRONG, strict=True):
+                _mistake(axis, found, kind)
+                step_axis(axis, sigmas[:-1], "", ticks=4)
+                axis.set_ylim(-0.03, 1.18)
+        for axis, kind in zip(axes[0], WRONG, strict=True):
+            axis.set_title(f"{kind} mistake", fontsize="medium")
+        for axis in axes[-1]:
+            axis.set_xlabel(r"noised to this step / $\sigma$")
+        handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))
+        figure.legend(handles.values(), handles, frameon=False, ncols=2, loc="outside lower center")
+        figure.suptitle("A mistake in an answer, noised to a step: does the run end right?")
+    return figure
 
-    def draw(axis: Axes, cell: str, found: dict) -> None:
-        _line(axis, found["unaided"], PALETTE[4], "clean runs, from noise")
-        for shift, kind in zip((-0.25, 0.0, 0.25), KINDS, strict=True):  # curves may coincide
-            _points(axis, found["recovered"][kind], COLOURS[kind], names[kind], shift)
-        for kind in KINDS[1:]:
-            values = found["at_once"][kind]
-            _means(axis, values, COLOURS[kind], "--", f"{kind}: by the first estimate")
-        readable = found["readable"]["inferable"]
-        _means(axis, readable, "0.2", ":", "mistake can be read off the noised answer")
-        n = next(iter(found["recovered"]["visible"].values()))["n"]
-        axis.set_title(f"{cell} (n = {n})", fontsize="medium")
-        step_axis(axis, sigmas[:-1], "noised to this step", ticks=4)
 
-    title = "A mistake in a valid answer, noised to a step: is it repaired from there?"
-    return _panels(cells, draw, title, "ends right", columns=2)
+def _mistake(axis: Axes, found: dict, kind: str) -> None:
+    """One kind of mistake in one cell. The small numbers are those of runs that repair counts."""
+    _line(axis, found["unaided"], PALETTE[4], "clean runs, from noise (valid)")
+    _points(axis, found["recovered"]["control"], "0.45", "no mistake (control)", -0.3)
+    _curve(axis, found["recovered"][kind], PALETTE[0], "ends right, all runs")
+    _means(axis, found["at_once"][kind], PALETTE[0], "--", "right in the first estimate")
+    _means(axis, found["readable"][kind], "0.2", ":", "mistake readable in the noised answer")
+    repaired = {step: value for step, value in found["repaired"][kind].items() if value["n"]}
+    label = "ends right: readable, not right at once"
+    if repaired:
+        _points(axis, repaired, PALETTE[1], label, 0.3)
+    for step, value in repaired.items():
+        where = int(step) + 0.3, max(value["high"], 1.0) + 0.03
+        axis.text(*where, value["n"], color=PALETTE[1], ha="center", fontsize="x-small")
 
 
 def revisions(summary: dict) -> Figure:
@@ -85,8 +102,8 @@ def revisions(summary: dict) -> Figure:
         axis.bar(steps, own["wrong_to_right"], color=PALETTE[2], label="wrong to right")
         axis.bar(steps, -np.array(own["right_to_wrong"]), color=PALETTE[1], label="right to wrong")
         axis.axhline(0, color="0.3", lw=0.8)
-        net = found["corrections"]
-        axis.set_title(f"{cell}: net {_brief(net, '+.2f')}, n = {net['n']}", fontsize="medium")
+        n = found["wrong_to_right"]["n"]
+        axis.set_title(f"{cell} (n = {n})", fontsize="medium")
         step_axis(axis, sigmas[:-1], ticks=4)
 
     title = "Revisions of clean runs: parts that change their value, by step"
@@ -134,7 +151,7 @@ def onsets(summary: dict) -> Figure:
                 step_axis(axis, sigmas[:-1])
             gap = found["onset_gap"]
             n = next(iter(found["perception_at"].values()))["n"]
-            said = _brief(gap, "+.0f") + " steps" if gap["n"] else "undefined"
+            said = _brief(gap, "+.1f") + " steps" if gap["n"] else "undefined"
             column[0].set_title(
                 f"{cell} (n = {n})\naction minus perception: {said}", fontsize="medium"
             )

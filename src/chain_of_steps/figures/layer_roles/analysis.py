@@ -11,8 +11,8 @@ from .energy import CURVES
 from .pairs import REGIONS
 
 NULLS = ("noise", "elsewhere")
-FLIPS = ("flip_estimate", "flip_single", "flip_held")
-FOUND = (*FLIPS, "kept_single", "kept_held", "rest_single", "rest_held", "valid_held", "way")
+READ = ("flip", "kept", "rest", "valid")  # of the final answer of a patched generation
+FOUND = ("flip_estimate", "way", *(f"{name}_{how}" for how in ("single", "held") for name in READ))
 PLACE = ("cell", "index", "cluster", "region", "kind", "step", "layer")
 
 
@@ -40,9 +40,9 @@ def swap_lines(rows: list[dict]) -> pd.DataFrame:
 
     Columns besides `PLACE`, NaN where not computed. `flip_...`: all parts that are read show the
     donor's values, in the step's clean `estimate`, or in the final video of a patch of a `single`
-    step or of one that is `held`; `kept_...`: they show the receiver's own; `rest_...`: all other
-    parts are as in the receiver's answer; `valid_held`; and `way`, how far the clean estimate
-    went towards the donor's.
+    step or of one that is `held` from there on; `kept_...`: they show the receiver's own;
+    `rest_...`: all other parts are as in the receiver's answer; `valid_...`: the whole answer is;
+    and `way`, how far the clean estimate went towards the donor's.
     """
     lines = []
     for row in rows:
@@ -59,11 +59,8 @@ def swap_lines(rows: list[dict]) -> pd.DataFrame:
                 line |= {"flip_estimate": flip, "way": result["way"][k]}
             if result["answer"]:
                 how = "held" if run["held"] else "single"
-                found = shown(result["answer"][k], own, donor, result["parts"])
-                line |= {
-                    f"{n}_{how}": v for n, v in zip(("flip", "kept", "rest"), found, strict=True)
-                }
-                line |= {"valid_held": result["valid"][k]} if run["held"] else {}
+                found = *shown(result["answer"][k], own, donor, result["parts"]), result["valid"][k]
+                line |= {f"{name}_{how}": v for name, v in zip(READ, found, strict=True)}
             lines.append(line)
     table = pd.DataFrame(lines, columns=[*PLACE, *FOUND])
     return table.groupby(list(PLACE), as_index=False, sort=False).first()
@@ -84,22 +81,21 @@ def shown(text: str, own: np.ndarray, donor: np.ndarray, parts: list[int]) -> tu
     return flip, bool(same[parts].all()), bool(same[rest].all()) if len(rest) else None
 
 
-def swaps(rows: list[dict], middle: int, early: int) -> dict:
-    """By cell: how many pairs were `drawn` and are `eligible`, what is claimed of the first region,
-    the same of all `regions`, and `curves` over layers.
+def swaps(rows: list[dict], middle: int, early: int, late: int) -> dict:
+    """By cell: how many pairs were `drawn` and are `eligible`, what is claimed of the first region
+    (see `claimed`), the same of all `regions`, and `curves` over layers.
 
-    What is claimed, at the middle layer, of patches at step `early` or held from it: shares
-    `flip_estimate`, `flip_single`, `flip_held`, `kept_...`, `rest_...`, `valid_held`; and of each
-    flip `..._minus_noise`, `..._minus_elsewhere`, and `..._minus_null`, the paired difference to a
-    flip under either null.
+    Args:
+        middle: the layer that claims are about.
+        early, late: the steps from which patches are held, see `LayerSwaps`.
     """
     lines, found = swap_lines(rows), {}
     for cell, own in by_cell(rows).items():
         names = REGIONS[task_of(cell)]
         here = lines[lines["cell"] == cell]
         drawn = {row["run"]["index"]: row["result"]["eligible"] for row in own}
-        at = here[(here["layer"] == middle) & (here["step"] == early)]
-        regions = {name: claimed(at[at["region"] == name]) for name in names}
+        at = here[here["layer"] == middle]
+        regions = {name: claimed(at[at["region"] == name], early, late) for name in names}
         found[cell] = regions[names[0]] | {
             "drawn": len(drawn),
             "eligible": sum(drawn.values()),
@@ -110,25 +106,40 @@ def swaps(rows: list[dict], middle: int, early: int) -> dict:
     return found
 
 
-def claimed(lines: pd.DataFrame) -> dict:
-    """The statistics of patches of one region at one layer and step."""
-    own = lines[lines["kind"] == "state"]
-    result = {
-        name: proportion(
-            own[name].dropna().astype(bool), own["cluster"][own[name].notna()].tolist()
-        )
-        for name in FOUND
-        if name != "way"
+def claimed(lines: pd.DataFrame, early: int, late: int) -> dict:
+    """Shares of patches of one region at one layer, and of each flip `..._minus_noise`,
+    `..._minus_elsewhere` and `..._minus_null`, the paired difference to a flip under either null.
+
+    `flip_single`, one step, S/5; `flip_first`, one step, the first, as in the paper; `flip_held`,
+    from S/5 to the end; `flip_late_held`, in the last steps only, which pastes the donor's tokens
+    into a finished video; each with `kept_...`, `rest_...` and `valid_...`. The clean estimate of
+    the patched step itself: `flip_estimate` at S/5, `flip_first_estimate`.
+    """
+    finals = {"first": (0, "single"), "single": (early, "single")}
+    finals |= {"held": (early, "held"), "late_held": (late, "held")}
+    views = {
+        f"{name}_{how}": (f"{name}_{column}", step)
+        for how, (step, column) in finals.items()
+        for name in READ
     }
-    for name in FLIPS:
-        result |= {f"{name}_minus_{null}": minus(lines, name, (null,)) for null in NULLS}
-        result[f"{name}_minus_null"] = minus(lines, name)
+    views |= {
+        "flip_estimate": ("flip_estimate", early),
+        "flip_first_estimate": ("flip_estimate", 0),
+    }
+    result = {}
+    for name, (column, step) in views.items():
+        at = lines[lines["step"] == step]
+        own = at[(at["kind"] == "state") & at[column].notna()]
+        result[name] = proportion(own[column].astype(bool), own["cluster"].tolist())
+        if name.startswith("flip"):
+            result |= {f"{name}_minus_{null}": minus(at, column, (null,)) for null in NULLS}
+            result[f"{name}_minus_null"] = minus(at, column)
     return result
 
 
 def minus(lines: pd.DataFrame, column: str, nulls: tuple[str, ...] = NULLS) -> dict:
     """The share of patches that flip minus the share of pairs in which any of these nulls does,
-    paired, {mean, low, high, n}.
+    paired, as `intervals.difference`.
 
     Args:
         lines: of one region, layer and step.
@@ -142,22 +153,17 @@ def minus(lines: pd.DataFrame, column: str, nulls: tuple[str, ...] = NULLS) -> d
 
 
 def curves(lines: pd.DataFrame, region: str, early: int) -> dict:
-    """Shares that flip by layer, of one region: `flip_held`, from step `early`, and `flip_estimate`
-    by step, each by kind: a list of {layer, mean, low, high, n}."""
-    own = lines[lines["region"] == region]
-    held = own[own["step"] == early]
-    return {
-        "flip_held": _by_layer(held, "flip_held"),
-        "flip_estimate": {
-            str(step): found
-            for step, at in own.groupby("step")
-            if (found := _by_layer(at, "flip_estimate"))
-        },
-    }
+    """Shares that flip by layer, of one region, at or held from step `early`: `flip_estimate` and
+    `flip_held`, each by kind: a list of {layer, mean, low, high, n, clusters}. All layers of a
+    curve are of the same pairs."""
+    own = lines[(lines["region"] == region) & (lines["step"] == early)]
+    return {column: _by_layer(own, column) for column in ("flip_estimate", "flip_held")}
 
 
 def _by_layer(lines: pd.DataFrame, column: str) -> dict:
     known = lines[lines[column].notna()]
+    layers = known.groupby("index")["layer"].nunique()
+    known = known[known["index"].isin(layers.index[layers == layers.max()])]
     return {
         kind: [
             {"layer": int(layer)} | proportion(at[column].astype(bool), at["cluster"].tolist())
@@ -188,6 +194,8 @@ def swap_map(lines: pd.DataFrame, cell: str, column: str) -> dict:
     """
     region = REGIONS[task_of(cell)][0]
     own = lines[(lines["cell"] == cell) & (lines["region"] == region) & lines[column].notna()]
+    layers = own.groupby("step")["layer"].transform("nunique")
+    own = own[layers == layers.max()]  # elsewhere only the middle layer was patched
     wide = own.pivot(index=["index", "step", "layer"], columns="kind", values=column)
     if wide.empty:
         return {"values": [], "steps": [], "n": 0}

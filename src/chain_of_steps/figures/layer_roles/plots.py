@@ -17,7 +17,7 @@ TITLES = {
 }
 LABELS = {"clue": "what can be seen", "decision": "what will be answered"}
 LABEL_COLOURS = {"clue": PALETTE[0], "decision": PALETTE[1]}
-OUTPUT = "x0_hat"  # the floor that the network has made itself
+OUTPUT = "x0_hat"  # what the network makes of it, and no floor of what enters
 
 
 def energy_maps(norm: Tensor, step: int, sigma: float, cell: str) -> Figure:
@@ -84,7 +84,7 @@ def energy_curves(energy: dict, sigmas: list[float]) -> Figure:
 
 def probe_curves(probes: dict) -> Figure:
     """What is read off each layer at the middle steps: what can be seen against what will be
-    answered, each with two floors: the clean estimate, and the best of the others."""
+    answered; next to each the best floor that enters, and the network's own output."""
     if not probes:
         return nothing("nothing was probed")
     with style():
@@ -107,8 +107,8 @@ def probe_curves(probes: dict) -> Figure:
 
 
 def probe_maps(probes: dict, sigmas: list[float]) -> Figure:
-    """What is read off a layer beyond the best floor of the same step, by layer and step: maps of
-    all cells (columns) and labels (rows), on one scale."""
+    """What is read off a layer beyond the best floor that enters it at the same step: maps of all
+    cells (columns) and labels (rows), on one scale."""
     cells = {cell: found for cell, found in probes.items() if "decision" in found}
     if not cells:
         return nothing("nothing was probed")
@@ -119,7 +119,7 @@ def probe_maps(probes: dict, sigmas: list[float]) -> Figure:
         for column, (cell, found) in zip(axes.T, cells.items(), strict=True):
             for axis, label in zip(column, LABELS, strict=True):
                 if label in found:
-                    image = heat(axis, np.array(found[label]["gain"]), -0.5, 0.5)
+                    image = heat(axis, np.array(found[label]["over_input"]), -0.5, 0.5)
                     image.set_cmap("RdBu_r")
                     _step_rows(axis, found[label]["step"], sigmas)
                 else:
@@ -130,7 +130,7 @@ def probe_maps(probes: dict, sigmas: list[float]) -> Figure:
             column[1].set_xlabel("layer")
         for axis, title in zip(axes[:, 0], LABELS.values(), strict=True):
             axis.set_ylabel(f"{title}\nstep / $\\sigma$")
-        figure.suptitle("What a layer tells beyond the best floor of the same step")
+        figure.suptitle("What a layer tells beyond what enters the network at the same step")
         figure.colorbar(image, ax=axes, label="balanced accuracy, difference", shrink=0.7)
     return figure
 
@@ -140,8 +140,8 @@ def _label(axis: Axes, found: dict, colour: str, name: str) -> None:
     band(axis, range(len(found["curve"])), found["curve"], colour, name)
     means = {floor: value["mean"] for floor, value in found["floors"].items()}
     best = max(means[floor] for floor in FLOORS if floor != OUTPUT)
-    for value, line, title in ((means[OUTPUT], ":", "clean estimate"), (best, "--", "best other")):
-        axis.axhline(value, color=colour, lw=1.2, ls=line, label=f"{name}, floor: {title}")
+    for value, line, title in ((means[OUTPUT], ":", "clean estimate"), (best, "--", "best floor")):
+        axis.axhline(value, color=colour, lw=1.2, ls=line, label=f"{name}: {title}")
 
 
 def _samples(found: dict) -> int:

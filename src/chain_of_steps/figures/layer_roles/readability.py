@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...measures.intervals import NOTHING, cluster_numbers, resample
+from ...measures.intervals import NOTHING, cluster_numbers, number_of, resample
 from ...measures.linear_probes import FLOORS
 from ..summaries import by_cell
 
@@ -23,12 +23,14 @@ class Counts(NamedTuple):
         hits: by source, (steps, classes, clusters).
         total: by source, (classes, clusters): shuffled labels have their own.
         samples: how many have an example.
+        states: of how many canonical states these are.
     """
 
     steps: list[int]
     hits: dict[str, np.ndarray]
     total: dict[str, np.ndarray]
     samples: int
+    states: int
 
     @property
     def layers(self) -> list[str]:
@@ -37,15 +39,17 @@ class Counts(NamedTuple):
 
 
 def probes(rows: list[dict], steps: int) -> dict:
-    """By cell: of each label the `accuracy` and `gain` maps (steps, layers), the accuracy of every
-    source by step, `curves` of layers and floors averaged over the middle steps; and what is
-    claimed, each with its interval:
+    """By cell: of each label the maps `accuracy` and `over_input` (steps, layers), and the `curve`
+    of layers and the `floors` averaged over the middle steps; and what is claimed, each with its
+    interval:
 
-    - `<label>_gain`: accuracy at the middle layer minus the best floor's, averaged over the middle
-      steps;
-    - `<label>_over_input`: the same without the floor of the clean estimate, which the network has
-      made itself;
-    - `depth_of_perception_minus_decision`.
+    - `<label>_over_input`: accuracy at the middle layer minus the best of the floors that enter
+      the network or tell nothing (`ENTERS`), averaged over the middle steps. The clean estimate is
+      none of them: it is the network's own output, so a layer that has worked something out, and a
+      network that shows it, would always be told that it was there already;
+    - `<label>_gain`: the same with the clean estimate among the floors: what a layer holds and the
+      network does not show;
+    - `depth_of_perception_minus_decision`, see `depth`.
 
     Args:
         steps: of the schedule, S. The middle steps are the probed ones from S/5 to 3S/5.
@@ -80,11 +84,13 @@ def counts_of(rows: list[dict], label: str) -> Counts:
     first = next(iter(own.values()))
     clusters = cluster_numbers(first["cluster"], len(first["cluster"]))
     member = np.eye(clusters.max() + 1)[clusters]  # (n, clusters)
+    known = np.array(first["total"]).sum(0) > 0  # samples that have an example
     return Counts(
         first["step"],
         {source: np.array(result["hits"]) @ member for source, result in own.items()},
         {source: np.array(result["total"]) @ member for source, result in own.items()},
-        int((np.array(first["total"]).sum(0) > 0).sum()),
+        int(known.sum()),
+        number_of(first["cluster"], known),
     )
 
 
@@ -105,7 +111,7 @@ def accuracy(counts: Counts, source: str, times: np.ndarray | None = None) -> np
 
 def gain(counts: Counts, layer: str, chosen: list[int], floors: tuple[str, ...] = FLOORS) -> dict:
     """Accuracy at a layer minus that of the best floor at the same step, averaged over steps,
-    {mean, low, high, n}."""
+    {mean, low, high, n, clusters}."""
 
     def of(times: np.ndarray | None) -> np.ndarray:
         best = np.max([accuracy(counts, floor, times) for floor in floors], axis=0)
@@ -115,30 +121,39 @@ def gain(counts: Counts, layer: str, chosen: list[int], floors: tuple[str, ...] 
 
 
 def depth(counts: Counts, chosen: list[int], times: np.ndarray | None = None) -> np.ndarray:
-    """The first layer at which a label is read half as far above chance as at its best, averaged
-    over the chosen steps; -1 is the input of the first block. (), or (draws,)."""
+    """The layer at which a label is first read half as far above chance as at its best, averaged
+    over the chosen steps: interpolated between layers, so that draws of samples do not jump from
+    one to the next; -1 is the input of the first block. NaN if it is nowhere read above chance.
+    (), or (draws,)."""
     sources = ["input", *counts.layers]
     curve = np.stack([accuracy(counts, s, times)[..., chosen].mean(-1) for s in sources])
     above = curve - 1 / len(counts.total["input"])
-    return (above >= above.max(0) / 2 - 1e-9).argmax(0) - 1  # a tie within rounding counts
+    half = above.max(0) / 2
+    upper = (above >= half - 1e-9).argmax(0)  # a tie within rounding counts
+    lower = np.maximum(upper - 1, 0)
+    below, to = (np.take_along_axis(above, at[None], 0)[0] for at in (lower, upper))
+    rise = np.where(upper > 0, to - below, 1.0)
+    back = np.where(upper > 0, np.clip((to - half) / rise, 0.0, 1.0), 0.0)
+    return np.where(half > 1e-9, upper - back - 1, np.nan)
 
 
 def depth_difference(clue: Counts, decision: Counts, chosen: list[int]) -> dict:
-    """`depth` of the clue minus that of the decision, {mean, low, high, n}: negative if what can be
-    seen is read earlier than what is decided."""
+    """`depth` of the clue minus that of the decision, {mean, low, high, n, clusters}: negative if
+    what can be seen is read earlier than what is decided."""
     return _interval(
         lambda times: depth(clue, chosen, times) - depth(decision, chosen, times), decision
     )
 
 
 def _interval(statistic, counts: Counts) -> dict:
-    if not counts.samples:
-        return dict(NOTHING)
     clusters = next(iter(counts.total.values())).shape[1]
-    low, high = np.quantile(statistic(resample(clusters)), [0.025, 0.975])
-    values = {"mean": statistic(None), "low": low, "high": high}
+    mean = statistic(None) if counts.samples else np.nan
+    if np.isnan(mean):
+        return NOTHING | {"clusters": 0}
+    low, high = np.nanquantile(statistic(resample(clusters)), [0.025, 0.975])
+    values = {"mean": mean, "low": low, "high": high}
     rounded = {name: round(float(value), 4) for name, value in values.items()}
-    return rounded | {"n": counts.samples}
+    return rounded | {"n": counts.samples, "clusters": counts.states}
 
 
 def _labels(rows: list[dict]) -> list[str]:
@@ -149,7 +164,7 @@ def _pictures(counts: Counts, chosen: list[int]) -> dict:
     """What the figures show of a label."""
     by_step = {source: accuracy(counts, source) for source in counts.hits}
     layers = np.stack([by_step[layer] for layer in counts.layers], axis=1)  # (steps, L)
-    floor = np.max([by_step[name] for name in FLOORS], axis=0)
+    floor = np.max([by_step[name] for name in ENTERS], axis=0)
 
     def mean_of(source: str) -> dict:
         return _interval(
@@ -160,7 +175,7 @@ def _pictures(counts: Counts, chosen: list[int]) -> dict:
         "step": counts.steps,
         "middle_steps": [counts.steps[i] for i in chosen],
         "accuracy": np.round(layers, 4).tolist(),
-        "gain": np.round(layers - floor[:, None], 4).tolist(),
+        "over_input": np.round(layers - floor[:, None], 4).tolist(),
         "chance": round(1 / len(counts.total["input"]), 4),
         "curve": [mean_of(layer) for layer in counts.layers],
         "floors": {name: mean_of(name) for name in FLOORS},

@@ -15,6 +15,16 @@ KINDS = {  # label, colour, line
     "noise": ("null: random, as long", "0.35", "--"),
     "elsewhere": ("null: other tokens", "0.6", ":"),
 }
+LASTS = {  # how long a patch lasts: label, colour
+    "flip_first_minus_null": ("at the first step, as in the paper", "0.55"),
+    "flip_single_minus_null": ("at one step, S/5", PALETTE[1]),
+    "flip_held_minus_null": ("held from S/5 on", PALETTE[0]),
+    "flip_late_held_minus_null": ("held in the last three steps: pasted", PALETTE[3]),
+}
+BECOMES = {
+    "rest_held": ("the rest as before", PALETTE[2]),
+    "valid_held": ("whole answer valid", PALETTE[4]),
+}
 PICTURES = ("own", "donor's", "patched", "null: random", "null: other tokens")
 
 OUTLINE = "#C2185B"  # no colour of the boards
@@ -22,7 +32,8 @@ OUTLINE = "#C2185B"  # no colour of the boards
 
 def swap_curves(swaps: dict, early: int) -> Figure:
     """Figure 6b: how often the first region flips to the donor's answer, by layer, with both nulls:
-    in the clean estimate of the patched step, and in the final video if the patch is held."""
+    in the clean estimate of the patched step, and in the final video if the patch is held. Where
+    only the middle layer was patched, there is a point."""
     shown = {cell: found for cell, found in swaps.items() if found["eligible"]}
     if not shown:
         return nothing("no pair of valid answers that differ was found")
@@ -33,11 +44,13 @@ def swap_curves(swaps: dict, early: int) -> Figure:
         )
         for column, (cell, found) in zip(axes.T, shown.items(), strict=True):
             curves = found["curves"]
-            _kinds(column[0], curves["flip_estimate"].get(str(early), {}))
+            _kinds(column[0], curves["flip_estimate"])
             _kinds(column[1], curves["flip_held"])
-            _single(column[1], found["flip_single"], len(curves["flip_held"]["state"]) // 2)
             title = cell.replace(" ", "\n")
-            column[0].set_title(f"{title}\nn = {found['eligible']}", fontsize="medium")
+            column[0].set_title(
+                f"{title}\nn = {_pairs(curves['flip_estimate'])}", fontsize="medium"
+            )
+            column[1].set_title(f"n = {_pairs(curves['flip_held'])}", fontsize="medium")
             column[1].set_xlabel("layer")
         axes[0, 0].set_ylabel(f"clean estimate\nof step {early}")
         axes[1, 0].set_ylabel(f"final video, held\nfrom step {early}")
@@ -54,15 +67,10 @@ def swap_curves(swaps: dict, early: int) -> Figure:
 
 
 def swap_regions(swaps: dict) -> Figure:
-    """Flips above both nulls at the middle layer, held, in every region; and what becomes of the
-    rest: one dot with its interval for each region of each cell."""
-    names = {
-        "flip_held_minus_null": "flips above both nulls",
-        "rest_held": "rest of the answer unchanged",
-        "valid_held": "whole answer valid",
-    }
+    """Flips above both nulls at the middle layer, in every region, by how long the patch lasts; and
+    what becomes of the answer if it is held: a row for each region of each cell."""
     rows = [
-        (f"{cell.split(' ')[0]} {cell.split(' ', 1)[-1]}: {region}", values)
+        (f"{cell}: {region}", values)
         for cell, found in swaps.items()
         for region, values in found["regions"].items()
         if values["flip_held"]["n"]
@@ -70,18 +78,23 @@ def swap_regions(swaps: dict) -> Figure:
     if not rows:
         return nothing("no pair of valid answers that differ was found")
     with style():
-        size = (WIDTH, 0.36 * len(rows) + 1.3)
-        figure, axes = plt.subplots(1, len(names), figsize=size, sharey=True)
-        for axis, (name, title) in zip(axes, names.items(), strict=True):
-            known = [(y, values[name]) for y, (_, values) in enumerate(rows) if values[name]["n"]]
-            for y, value in known:
-                axis.plot([value["low"], value["high"]], [y, y], color=PALETTE[0], lw=2)
-                axis.plot(value["mean"], y, "o", color=PALETTE[0])
+        size = (WIDTH, 0.55 * len(rows) + 1.7)
+        figure, axes = plt.subplots(1, 2, figsize=size, sharey=True, width_ratios=(3, 2))
+        for axis, shown in zip(axes, (LASTS, BECOMES), strict=True):
+            for number, (name, (label, colour)) in enumerate(shown.items()):
+                place = 0.16 * (number - (len(shown) - 1) / 2)
+                for y, value in enumerate(values[name] for _, values in rows):
+                    if value["n"]:
+                        at = y + place
+                        axis.plot([value["low"], value["high"]], [at, at], color=colour, lw=1.8)
+                        axis.plot(value["mean"], at, "o", color=colour, ms=5)
+                axis.plot([], [], "o-", color=colour, label=label)
             axis.axvline(0.0, color="0.7", lw=1, zorder=0)
-            axis.set_title(title, fontsize="medium")
-            axis.set_xlim((-0.4, 1.03) if name.startswith("flip") else (-0.03, 1.03))
+            axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, fontsize=9)
+        axes[0].set_xlabel("flips minus flips under either null")
+        axes[1].set_xlabel("share of pairs, held")
         labels = [f"{name} ({values['flip_held']['n']})" for name, values in rows]
-        axes[0].set_yticks(range(len(rows)), labels)
+        axes[0].set_yticks(range(len(rows)), [_broken(label) for label in labels], fontsize=9)
         axes[0].set_ylim(len(rows) - 0.5, -0.5)
         figure.tight_layout()
     return figure
@@ -152,10 +165,16 @@ def _kinds(axis: Axes, kinds: dict) -> None:
         if kind in kinds:
             band(axis, [value["layer"] for value in kinds[kind]], kinds[kind], colour, label)
             axis.lines[-1].set_linestyle(dashes)
+            if len(kinds[kind]) == 1:  # only the middle layer was patched
+                (value,) = kinds[kind]
+                axis.plot([value["layer"]] * 2, [value["low"], value["high"]], color=colour, lw=2)
+                axis.plot(value["layer"], value["mean"], "o", color=colour)
 
 
-def _single(axis: Axes, value: dict, layer: int) -> None:
-    """The share that flips if only one step is patched, at the middle layer."""
-    if value["n"]:
-        axis.plot([layer] * 2, [value["low"], value["high"]], color=PALETTE[1], lw=2)
-        axis.plot(layer, value["mean"], "o", color=PALETTE[1], label="that one step only")
+def _pairs(kinds: dict) -> int:
+    return kinds["state"][0]["n"] if kinds else 0
+
+
+def _broken(label: str) -> str:
+    """A row's name in two lines, region below."""
+    return label.replace(": ", ":\n", 1)

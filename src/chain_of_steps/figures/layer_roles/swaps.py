@@ -1,9 +1,11 @@
 """Figure 6b of the paper, measured: at which layer, and until which step, is the answer decided?
 
-Hidden states of a donor's tokens take the place of the receiver's after one layer, at one step or,
-*held*, at every step from there on. If that layer carries the answer, the receiver answers as the
-donor does. Only token subsets are patched, or states under other prompts: with equal text, the
-whole state gives the donor's output after any layer (paper trap 2).
+Hidden states of a donor's tokens take the place of the receiver's after one layer, at one step (the
+paper patches the first) or, *held*, at every step from there on. If that layer carries the answer,
+the receiver answers as the donor does. Only token subsets are patched, or states under other
+prompts: with equal text, the whole state gives the donor's output after any layer (paper trap 2).
+A held patch also pastes the donor's finished tokens; how much that explains is measured by a patch
+that is held in the last three steps only.
 """
 
 from collections import defaultdict
@@ -82,37 +84,43 @@ class LayerSwaps(TreeExperiment[SwapRun]):
     def plan(
         self,
         pairs: dict[str, int],
+        layer_pairs: dict[str, int],
         map_pairs: dict[str, int],
-        steps: list[int],
         map_stride: int,
         suite_seed: int,
         split: Split = "test",
     ) -> list[SwapRun]:
-        """All runs. Held patches begin at step S/5, so early that little is decided.
+        """All runs.
 
         Args:
-            pairs: how many pairs of each cell are drawn.
-            map_pairs: how many of these are patched at every `map_stride`-th step, too.
-            steps: at which the step's own clean estimate is read.
+            pairs: how many pairs of each cell are drawn; those with a donor count (`pairs.find`).
+            layer_pairs: on how many of these a held patch is made after every layer, not only the
+                middle one.
+            map_pairs: how many are patched after every layer at every `map_stride`-th step, too.
 
         Raises:
-            ValueError: for a cell without regions, or a step that the schedule does not have.
+            ValueError: for a cell without regions.
         """
-        if beyond := [step for step in steps if step >= self.schedule.steps]:
-            raise ValueError(f"there is no step {beyond[0]}; expected 0 to {self._last}")
-        every, runs = range(0, self.schedule.steps, map_stride), []
+        every, steps, runs = self._every, range(0, self.schedule.steps, map_stride), []
         for cell in samples.cells(list(pairs)):
             for i in range(pairs[cell]):
                 base = (cell, i, suite_seed, i)
-                runs += self._runs(base, steps, split)
+                runs += self._runs(base, split)
+                if i < layer_pairs.get(cell, 0):
+                    runs += self._held(base, self.early, every, split)
                 if i < map_pairs.get(cell, 0):
-                    runs += self._map(base, every, split)
+                    runs += self._map(base, steps, split)
         return list(dict.fromkeys(runs))
 
     @property
     def early(self) -> int:
-        """The step at which held patches begin, S/5."""
+        """The step of single patches and the first of held ones, S/5: little is decided yet."""
         return self.schedule.steps // 5
+
+    @property
+    def late(self) -> int:
+        """From which step the control is held, S - 3: whatever flips there is pasted."""
+        return max(self.early, self.schedule.steps - 3)
 
     @property
     def middle(self) -> int:
@@ -120,29 +128,34 @@ class LayerSwaps(TreeExperiment[SwapRun]):
         return self.model.layers // 2
 
     @property
-    def _last(self) -> int:
-        return self.schedule.steps - 1
+    def _every(self) -> tuple[int, ...]:
+        return tuple(range(self.model.layers))
 
-    def _runs(self, base: tuple, steps: list[int], split: Split) -> Iterator[SwapRun]:
-        """The runs of one pair: all layers where it is cheap or matters, else the middle one."""
-        every, middle, early = tuple(range(self.model.layers)), (self.middle,), self.early
-        yield SwapRun(*base, pairs.WHOLE, "state", early, every, split=split)
-        first, *others = pairs.REGIONS[pairs.check(base[0])]
+    def _runs(self, base: tuple, split: Split) -> Iterator[SwapRun]:
+        """The runs of one pair: after every layer what ends at the patched step, else after the
+        middle one."""
+        middle, early = (self.middle,), self.early
+        yield SwapRun(*base, pairs.WHOLE, "state", early, self._every, split=split)
+        names = pairs.REGIONS[pairs.check(base[0])]
         for kind in KINDS:
-            for step in dict.fromkeys([*steps, early]):
-                yield SwapRun(*base, first, kind, step, every, split=split)
-            yield SwapRun(*base, first, kind, early, middle, final=True, split=split)
-            yield SwapRun(*base, first, kind, early, every, held=True, final=True, split=split)
-            for other in others:
-                yield SwapRun(*base, other, kind, early, every, split=split)
-                yield SwapRun(*base, other, kind, early, middle, True, True, split)
+            yield SwapRun(*base, names[0], kind, early, self._every, split=split)
+            yield SwapRun(*base, names[0], kind, 0, middle, final=True, split=split)
+            for name in names:
+                yield SwapRun(*base, name, kind, early, middle, final=True, split=split)
+                for step in (early, self.late):
+                    yield SwapRun(*base, name, kind, step, middle, True, True, split)
+
+    def _held(self, base: tuple, step: int, layers: tuple, split: Split) -> Iterator[SwapRun]:
+        region = pairs.REGIONS[pairs.check(base[0])][0]
+        for kind in KINDS:
+            yield SwapRun(*base, region, kind, step, layers, held=True, final=True, split=split)
 
     def _map(self, base: tuple, steps: range, split: Split) -> Iterator[SwapRun]:
-        every, region = tuple(range(self.model.layers)), pairs.REGIONS[pairs.check(base[0])][0]
+        region = pairs.REGIONS[pairs.check(base[0])][0]
         for step in steps:
             for kind in KINDS:
-                yield SwapRun(*base, region, kind, step, every, split=split)
-                yield SwapRun(*base, region, kind, step, every, held=True, final=True, split=split)
+                yield SwapRun(*base, region, kind, step, self._every, split=split)
+            yield from self._held(base, step, self._every, split)
 
     def run_of(self, identity: dict) -> SwapRun:
         """The run that an identity describes."""

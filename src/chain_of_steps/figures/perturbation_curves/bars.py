@@ -15,25 +15,24 @@ from .plots import order, title
 def frames(summary: dict) -> Figure:
     """What noise in one frame at all steps costs, next to noise at one step."""
     bars = {
-        "one step (mean)": (("step_drop_of_same",), PALETTE[0]),
-        "one inner frame": (("inner_frame_drop",), PALETTE[1]),
-        "the given frame": (("given_frame_drop",), "0.75"),
-        "the scored frame": (("scored_frame_drop",), "0.45"),
+        "all frames, one step": (("step_drop_of_same",), PALETTE[6]),
+        "inner frames, one step": (("inner_step_drop",), PALETTE[0]),
+        "one inner frame, all steps": (("inner_frame_drop",), PALETTE[1]),
+        "the given frame, all steps": (("given_frame_drop",), "0.75"),
+        "the scored frame, all steps": (("scored_frame_drop",), "0.45"),
     }
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 4.2))
         _bars(axis, summary, bars)
         axis.set_ylabel("drop of valid answers")
-        figure.suptitle("Noise in all frames of one step, or in one frame at all steps")
-        axis.legend(
-            frameon=False, ncols=4, loc="lower right", fontsize="small", bbox_to_anchor=(1, 1)
-        )
-        figure.tight_layout()
+        figure.suptitle("Noise at one step (mean over steps), or in one frame at all steps")
+        figure.legend(frameon=False, ncols=3, loc="lower center", fontsize="small")
+        figure.tight_layout(rect=(0, 0.12, 1, 1))
     return figure
 
 
 def doses(summary: dict) -> Figure:
-    """Equal doses: the inner frames at one step, and as many steps of one inner frame."""
+    """Equal doses: the inner frames at one step, and as many steps of one inner frame around it."""
     designs = {"inner frames, one step": ("inner", PALETTE[0])}
     designs |= {"one inner frame, as many steps": ("window", PALETTE[1])}
     if not any(cell["doses"]["inner"]["changed"]["n"] for cell in summary["cells"].values()):

@@ -20,6 +20,10 @@ READINGS = {  # name: label, colour
     "renoised": ("its newest estimate, noised again", PALETTE[2]),
     "restarted": ("its first estimate, noised again", PALETTE[1]),
 }
+EXACT = {  # the same of the exact posterior, which has no estimate of its own to noise again
+    "exact_own": ("exact posterior, the run itself", PALETTE[6]),
+    "exact_restarted": ("exact posterior, first estimate", PALETTE[1]),
+}
 TENSORS = {"x0_hat": r"clean estimate $\hat x_0$", "tokens": "middle block"}
 
 
@@ -35,12 +39,16 @@ def curves(summary: dict) -> Figure:
 
 
 def decided(summary: dict) -> Figure:
-    """When the answer is decided: unchanged answers after noise at one step."""
+    """When the answer is decided: unchanged answers after noise at one step, and those of the exact
+    posterior from the same two states."""
 
     def draw(axis: Axes, cell: dict) -> None:
         floor = 1.0 - cell["other_seed"]["mean"]
         axis.axhline(floor, color="0.45", lw=1.2, ls=":", label="another seed")
         _modes(axis, cell, "unchanged_at")
+        exact = cell["level_correct"]
+        label = "level-correct, exact posterior"
+        dashed(axis, _apart(exact["sigma"]), exact["exact_unchanged_at"], "0.2", label)
         half = cell["half_sigma"]["mean"]
         if half is not None and 0.0 < half < 1.0:
             axis.axvline(2 * np.log((1 - half) / half), color=PALETTE[2], lw=1, ls="--")
@@ -54,8 +62,11 @@ def restarts(summary: dict) -> Figure:
     def draw(axis: Axes, cell: dict) -> None:
         at = cell["restart_at"]
         places = [_place(sigma) for sigma in at["sigma"]]
+        axis.axhline(cell["clean"]["mean"], color="0.45", lw=1.2, ls=":", label="all steps")
         for name, (label, colour) in READINGS.items():
             band(axis, places, at[name], colour, label)
+        for name, (label, colour) in EXACT.items():
+            dashed(axis, places, at[name], colour, label)
         axis.set_xticks(places[::2], _names(at["step"], at["sigma"])[::2])
 
     return _panels(
@@ -71,8 +82,7 @@ def _modes(axis: Axes, cell: dict, what: str, clean: dict | None = None) -> None
     """Both modes along log SNR; noise at step 0, another seed, stands apart at the left."""
     for name, label in MODES.items():
         curve = cell[name]
-        places = [_place(sigma) for sigma in curve["sigma"]]
-        places[0] = places[1] - 1.5 if len(places) > 1 else 0.0
+        places = _apart(curve["sigma"])
         band(axis, places, curve[what], MODE_COLOURS[label], label)
         axis.plot(
             places, [value["mean"] for value in curve[what]], "o", ms=3, c=MODE_COLOURS[label]
@@ -81,6 +91,19 @@ def _modes(axis: Axes, cell: dict, what: str, clean: dict | None = None) -> None
     axis.set_xticks(places[::2], names[::2])
     if clean is not None:
         axis.axhline(clean["mean"], color="0.45", lw=1.2, ls="--", label="no noise")
+
+
+def dashed(axis: Axes, places: list[float], values: list[dict], colour: str, label: str) -> None:
+    """A curve of means without its intervals; nothing where it was not measured."""
+    found = [(place, v["mean"]) for place, v in zip(places, values, strict=True) if v["n"]]
+    if found:
+        axis.plot(*zip(*found, strict=True), color=colour, label=label, lw=1.2, ls="--")
+
+
+def _apart(sigmas: list[float]) -> list[float]:
+    """Places along log SNR; the first, at pure noise, stands apart at the left."""
+    places = [_place(sigma) for sigma in sigmas]
+    return [places[1] - 1.5 if len(places) > 1 else 0.0, *places[1:]]
 
 
 def _place(sigma: float) -> float:
@@ -100,7 +123,7 @@ def _panels(
     counts: dict[str, int] | None = None,
     top: float = 1.0,
 ) -> Figure:
-    """One panel per cell, four in a row: controls begin a row of their own.
+    """One panel per cell: controls begin a row of their own, unless all fit into one.
 
     Args:
         counts: samples of each cell, if not all.
@@ -108,10 +131,10 @@ def _panels(
     """
     counts = counts or {name: cell["n"] for name, cell in summary["cells"].items()}
     lines = order(summary)
-    rows = len(lines)
+    rows, columns = len(lines), max(len(line) for line in lines)
     with style():
         figure, axes = plt.subplots(
-            rows, COLUMNS, figsize=(WIDTH, 0.6 + 2.5 * rows), sharey=True, squeeze=False
+            rows, columns, figsize=(WIDTH, 1.3 + 2.5 * rows), sharey=True, squeeze=False
         )
         for line, cells in zip(axes, lines, strict=True):
             for axis in line[len(cells) :]:
@@ -127,19 +150,24 @@ def _panels(
             rf"{place} / $\sigma$, on a log SNR axis", fontsize="small", loc="left"
         )
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower right", ncols=len(labels), frameon=False)
+        figure.legend(handles, labels, loc="lower right", ncols=3, frameon=False, fontsize="small")
         figure.suptitle(heading)
-        figure.tight_layout(rect=(0, 0.04, 1, 1))
+        lines_of_legend = -(-len(labels) // 3)
+        figure.tight_layout(rect=(0, 0.06 * lines_of_legend / rows, 1, 1))
     return figure
 
 
 def order(summary: dict) -> list[list[str]]:
     """Names of cells, row by row."""
+    cells, controls = _groups(summary)
+    groups = (cells, controls) if len(cells + controls) > COLUMNS else (cells + controls,)
+    return [group[i : i + COLUMNS] for group in groups for i in range(0, len(group), COLUMNS)]
+
+
+def _groups(summary: dict) -> tuple[list[str], list[str]]:
+    """Names of the cells with claims, and of the controls."""
     controls = [name for name in summary["cells"] if name in summary["controls"]]
-    cells = [name for name in summary["cells"] if name not in controls]
-    return [
-        group[i : i + COLUMNS] for group in (cells, controls) for i in range(0, len(group), COLUMNS)
-    ]
+    return [name for name in summary["cells"] if name not in controls], controls
 
 
 def title(summary: dict, name: str, n: int) -> str:
@@ -156,7 +184,7 @@ def _short(name: str) -> str:
 def maps(summary: dict) -> Figure:
     """Figure 3c: dissimilarity to the clean run, noised step x later step, for the first cell and
     the first control; a tensor has one scale, and the titles have its ceiling."""
-    names = [line[0] for line in (order(summary)[0], order(summary)[-1])]
+    names = [name for group in _groups(summary) for name in group[:1]]
     entries = {name: summary["cells"][name]["maps"] for name in names}
     entries = {name: entry for name, entry in entries.items() if entry["n"]}
     if not entries:

@@ -156,7 +156,7 @@ def corrections(summary: dict) -> Figure:
         on_steps(axes[:2], summary["sigmas"], ticks=3)
         revision_bars(axes[2], groups["a unique answer"])
         figure.suptitle(
-            "Violations along the steps (dashed: exact posterior mean), and how open cells are revised"
+            "Violations along the steps (dashed: exact posterior mean), and revisions of open cells"
         )
     return figure
 

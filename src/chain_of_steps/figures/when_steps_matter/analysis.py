@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from ...measures.phases import PHASES
+from . import path_analysis, strata
 from .entries import Entry, entries
-from .strata import strata
 
 __all__ = ["agreed", "entries", "equal_work", "metrics", "record", "scratchpad", "summary"]
 
@@ -18,7 +18,8 @@ def summary(found: list[Entry]) -> dict:
         `cells`: a record for each plain network, cell and number of steps (`record`). `wide`,
         `exact`, `training`: the same of wide networks, the exact posterior, weights stored during
         training. `diagram`: what the networks of a depth agree on (`agreed`). `strata`: statistics
-        by cell, depth and steps, for the claims (`strata.strata`). `scratchpad`: `scratchpad`.
+        by cell, depth and steps, for the claims (`strata.strata`). `room`, by the
+        same names. `at_one_level`: steps against passes. `scratchpad`: `scratchpad`.
     """
     others = {(e.network.name, e.cell, e.steps): e for e in found}
     by_kind = defaultdict(list)
@@ -32,7 +33,9 @@ def summary(found: list[Entry]) -> dict:
         "exact": by_kind["exact"],
         "training": by_kind["earlier"] + cells,
         "diagram": agreed(cells),
-        "strata": strata(found),
+        "strata": strata.strata(found),
+        "room": strata.room(found),
+        "at_one_level": path_analysis.at_one_level(found),
         "scratchpad": scratchpad(cells, found),
     }
 
@@ -131,29 +134,29 @@ def equal_work(cells: list[dict], works: list[int]) -> list[dict]:
     return [c | {"work": w} for c in cells if (w := c["layers"] * c["steps"]) in works]
 
 
-def metrics(found: dict, laws: dict[str, dict | None], paths: list[dict], more: dict) -> dict:
-    """What is published: `summary` with the laws, the paths, and under `strata` also what the
-    claims read of them.
+def metrics(found: dict, laws: dict[str, dict | None], paths: list[dict], asked: dict) -> dict:
+    """What is published: `summary` with the laws, the paths and the contrasts, and under `strata`
+    all that the claims read.
 
     Args:
         laws: of `law.law`, by family.
         paths: of `path_analysis.curves`.
-        more: strata of the paths and contrasts.
+        asked: contrasts, see `strata.contrasts`.
     """
     known = {name: dict(each) for name, each in laws.items() if each}
     for each in known.values():
         del each["points"]
-    errors = {
-        f"law/{name}": {"constant": _interval_of(each), "held_out_error": each["held_out_error"]}
-        for name, each in known.items()
+    kept = ("constant", "held_out_error")
+    lawful = {f"law/{name}": {k: each[k] for k in kept} for name, each in known.items()}
+    own = found["strata"]
+    contrasts = strata.contrasts(own, asked)
+    trends = {name: {"difference": value} for name, value in contrasts.items()}
+    more = strata.scratchpads(own), path_analysis.strata(paths), lawful, trends
+    return {
+        **found,
+        "training": agreed(found["training"]),
+        "law": known,
+        "path_or_passes": paths,
+        "contrasts": contrasts,
+        "strata": strata.joined(own, *more),
     }
-    extra = {"law": known, "path_or_passes": paths, "strata": found["strata"] | errors | more}
-    return (
-        {name: value for name, value in found.items() if name != "training"}
-        | extra
-        | {"training": agreed(found["training"])}
-    )
-
-
-def _interval_of(law: dict) -> dict:
-    return {"mean": law["constant"], "low": law["low"], "high": law["high"], "n": law["n_networks"]}

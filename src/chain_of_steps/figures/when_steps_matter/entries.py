@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...bench import samples
+from ...measures.intervals import share
 from ...measures.phases import Cell, Passes, Phase, least_passes, phase
 from ...measures.traces import unflagged
 from .networks import Network, parse
@@ -58,6 +59,10 @@ class Entry:
     @property
     def log2(self) -> int | None:
         return self.row["result"]["stratum"]["log2"]
+
+    def room(self) -> dict:
+        """The share of valid answers at step 0 on validation samples."""
+        return share(self.row["result"]["valid_on_validation"], self.row["run"]["validation"])
 
     def phase(self) -> Phase:
         """Its phase; of the exact posterior by the rule of section 6, since E would be itself."""

@@ -19,6 +19,7 @@ from ...sampling.denoise import Trajectory
 from . import networks
 from .networks import EXACT, Network, Subject
 
+APART = 10_000  # validation samples have indices, and seeds, from here on
 Count = Callable[[], None] | None
 
 

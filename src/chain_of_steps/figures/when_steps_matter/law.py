@@ -151,9 +151,9 @@ def law(points: Sequence[Point], held_out: Sequence[str]) -> dict | None:
         held_out: cells that only serve the test.
 
     Returns:
-        `form`; its `constant` c with `low`, `high`; the `slope` b_x; `exponent_of_passes`,
-        `exponent_of_depth` and `held_out_error` ({mean, low, high, n} each, n being networks); the
-        error of a constant prediction, `baseline_error`; `candidates`, the error of every form
+        `form`; the `slope` b_x; the `constant` c, `exponent_of_passes`,
+        `exponent_of_depth` and `held_out_error` ({mean, low, high, n, networks} each, n being the
+        samples behind it, counted once a network); the error of a constant prediction, `baseline_error`; `candidates`, the error of every form
         across the fitting cells; numbers of cells and networks; and `points`, each with its
         prediction. None if fewer than three cells or two depths can be fitted, or none is held out.
     """
@@ -165,29 +165,26 @@ def law(points: Sequence[Point], held_out: Sequence[str]) -> dict | None:
     form = min(candidates, key=candidates.get)
     best = fit(fitting, form)
     drawn = [(fit(f, form), t) for f, t in _resampled(fitting, test)]
-    networks = len({p.network for p in points})
 
-    def interval(value: float, values: list[float]) -> dict:
+    def interval(value: float, values: list[float], behind: list[Point] = fitting) -> dict:
         low, high = np.quantile(values, [0.025, 0.975])
         found = {"mean": value, "low": min(low, value), "high": max(high, value)}
-        return {k: round(float(v), 4) for k, v in found.items()} | {"n": networks}
+        return {k: round(float(v), 4) for k, v in found.items()} | _behind(behind)
 
     constant = interval(best.constant, [f.constant for f, _ in drawn])
     flat = np.mean([p.share for p in fitting])
     return {
         "form": form,
-        "constant": constant["mean"],
-        "low": constant["low"],
-        "high": constant["high"],
+        "constant": constant,
         "slope": round(best.b[0], 4),
         "exponent_of_passes": interval(best.exponents[0], [f.exponents[0] for f, _ in drawn]),
         "exponent_of_depth": interval(best.exponents[1], [f.exponents[1] for f, _ in drawn]),
-        "held_out_error": interval(error(best, test), [error(f, t) for f, t in drawn]),
+        "held_out_error": interval(error(best, test), [error(f, t) for f, t in drawn], test),
         "baseline_error": round(float(np.mean([abs(p.share - flat) for p in test])), 4),
         "candidates": {name: round(value, 4) for name, value in candidates.items()},
         "n_cells": len({p.cell for p in fitting}),
         "n_held_out": len({p.cell for p in test}),
-        "n_networks": networks,
+        "n_networks": len({p.network for p in points}),
         "points": [
             {"cell": p.cell, "layers": p.layers, "passes": p.passes, "x": p.x}
             | {"share": round(p.share, 4), "predicted": round(float(q), 4)}
@@ -195,6 +192,12 @@ def law(points: Sequence[Point], held_out: Sequence[str]) -> dict | None:
             for p, q in zip([*fitting, *test], best.predict([*fitting, *test]), strict=True)
         ],
     }
+
+
+def _behind(points: Sequence[Point]) -> dict[str, int]:
+    """Samples, counted once for each network, and networks."""
+    samples_of = {(p.network, p.cell): p.n for p in points}
+    return {"n": sum(samples_of.values()), "networks": len({p.network for p in points})}
 
 
 def _resampled(

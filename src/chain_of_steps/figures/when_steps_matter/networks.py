@@ -54,6 +54,13 @@ class Network:
             return "earlier"
         return "plain" if self.width == WIDTH else "wide"
 
+    @property
+    def group(self) -> str:
+        """What a part of the plan calls it: its kind; plain ones are `seed 0` or `other seeds`."""
+        if self.kind != "plain":
+            return self.kind
+        return "seed 0" if self.seed == 0 else "other seeds"
+
 
 def parse(name: str) -> Network:
     """What a name says.

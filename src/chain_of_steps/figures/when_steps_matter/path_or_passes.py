@@ -1,5 +1,6 @@
 """Is it the path, or only the number of passes? The same number of evaluations spent otherwise:
-other samplers, many passes at one noise level, a restart; and clues that arrive late."""
+fresh noise at every step, equal noise at one level, another grid, a restart; and clues that arrive
+late. (Passes at one level under fresh noise are the I_k of the phase diagram.)"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,10 +11,17 @@ import torch
 from ...bench import samples
 from ...experiments.base import UNREAD
 from ...experiments.parameters import checked
-from ...measures import one_pass
 from ...measures.answers import given
 from ...measures.batches import SymbolBatch
-from ...measures.one_pass import Runs, passes, renoised
+from ...measures.one_pass import (
+    CHOSEN,
+    COARSE,
+    Runs,
+    best_levels,
+    middle_of_best,
+    passes,
+    renoised,
+)
 from ...measures.traces import flags
 from ...models.schedule import Schedule
 from ...puzzles.base import Sample
@@ -23,11 +31,10 @@ from ...sampling.interventions.base import generator
 from ...sampling.samplers import sampler_of
 from ...sampling.state import State
 from . import networks as stored
-from .experiment import Count, NetworkExperiment, batch_of, puzzle_of, tick
+from .experiment import APART, Count, NetworkExperiment, batch_of, puzzle_of, tick
 from .networks import Subject
 
-APART = 20_000  # validation samples have indices, and seeds, from here on
-WAYS = ("path", "stochastic", "fresh noise", "equal noise", "restart", "late clues")
+WAYS = ("path", "stochastic", "equal noise", "tuned path", "restart", "late clues")
 
 
 @dataclass(frozen=True)
@@ -36,13 +43,14 @@ class WayRun:
 
     Attributes:
         way: one of `WAYS`. `path`: the usual S steps. `stochastic`: the same with fresh noise at
-            every step. `fresh noise`, `equal noise`: step 0, then S - 1 passes at one noise level,
-            each on the last estimate, noised again. `restart`: for every later step s one pass at
-            its noise level on the estimate of step 0. `late clues`: from a step on, half of the
-            open cells of one valid answer are clues.
+            every step. `equal noise`: step 0, then S - 1 passes at one noise level, each on the
+            last estimate under the same noise. `tuned path`: the usual steps, with the best shift
+            of the grid. `restart`: for every later step s one pass at its noise level on the
+            estimate of step 0. `late clues`: from a step on, half of the open cells of one valid
+            answer are clues.
         network, weights, cell, suite_seed, split, steps: see `runs.PhaseRun`.
         count: samples from the start of the list.
-        validation: samples on which the one noise level is chosen, from `levels`.
+        validation: samples on which the noise level, and the shift (from `shifts`), are chosen.
         late: steps at which the clues arrive.
     """
 
@@ -54,7 +62,7 @@ class WayRun:
     steps: int
     suite_seed: int
     validation: int
-    levels: tuple[float, ...]
+    shifts: tuple[float, ...]
     late: tuple[int, ...]
     split: Split = "test"
 
@@ -79,7 +87,7 @@ class PathOrPasses(NetworkExperiment[WayRun]):
         samples_per_cell: int,
         validation: int,
         steps: int,
-        levels: list[float],
+        shifts: list[float],
         late: list[int],
         suite_seed: int,
         split: Split = "test",
@@ -88,11 +96,11 @@ class PathOrPasses(NetworkExperiment[WayRun]):
 
         Args:
             networks: folder of the networks, `names`.
-            levels: noise levels from which that of the passes is chosen.
+            shifts: tried besides that of the schedule.
             late: steps at which the clues arrive.
         """
         self.folder = networks
-        fixed = steps, suite_seed, validation, tuple(levels), tuple(late), split
+        fixed = steps, suite_seed, validation, tuple(shifts), tuple(late), split
         return [
             WayRun(way, network.name, self.weights(network), cell, samples_per_cell, *fixed)
             for network in stored.listed(networks, names)
@@ -104,47 +112,45 @@ class PathOrPasses(NetworkExperiment[WayRun]):
 
     def run_of(self, identity: dict) -> WayRun:
         """The run that an identity describes."""
-        lists = {name: tuple(identity[name]) for name in ("levels", "late")}
+        lists = {name: tuple(identity[name]) for name in ("shifts", "late")}
         return super().run_of(identity | lists)
 
     def evaluations(self, runs: list[WayRun]) -> int:
-        """How many evaluations `results` makes for runs of equal base."""
+        """How many evaluations `results` makes, at most, for runs of equal base."""
         run, ways = runs[0], {run.way for run in runs}
-        one_level = len(ways & {"fresh noise", "equal noise"})
-        total = run.count * run.steps
-        passed = run.validation * len(run.levels) + run.count  # runs that take S - 1 passes
-        total += one_level * (run.validation + passed * (run.steps - 1))
-        total += ("stochastic" in ways) * run.count * run.steps
-        total += ("restart" in ways) * run.count * (run.steps - 1)
-        late = sum(run.steps - s for s in run.late)
-        return total + ("late clues" in ways) * run.count * late
+        more, searched = run.steps - 1, min(run.steps, CHOSEN[-1]) - 1
+        each = {
+            "path": 0,  # all ways need it
+            "stochastic": run.steps * run.count,
+            "equal noise": more * run.count + (1 + len(COARSE) * searched) * run.validation,
+            "tuned path": run.steps * (run.count + (1 + len(run.shifts)) * run.validation),
+            "restart": more * run.count,
+            "late clues": sum(run.steps - s for s in run.late) * run.count,
+        }
+        return run.steps * run.count + sum(each[way] for way in ways)
 
     def results(self, runs: list[WayRun], count: Count = None) -> Iterator[tuple[WayRun, dict]]:
         """Yields the result of every run: `valid_at`, a text for each evaluation (step 0 first) of
-        `path`, `stochastic` and the passes, for each step of `restart`, for each step of `late`
-        and for no clues at all of `late clues`; `level`, the one noise level of the passes."""
-        first = runs[0]
-        work = _Work(self, first, count)
+        `path`, `stochastic`, `tuned path` and the passes, for each step of `restart`, for each step
+        of `late` and for no clues at all of `late clues`; `chosen`, the noise level of the passes
+        or the shift."""
+        work = _Work(self, runs[0], count)
         for run in runs:
-            measured = {"level": None, "sigmas": work.path.sigmas}
-            if run.way in ("fresh noise", "equal noise"):
-                measured["level"], valid = work.at_one_level(run.way == "fresh noise")
-            else:
-                valid = {
-                    "path": work.along_path,
-                    "stochastic": work.stochastic,
-                    "restart": work.restart,
-                    "late clues": work.late_clues,
-                }[run.way]()
-            yield (
-                run,
-                UNREAD
-                | measured
-                | {
-                    "valid_at": [flags(each) for each in valid],
-                    "clusters": [str(i) for i in work.clusters],
-                },
-            )
+            chosen, valid = {
+                "path": work.along_path,
+                "stochastic": work.stochastic,
+                "equal noise": work.equal_noise,
+                "tuned path": work.tuned,
+                "restart": work.restart,
+                "late clues": work.late_clues,
+            }[run.way]()
+            measured = {
+                "chosen": chosen,
+                "sigmas": work.path.sigmas,
+                "valid_at": [flags(each) for each in valid],
+                "clusters": [str(i) for i in work.clusters],
+            }
+            yield run, UNREAD | measured
 
 
 class _Work:
@@ -155,48 +161,53 @@ class _Work:
         self.schedule = experiment.in_steps(run.steps)
         self.subject: Subject = experiment.subject(run.network)
         self.batch = batch_of(run.cell, 0, run.count, run.suite_seed, run.split)
+        self.others = batch_of(run.cell, APART, run.validation, run.suite_seed, "validation")
         self.path = self._generated(self.batch, self.schedule)
         numbers: dict[str, int] = {}
         self.clusters = [numbers.setdefault(c, len(numbers)) for c in self.batch.clusters]
 
-    def along_path(self) -> np.ndarray:
+    def along_path(self) -> tuple[None, np.ndarray]:
         """(S, n)."""
-        return self.batch.along(self.path)
+        return None, self.batch.along(self.path)
 
-    def stochastic(self) -> np.ndarray:
+    def stochastic(self) -> tuple[None, np.ndarray]:
         """(S, n)."""
         schedule = replace(self.schedule, sampler="stochastic")
-        return self.batch.along(self._generated(self.batch, schedule))
+        return None, self.batch.along(self._generated(self.batch, schedule))
 
-    def at_one_level(self, fresh: bool) -> tuple[float, np.ndarray]:
-        """The level that is best on validation samples after all passes, and (S, n)."""
-        run, more = self.run, self.run.steps - 1
-        others = batch_of(run.cell, APART, run.validation, run.suite_seed, "validation")
-        start = self._generated(others, replace(self.schedule, steps=1))
-        validation = self._started(others, start)
-        shares = [
-            passes(validation, validation.first, level, more, fresh)[-1].mean()
-            for level in run.levels
-        ]
-        level = run.levels[one_pass.middle_of_best(np.array(shares))]
-        ours = self._started(self.batch, self.path)
-        later = passes(ours, ours.first, level, more, fresh)
+    def equal_noise(self) -> tuple[float, np.ndarray]:
+        """The level, chosen as that of I_S, and (S, n)."""
+        start = self._generated(self.others, replace(self.schedule, steps=1))
+        validation, ours = self._started(self.others, start), self._started(self.batch, self.path)
+        level = best_levels(validation, COARSE, self.run.steps, fresh=False)[-1]
+        later = passes(ours, ours.first, level, self.run.steps - 1, fresh=False)
         return level, np.array([ours.valid(ours.first), *later])
 
-    def restart(self) -> np.ndarray:
+    def tuned(self) -> tuple[float, np.ndarray]:
+        """The shift that is best on validation samples, and (S, n)."""
+        shifts = (*self.run.shifts, self.schedule.shift)
+        tried = [replace(self.schedule, shift=shift) for shift in shifts]
+        shares = [
+            self.others.valid(self._generated(self.others, schedule).x0_hats[-1]).mean()
+            for schedule in tried
+        ]
+        best = middle_of_best(np.array(shares))
+        return shifts[best], self.batch.along(self._generated(self.batch, tried[best]))
+
+    def restart(self) -> tuple[None, np.ndarray]:
         """(S, n): at each step the validity of one pass on the estimate of step 0."""
         runs = self._started(self.batch, self.path)
         found = [runs.valid(runs.first)]
         for sigma in self.path.sigmas[1:-1]:
             found.append(runs.valid(runs.estimate(renoised(runs.first, sigma, runs.names), sigma)))
-        return np.array(found)
+        return None, np.array(found)
 
-    def late_clues(self) -> np.ndarray:
+    def late_clues(self) -> tuple[None, np.ndarray]:
         """(late + 1, n): validity at the end if the clues arrive at these steps, or never. Only an
         answer that agrees with the clues counts."""
         shown = SymbolBatch([revealed(s) for s in self.batch.samples], self.batch.seeds)
         found = [shown.valid(self._continued(shown, s).x0_hats[-1]) for s in self.run.late]
-        return np.array([*found, shown.valid(self.path.x0_hats[-1])])
+        return None, np.array([*found, shown.valid(self.path.x0_hats[-1])])
 
     @torch.inference_mode()
     def _continued(self, shown: SymbolBatch, step: int) -> Trajectory:

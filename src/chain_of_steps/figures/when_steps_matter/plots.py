@@ -1,14 +1,15 @@
-"""From numbers to pictures: what the steps buy, the law, path or passes, scratchpad, training."""
+"""From numbers to pictures: what the steps buy, the law, scratchpad, equal work, training."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from ...bench import samples
 from ...measures.one_pass import MOST_PASSES
 from ...measures.phases import FAILURE
-from ..style import PALETTE, WIDTH, nothing, style
+from ..style import WIDTH, nothing, style
 from .analysis import agreed, equal_work
 from .diagram import cell_label, family, frame, tile
 
@@ -50,26 +51,28 @@ def gains(strata: dict[str, dict], steps: int) -> Figure:
         for axis, label in zip(axes[:, 0], GAINS.values(), strict=True):
             axis.set_ylabel(label)
         for axis in axes[-1]:
-            axis.set_yticks([1, 2, 4, 6, 8, MOST_PASSES + 1], [1, 2, 4, 6, 8, "more"])
+            axis.set_yscale("log")
+            axis.set_yticks([1, 2, 4, 8, MOST_PASSES + 1], [1, 2, 4, 8, "more"], minor=False)
+            axis.yaxis.set_minor_locator(NullLocator())
         n = sorted({v["gain"]["n"] for *_, v in found})
         handles = [
-            plt.Line2D([], [], color=c, marker="o", label=f"L = {d}") for d, c in _depths(found)
+            plt.Line2D([], [], color=c, marker="o", label=f"L = {d}") for d, c in depths_of(found)
         ]
-        axes[0, -1].legend(handles=handles, frameon=False, title=f"S = {steps}, n = {_span(n)}")
+        axes[0, -1].legend(handles=handles, frameon=False, title=f"S = {steps}, n = {span(n)}")
         figure.tight_layout()
     return figure
 
 
-def _depths(found: list[tuple]) -> list[tuple[int, str]]:
+def depths_of(found: list[tuple]) -> list[tuple[int, str]]:
     return [(depth, DEPTHS.get(depth, "black")) for depth in sorted({d for _, d, _ in found})]
 
 
-def _span(values: list) -> str:
+def span(values: list) -> str:
     return f"{values[0]}" if len(values) == 1 else f"{values[0]} to {values[-1]}"
 
 
 def _by_need(axis: Axes, found: list[tuple], statistic: str) -> None:
-    depths = _depths(found)
+    depths = depths_of(found)
     for number, (depth, colour) in enumerate(depths):
         shift = 0.12 * (number - (len(depths) - 1) / 2)
         own = [
@@ -106,9 +109,9 @@ def law(laws: dict[str, dict | None]) -> Figure:
 
 def _law(axis: Axes, family_name: str, each: dict) -> None:
     alpha, beta = (each[f"exponent_of_{name}"]["mean"] for name in ("passes", "depth"))
-    ratios = []
+    ratios, constant = [], each["constant"]
     for point in each["points"]:
-        done = each["constant"] * point["passes"] ** alpha * point["layers"] ** beta
+        done = constant["mean"] * point["passes"] ** alpha * point["layers"] ** beta
         ratios.append(point["x"] / done)
         colour = DEPTHS.get(point["layers"], "black")
         fill = colour if point["held_out"] else "none"
@@ -119,7 +122,7 @@ def _law(axis: Axes, family_name: str, each: dict) -> None:
     axis.set_xlabel(rf"$x \,/\, (c\, k^{{{alpha:.2g}}} L^{{{beta:.2g}}})$")
     error = each["held_out_error"]
     axis.set_title(
-        f"{family_name}: c = {each['constant']:.2g} ({each['low']:.2g} to {each['high']:.2g})\n"
+        f"{family_name}: c = {constant['mean']:.2g} ({constant['low']:.2g} to {constant['high']:.2g})\n"
         f"error on held-out cells {error['mean']:.2f} (a constant: {each['baseline_error']:.2f})",
         fontsize=9,
     )
@@ -127,62 +130,6 @@ def _law(axis: Axes, family_name: str, each: dict) -> None:
         axis.plot([], [], "o", color=DEPTHS.get(depth, "black"), label=f"L = {depth}")
     axis.plot([], [], "o", color="grey", label="held out")
     axis.plot([], [], "o", mfc="none", mec="grey", label="fitted")
-
-
-# Path or passes.
-
-WAYS = {  # colour and line
-    "path": ("black", "-", "the usual steps"),
-    "stochastic": (PALETTE[2], "-", "fresh noise at every step"),
-    "fresh noise": (PALETTE[1], "-", "passes at one level, fresh noise"),
-    "equal noise": (PALETTE[4], "--", "passes at one level, equal noise"),
-    "restart": (PALETTE[5], ":", r"one pass at $\sigma_s$ on the estimate of step 0"),
-}
-
-
-def paths(found: list[dict]) -> Figure:
-    """The same evaluations spent otherwise, and clues that arrive late; a column for each network
-    and kind of samples."""
-    if not found:
-        return nothing("no network was measured")
-    with style():
-        shape, size = (2, len(found)), (WIDTH, 5.6)
-        figure, axes = plt.subplots(*shape, figsize=size, sharey=True, squeeze=False)
-        for (upper, lower), each in zip(axes.T, found, strict=True):
-            _ways(upper, each)
-            _late(lower, each)
-            title = f"{cell_label(each['cell'])}\nL = {each['layers']}, n = {each['n']}"
-            upper.set_title(title, fontsize=9)
-        axes[0, 0].set_ylabel("valid answers")
-        axes[1, 0].set_ylabel("valid, with the late clues")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, ncols=3, loc="lower center", frameon=False, fontsize=8)
-        figure.tight_layout(rect=(0, 0.08, 1, 1), w_pad=0.4)
-    return figure
-
-
-def _ways(axis: Axes, each: dict) -> None:
-    for way, (colour, line, label) in WAYS.items():
-        values = each["ways"].get(way, [])
-        mean, low, high = (np.array([v[k] for v in values]) for k in ("mean", "low", "high"))
-        axis.plot(mean, line, color=colour, label=label, lw=1.6)
-        if len(values) and way in ("path", "fresh noise"):
-            axis.fill_between(range(len(mean)), low, high, color=colour, alpha=0.15, lw=0)
-    axis.set(ylim=(-0.03, 1.03), xlabel="evaluations so far")
-
-
-def _late(axis: Axes, each: dict) -> None:
-    values = each["ways"].get("late clues")
-    if values is None:
-        axis.axis("off")
-        return
-    *tried, never = values
-    mean, low, high = (np.array([v[k] for v in tried]) for k in ("mean", "low", "high"))
-    axis.fill_between(each["late"], low, high, color=PALETTE[0], alpha=0.18, lw=0)
-    axis.plot(each["late"], mean, "o-", color=PALETTE[0], ms=4, label="clues from step s on")
-    axis.axhline(never["mean"], color="grey", ls=":", label="never")
-    axis.set_xlabel("step s at which half of\nthe answer is revealed")
-    axis.legend(frameon=False, fontsize=7, loc="lower left")
 
 
 # Smaller ones.
@@ -207,7 +154,7 @@ def scratchpad(found: list[dict], steps: int) -> Figure:
                 axis.axhline(chance, color="grey", ls=":", label="guessing an end")
             name = samples.task_of(task)
             what = "the route is drawn" if name == "relay" else "only its end is marked"
-            axis.set_title(f"{what} (n = {_span(sorted({e['n'] for e in own}))} a network)")
+            axis.set_title(f"{what} (n = {span(sorted({e['n'] for e in own}))} a network)")
             axis.set(xlabel="moves", ylim=(-0.03, 1.03))
         axes[0, 0].set_ylabel("valid answers")
         axes[0, -1].legend(frameon=False, fontsize=8, loc="lower left")
@@ -273,7 +220,7 @@ def training(entries: list[dict]) -> Figure:
         frame(axis, [f"L = {d}\n{share:.0%}" for d, share in columns], cells)
         axis.set_xlabel("blocks, share of training")
         axis.set_yticks(range(len(cells)), [cell_label(cell) for cell in cells])
-        span = _span(sorted({e["n"] for e in shown}))
-        axis.set_title(f"phases along training, S = {_span(sorted(steps))}, n = {span} a tile")
+        span = span(sorted({e["n"] for e in shown}))
+        axis.set_title(f"phases along training, S = {span(sorted(steps))}, n = {span} a tile")
         figure.tight_layout()
     return figure

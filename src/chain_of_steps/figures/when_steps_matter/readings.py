@@ -8,12 +8,22 @@ from torch import Tensor
 
 from ...common.hashing import digest
 from ...measures.batches import SymbolBatch
-from ...measures.one_pass import MOST_PASSES, Runs, at_level, at_levels, best_level, best_levels
+from ...measures.one_pass import (
+    COARSE,
+    GRID,
+    MOST_PASSES,
+    Runs,
+    at_level,
+    at_levels,
+    best_level,
+    best_levels,
+)
 from ...measures.phases import has_room
 from ...measures.traces import flags
 from ...puzzles.base import Sample, assignment
 from ...sampling.denoise import Trajectory
 
+GRIDS = {"B": GRID, "F": GRID, "T": COARSE}
 CONTROLS = {"B": "blank", "F": "first", "T": "truth"}  # what one pass starts from
 
 
@@ -58,12 +68,12 @@ def violations(batch: SymbolBatch, latents: Tensor) -> list[int]:
 
 @dataclass(frozen=True)
 class Levels:
-    """The noise levels of the controls, chosen on validation samples; and the shares of valid
-    answers there."""
+    """The noise levels of the controls, chosen on validation samples; and how many answers are
+    valid there."""
 
     one: dict[str, float]
     iterated: list[float]
-    at_step_0: float
+    at_step_0: int
 
 
 def choose(runs: Runs) -> Levels:
@@ -71,17 +81,19 @@ def choose(runs: Runs) -> Levels:
     than step 0 is tried: steps have nothing to add there."""
     valid = runs.valid(runs.first)
     most = MOST_PASSES if has_room(valid) else 2
-    one = {name: best_level(runs, z) for name, z in CONTROLS.items()}
-    return Levels(one, best_levels(runs, most=most), float(valid.mean()))
+    one = {name: best_level(runs, z, GRIDS[name]) for name, z in CONTROLS.items()}
+    later = best_levels(runs, COARSE, most)[1:] if most > 2 else []
+    return Levels(one, [one["F"], *later], int(valid.sum()))
 
 
 def controls(runs: Runs, levels: Levels) -> dict:
     """The one-pass controls of a batch, each as a text of n characters: B, F and T under their
-    letters, I_1, I_2, ... under `I`; with their `levels`, and A_0 on validation samples."""
+    letters, I_1, I_2, ... under `I`; with their `levels`, and how many validation samples are
+    valid at step 0."""
     one = {name: at_level(runs, z, levels.one[name]) for name, z in CONTROLS.items()}
     return {
         **{name: flags(control.valid) for name, control in one.items()},
         "I": [flags(control.valid) for control in at_levels(runs, levels.iterated)],
         "levels": levels.one | {"I": [1.0, *levels.iterated]},
-        "validation_at_step_0": levels.at_step_0,
+        "valid_on_validation": levels.at_step_0,
     }

@@ -4,20 +4,19 @@ controls."""
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypedDict
 
 from ...bench import samples
 from ...experiments.base import UNREAD
 from ...experiments.parameters import checked
-from ...measures.one_pass import GRID, MOST_PASSES
+from ...measures.one_pass import CHOSEN, COARSE, MOST_PASSES
 from ...puzzles.splits import Split
 from . import networks as stored
 from .boards import Boards
-from .experiment import Count, NetworkExperiment, batch_of, puzzle_of, tick
+from .experiment import APART, Count, NetworkExperiment, batch_of, puzzle_of, tick
 from .networks import EXACT, Subject
 from .path_or_passes import PathOrPasses
-from .readings import CONTROLS, Levels, choose, controls, reading
-
-APART = 10_000  # validation samples of the controls have indices, and seeds, from here on
+from .readings import CONTROLS, GRIDS, Levels, choose, controls, reading
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,21 @@ class PhaseRun:
         return self.network, self.weights, self.cell, self.suite_seed, self.validation, self.split
 
 
+class Part(TypedDict):
+    """A part of the plan.
+
+    Attributes:
+        networks: which: `seed 0` and `other seeds` (plain ones), `twin`, `wide`, `earlier` (weights
+            stored during training), `exact`.
+        cells, samples, steps: what they are measured on; `samples` of each cell.
+    """
+
+    networks: list[str]
+    cells: list[str]
+    samples: int
+    steps: list[int]
+
+
 class PhaseDiagram(NetworkExperiment[PhaseRun]):
     """The experiment: every network on every kind of samples, with several numbers of steps."""
 
@@ -60,50 +74,37 @@ class PhaseDiagram(NetworkExperiment[PhaseRun]):
         self,
         networks: str,
         names: list[str],
-        cells: list[str],
-        samples_per_cell: int,
+        parts: dict[str, Part],
         chunk: int,
         validation: int,
-        steps: list[int],
-        more_steps: dict[int, list[int]],
-        earlier_cells: list[str],
-        earlier_samples: int,
-        earlier_steps: list[int],
         suite_seed: int,
         split: Split = "test",
     ) -> list[PhaseRun]:
-        """All runs.
+        """All runs. A twin makes one step, and has no controls.
 
         Args:
             networks: their folder.
             names: of the networks; if empty, all of the folder and `exact`.
+            parts: of the plan; what two of them ask for is done once.
             chunk: samples of a row.
             validation: samples on which the noise levels of the controls are chosen.
-            more_steps: numbers of steps for networks of so many blocks alone.
-            earlier_cells, earlier_samples, earlier_steps: the same for weights stored during
-                training.
         """
         self.folder = networks
-        usual = samples.cells(cells), samples_per_cell, steps
-        early = samples.cells(earlier_cells), earlier_samples, earlier_steps
         runs = []
         for network in stored.listed(networks, names):
-            which, count, numbers = early if network.kind == "earlier" else usual
-            if network.kind == "twin":
-                numbers = [1]
-            elif network.kind == "plain":
-                numbers = [*numbers, *more_steps.get(network.layers, [])]
-            drawn = 0 if network.kind == "twin" else validation
-            fixed = (suite_seed, drawn, split)
+            weights, twin = self.weights(network), network.kind == "twin"
+            fixed = (suite_seed, 0 if twin else validation, split)
             runs += [
                 PhaseRun(network.name, weights, cell, i, min(chunk, count - i), s, *fixed)
-                for weights in [self.weights(network)]
-                for cell in which
+                for part in parts.values()
+                if network.group in part["networks"]
+                for cell in samples.cells(part["cells"])
                 if network.puzzle in ("any", puzzle_of(cell))
+                for count in [part["samples"]]
                 for i in range(0, count, chunk)
-                for s in dict.fromkeys(numbers)
+                for s in ([1] if twin else part["steps"])
             ]
-        return runs
+        return list(dict.fromkeys(runs))
 
     def evaluations(self, runs: list[PhaseRun]) -> int:
         """How many evaluations of networks `results` makes, at most, for runs of equal base."""
@@ -111,10 +112,10 @@ class PhaseDiagram(NetworkExperiment[PhaseRun]):
             return 0
         total = sum(run.count * run.steps for run in runs)
         if validation := runs[0].validation:
-            passes = MOST_PASSES - 1  # the first of them is F
-            total += validation * (1 + len(GRID) * (len(CONTROLS) + passes))
+            searched = sum(map(len, GRIDS.values())) + len(COARSE) * (CHOSEN[-1] - 1)
             tested = sum({run.first: run.count for run in runs}.values())
-            total += tested * (len(CONTROLS) + sum(range(1, MOST_PASSES)))
+            later = sum(k - 1 for k in (*CHOSEN[:-1], MOST_PASSES))
+            total += validation * (1 + searched) + tested * (len(CONTROLS) + later)
         return total
 
     def results(self, runs: list[PhaseRun], count: Count = None) -> Iterator[tuple[PhaseRun, dict]]:
