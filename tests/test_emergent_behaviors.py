@@ -280,18 +280,15 @@ def test_mistakes_are_what_they_are_called(cell):
         assert visible in line and inferable not in line
         values = {answer[part] for answer in sample.solutions.answers}
         assert not values & {visible, inferable}, "no valid answer has them"
-        against = np.flatnonzero(
-            (clues.ravel() >= 0) & (found["consistent"].answer != clues.ravel())
-        )
+        answer, given = np.array(found["consistent"].answer), clues.ravel() >= 0
+        against = np.flatnonzero(given & (answer != clues.ravel()))
         assert found["consistent"].parts == tuple(against) and len(against) > 0
-        assert not sample.is_valid(found["consistent"].answer)
+        assert not sample.is_valid(tuple(answer)) and repeats(answer.reshape(4, 4)) == 0
     assert seen >= 3
 
 
 def test_a_consistent_mistake_contradicts_as_few_clues_as_possible():
-    """One clue: 432 of the 576 squares contradict it. Two different clues in a row: no square can
-    contradict one alone only if the rest forces both, as in a row of four clues, where two values
-    must trade places."""
+    """A lone clue can be contradicted alone. In a row of four clues two values must trade places."""
     empty = np.full((4, 4), -1)
     one, row = empty.copy(), empty.copy()
     one[1, 2], row[0] = 3, [0, 1, 2, 3]

@@ -20,7 +20,6 @@ from chain_of_steps.figures.ensemble_table import analysis, choices, plots, reco
 from chain_of_steps.figures.ensemble_table.runs import (
     LEVEL,
     LEVELS,
-    TABLE,
     Ensemble,
     third_quarter,
 )
@@ -45,7 +44,8 @@ FIFTY = Schedule("mini", "euler", 50, shift=5.0)
 SETTINGS = {"window": 2, "recipe_window": 2, "early": 1, "refine_from": 2, "short": 1}
 SETTINGS |= {"stranger": "latin order=4 rounds=1"}
 PLANNED = {"window": 20, "recipe_window": 5, "early": 20, "refine_from": 25, "short": 9}
-CELL, LIGHT = "latin order=4 log2=5", "latin order=4 rounds=2"
+CELL, OTHER = "latin order=4 log2=5", "latin order=4 rounds=2"
+PAIRED = "latin order=4 log2=3"
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def experiment(model):
 
 def fresh(model, count=None, cell=CELL):
     sample = samples.draw_one(cell, 0, 7)
-    return Rollouts(model, EULER, sample, samples.draw_one(LIGHT, 0, 7), SEED, count)
+    return Rollouts(model, EULER, sample, samples.draw_one(OTHER, 0, 7), SEED, count)
 
 
 def alone(model, schedule=EULER, number=0):
@@ -111,8 +111,25 @@ def test_a_merge_of_one_run_is_that_run_and_one_of_several_is_not(model):
     for what, layers in (("x0_hat", ()), ("lock_step", third), ("delta", third), ("soft", third)):
         assert near(finals(Merged(what, 1, 2, layers), fresh(model))[0], single)
         assert not near(finals(Merged(what, 3, 2, layers), fresh(model))[0], single, 1e-3)
-    ours, theirs = (Merged("x0_hat", 3, 2, company=c) for c in ("", LIGHT))
+    ours, theirs = (Merged("x0_hat", 3, 2, company=c) for c in ("", OTHER))
     assert not near(finals(ours, fresh(model))[0], finals(theirs, fresh(model))[0], 1e-3)
+
+
+def test_all_merged_runs_may_be_followed(model):
+    """After the merged step each goes on from its own noise; the first is the one that is followed
+    alone."""
+    third = third_quarter(model.layers)
+    pool = fresh(model)
+    (first,) = finals(Merged("lock_step", 3, 1, third), pool)
+    made: list[int] = []
+    counted = fresh(model, lambda: made.append(1))
+    three = finals(Merged("lock_step", 3, 1, third, followed=3), counted)
+    assert torch.equal(three[0], first) and len(made) == 3 * STEPS
+    assert not near(three[1], three[0], 1e-3) and not near(three[2], three[1], 1e-3)
+    for number, latents in enumerate(three):
+        assert not near(latents, alone(model, number=number), 1e-4), "the merge changed it"
+    for number, latents in enumerate(finals(Merged("lock_step", 1, 1, third), fresh(model))):
+        assert near(latents, alone(model, number=number))
 
 
 def test_merged_estimates_are_the_mean_of_three(model):
@@ -312,11 +329,12 @@ def test_costs_by_hand():
     assert cost["early_plan_3"] == cost["checked_plan_3"] == 3 * 20 + 30
     assert cost["x0_merge"] == cost["x0_stranger"] == 3 * 20 + 30
     assert cost["paper_recipe"] == 3 + 49 and cost["recipe_soft"] == 3 * 5 + 45
+    assert cost["recipe_vote"] == 3 + 3 * 49 == cost["vote_3"]
     assert cost["refined"] == cost["refined_checked"] == 50 + 4 * 25
-    assert cost["short"] == 15 * (9 + 1) == 150 and cost["more_steps_2"] == 100
+    assert cost["short"] == 15 * (9 + 1) == 150
     assert cost["recognised_9"] == 459 and cost["x0_merge_9"] == 9 * 20 + 30
     for name, how in strategies(known).items():
-        assert cost[name] <= how.k * (50 + 1), "no more than k runs, each recognised"
+        assert cost[name] <= how.k * (50 + 2), "about k runs: recognised, or merged at one step"
 
 
 def analysis_arms(schedule):
@@ -380,16 +398,17 @@ def made_up(outcomes, cell=CELL, split="test", runs=3, errors=None):
     for design, texts in outcomes.items():
         for index, text in enumerate(texts):
             k = len(text)
+            own = errors or [0.1 if v == "1" else 0.2 for v in text]
             result = {
                 "answers": ["right" if v == "1" else f"wrong {j}" for j, v in enumerate(text)],
                 "valids": text,
                 "valid": text[0] == "1",
                 "violated": [0 if v == "1" else 2 for v in text],
-                "errors": [errors or [0.1 if v == "1" else 0.2 for v in text]] * len(LEVELS),
                 "margins": [j / k for j in range(k)],
                 "planned": [k - j for j in range(k)],
                 "sample": {"cluster": f"state {index}"},
             }
+            result |= {"errors": [own] * len(LEVELS)} if k > 1 else {}
             run = {"cell": cell, "index": index, "split": split, "design": design}
             rows.append({"run": run, "result": result})
     assert set(outcomes) <= set(known)
@@ -403,7 +422,7 @@ def summary_of(rows):
 OUTCOMES = {
     "single": ["000", "100", "011", "010"],
     "x0_merge": ["1", "1", "0", "1"],
-    "paper_recipe": ["0", "1", "0", "0"],
+    "paper_recipe": ["000", "111", "011", "0"],
     "stochastic": ["1", "1", "1", "1"],
 }
 
@@ -418,7 +437,17 @@ def test_shares_and_differences_by_hand():
     assert found["merge_minus_single"]["mean"] == 0.5 and found["merge_minus_single"]["n"] == 4
     assert found["merge_minus_vote"]["mean"] == 0.25
     assert found["paper_recipe_minus_single"]["mean"] == 0.0
-    assert found["paper_recipe_minus_vote"]["mean"] == -0.25
+    assert found["recipe_vote"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
+    assert found["recipe_vote_minus_vote"]["mean"] == pytest.approx(1 / 3, abs=1e-4), (
+        "of three samples with three runs on both sides, a vote of merged ones is right in two, a "
+        "vote of single ones in one"
+    )
+    assert found["recipe_vote_minus_vote"]["n"] == 3 and found["paper_recipe"]["n"] == 4
+    costs = {name: v["nfe"] for name, v in found.items() if isinstance(v, dict) and "nfe" in v}
+    assert costs["paper_recipe_minus_single"] == [52, 50] and costs["merge_minus_vote"] == [90, 150]
+    assert costs["recipe_vote_minus_vote"] == [150, 150]
+    assert costs["best_minus_rival"] == [None, None]
+    assert found["single"]["clusters"] == found["merge_minus_single"]["clusters"] == 4
     assert found["stochastic_minus_single"]["mean"] == 0.75
     assert found["minus_single"]["pass_at_3"]["mean"] == 0.5
     assert found["pass_at_9"]["n"] == found["renoise_minus_single"]["n"] == 0
@@ -431,6 +460,16 @@ def test_pairs_are_of_samples_that_have_both():
     assert found["renoise_minus_single"]["mean"] == 1.0 and found["renoise_minus_single"]["n"] == 1
     assert found["more_steps_minus_single"]["mean"] == 0.0
     assert found["more_steps_minus_single"]["n"] == 2 and found["single"]["n"] == 3
+
+
+def test_a_cell_of_pairs_has_single_runs_and_the_recipe():
+    pairs = {"single": ["1", "0", "1"], "paper_recipe": ["1", "1", "0"]}
+    rows = made_up(pairs) + made_up({"single": ["1", "1", "0", "1"]}, split="validation")
+    found = summary_of(rows)["cells"][CELL]
+    assert found["paper_recipe_minus_single"]["mean"] == 0.0 and found["single"]["n"] == 3
+    assert found["headroom"]["mean"] == 0.75 and found["headroom"]["room"]
+    assert found["vote_3"]["n"] == found["recognition_within"]["n"] == 0
+    assert found["recognition_within"]["clusters"] == 0
 
 
 def test_the_best_are_found_on_validation_and_compared_on_test():
@@ -452,6 +491,7 @@ def test_the_best_are_found_on_validation_and_compared_on_test():
     assert found["on_validation"]["x0_merge"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
     assert "paper_recipe" not in found["on_validation"]
     assert found["best_minus_rival"]["mean"] == 0.25 and found["best_minus_rival"]["n"] == 4
+    assert found["best_minus_rival"]["nfe"] == [153, 150]
     worse = validation | {"single": ["000"] * 3}
     found = summary_of(made_up(test) + made_up(worse, split="validation"))["cells"][CELL]
     assert found["best"] == "x0_merge" and found["best_minus_rival"]["mean"] == 0.25
@@ -500,15 +540,16 @@ def test_recognition_is_measured_at_the_stated_level():
     assert found["recognition_auroc"] == found["auroc_at"][str(LEVEL)]
     assert found["recognised_3"]["mean"] == found["recognised_vote_3"]["mean"] == 0.5
     assert found["recognition_within"]["mean"] == 0.625, "a tie and a loss; then two gains"
+    assert found["recognition_within"]["clusters"] == 2
     assert found["auroc_at"][str(LEVELS[-1])]["mean"] == 1.0
 
 
 def test_the_figures_show_every_cell(tmp_path):
     nine = {"single": ["000000001", "000110000", "111000000"], "x0_merge_9": ["1", "1", "0"]}
     three = {name: texts[:3] for name, texts in OUTCOMES.items()}
-    rows = made_up(three | nine) + made_up(OUTCOMES, LIGHT)
+    rows = made_up(three | nine) + made_up(OUTCOMES, OTHER)
     summary = summary_of(rows)
-    figure = plots.forest(summary, [CELL, LIGHT])
+    figure = plots.forest(summary, [CELL, OTHER])
     titles = [axis.get_title() for axis in figure.axes]
     assert "single 0.33, n = 3" in titles[0] and "single 0.25, n = 4" in titles[1]
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
@@ -523,8 +564,9 @@ def test_the_figures_show_every_cell(tmp_path):
 
 
 def small_plan(experiment, **more):
-    sizes = {"samples_per_cell": 2, "deep": 1, "validation": 1, "suite_seed": 7}
-    return experiment.plan(cells=[CELL], light=[LIGHT], **sizes | SETTINGS | more)
+    sizes = {"samples_per_cell": 2, "deep": 1, "light_samples": 1, "validation": 1}
+    cells = {"cells": [CELL], "light": [OTHER], "pairs": {CELL: 3, PAIRED: 2}, "suite_seed": 7}
+    return experiment.plan(**cells | sizes | SETTINGS | more)
 
 
 @pytest.fixture(scope="module")
@@ -532,25 +574,32 @@ def rows(experiment, tmp_path_factory):
     return sweep(experiment, Store(tmp_path_factory.mktemp("rows"), "x"), small_plan(experiment))
 
 
-def test_a_plan_has_three_depths(experiment):
+def test_a_plan_has_four_depths(experiment):
     found = defaultdict(list)
     for run in small_plan(experiment):
         found[run.cell, run.split, run.index].append(run)
-    every = set(experiment.arms(**SETTINGS)) - {"single_9"}
+    every = set(experiment.arms(**SETTINGS)) - {"single_1", "single_9", "paper_recipe_3"}
+    table = {"single", "paper_recipe", "x0_merge", "short", "refined", "stochastic", "more_steps_3"}
     sizes = {name: {run.design for run in runs} for name, runs in found.items()}
     assert sizes == {
         (CELL, "test", 0): every,
-        (CELL, "test", 1): set(TABLE),
-        (CELL, "validation", 0): {
-            "single", "x0_merge", "short", "refined", "stochastic", "more_steps_3",
-        },
-        (LIGHT, "test", 0): set(TABLE),
-        (LIGHT, "validation", 0): {"single"},
+        (CELL, "test", 1): table,
+        (CELL, "test", 2): {"single", "paper_recipe"},
+        (CELL, "validation", 0): table - {"paper_recipe"},
+        (OTHER, "test", 0): {"single", "paper_recipe", "x0_merge"},
+        (OTHER, "validation", 0): {"single"},
+        (PAIRED, "test", 0): {"single", "paper_recipe"},
+        (PAIRED, "test", 1): {"single", "paper_recipe"},
+        (PAIRED, "validation", 0): {"single"},
     }  # fmt: skip
     seeds = {place: {run.seed for run in runs} for place, runs in found.items()}
     assert seeds[CELL, "test", 0] == {0} and seeds[CELL, "validation", 0] == {500}
     singles = {p: r.arm.k for p, runs in found.items() for r in runs if r.design == "single"}
-    assert [*singles.values()] == [9, 3, 3, 3, 1]
+    assert [*singles.values()] == [9, 3, 3, 3, 1, 1, 1, 1, 1]
+    recipes = {
+        p: r.arm.followed for p, rs in found.items() for r in rs if r.design == "paper_recipe"
+    }
+    assert [*recipes.values()] == [3, 3, 1, 1, 1, 1]
     roles = strategies(experiment.arms(**SETTINGS)).values()
     assert {how.design for how in roles if how.role != "control"} <= sizes[CELL, "validation", 0]
     with pytest.raises(ValueError, match="name a step that 4 steps lack"):
@@ -560,8 +609,8 @@ def test_a_plan_has_three_depths(experiment):
 
 
 def test_a_row_is_the_same_alone_and_in_company(experiment, rows):
-    assert len(rows) == len(small_plan(experiment)) == 30
-    for row in rows[::3]:
+    assert len(rows) == len(small_plan(experiment)) == 41
+    for row in rows[::4]:
         assert experiment.measure(row["run"]) == row["result"]
 
 
@@ -580,7 +629,7 @@ def test_it_makes_no_more_evaluations_than_it_says(experiment):
 def test_rows_keep_what_choices_need(experiment, rows):
     for row in rows:
         result, arm = row["result"], experiment.run_of(row["run"]).arm
-        k = arm.k if isinstance(arm, Runs) else 1
+        k = arm.k if isinstance(arm, Runs) else getattr(arm, "followed", 1)
         assert len(result["answers"]) == len(result["valids"]) == len(result["violated"]) == k
         assert result["answer"] == result["answers"][0]
         assert result["valid"] == (result["valids"][0] == "1") == (result["violated"][0] == 0)
@@ -604,7 +653,7 @@ def test_plans_are_read_before_their_step(experiment, rows):
 
 
 def test_a_restarted_sweep_ends_with_the_same_bytes(experiment, rows, tmp_path):
-    runs = small_plan(experiment)[:6]
+    runs = small_plan(experiment)[:5]
     for name, parts in (("whole", [runs]), ("parts", [runs[:2], runs[1:4], runs])):
         for part in parts:
             store = Store(tmp_path, name)
@@ -673,6 +722,7 @@ def test_the_notebook_runs_at_smoke_scale(pictures, tmp_path):
         cwd=ROOT / "notebooks",
     )
     metrics = json.loads((tmp_path / f"figures/{NAME}.json").read_text())
-    assert set(metrics["cells"]) == {*smoke["cells"], *smoke["light"]} and metrics["sigmas"]
+    known = {*smoke["cells"], *smoke["light"], *smoke["pairs"]}
+    assert set(metrics["cells"]) == known and metrics["sigmas"]
     names = {f.stem for f in (tmp_path / "figures" / NAME).glob("*.png")}
-    assert names == {"merged_run", "forest", "light", "along_k", "recognition"}
+    assert names == {"merged_run", "recipe", "forest", "light", "along_k", "recognition"}

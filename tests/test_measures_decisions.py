@@ -95,8 +95,8 @@ def test_order_ignores_clues_and_undecided_parts():
 
 
 def test_partial_correlation_by_hand():
-    """Ranks 1 to 4: x = 1 2 3 4, y = 2 1 4 3, and z = 1 1 2 2 (ranks 1.5, 3.5). What is left after z
-    is (-.5, .5) for x and (.5, -.5) for y, twice: -1, although x and y correlate by .6."""
+    """x = 1 2 3 4, y = 2 1 4 3, and z has ranks 1.5 1.5 3.5 3.5. What is left after z is (-.5, .5)
+    for x and (.5, -.5) for y, twice: -1, although x and y correlate by .6."""
     x, y, z = np.array([[1, 2, 3, 4], [2, 1, 4, 3], [5, 5, 9, 9]])
     assert spearmanr(x, y).statistic == pytest.approx(0.6)
     assert decisions.partial_spearman(x, y, z) == pytest.approx(-1.0)

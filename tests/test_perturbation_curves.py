@@ -1,6 +1,7 @@
 """Notebook 2 on the new world: rows by identity, statistics on rows worked out by hand."""
 
 import functools
+import itertools
 import json
 import operator
 from collections import defaultdict
@@ -114,6 +115,7 @@ def test_a_null_intervention_is_the_clean_run(rows):
 def test_another_seed_is_the_clean_run_of_that_seed_and_what_noise_at_step_0_is(experiment, rows):
     other = first(rows, "other seed")["result"]
     alone = result_of(experiment, NoiseRun(CELL, 0, 7, seed=1000))
+    assert alone.pop("exact")["ends"][0] == other["exact"]["end"]
     assert {name: other[name] for name in alone} == alone
     noised = plain(experiment, NoiseAtStep(0))
     condition = experiment.model.prepare_sample(experiment.sample(NoiseRun(CELL, 0, 7, 0)))
@@ -182,7 +184,7 @@ def test_the_exact_posterior_reads_its_mean_and_ends_with_an_answer(null):
     assert null.valid([eps, x], 2) == [False, True], "a mean of many squares, and one square"
     assert null.ends([x], 3) == [7]
     by_hand = eps
-    for now, then in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for now, then in itertools.pairwise(sigmas):
         mean = posterior.posterior(by_hand, now, atoms).mean
         by_hand = by_hand + (then - now) * (by_hand - mean) / now
     assert null.ends([eps, x, x, x], 0)[0] == int((by_hand - atoms).flatten(1).norm(dim=1).argmin())

@@ -36,18 +36,19 @@ def test_table_lists_every_stage():
         for line in README.splitlines()
         if line.startswith("| [") and "notebooks/" in line
     ]
-    listed = {row[3].strip(" `"): row for row in rows}
+    listed = {row[2].strip(" `"): row for row in rows}
     assert set(listed) == set(FIGURES)
     for name, row in listed.items():
-        drawn = {f"figures/{name}/{file.name}" for file in (ROOT / "figures" / name).iterdir()}
-        assert set(re.findall(r"\((figures/[^)]+)\)", row[0])) == drawn
-        assert f"notebooks/{name}.ipynb" in row[1]
+        assert f"notebooks/{name}.ipynb" in row[0]
+        assert row[1].strip() == f"`figures.{FIGURES[name]}`"
 
 
 def test_times_are_those_on_record():
-    """The time to compute all rows of a notebook; those of notebook 1 serve notebook 3 too."""
+    """The time to compute all rows of a notebook."""
     costs = json.loads((ROOT / "benchmarks" / "full.json").read_text())
-    for name, time in re.findall(r"^\| \[.*?\| `(\d\w+)` \| (.*?) \|", README, re.M):
+    listed = re.findall(r"^\| \[.*?\| `(\d\w+)` \| (.*?) \|", README, re.M)
+    assert len(listed) == len(FIGURES)
+    for name, time in listed:
         names = {kind.name for kind in registry.classes(FIGURES[name]).values()}
         needed = {one for one in names if one[0] == name[0]}
         if needed <= costs.keys():
@@ -137,7 +138,7 @@ def test_every_page_of_the_documentation_is_linked_from_the_readme():
 
 
 def test_snippet_of_stock_diffusers_solves_the_square(monkeypatch):
-    if not (ROOT / "data/mini/model_index.json").exists():
+    if not (ROOT / "data/mini/example.png").exists():
         pytest.skip("the mini model is not here; `dvc pull` fetches it")
     monkeypatch.chdir(ROOT)
     snippet = re.search(r"```python\n(.*?)```", README, re.S).group(1)
@@ -160,11 +161,13 @@ def test_scores_are_those_of_the_benchmark_files():
     cells = reports["mini.json"]["by_task"] | {
         "maze": reports["mini_mazes.json"]["by_task"]["maze"]
     }
+    if not set(cells) <= set(suite.TASKS):
+        pytest.skip("the model of the second edition is not scored yet: `chain-of-steps bench`")
     listed = {
         row[0]: row[2:]
         for row in re.findall(r"^\| (\w+) \| (.*?) \| (\S+) \| (\S+) \| (\d+) \|$", METHOD, re.M)
     }
-    assert set(listed) == cells.keys() - {"maze_5x5_up"}
+    assert set(listed) == set(cells)
     for name, (score, solved, n) in listed.items():
         cell = cells[name]
         assert (score, solved, int(n)) == (

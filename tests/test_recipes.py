@@ -9,15 +9,17 @@ import pytest
 import tiny
 import yaml
 
-from chain_of_steps import figures, puzzles
+from chain_of_steps import figures, puzzles, sampling
 from chain_of_steps.figures import registry
+from chain_of_steps.figures.ensemble_table import runs as ensemble_runs
+from chain_of_steps.figures.ensemble_table.strategies import Strategy
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading, scoring, suite
-from chain_of_steps.sampling import interventions, strategies
+from chain_of_steps.sampling import arms, interventions
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.prefix_tree import Branch, grow
-from chain_of_steps.sampling.strategies import variants
+from chain_of_steps.sampling.rollouts import Member
 
 ROOT = Path(__file__).parent.parent
 RECIPES = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -40,9 +42,9 @@ def follow(tmp_path, monkeypatch):
     other block."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")
-    for package in (puzzles, interventions, strategies, figures):
+    for package in (puzzles, sampling, interventions, figures):
         own = tmp_path / "src" / package.__name__.replace(".", "/")
-        own.mkdir(parents=True)
+        own.mkdir(parents=True, exist_ok=True)
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(own)])
 
     def follow(block: str) -> dict:
@@ -94,25 +96,27 @@ def test_an_intervention(follow, monkeypatch):
 
 @needs_model
 def test_a_strategy(follow, monkeypatch):
-    module, entry, row, use = blocks("How to add a strategy")
+    module, arm, line, use = blocks("How to add a strategy")
     follow(module)
-    second_look = importlib.import_module("chain_of_steps.sampling.strategies.second_look")
-    for name, kind in eval(entry, {"second_look": second_look}).items():
-        monkeypatch.setitem(strategies.STRATEGIES, name, kind)
-    follow(use)
-    ((name, how),) = eval(row, {"Strategy": strategies.Strategy, "LEVEL": variants.LEVEL}).items()
-    ensemble_runs = importlib.import_module("chain_of_steps.figures.ensemble_table.runs")
-    own = variants.variants(8, 20, window=10, early=5)
-    monkeypatch.setattr(
-        ensemble_runs, "variants", lambda *_: own | {"own": own["own"] | {name: how}}
-    )
-    experiment = ensemble_runs.Ensemble(VideoModel(tiny.mini_like()), preset("student"))
-    planned = experiment.plan(["maze"], 1, {}, {}, {}, {"maze": 1}, 2, 2, name, 7)
-    assert sum(run.strategy == how for run in planned) == 2, "in the table, and to be chosen"
-    steps = experiment.schedule.steps
-    alone = [run for run in planned if run.strategy == how][:1]
-    assert experiment.evaluations(alone) == steps + 1
-    assert len(list(experiment.results(alone))) == 1
+    names = follow(use)
+    kind = names["SecondLook"]
+    assert not names["clip"].equal(names["rollouts"].final(Member(0)))
+    monkeypatch.setitem(arms.KINDS, kind.__name__, kind)
+    ((design, how),) = eval(arm, {"SecondLook": kind, "LEVEL": ensemble_runs.LEVEL}).items()
+    known, chosen = ensemble_runs.arms_of, (*ensemble_runs.CHOSEN_FROM, design)
+    monkeypatch.setattr(ensemble_runs, "arms_of", lambda *_, **__: known(*_, **__) | {design: how})
+    monkeypatch.setattr(ensemble_runs, "CHOSEN_FROM", chosen)
+
+    section = yaml.safe_load((ROOT / "params.yaml").read_text())["smoke"]["5_ensemble_table"]
+    settings = {key: value for key, value in section.items() if key != "preset"}
+    experiment = ensemble_runs.Ensemble(VideoModel(tiny.mini_like()), preset(section["preset"]))
+    planned = [run for run in experiment.plan(**settings) if run.arm == how]
+    assert [run.split for run in planned] == ["test", "validation"], "in the table, to be chosen"
+    assert experiment.run_of(experiment.identity(planned[0])) == planned[0]
+    steps, ((name, row),) = experiment.schedule.steps, eval(line, {"Strategy": Strategy}).items()
+    assert name == design and row.nfe(how, steps) == experiment.evaluations(planned[:1])
+    ((_, result),) = experiment.results(planned[:1])
+    assert row.valid(result) == result["valid"] and row.nfe(how, steps) == steps + 1
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ def test_the_exact_null_begins_with_all_answers_and_breaks_ties_at_random():
         exact = result_of(experiment, run_of(PAIR, index, most_answers=2))["exact"]
         answers = np.array(samples.draw_one(PAIR, index, 7).solutions.answers)
         open_cells = answers[0] != answers[1]
-        assert exact["present_at"][0] == 2.0 and exact["pruned_share"] == 1.0
+        assert exact["present_at"][0] == 2.0
         decided = traces.decoded(exact["decided"])[0]
         assert (decided == answers).any(0).all()
         first += (decided == answers.min(0))[open_cells].tolist()
@@ -376,7 +376,9 @@ def test_the_collapse_by_hand():
     sigmas = [1.0, 0.8, 0.4, 0.1, 0.0]
     exact = trace_of([3.0, 1.0, 1.0, 1.0])  # a quarter is left of the way from 1 to .8
     later = trace_of([1.0, 3.0, 2.0, 1.0])  # halfway from .4 to .1
-    rows = several(row(exact=exact, calibrated=later), row(), row(present_at=[1.0] * 4))
+    seeds = {"answers": ["11"], "valid": [True]}
+    both = row(exact=exact, calibrated=later, other_seeds=seeds)
+    rows = several(both, row(), row(present_at=[1.0] * 4))
     found = analysis.of_cell(rows, sigmas)
     assert analysis.collapse_sigma(exact, sigmas) == pytest.approx(0.85)
     assert analysis.collapse_sigma(later, sigmas) == pytest.approx(0.25)
@@ -521,7 +523,8 @@ def test_the_order_with_candidates_held_fixed():
     """Parts commit at steps 0, 1, 2, 3 in rounds 1, 2, 1, 2 (correlation .447). If they have 2, 2,
     3, 3 candidates, rounds are the whole order among equals; if 2, 3, 2, 3, they say no more."""
     decided = ["0000", "0100", "0110", "0111"]  # part 0 never changes
-    more = {"decided": decided, "part_rounds": [1.0, 2.0, 1.0, 2.0]}
+    more = {"decided": decided, "held": decided, "firm": decided, "reference": "0111"}
+    more["part_rounds"] = [1.0, 2.0, 1.0, 2.0]
     equals = row(**more, part_candidates=[2.0, 2.0, 3.0, 3.0])["result"]
     assert commits.order(equals) == pytest.approx(0.4472, abs=1e-4)
     assert commits.order_partial(equals) == pytest.approx(1.0)

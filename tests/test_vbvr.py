@@ -6,11 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 
 from chain_of_steps.bench import vbvr
+from chain_of_steps.bench.generate import cases_of, generate_videos
 from chain_of_steps.common.hashing import digest
 from chain_of_steps.common.video import read_video
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import scoring
 from chain_of_steps.puzzles import suite as puzzles
 
@@ -220,6 +224,13 @@ def test_a_sample_that_lacks_what_a_model_needs_is_named(suite, name):
             "In-Domain_50/maze_data-generator/first",
             "maze_data-generator/first is not a sample; expected folders 00000",
         ),
+        *(
+            (
+                f"In-Domain_50/maze_data-generator/{digits}",
+                f"maze_data-generator/{digits} is not a sample; expected folders 00000",
+            )
+            for digits in ("0007", "00000007", "0000a")
+        ),
     ],
 )
 def test_a_folder_out_of_place_is_named(suite, path, complaint):
@@ -303,3 +314,26 @@ def test_a_models_folder_has_its_videos_where_we_write_ours_and_is_no_suite():
     )
     with pytest.raises(ValueError, match="holds no samples; expected folders 00000, 00001"):
         vbvr.read_suite(REAL / "half_done")
+
+
+def test_videos_of_other_settings_are_not_taken_for_ones_own(tmp_path):
+    """A folder remembers model, preset and seed; the same call again completes it."""
+    model = VideoModel(tiny.mini_like(), size=48, frames=5)
+    other = VideoModel(tiny.mini_like(seed=1), size=48, frames=5)
+    schedule = Schedule("test", "euler", 2, 3.0)
+    cases = cases_of("mini", 1, 0, "mark")
+    generate_videos(model, schedule, cases, tmp_path, seed=0)
+    before = video_files(tmp_path)
+    generate_videos(model, schedule, cases, tmp_path, seed=0)
+    for changed, parts in (
+        ("model", (other, schedule, cases, tmp_path, 0)),
+        ("schedule", (model, Schedule("test", "euler", 3, 3.0), cases, tmp_path, 0)),
+        ("seed", (model, schedule, cases, tmp_path, 1)),
+    ):
+        with pytest.raises(ValueError, match=f"holds videos made with another {changed}; name a"):
+            generate_videos(*parts)
+    assert video_files(tmp_path) == before
+
+
+def video_files(folder: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in folder.rglob("*.mp4")}

@@ -23,6 +23,8 @@ from chain_of_steps.figures.when_steps_matter import (
     law,
     networks,
     path_analysis,
+    path_or_passes,
+    path_plots,
     plots,
     strata,
     tiles,
@@ -36,7 +38,7 @@ from chain_of_steps.figures.when_steps_matter.path_or_passes import (
 )
 from chain_of_steps.figures.when_steps_matter.runs import PhaseDiagram
 from chain_of_steps.measures.batches import SymbolBatch
-from chain_of_steps.measures.one_pass import renoised
+from chain_of_steps.measures.one_pass import COARSE, passes, renoised
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.symbols import GIVEN, LATENT, TEXT, SymbolPipeline
 from chain_of_steps.models.video_model import VideoModel
@@ -44,21 +46,18 @@ from chain_of_steps.puzzles.canvas import COLOURS, PAPER
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("latin-L1-0", "latin-L2-0", "latin-L2-twin", "latin-L1-0@2000", "relay-L1-0")
+NAMES += ("latin-L1-1",)
 UNIQUE, SEVERAL, RELAY = "latin order=4 rounds=1", "latin order=4 log2=5", "relay routes=2 moves=3"
-ALL = {
-    "cells": [UNIQUE, SEVERAL, RELAY],
-    "samples_per_cell": 5,
-    "chunk": 3,
-    "validation": 2,
-    "steps": [2, 3],
-    "more_steps": {1: [5]},
-    "earlier_cells": [SEVERAL],
-    "earlier_samples": 2,
-    "earlier_steps": [3],
-    "suite_seed": 3,
+USUAL = {"cells": [UNIQUE, SEVERAL, RELAY], "samples": 5}
+PARTS = {
+    "view": USUAL | {"networks": ["exact", "seed 0", "twin"], "steps": [2, 3]},
+    "more": USUAL | {"networks": ["seed 0"], "steps": [3, 5]},
+    "seeds": {"networks": ["other seeds"], "cells": [UNIQUE], "samples": 4, "steps": [3]},
+    "training": {"networks": ["earlier"], "cells": [SEVERAL], "samples": 2, "steps": [3]},
 }
+ALL = {"parts": PARTS, "chunk": 3, "validation": 2, "suite_seed": 3}
 PATHS = {"cells": [UNIQUE, RELAY], "samples_per_cell": 4, "validation": 3, "steps": 4}
-PATHS |= {"levels": [0.5, 0.1], "late": [0, 2], "suite_seed": 3}
+PATHS |= {"shifts": [1.0], "late": [0, 2], "suite_seed": 3}
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +130,12 @@ def test_a_name_says_what_a_network_is(name, puzzle, layers, width, seed, share,
     assert found.kind == kind
 
 
+def test_seeds_have_parts_of_their_own():
+    names = ["latin-L4-0", "latin-L4-1", "latin-L1w192-0", "latin-L4-0@2000"]
+    expected = ["seed 0", "other seeds", "wide", "earlier"]
+    assert [networks.parse(name).group for name in names] == expected
+
+
 def test_a_faulty_name_or_folder_is_refused(folder, tmp_path):
     with pytest.raises(ValueError, match=r"latin-L4-0"):
         networks.parse("latin-4")
@@ -151,12 +156,13 @@ def test_which_runs_there_are(folder):
         chunks.setdefault(run.steps, []).append((run.first, run.count))
     whole = [(0, 3), (3, 2)]
     assert found["latin-L1-0", UNIQUE] == {2: whole, 3: whole, 5: whole}
-    assert found["latin-L2-0", SEVERAL] == {2: whole, 3: whole}
+    assert found["latin-L1-1", UNIQUE] == {3: [(0, 3), (3, 1)]}
     assert found["latin-L2-twin", SEVERAL] == {1: whole}
     assert found["exact", RELAY] == {2: whole, 3: whole}
     assert found["latin-L1-0@2000", SEVERAL] == {3: [(0, 2)]}
     assert {cell for name, cell in found if name == "relay-L1-0"} == {RELAY}
     assert {cell for name, cell in found if name == "latin-L1-0"} == {UNIQUE, SEVERAL}
+    assert {cell for name, cell in found if name == "latin-L1-1"} == {UNIQUE}
     assert ("latin-L1-0@2000", UNIQUE) not in found
     assert {run.validation for run in runs if run.network == "latin-L2-twin"} == {0}
     assert len({run.weights for run in runs}) == len(NAMES) + 1
@@ -198,10 +204,10 @@ def test_the_exact_posterior_is_right_where_the_answer_is_unique(measured):
         assert set(everything) == {"1" * n}
         assert result["violations"] == {"first": [0] * n, "last": [0] * n}
         assert len(result["I"]) == 2  # no room, so no more passes are tried
-        assert result["validation_at_step_0"] == 1.0
+        assert result["valid_on_validation"] == 2
     several = rows_of(rows, "exact", SEVERAL)
-    assert several and all(len(row["result"]["I"]) == 8 for row in several)
-    assert all(row["result"]["validation_at_step_0"] < 0.9 for row in several)
+    assert several and all(len(row["result"]["I"]) == 20 for row in several)
+    assert all(row["result"]["valid_on_validation"] < 2 for row in several)
 
 
 def test_controls_belong_to_the_samples_and_not_to_the_steps(measured):
@@ -224,13 +230,15 @@ def test_controls_belong_to_the_samples_and_not_to_the_steps(measured):
 
 def made_row(network, cell, first=0, steps=3, rounds=2, log2=None, **result) -> dict:
     n = len(result["valid_at"][0])
-    run = {"network": network, "cell": cell, "steps": steps, "first": first}
+    run = {"network": network, "cell": cell, "steps": steps, "first": first, "validation": 40}
     whole = {
         "exact_at": ["1" * n] * steps,
         "B": "0" * n,
         "F": "0" * n,
         "T": "1" * n,
         "I": ["0" * n, "0" * n, "1" * n],
+        "levels": {"I": [1.0, 0.5, 0.3]},
+        "valid_on_validation": 10,
         "clusters": [f"{first + i}" for i in range(n)],
         "stratum": {"rounds": rounds, "log2": log2},
         "chance": 0.5,
@@ -293,6 +301,10 @@ def test_a_record_by_hand():
     ours = found["strata"]["latin order=4 rounds=3/L4/S3"]
     assert ours["over_twin"]["mean"] == 0.65 and ours["over_exact"]["mean"] == -0.1
     assert ours["passes_needed"] == {"mean": 3.0, "low": 3, "high": 3, "n": 100, "networks": 1}
+    assert ours["exact_at_step_0"]["mean"] == 0.0 and ours["exact_at_end"]["mean"] == 1.0
+    assert ours["fresh_noise_minus_path"]["mean"] == 0.1  # I_3 is always valid
+    assert found["room"]["latin order=4 rounds=3/L4/S3"]["mean"] == 0.25
+    assert found["room"]["latin order=4 rounds=3/L4/S3"]["n"] == 40
     assert [e["stratum"] for e in found["exact"]] == ["unique/3"]
 
 
@@ -319,8 +331,67 @@ def test_more_passes_than_were_tried():
     for row in rows:
         row["result"]["I"] = ["0" * 50] * 3
     (entry,) = analysis.entries(rows)
-    assert strata.passes_interval(entry) == {"mean": 9, "low": 9, "high": 9, "n": 100}
+    assert strata.passes_interval(entry) == {"mean": 4, "low": 4, "high": 4, "n": 100}
     assert analysis.record(entry, {})["passes_needed"] is None
+
+
+def test_as_many_passes_as_steps_and_no_fewer():
+    """I_k of 100 runs: 0, 20, 80 valid; 3 steps: 50, of which I_3 has 40. 4 steps: no I_4."""
+    rows = [
+        made_row(
+            "latin-L4-0",
+            "latin order=4 rounds=3",
+            steps=steps,
+            valid_at=["0" * 100] * (steps - 1) + ["1" * 50 + "0" * 50],
+            I=["0" * 100, "1" * 20 + "0" * 80, "0" * 10 + "1" * 80 + "0" * 10],
+        )
+        for steps in (3, 4, 2, 1)
+    ]
+    found = analysis.summary(analysis.entries(rows))
+    name = "latin order=4 rounds=3/L4/S{}"
+    three = found["strata"][name.format(3)]["fresh_noise_minus_path"]
+    assert (three["mean"], three["n"], three["networks"]) == (0.3, 100, 1)
+    assert 0.15 < three["low"] < 0.3 < three["high"] < 0.45
+    assert found["strata"][name.format(2)]["fresh_noise_minus_path"]["mean"] == -0.3
+    for steps in (1, 4):
+        assert "fresh_noise_minus_path" not in found["strata"][name.format(steps)]
+    (each,) = found["at_one_level"]
+    assert each["passes"] == [1, 2, 3] and each["levels"] == [[1.0], [0.5], [0.3]]
+    assert [v["mean"] for v in each["path"]] == [0.5, 0.5, 0.5]
+    assert [v["mean"] for v in each["fixed"]] == [0.0, 0.2, 0.8]
+
+
+def test_what_the_drawn_route_adds_by_hand():
+    """Drawn: from .1 to .9; end only: from .4 to .7; 100 runs each."""
+    shares = {"relay routes=2 moves=3": (10, 90), "relay_end routes=2 moves=3": (40, 70)}
+    rows = [
+        made_row("relay-L1-0", cell, rounds=3, valid_at=["1" * k + "0" * (100 - k) for k in ends])
+        for cell, ends in shares.items()
+    ]
+    for row in rows:
+        row["run"]["steps"] = 2
+    found = analysis.metrics(analysis.summary(analysis.entries(rows)), {}, [], {})["strata"]
+    drawn = found["relay routes=2 moves=3/L1/S2"]
+    assert drawn["gain"]["mean"] == 0.8 and drawn["gain_minus_end_only"]["mean"] == 0.5
+    assert drawn["at_end_minus_end_only"]["mean"] == 0.2
+    assert drawn["at_end_minus_end_only"]["n"] == 100
+    assert "gain_minus_end_only" not in found["relay_end routes=2 moves=3/L1/S2"]
+
+
+def test_what_is_published(measured):
+    entries = analysis.entries(measured[1])
+    laws = {"made up": law.law(points(1, 1), ["cell 3"]), "none": None}
+    name = f"{SEVERAL}/L1/S3"
+    asked = {"trend": ["gain", name, name]}
+    found = analysis.metrics(analysis.summary(entries), laws, [], asked)
+    assert isinstance(found["cells"], list) and found["cells"]
+    assert found["contrasts"]["trend"]["mean"] == 0.0
+    assert found["strata"]["trend"] == {"difference": found["contrasts"]["trend"]}
+    lawful = found["strata"]["law/made up"]
+    assert (lawful["constant"]["n"], lawful["constant"]["networks"]) == (12000, 3)
+    assert (lawful["held_out_error"]["n"], lawful["held_out_error"]["networks"]) == (3000, 3)
+    assert found["room"][name]["n"] == 2 and "law/none" not in found["strata"]
+    assert "gain" in found["strata"][name]
 
 
 def test_contrasts_by_hand():
@@ -368,11 +439,11 @@ def test_data_made_by_a_law_give_the_law(alpha, beta, form):
     assert found["candidates"][form] == pytest.approx(0.0, abs=0.01)
     wrong = [name for name in ("neither", "depth", "passes") if name != form]
     assert all(found["candidates"][name] > 0.02 for name in wrong)
-    assert found["constant"] == pytest.approx(2.0, rel=0.02)
+    assert found["constant"]["mean"] == pytest.approx(2.0, rel=0.02)
     assert found["slope"] == pytest.approx(3.0, rel=0.02)
     assert found["exponent_of_passes"]["mean"] == pytest.approx(alpha, abs=0.02)
     assert found["exponent_of_depth"]["mean"] == pytest.approx(beta, abs=0.02)
-    assert found["low"] < found["constant"] < found["high"]
+    assert found["constant"]["low"] < found["constant"]["mean"] < found["constant"]["high"]
     assert found["held_out_error"]["mean"] < 0.01 < found["baseline_error"]
     assert (found["n_cells"], found["n_held_out"], found["n_networks"]) == (4, 1, 3)
     assert all(p["held_out"] == (p["cell"] == "cell 3") for p in found["points"])
@@ -424,7 +495,8 @@ def test_every_way_starts_from_step_0_and_has_its_evaluations(walked):
         assert len(valid) == (3 if way == "late clues" else 4)
         if way != "late clues":
             assert valid[0] == rows[row["run"]["cell"], "path"]["result"]["valid_at"][0]
-        assert (row["result"]["level"] in PATHS["levels"]) is (way.endswith("noise"))
+        options = {"equal noise": COARSE, "tuned path": (1.0, 5.0)}.get(way, (None,))
+        assert row["result"]["chosen"] in options
         assert ours.measure(row["run"]) == row["result"]
 
 
@@ -461,27 +533,98 @@ def test_clues_that_arrive_at_once_were_there_from_the_start(walked, folder):
     assert valid[-1] == "".join("01"[int(v)] for v in never)
 
 
-def test_ways_are_compared_with_the_path_by_hand():
-    valid = {
-        "path": ["0000", "1100"],
-        "fresh noise": ["0000", "1110"],
-        "late clues": ["1111", "1100", "0000"],
-    }
-    rows = [
+def test_passes_under_equal_noise_are_those_of_the_controls(walked, folder):
+    ours, rows = walked
+    result = rows[UNIQUE, "equal noise"]["result"]
+    batch = batch_of(UNIQUE, 0, 4, 3, "test")
+    subject = ours.subject("latin-L2-0")
+    path = subject.generate(batch, ours.in_steps(4))
+    runs = ours.started(batch, subject, path, None)
+    again = passes(runs, path.x0_hats[0], result["chosen"], 3, fresh=False)
+    assert result["valid_at"][1:] == ["".join("01"[int(v)] for v in each) for each in again]
+
+
+def test_the_shift_is_the_best_one_on_validation_samples(walked, monkeypatch):
+    """With shift 1 the validation samples are all valid, with 5 none."""
+    ours, rows = walked
+    work = path_or_passes._Work(ours, ours.run_of(rows[UNIQUE, "path"]["run"]), None)
+    own = work._generated
+    monkeypatch.setattr(
+        work, "_generated", lambda batch, s: s if batch is work.others else own(batch, s)
+    )
+
+    class Others:
+        def valid(self, estimates):
+            return np.full(4, estimates == 1.0)
+
+    work.others = Others()
+    monkeypatch.setattr(
+        type(ours.schedule), "x0_hats", property(lambda s: [s.shift]), raising=False
+    )
+    shift, valid = work.tuned()
+    expected = work.batch.along(own(work.batch, replace(work.schedule, shift=1.0)))
+    assert shift == 1.0 and (valid == expected).all()
+
+
+def way_rows(valid: dict[str, list[str]], network: str = "latin-L1-0") -> list[dict]:
+    return [
         {
-            "run": {"network": "latin-L1-0", "cell": UNIQUE, "way": way, "late": [0, 1]},
+            "run": {"network": network, "cell": UNIQUE, "way": way, "late": [0, 1]},
             "result": {"valid_at": texts, "clusters": list("abcd"), "sigmas": [1.0, 0.5, 0.0]}
-            | {"level": 0.5 if way == "fresh noise" else None},
+            | {"chosen": 0.5 if way == "equal noise" else None},
         }
         for way, texts in valid.items()
     ]
-    (each,) = path_analysis.curves(rows)
-    assert [v["mean"] for v in each["ways"]["path"]] == [0.0, 0.5]
-    assert each["against_path"]["fresh noise"]["mean"] == 0.25
-    assert list(each["against_path"]) == ["fresh noise"]
-    assert each["late_against_early"]["mean"] == -0.5 and each["level"] == {"fresh noise": 0.5}
-    found = path_analysis.strata([each], 2)[f"{UNIQUE}/latin-L1-0/S2"]
-    assert found["fresh_noise"]["mean"] == 0.25 and found["late_clues"]["mean"] == -0.5
+
+
+def test_ways_are_compared_with_the_path_by_hand():
+    valid = {
+        "path": ["0000", "1100", "1100"],
+        "stochastic": ["0000", "0000", "1110"],
+        "equal noise": ["0000", "0000", "1000"],
+        "tuned path": ["0000", "0000", "1111"],
+        "restart": ["0000", "1000", "1111"],
+        "late clues": ["1111", "1100", "0000"],
+    }
+    (each,) = path_analysis.curves(way_rows(valid))
+    assert [v["mean"] for v in each["ways"]["path"]] == [0.0, 0.5, 0.5]
+    assert each["chosen"] == {"equal noise": 0.5}
+    expected = {
+        "stochastic_minus_path": 0.25,
+        "equal_noise_minus_path": -0.25,
+        "tuned_path_minus_path": 0.5,
+        "restart_minus_own": 0.125,  # -1/4 at one step, 1/2 at the next
+        "late_minus_early_clues": -0.5,
+    }
+    assert {name: v["mean"] for name, v in each["statistics"].items()} == expected
+    found = path_analysis.strata([each])[f"{UNIQUE}/L1/S3"]
+    assert {name: v["mean"] for name, v in found.items()} == expected
+
+
+def test_the_ways_of_several_networks_of_a_depth_are_one_stratum():
+    better = {"path": ["0000", "0000"], "stochastic": ["0000", "1111"]}
+    equal = {"path": ["0000", "0000"], "stochastic": ["0000", "0000"]}
+    rows = way_rows(better) + way_rows(equal, "latin-L1-1") + way_rows(better, "latin-L2-0")
+    found = path_analysis.strata(path_analysis.curves(rows))
+    one = found[f"{UNIQUE}/L1/S2"]["stochastic_minus_path"]
+    assert (one["mean"], one["n"], one["networks"]) == (0.5, 8, 2) and one["low"] < 0.0
+    assert found[f"{UNIQUE}/L2/S2"]["stochastic_minus_path"]["mean"] == 1.0
+
+
+def test_passes_under_fresh_noise_come_from_the_diagram():
+    row = made_row("latin-L1-0", UNIQUE, valid_at=["0000"] * 3, I=["0000", "0110", "0111"])
+    entries = analysis.entries([row])
+    rows = way_rows({"path": ["0000", "1100", "1100"]})
+    (each,) = path_analysis.curves(rows, entries)
+    assert [v["mean"] for v in each["ways"]["fresh noise"]] == [0.0, 0.5, 0.75]
+    assert each["chosen"] == {"fresh noise": 0.3}
+    (short,) = path_analysis.curves(way_rows({"path": ["0000"] * 4}), entries)
+    assert "fresh noise" not in short["ways"]  # of 4 passes, 3 were tried
+
+
+def test_statistics_of_a_stratum_from_two_sources_are_kept_together():
+    found = strata.joined({"a": {"x": 1}}, {"a": {"y": 2}, "b": {"x": 3}})
+    assert found == {"a": {"x": 1, "y": 2}, "b": {"x": 3}}
 
 
 # Pictures.
@@ -548,7 +691,9 @@ def test_figures_are_drawn_of_whatever_there_is(measured, walked, shown):
         plots.gains(summary["strata"], 99),
         plots.law({"made up": law.law(points(1, 1), ["cell 3"]), "none": None}),
         plots.law({}),
-        plots.paths(paths),
+        path_plots.at_one_level(summary["at_one_level"]),
+        path_plots.paths(paths),
+        path_plots.late(paths),
         plots.scratchpad(summary["scratchpad"], 3),
         plots.equal(summary["cells"], [4, 5]),
         plots.training(summary["training"]),

@@ -118,7 +118,8 @@ def _current(models: list[str] | None) -> set[tuple]:
     from ..models.video_model import VideoModel
     from ..sampling.denoise import EXPERIMENT_VERSION
 
-    folders = models or sorted(file.parent for file in Path("data").glob("**/model_index.json"))
+    found = [Path("data").glob(f"{depth}/model_index.json") for depth in ("*", "*/*")]
+    folders = models or sorted(file.parent for files in found for file in files)
     if not folders:
         raise ValueError("there is no model in data; `dvc pull` fetches them, or name one: --model")
     weights = {VideoModel.load(folder).fingerprint for folder in folders}

@@ -69,7 +69,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class Merged:
-    """Several runs merged over the first steps; then run 0 goes on alone.
+    """Several runs merged over the first steps; then run 0 goes on alone, or several do.
 
     Attributes:
         what: `x0_hat`, their clean estimates; or their hidden states, see `MergeLayers`.
@@ -78,6 +78,7 @@ class Merged:
         layers: whose hidden states.
         company: empty for other seeds of the sample; or the cell of an unrelated sample, whose
             seeds join run 0 (a control).
+        followed: how many of them go on to their end, each alone.
     """
 
     what: Literal["x0_hat", "lock_step", "delta", "soft"]
@@ -85,6 +86,7 @@ class Merged:
     steps: int = 1
     layers: tuple[int, ...] = ()
     company: str = ""
+    followed: int = 1
 
     @property
     def members(self) -> list[Member]:
@@ -105,15 +107,16 @@ class Merged:
 
     def more(self, steps: int) -> int:
         """See `Runs.more`."""
-        return self.k * self.steps + steps - self.steps
+        return self.k * self.steps + self.followed * (steps - self.steps)
 
     def trajectory(self, rollouts: Rollouts) -> Trajectory:
         """Run 0, merged and then alone."""
         return rollouts.merged(self.members, self.merge)[0]
 
     def finals(self, rollouts: Rollouts) -> list[Tensor]:
-        """See `Runs.finals`: one."""
-        return [self.trajectory(rollouts).latents[-1]]
+        """See `Runs.finals`: of the runs that are followed."""
+        runs = rollouts.merged(self.members, self.merge, self.followed)
+        return [run.latents[-1] for run in runs]
 
 
 Arm = Runs | Merged | Refined

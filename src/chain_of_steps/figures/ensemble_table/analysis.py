@@ -18,9 +18,9 @@ from .runs import LEVEL, LEVELS
 from .strategies import Strategy, strategies
 
 HEADROOM = (0.05, 0.95)  # valid single runs on validation samples
-DIFFERENCES = {
+DIFFERENCES = {  # of equal evaluations where `nfe` says so
     "paper_recipe_minus_single": ("paper_recipe", "single"),
-    "paper_recipe_minus_vote": ("paper_recipe", "vote_3"),
+    "recipe_vote_minus_vote": ("recipe_vote", "vote_3"),
     "recipe_window_minus_single": ("recipe_window", "single"),
     "recipe_window_minus_stranger": ("recipe_window", "recipe_stranger"),
     "merge_minus_single": ("x0_merge", "single"),
@@ -45,16 +45,17 @@ def summary(rows: Sequence[dict], arms: Mapping[str, Arm], schedule: dict) -> di
         schedule: a schedule's record.
     """
     lines, steps = strategies(arms), schedule["steps"]
+    nfe = {name: how.nfe(arms[how.design], steps) for name, how in lines.items()}
     cells = {}
     for cell, own in summaries.by_cell(rows).items():
         test, validation = (_samples(own, split) for split in ("test", "validation"))
-        cells[cell] = _cell(test, validation, lines)
+        cells[cell] = _cell(test, validation, lines, nfe)
     known = lines.items()
     return {
         "cells": cells,
         "sigmas": schedule["sigmas"],
         "steps": steps,
-        "nfe": {name: how.nfe(arms[how.design], steps) for name, how in known},
+        "nfe": nfe,
         "k": {name: how.k for name, how in known},
         "blind": {name: how.blind for name, how in known},
         "roles": {name: how.role for name, how in known},
@@ -62,14 +63,18 @@ def summary(rows: Sequence[dict], arms: Mapping[str, Arm], schedule: dict) -> di
     }
 
 
-def _cell(test: Samples, validation: Samples, lines: Mapping[str, Strategy]) -> dict:
+def _cell(test: Samples, validation: Samples, lines: Mapping[str, Strategy], nfe: dict) -> dict:
+    """The statistics of a cell. Differences carry `nfe`, the evaluations of either strategy."""
     own, rival = (best(validation, lines, role) for role in ("own", "rival"))
     pairs = DIFFERENCES | {"best_minus_rival": (own, rival)}
     found = {name: _share(test, how) for name, how in lines.items()}
     return found | {
         "headroom": headroom(validation),
         "minus_single": {n: minus(test, lines, n, "single") for n in lines if n != "single"},
-        **{name: minus(test, lines, *pair) for name, pair in pairs.items()},
+        **{
+            name: minus(test, lines, *pair) | {"nfe": [nfe.get(each) for each in pair]}
+            for name, pair in pairs.items()
+        },
         "best": own,
         "rival": rival,
         "on_validation": {
@@ -102,7 +107,7 @@ def minus(
     """The share of valid answers of one strategy minus that of another, on the samples that have
     both, as `intervals.difference`; nothing if one of the two is None."""
     if first is None or second is None:
-        return dict(NOTHING)
+        return NOTHING | {"clusters": 0}
     ours, theirs = (outcomes(samples, lines[name]) for name in (first, second))
     shared = [i for i in ours if i in theirs]
     values = ([of[i] for i in shared] for of in (ours, theirs))
@@ -142,8 +147,10 @@ def along_k(test: Samples, lines: Mapping[str, Strategy]) -> dict:
 
 
 def _recognition(test: Samples) -> dict:
-    """`recognition_auroc` at the level that strategies use; `recognition_within`, the same for
-    pairs of one sample; `auroc_at`, at every level; and the curve, `roc`."""
+    """`recognition_within`, of pairs of runs of one sample, at the level that strategies use: what
+    is claimed; `recognition_auroc`, of all pairs, in which samples that are hard and look so count,
+    too; that `auroc_at` every level; and its curve, `roc`."""
+    test = {i: of for i, of in test.items() if "errors" in of["single"]}
     runs = [(i, j) for i, of in test.items() for j in range(len(of["single"]["answers"]))]
     valid = [test[i]["single"]["valids"][j] == "1" for i, j in runs]
     clusters = _clusters(test, [i for i, _ in runs])

@@ -11,6 +11,7 @@ from .merged_run import MergedRun
 
 BLIND, CHECKED, CONTROL = PALETTE[0], PALETTE[1], "#9A9AA0"
 FAMILIES = {"vote": "vote", "recognised": "recognition", "x0_merge": "merged clean estimates"}
+NEAR = {"textcoords": "offset points", "fontsize": 9, "color": "0.4"}
 CONTROLS = ("recipe_stranger", "x0_stranger")
 NAMES = {
     "stochastic": "stochastic sampler",
@@ -19,9 +20,9 @@ NAMES = {
     "short": "short runs, recognition",
     "refined": "remade in part, by margin",
     "refined_checked": "remade in part, by rules",
-    "more_steps_2": "twice as many steps",
     "more_steps_3": "three times as many steps",
     "paper_recipe": "paper's recipe, first step",
+    "recipe_vote": "paper's recipe, vote",
     "recipe_window": "recipe, first steps",
     "recipe_delta": "recipe, block updates",
     "recipe_soft": "recipe, half way",
@@ -104,6 +105,46 @@ def _panel(axis: Axes, summary: dict, cell: str, names: Sequence[str]) -> None:
     axis.set_title(f"{_broken(cell)}\nsingle {single['mean']:.2f}, n = {n}{room}", fontsize=9)
 
 
+def recipe(summary: dict) -> Figure:
+    """The paper's recipe against what costs the same: one run, and three runs and a vote. A row for
+    each cell, with the share of valid single runs on validation samples."""
+    cells = {
+        name: found
+        for name, found in summary["cells"].items()
+        if found["paper_recipe_minus_single"]["n"]
+    }
+    if not cells:
+        return nothing("the recipe was not run")
+    titles = {
+        "paper_recipe_minus_single": "recipe minus a single run",
+        "recipe_vote_minus_vote": "three merged seeds minus three seeds, votes",
+    }
+    with style():
+        size = (WIDTH, 1.5 + 0.5 * len(cells))
+        figure, axes = plt.subplots(1, 2, figsize=size, sharex=True, sharey=True)
+        for axis, (metric, title) in zip(axes, titles.items(), strict=True):
+            for y, value in enumerate(found[metric] for found in cells.values()):
+                if value["n"]:
+                    axis.plot([value["low"], value["high"]], [y, y], color=BLIND, lw=2)
+                    axis.plot(value["mean"], y, "o", color=BLIND)
+                    axis.annotate(f"{value['n']}", (value["high"], y), (4, 5), **NEAR)
+            axis.axvline(0, color="0.45", lw=1.2, ls="--")
+            ours, theirs = next(iter(cells.values()))[metric]["nfe"]
+            axis.set_title(f"{title}\n({ours} and {theirs} evaluations)", fontsize=10)
+            axis.set_xlabel("difference in valid answers")
+        labels = [f"{_broken(c)}\nsingle {_room(found)}" for c, found in cells.items()]
+        axes[0].set_yticks(range(len(cells)), labels, fontsize=9)
+        axes[0].set_ylim(len(cells) - 0.5, -0.5)
+        figure.tight_layout()
+    return figure
+
+
+def _room(found: dict) -> str:
+    """The share of valid single runs on validation samples, in words."""
+    share = found["headroom"]["mean"]
+    return "not measured" if share is None else f"{share:.2f} on validation"
+
+
 def along_k(summary: dict) -> Figure:
     """Gain over single runs with 3 and 9 times the evaluations, a panel for each cell that has nine
     runs a sample."""
@@ -154,6 +195,7 @@ def recognition(summary: dict) -> Figure:
             found, colour = summary["cells"][cell], PALETTE[y % len(PALETTE)]
             left.plot(found["roc"]["false"], found["roc"]["true"], color=colour, lw=1.8)
             _levels(right, y, found["auroc_at"], str(summary["level"]), colour)
+            _within(right, y, found["recognition_within"], colour)
         left.plot([0, 1], [0, 1], color="0.45", lw=1.2, ls="--")
         level = summary["level"]
         left.set(xlabel="right runs called wrong", ylabel="wrong runs called wrong")
@@ -178,6 +220,12 @@ def _levels(axis: Axes, y: float, at: dict[str, dict], used: str, colour: str) -
         line = {"color": colour, "lw": 2.0 if strong else 1.0}
         axis.plot([value["low"], value["high"]], [place, place], **line)
         axis.plot(value["mean"], place, "o", color=colour, mfc=colour if strong else "white", ms=5)
+
+
+def _within(axis: Axes, y: float, value: dict, colour: str) -> None:
+    if value["n"]:
+        axis.plot([value["low"], value["high"]], [y + 0.36] * 2, color=colour, lw=2.0)
+        axis.plot(value["mean"], y + 0.36, "D", color=colour, ms=6)
 
 
 def merged_run(shown: MergedRun, sigmas: list[float]) -> Figure:

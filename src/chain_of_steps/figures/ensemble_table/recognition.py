@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...measures.intervals import NOTHING, Clusters, cluster_numbers, resample, wilson
+from ...measures.intervals import (
+    NOTHING,
+    Clusters,
+    cluster_numbers,
+    number_of,
+    resample,
+    wilson,
+)
 
 
 def auroc(
@@ -14,7 +21,8 @@ def auroc(
     samples: Sequence[int] | None = None,
 ) -> dict:
     """The probability that a wrong run has a larger error than a right one (ties count half), with
-    the percentile interval from drawing whole clusters, {mean, low, high, n, right, wrong}.
+    the percentile interval from drawing whole clusters, {mean, low, high, n, clusters, right,
+    wrong}.
 
     n is the number of runs of the rarer kind. Where all draws agree (nothing overlaps), the bounds
     are Wilson's at that n: the bootstrap's would have no width.
@@ -32,7 +40,9 @@ def auroc(
         of = np.unique(np.array(samples), return_inverse=True)[1]
         pairs = (of[valid][:, None] == of[~valid][None]).astype(float)
     counts = {"right": int(pairs.any(1).sum()), "wrong": int(pairs.any(0).sum())}
-    rarer = min(counts.values())
+    rarer, used = min(counts.values()), np.zeros(len(valid), bool)
+    used[valid], used[~valid] = pairs.any(1), pairs.any(0)
+    counts["clusters"] = number_of(clusters, used)
     if not rarer:
         return NOTHING | counts
     cluster = cluster_numbers(clusters, len(valid))

@@ -26,8 +26,10 @@ from .merged_run import MergedRun
 OTHER_SEEDS = 500  # a validation sample starts from other noises than the test sample of its index
 LEVELS = (0.9, 0.8, 0.6, 0.4)  # noise levels at which finished runs are recognised
 LEVEL = 0.8  # the one that strategies use
-TABLE = ("single", "x0_merge", "paper_recipe", "stochastic")  # on every test sample
 CHOSEN_FROM = ("x0_merge", "short", "refined", "stochastic", "more_steps_3")  # on validation too
+TABLE = ("single", "paper_recipe_3", *CHOSEN_FROM)  # on every test sample of the table
+LIGHT = ("single", "paper_recipe", "x0_merge")
+PAIR = ("single_1", "paper_recipe")  # the paper's comparison
 
 
 def arms_of(
@@ -40,18 +42,21 @@ def arms_of(
     short: int,
     stranger: str,
 ) -> dict[str, Arm]:
-    """The arms by design; see `Ensemble.plan`. None but those of k = 9 makes more evaluations than
-    three runs, apart from recognition, one for each run."""
+    """The arms by name; see `Ensemble.plan`. None but those of k = 9 makes more evaluations than
+    three runs, apart from recognition, one for each run. Names that differ in a last number only
+    are one design: they make the same runs, and more of them."""
     steps, third = schedule.steps, third_quarter(layers)
     several = {"k": 3, "steps": recipe_window, "layers": third}
     rounds = 2 * steps // (steps - refine_from)
     return {
+        "single_1": Runs(1),
         "single": Runs(3, levels=LEVELS, early=early),
         "single_9": Runs(9, levels=LEVELS, early=early),
         "x0_merge": Merged("x0_hat", 3, window),
         "x0_merge_9": Merged("x0_hat", 9, window),
         "x0_stranger": Merged("x0_hat", 3, window, company=stranger),
         "paper_recipe": Merged("lock_step", 3, 1, third),
+        "paper_recipe_3": Merged("lock_step", 3, 1, third, followed=3),
         "recipe_window": Merged("lock_step", **several),
         "recipe_delta": Merged("delta", **several),
         "recipe_soft": Merged("soft", **several),
@@ -59,7 +64,6 @@ def arms_of(
         "refined": Refined("margin", refine_from, rounds),
         "refined_checked": Refined("violations", refine_from, rounds),
         "stochastic": Runs(1, sampler="stochastic"),
-        "more_steps_2": Runs(1, 2 * steps),
         "more_steps_3": Runs(1, 3 * steps),
         "short": Runs(3 * steps // (short + 1), short, levels=(LEVEL,)),
     }
@@ -116,8 +120,10 @@ class Ensemble(Experiment[EnsembleRun]):
         self,
         cells: str | list[str],
         light: list[str],
+        pairs: dict[str, int],
         samples_per_cell: int,
         deep: int,
+        light_samples: int,
         validation: int,
         suite_seed: int,
         window: int,
@@ -129,14 +135,16 @@ class Ensemble(Experiment[EnsembleRun]):
     ) -> list[EnsembleRun]:
         """All runs of the experiment.
 
-        Of each cell: the table's arms on all test samples; every arm, and nine seeds instead of
-        three, on the first `deep` of them; on validation samples three seeds, which tell the
-        headroom, and the arms that are chosen from. Of a light cell: the table's arms on `deep`
-        test samples, and single validation runs.
+        Of each cell: the table's arms on `samples_per_cell` test samples; every arm, and nine seeds
+        instead of three, on the first `deep` of them; on validation samples three seeds, which tell
+        the headroom, and the arms that are chosen from. Of a light cell: few arms on
+        `light_samples` test samples. Of the cells in `pairs`: a single run and the paper's recipe
+        on so many test samples. Of all that are no cells of the table: single validation runs.
 
         Args:
             cells: their names, see `samples`.
-            light: cells in which little is expected: without headroom, or one-glance controls.
+            light: cells in which little is expected or can be shown: controls, few states.
+            pairs: the number of pairs by cell; those of the table's samples count.
             window: how many of the first steps are merged.
             recipe_window: the same for variants of the paper's recipe, which merges one.
             early: before which step plans are chosen.
@@ -152,17 +160,21 @@ class Ensemble(Experiment[EnsembleRun]):
         if max(settings[:-1]) >= self.schedule.steps:
             raise ValueError(f"{settings[:-1]} name a step that {self.schedule.steps} steps lack")
         known = arms_of(self.schedule, self.model.layers, *settings)
-        known["single_1"] = Runs(1)
         samples.cells([stranger])
-        every = ["single_9", *(name for name in known if not name.startswith("single"))]
-        runs = _Runs(known, suite_seed)
-        for cell in samples.cells(cells):
+        less = {"single_1", "single", "paper_recipe"}
+        every, runs = [name for name in known if name not in less], _Runs(known, suite_seed)
+        cells = samples.cells(cells)
+        for cell in cells:
             runs.add(cell, range(min(deep, samples_per_cell)), every)
             runs.add(cell, range(deep, samples_per_cell), TABLE)
             runs.add(cell, range(validation), ("single", *CHOSEN_FROM), "validation")
         for cell in samples.cells(light):
-            runs.add(cell, range(deep), TABLE)
-            runs.add(cell, range(validation), ("single_1",), "validation")
+            runs.add(cell, range(light_samples), LIGHT)
+        done = dict.fromkeys(light, light_samples) | dict.fromkeys(cells, samples_per_cell)
+        for cell in samples.cells(list(pairs)):
+            runs.add(cell, range(done.get(cell, 0), pairs[cell]), PAIR)
+        for cell in dict.fromkeys([*light, *pairs]):
+            runs.add(cell, range(0 if cell in cells else validation), ("single_1",), "validation")
         return runs.planned
 
     def record(self, run: EnsembleRun) -> dict:
@@ -258,7 +270,7 @@ class _Runs:
     """Collects the runs of a plan.
 
     Args:
-        known: arms by design; however many seeds it has, single runs are the design `single`.
+        known: arms by name, see `arms_of`.
     """
 
     def __init__(self, known: dict[str, Arm], suite_seed: int):
@@ -269,7 +281,8 @@ class _Runs:
         """Adds all designs on these samples."""
         away = OTHER_SEEDS if split == "validation" else 0
         for i, design in itertools.product(indices, designs):
-            name = "single" if design.startswith("single_") else design
+            family = design.rstrip("0123456789").removesuffix("_")
+            name = family if family in ("single", "paper_recipe") else design
             arm, seed = self.known[design], i + away
             self.planned.append(EnsembleRun(cell, i, self.suite_seed, seed, name, arm, split))
 

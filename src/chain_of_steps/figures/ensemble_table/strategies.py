@@ -2,11 +2,11 @@
 blind."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from ...sampling.arms import Arm, Runs
+from ...sampling.arms import Arm, Merged, Runs
 from . import choices
 from .runs import LEVEL, LEVELS
 
@@ -47,6 +47,8 @@ class Strategy:
             arm: of its design.
             steps: of the schedule.
         """
+        if isinstance(arm, Merged):
+            return replace(arm, followed=self.runs).more(steps)
         if not isinstance(arm, Runs):
             return arm.shared(steps)[0] * steps + arm.more(steps)
         if self.rests_on == "plan":
@@ -68,9 +70,9 @@ def strategies(arms: Mapping[str, Arm]) -> dict[str, Strategy]:
         "x0_merge": Strategy("x0_merge", 3, role="own"),
         "short": Strategy("short", 3, short, choices.recognised, "error", role="own"),
         "refined": Strategy("refined", 3, role="rival"),
-        "more_steps_2": Strategy("more_steps_2", 3),
         "more_steps_3": Strategy("more_steps_3", 3, role="rival"),
-        "paper_recipe": Strategy("paper_recipe", 3),
+        "paper_recipe": Strategy("paper_recipe", 1),
+        "recipe_vote": Strategy("paper_recipe", 3, 3, choices.vote),
         "recipe_window": Strategy("recipe_window", 3),
         "recipe_delta": Strategy("recipe_delta", 3),
         "recipe_soft": Strategy("recipe_soft", 3),

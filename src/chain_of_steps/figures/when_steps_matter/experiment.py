@@ -27,6 +27,8 @@ class NetworkExperiment(Experiment[R], Generic[R]):
     """An experiment on all networks of a folder. Its rows name their networks, and are the same
     whatever model it is given; the schedule says the shift, a run the number of steps."""
 
+    speed = 500  # a symbol network of eight blocks, in batches
+
     def __init__(self, model: VideoModel, schedule: Schedule):
         super().__init__(model, schedule)
         self.header |= {"model": "symbols", "size": 1, "frames": 1}

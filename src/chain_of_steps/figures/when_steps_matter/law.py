@@ -151,11 +151,12 @@ def law(points: Sequence[Point], held_out: Sequence[str]) -> dict | None:
         held_out: cells that only serve the test.
 
     Returns:
-        `form`; the `slope` b_x; the `constant` c, `exponent_of_passes`,
-        `exponent_of_depth` and `held_out_error` ({mean, low, high, n, networks} each, n being the
-        samples behind it, counted once a network); the error of a constant prediction, `baseline_error`; `candidates`, the error of every form
-        across the fitting cells; numbers of cells and networks; and `points`, each with its
-        prediction. None if fewer than three cells or two depths can be fitted, or none is held out.
+        `form`; the `slope` b_x; the `constant` c, `exponent_of_passes`, `exponent_of_depth` and
+        `held_out_error` ({mean, low, high, n, networks} each, n being the samples behind it,
+        counted once a network); the error of a constant prediction, `baseline_error`;
+        `candidates`, the error of every form across the fitting cells; numbers of cells and
+        networks; and `points`, each with its prediction. None if fewer than three cells or two
+        depths can be fitted, or none is held out.
     """
     fitting = [p for p in points if p.cell not in held_out]
     test = [p for p in points if p.cell in held_out]

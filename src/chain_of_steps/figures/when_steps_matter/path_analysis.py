@@ -1,5 +1,5 @@
-"""From rows of `7_path_or_passes` to numbers: what the same evaluations do when spent otherwise; and
-passes at one level against as many steps, from the phase diagram."""
+"""From rows to numbers: what the same evaluations do when spent otherwise (`7_path_or_passes`), and
+passes at one level against as many steps (the phase diagram)."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -121,8 +121,9 @@ def _law(axis: Axes, family_name: str, each: dict) -> None:
     axis.set_xscale("log")
     axis.set_xlabel(rf"$x \,/\, (c\, k^{{{alpha:.2g}}} L^{{{beta:.2g}}})$")
     error = each["held_out_error"]
+    mean, low, high = (constant[name] for name in ("mean", "low", "high"))
     axis.set_title(
-        f"{family_name}: c = {constant['mean']:.2g} ({constant['low']:.2g} to {constant['high']:.2g})\n"
+        f"{family_name}: c = {mean:.2g} ({low:.2g} to {high:.2g})\n"
         f"error on held-out cells {error['mean']:.2f} (a constant: {each['baseline_error']:.2f})",
         fontsize=9,
     )
@@ -220,7 +221,7 @@ def training(entries: list[dict]) -> Figure:
         frame(axis, [f"L = {d}\n{share:.0%}" for d, share in columns], cells)
         axis.set_xlabel("blocks, share of training")
         axis.set_yticks(range(len(cells)), [cell_label(cell) for cell in cells])
-        span = span(sorted({e["n"] for e in shown}))
-        axis.set_title(f"phases along training, S = {span(sorted(steps))}, n = {span} a tile")
+        counts = span(sorted({e["n"] for e in shown}))
+        axis.set_title(f"phases along training, S = {span(sorted(steps))}, n = {counts} a tile")
         figure.tight_layout()
     return figure

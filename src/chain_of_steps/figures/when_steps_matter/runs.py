@@ -4,7 +4,8 @@ controls."""
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypedDict
+
+from typing_extensions import TypedDict  # pydantic refuses that of typing before Python 3.12
 
 from ...bench import samples
 from ...experiments.base import UNREAD
