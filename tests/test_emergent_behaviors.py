@@ -288,7 +288,7 @@ def test_mistakes_are_what_they_are_called(cell):
 
 
 def test_a_consistent_mistake_contradicts_as_few_clues_as_possible():
-    """A lone clue can be contradicted alone. In a row of four clues two values must trade places."""
+    """A lone clue can be contradicted alone; in a row of four clues two values must trade."""
     empty = np.full((4, 4), -1)
     one, row = empty.copy(), empty.copy()
     one[1, 2], row[0] = 3, [0, 1, 2, 3]

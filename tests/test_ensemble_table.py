@@ -422,7 +422,7 @@ def summary_of(rows):
 OUTCOMES = {
     "single": ["000", "100", "011", "010"],
     "x0_merge": ["1", "1", "0", "1"],
-    "paper_recipe": ["000", "111", "011", "0"],
+    "paper_recipe": ["011", "111", "011", "0"],
     "stochastic": ["1", "1", "1", "1"],
 }
 
@@ -437,10 +437,10 @@ def test_shares_and_differences_by_hand():
     assert found["merge_minus_single"]["mean"] == 0.5 and found["merge_minus_single"]["n"] == 4
     assert found["merge_minus_vote"]["mean"] == 0.25
     assert found["paper_recipe_minus_single"]["mean"] == 0.0
-    assert found["recipe_vote"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
+    assert found["recipe_vote"]["mean"] == 1.0 and found["recipe_vote"]["n"] == 3
     assert found["recipe_vote_minus_vote"]["mean"] == pytest.approx(1 / 3, abs=1e-4), (
-        "of three samples with three runs on both sides, a vote of merged ones is right in two, a "
-        "vote of single ones in one"
+        "of three samples with three runs on both sides, a vote of merged ones is right in all, a "
+        "vote of single ones in two"
     )
     assert found["recipe_vote_minus_vote"]["n"] == 3 and found["paper_recipe"]["n"] == 4
     costs = {name: v["nfe"] for name, v in found.items() if isinstance(v, dict) and "nfe" in v}

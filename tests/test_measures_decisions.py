@@ -207,7 +207,7 @@ def test_pruning_is_two_values_and_one_in_the_end():
 def test_a_curve_falls_below_a_level_between_two_steps():
     assert decisions.falls_below([3.0, 2.0, 1.0, 1.0], 1.5) == pytest.approx(1.5)
     assert decisions.falls_below([3.0, 1.0], 1.5) == pytest.approx(0.75)
-    assert decisions.falls_below([0.0, 2.0, 1.0, 1.75, 1.25], 1.5) == pytest.approx(3.5)  # for good
+    assert decisions.falls_below([0.0, 2.0, 1.25, 1.75, 1.0], 1.5) == pytest.approx(5 / 3)  # first
     assert decisions.falls_below([1.5, 1.0], 1.5) == 0.0
     for values in ([1.0, 1.0], [0.0, 2.0], [2.0, 1.5]):
         assert np.isnan(decisions.falls_below(values, 1.5))

@@ -28,11 +28,13 @@ from chain_of_steps.measures import posterior, traces
 from chain_of_steps.measures.intervals import difference, resample
 from chain_of_steps.measures.similarity import dissimilarity, tokens
 from chain_of_steps.models.schedule import Schedule, preset
+from chain_of_steps.models.symbols import SymbolPipeline
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import denoise, generate
 from chain_of_steps.sampling.interventions import NoiseAtFrame, NoiseAtStep, Restart, record
 from chain_of_steps.sampling.sites import Captured
 from chain_of_steps.sampling.state import begin
+from chain_of_steps.training.symbols import SymbolRecipe, build
 
 ROOT = Path(__file__).parent.parent
 NAME = "2_perturbation_curves"
@@ -176,19 +178,27 @@ def test_the_exact_posterior_sees_the_states_that_the_network_saw(experiment, ro
             assert found == expected
 
 
-def test_the_exact_posterior_reads_its_mean_and_ends_with_an_answer(null):
-    sigmas, atoms = SCHEDULE.sigmas, null.atoms
-    assert len(atoms) == len(null.sample.solutions) and 32 <= len(atoms) < 64
+def test_the_exact_posterior_reads_its_mean_and_ends_with_an_answer():
+    """In symbols, where latents show answers exactly."""
+    network = build(SymbolRecipe("latin", 1, width=32))
+    pipe = SymbolPipeline(network, SCHEDULE.scheduler("sample"), "latin")
+    symbols = VideoModel(pipe, size=1, frames=1)
+    sample = Perturbation(symbols, SCHEDULE).sample(NoiseRun(CELL, 0, 7, 0))
+    sigmas = [1.0, 0.9, 0.5, 0.05, 0.0]
+    null = exact_of(symbols, sample, sigmas)
+    atoms = null.atoms
+    assert len(atoms) == len(sample.solutions) and 32 <= len(atoms) < 64
     eps = torch.randn(atoms[:1].shape, generator=torch.Generator().manual_seed(0))
-    x = (1 - sigmas[3]) * atoms[7:8] + sigmas[3] * eps
-    assert null.valid([eps, x], 2) == [False, True], "a mean of many squares, and one square"
+    x = 0.95 * atoms[7:8] + 0.05 * eps
+    assert null.valid([eps, x], 2) == null.valid([eps], 2) + [True]
+    assert null.valid([eps], 0) == [False], "the mean of all squares"
     assert null.ends([x], 3) == [7]
     by_hand = eps
     for now, then in itertools.pairwise(sigmas):
         mean = posterior.posterior(by_hand, now, atoms).mean
         by_hand = by_hand + (then - now) * (by_hand - mean) / now
-    assert null.ends([eps, x, x, x], 0)[0] == int((by_hand - atoms).flatten(1).norm(dim=1).argmin())
-    assert null.ends([eps, eps, eps, x], 0)[3] == 7, "each state takes over at its own step"
+    end = int((by_hand - atoms).flatten(1).norm(dim=1).argmin())
+    assert null.ends([eps, eps, eps, x], 0)[::3] == [end, 7], "each begins at its own step"
 
 
 def test_there_is_no_exact_posterior_of_too_many_answers(model):
@@ -480,7 +490,7 @@ def test_one_refinement_is_chosen_on_other_states():
     assert cell["refinement_steps"] == [10, 6]
     assert cell["one_refinement"]["mean"] == 0.0 and cell["one_refinement"]["n"] == 4
     alone = analysis.summary(sample_rows(0, A), SIGMAS, 5)["cells"]["c"]
-    assert alone["over_one_refinement"] == {"mean": None, "low": None, "high": None, "n": 0}
+    assert alone["over_one_refinement"]["mean"] is None and alone["over_one_refinement"]["n"] == 0
 
 
 def test_what_was_not_measured_has_no_mean_but_is_there(by_hand):
@@ -488,12 +498,12 @@ def test_what_was_not_measured_has_no_mean_but_is_there(by_hand):
     rows = without(rows, "restart end", "inner", "inner-window", "frame replace")
     cell = analysis.summary(rows, SIGMAS, 5)["cells"]["c"]
     assert set(cell) == set(by_hand)
-    none = {"mean": None, "low": None, "high": None, "n": 0}
     for metric in (
         *("damage_share", "damage", "lost_work", "inner_step_minus_frame", "inner_minus_window"),
         *("exact_restart_loss", "restart_loss_minus_exact", "open_minus_exact"),
     ):
-        assert cell[metric] == none, metric
+        assert cell[metric]["mean"] is cell[metric]["low"] is None, metric
+        assert cell[metric]["n"] == 0
     assert cell["restart_loss"]["n"] == 3
 
 
@@ -501,8 +511,8 @@ def test_a_loss_beyond_another_one_has_the_interval_of_a_bootstrap():
     rng = np.random.default_rng(0)
     luck = rng.random(80)
     lines = {"own": luck < 0.9, "valid": luck < 0.5, "exact_own": rng.random(80) < 0.8}
-    lines |= {"exact_valid": lines["exact_own"] & (luck < 0.8), "cluster": range(80)}
-    lines = pd.DataFrame(lines | {"sample": range(80)})
+    lines |= {"exact_valid": lines["exact_own"] & (luck < 0.8), "state": range(80)}
+    lines = pd.DataFrame(lines | {"sample": range(80), "cluster": range(80)})
     found = excess(lines, ("own", "valid"), ("exact_own", "exact_valid"))
     values = lines[["own", "valid", "exact_own", "exact_valid"]].to_numpy(float) @ (1, -1, -1, 1)
     low, high = np.quantile(resample(80) @ values / 80, (0.025, 0.975))
@@ -514,7 +524,7 @@ def test_a_loss_beyond_another_one_has_the_interval_of_a_bootstrap():
 
 def test_a_part_that_is_the_whole_in_every_line_is_not_certain():
     lines = pd.DataFrame({"all": [True] * 20, "none": [False] * 20, "sample": range(20)})
-    lines["cluster"] = lines["sample"]
+    lines["cluster"] = lines["state"] = lines["sample"]
     found = part_of(lines, ("all", "none"), ("all", "none"))
     assert found["mean"] == 1.0 and found["low"] < 0.9 < found["high"]
 
@@ -569,7 +579,8 @@ def test_samples_of_one_state_are_its_seeds_and_of_several_they_are_clustered():
     two = [row for i, case in enumerate(cases) for row in sample_rows(i, case, "st"[i % 2])]
     found = [analysis.summary(rows, SIGMAS, 5)["cells"]["c"] for rows in (apart, one, two)]
     drops = [cell["step_noise_drop"] for cell in found]
-    assert drops[0] == drops[1] != drops[2]
+    assert [drop["clusters"] for drop in drops] == [4, 1, 2]
+    assert drops[0] == drops[1] | {"clusters": 4} and drops[0]["low"] != drops[2]["low"]
 
 
 def test_maps_are_means_over_samples_with_floor_and_ceiling():

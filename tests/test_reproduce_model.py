@@ -70,6 +70,9 @@ def few_runs() -> dict:
     of it imports."""
     found = yaml.safe_load((ROOT / "params.yaml").read_text())["smoke"]
     found["1_step_visualization"]["steps"]["few"] = 2
+    found["3_emergent_behaviors"]["memory"]["step_stride"] = 1
+    found["3_emergent_behaviors"]["mistakes"]["steps"] = [1]
+    found["3_emergent_behaviors"]["onsets"]["step_stride"] = 1
     found["5_ensemble_table"] |= dict.fromkeys(("window", "recipe_window", "early"), 1)
     found["5_ensemble_table"] |= {"refine_from": 1, "short": 1}
     found["6_step_budget"]["grid"] |= {"steps": [1, 2], "traced": [2], "ways": {}}
@@ -208,7 +211,7 @@ def test_what_is_no_model_is_said_in_one_sentence(apart):
         (["--load", "offload=all"], "unknown offload 'all'; expected one of none, model, group"),
         (["--load", "tiling=yes"], "loading option 'tiling' is 'yes'; expected true or false"),
         (["--load", "attention=quick"], "unknown attention 'quick'; expected one of flash"),
-        (["--load", "lora=/no/file"], "/no/file is not a file; expected LoRA or GGUF weights"),
+        (["--load", "lora=/no/file"], "/no/file is not a file; expected LoRA weights, first"),
         (
             ["--size", "100"],
             "frames of 100 x 100 pixels do not fit the model; both sides must be multiples of 16",

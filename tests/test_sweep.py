@@ -1,10 +1,19 @@
 """A sweep shares computation between runs; every run equals the naive run, bit by bit."""
 
+import multiprocessing
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tiny
 import torch
+from noised import Noised
 
+from chain_of_steps.experiments.store import Store
+from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.interventions import MODES, NoiseAtCells, NoiseAtFrame, NoiseAtStep
 from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
@@ -98,3 +107,52 @@ def test_the_clean_run_comes_first(model, condition):
 def test_a_path_beyond_its_budget_is_refused(model, condition):
     with pytest.raises(MemoryError, match="more than their budget"):
         list(grow(model, condition, EULER, SEED, [Branch()], budget=1000))
+
+
+def whole_plan() -> tuple[Noised, list]:
+    """About 40 runs of an experiment."""
+    model = VideoModel(tiny.mini_like())
+    experiment = Noised(model, Schedule("test", "euler", 5, shift=3.0))
+    return experiment, experiment.plan(["maze", "bounce walls=1"], 2, 7, 1, 2)
+
+
+def test_a_row_is_the_same_alone_and_in_company(tmp_path):
+    experiment, runs = whole_plan()
+    rows = sweep(experiment, Store(tmp_path, "x"), runs)
+    assert len(rows) == len(runs) > 30
+    for row in rows[:: len(rows) // 8]:
+        assert experiment.measure(row["run"]) == row["result"]
+
+
+def work(folder: Path, workers: int = 1, seal: bool = True) -> None:
+    """What is killed: the whole plan, into a store."""
+    store, (experiment, runs) = Store(folder, "x"), whole_plan()
+    sweep(experiment, store, runs, workers=workers)
+    if seal:
+        store.seal()
+
+
+@pytest.mark.filterwarnings("ignore:.*damaged")  # a line that the kill cut short
+def test_killed_at_ten_moments_it_ends_with_the_same_bytes(tmp_path):
+    work(tmp_path / "whole", seal=False)
+    process, file, lines = None, tmp_path / "killed" / "x.jsonl", 0
+    for kill in range(10):
+        process = multiprocessing.get_context("fork").Process(
+            target=work, args=(tmp_path / "killed",)
+        )
+        process.start()
+        while process.is_alive() and _lines(file) <= lines + kill // 3:
+            time.sleep(0.001 * (1 + kill % 3))
+        assert process.is_alive(), "it should have been killed in the middle"
+        process.kill()
+        process.join()
+        lines = _lines(file)
+    assert lines < _lines(tmp_path / "whole" / "x.jsonl")
+    Store(tmp_path / "whole", "x").seal()
+    work(tmp_path / "killed", workers=2)
+    whole, killed = (tmp_path / name / "x.jsonl.gz" for name in ("whole", "killed"))
+    assert killed.read_bytes() == whole.read_bytes() and not file.exists()
+
+
+def _lines(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0

@@ -250,14 +250,16 @@ def pruned(present: np.ndarray) -> np.ndarray:
 
 
 def falls_below(values: np.ndarray, level: float) -> float:
-    """The step at which a curve falls below a level for good, between two steps by linear
-    interpolation. NaN if it never is at the level, or ends there.
+    """The step at which a curve first falls below a level, between two steps by linear
+    interpolation. NaN if it never does. The first time and not the last: where an estimate changes
+    from one answer to another it shows both for a moment, and has decided before.
 
     Args:
         values: (S,).
     """
-    above = np.flatnonzero(np.asarray(values) >= level)
-    if not len(above) or above[-1] == len(values) - 1:
+    values = np.asarray(values)
+    falls = np.flatnonzero((values[:-1] >= level) & (values[1:] < level))
+    if not len(falls):
         return float("nan")
-    before, after = values[above[-1]], values[above[-1] + 1]
-    return float(above[-1] + (before - level) / (before - after))
+    before, after = values[falls[0]], values[falls[0] + 1]
+    return float(falls[0] + (before - level) / (before - after))

@@ -52,9 +52,12 @@ def memory_of(rows: list[dict], sigmas: Sequence[float]) -> dict[str, dict]:
 
     `clean`; `dropped_at`, the given frame dropped from a step on; `dropped_at_0`, never given;
     `restored_at`, given from a step on only; `kept_from_half` and `kept_from_fifth`, what is lost,
-    clean minus dropped from half or a fifth of the steps on; `memory_sigma`, see there; `noised`
-    and `erased`, from half of the steps on; `lost_elsewhere`, what dropping costs if frame 0
-    of the latents does not show the given frame either, noised minus erased.
+    clean minus dropped from half or a fifth of the steps on; `memory_sigma`, see there.
+
+    Frame 0 of the latents shows the given frame too, so dropping it from the condition leaves that.
+    `erased`: from half of the steps on dropped, and frame 0 replaced by noise at every step, so
+    that only the other frames can hold it. `noised`: the noise alone. `lost_elsewhere`, noised
+    minus erased: what dropping costs if frame 0 does not show it either.
     """
     return {cell: _memory(own, sigmas) for cell, own in by_cell(rows).items()}
 

@@ -70,7 +70,8 @@ def recovery(summary: dict) -> Figure:
             axis.set_title(f"{kind} mistake", fontsize="medium")
         for axis in axes[-1]:
             axis.set_xlabel(r"noised to this step / $\sigma$")
-        handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))
+        shown = [axis.get_legend_handles_labels()[::-1] for axis in axes.flat]
+        handles = {label: line for own in shown for label, line in zip(*own, strict=True)}
         figure.legend(handles.values(), handles, frameon=False, ncols=2, loc="outside lower center")
         figure.suptitle("A mistake in an answer, noised to a step: does the run end right?")
     return figure

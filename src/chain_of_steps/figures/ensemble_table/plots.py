@@ -208,7 +208,8 @@ def recognition(summary: dict) -> Figure:
         right.axvline(0.5, color="0.45", lw=1.2, ls="--")
         right.set(xlabel="area under the curve", xlim=(0, 1.02))
         others = [each for each in summary["cells"][cells[0]]["auroc_at"] if each != str(level)]
-        right.set_title(f"filled: $\\sigma$ = {level}; open, downwards: {', '.join(others)}")
+        levels = f"filled: $\\sigma$ = {level}; open, downwards: {', '.join(others)}"
+        right.set_title(f"{levels};\ndiamond: pairs of one sample, at {level}", fontsize=11)
         figure.tight_layout()
     return figure
 

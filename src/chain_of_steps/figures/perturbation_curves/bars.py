@@ -52,8 +52,9 @@ def doses(summary: dict) -> Figure:
             ylabel="drop of valid answers", title="Equal doses: the same number of noised cells"
         )
         axes[1].set_ylabel("changed answers")
-        axes[0].legend(frameon=False, fontsize="small")
-        figure.tight_layout()
+        handles = axes[0].get_legend_handles_labels()
+        figure.legend(*handles, frameon=False, ncols=2, loc="lower center", fontsize="small")
+        figure.tight_layout(rect=(0, 0.05, 1, 1))
     return figure
 
 

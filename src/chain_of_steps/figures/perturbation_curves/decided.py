@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...measures.intervals import NOTHING, resample
-from .shares import by_cluster, quantiles
+from .shares import by_cluster, of_samples, quantiles
 
 
 def log_snr(sigma: float) -> float | None:
@@ -17,9 +17,10 @@ def log_snr(sigma: float) -> float | None:
 
 
 def half_sigma(fresh: pd.DataFrame, sigmas: list[float]) -> dict:
-    """The noise level at which half is decided, {mean, low, high, n}: the share of unchanged
-    answers after level-correct noise first reaches the middle between that of another seed (step 0)
-    and 1. Interpolated between the steps; the interval is from drawing whole clusters.
+    """The noise level at which half is decided, {mean, low, high, n, clusters}: the share of
+    unchanged answers after level-correct noise first reaches the middle between that of another
+    seed (step 0) and 1. Interpolated between the steps; the interval is from drawing whole
+    clusters.
 
     Nothing if another seed never changes the answer. If half is not reached at the last step, the
     level of that step.
@@ -28,7 +29,7 @@ def half_sigma(fresh: pd.DataFrame, sigmas: list[float]) -> dict:
         fresh: lines with `unchanged`, at the same steps for every sample; step 0 among them.
     """
     if fresh.empty:
-        return dict(NOTHING)
+        return of_samples(NOTHING, fresh)
     values = fresh.pivot_table(index=["cluster", "sample"], columns="step", values="unchanged")
     levels = np.array([sigmas[step] for step in values.columns])
     sums, sizes = by_cluster(values.to_numpy(float), values.index.get_level_values("cluster"))
@@ -36,8 +37,9 @@ def half_sigma(fresh: pd.DataFrame, sigmas: list[float]) -> dict:
     curves = times @ sums / (times @ sizes)[:, None]  # (draws, steps)
     mean = _half(sums.sum(0) / sizes.sum(), levels)
     if math.isnan(mean):
-        return NOTHING | {"n": len(values)}
-    return quantiles(mean, np.array([_half(curve, levels) for curve in curves]), len(values))
+        return of_samples(NOTHING, fresh)
+    draws = np.array([_half(curve, levels) for curve in curves])
+    return of_samples(quantiles(mean, draws), fresh)
 
 
 def _half(unchanged: np.ndarray, levels: np.ndarray) -> float:

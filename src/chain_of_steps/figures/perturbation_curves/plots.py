@@ -21,8 +21,8 @@ READINGS = {  # name: label, colour
     "restarted": ("its first estimate, noised again", PALETTE[1]),
 }
 EXACT = {  # the same of the exact posterior, which has no estimate of its own to noise again
-    "exact_own": ("exact posterior, the run itself", PALETTE[6]),
-    "exact_restarted": ("exact posterior, first estimate", PALETTE[1]),
+    "exact_own": ("exact posterior, the run itself", "0.5"),
+    "exact_restarted": ("exact posterior, first estimate", PALETTE[4]),
 }
 TENSORS = {"x0_hat": r"clean estimate $\hat x_0$", "tokens": "middle block"}
 
@@ -48,7 +48,7 @@ def decided(summary: dict) -> Figure:
         _modes(axis, cell, "unchanged_at")
         exact = cell["level_correct"]
         label = "level-correct, exact posterior"
-        dashed(axis, _apart(exact["sigma"]), exact["exact_unchanged_at"], "0.2", label)
+        dashed(axis, _apart(exact["sigma"]), exact["exact_unchanged_at"], "0.3", label)
         half = cell["half_sigma"]["mean"]
         if half is not None and 0.0 < half < 1.0:
             axis.axvline(2 * np.log((1 - half) / half), color=PALETTE[2], lw=1, ls="--")
@@ -94,10 +94,11 @@ def _modes(axis: Axes, cell: dict, what: str, clean: dict | None = None) -> None
 
 
 def dashed(axis: Axes, places: list[float], values: list[dict], colour: str, label: str) -> None:
-    """A curve of means without its intervals; nothing where it was not measured."""
+    """A null: a curve of means without its intervals; nothing where it was not measured."""
     found = [(place, v["mean"]) for place, v in zip(places, values, strict=True) if v["n"]]
     if found:
-        axis.plot(*zip(*found, strict=True), color=colour, label=label, lw=1.2, ls="--")
+        places, means = zip(*found, strict=True)
+        axis.plot(places, means, "x--", ms=5, color=colour, label=label, lw=1.2)
 
 
 def _apart(sigmas: list[float]) -> list[float]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...measures.intervals import NOTHING, cluster_numbers
 from ...measures.one_pass import middle_of_best
-from .shares import contrast, excess, share
+from .shares import contrast, excess, of_samples, share
 from .tables import known, of, pairs
 
 
@@ -57,7 +57,7 @@ def one_refinement(lines: pd.DataFrame) -> dict:
     number = cluster_numbers(restarted["cluster"].tolist(), len(restarted)) if len(restarted) else 0
     half = np.asarray(number >= (np.max(number) + 1) / 2, int)
     if np.max(number) < 1:  # one state: there is no other half
-        none = dict(NOTHING)
+        none = of_samples(NOTHING, restarted.head(0))
         return {"one_refinement": none, "over_one_refinement": none, "refinement_steps": []}
     steps = [_best_step(restarted[half != side]) for side in (0, 1)]
     chosen = restarted[restarted["step"] == np.array(steps)[half]]

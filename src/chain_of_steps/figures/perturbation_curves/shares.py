@@ -25,12 +25,14 @@ def contrast(lines: pd.DataFrame, first: str, second: str) -> dict:
 
 
 def of_samples(interval: dict, lines: pd.DataFrame) -> dict:
-    """An interval over lines, with n of their samples."""
-    return interval | {"n": int(lines["sample"].nunique())}
+    """An interval over lines, with the numbers of their samples and of their states."""
+    counts = {"n": "sample", "clusters": "state"}
+    return interval | {name: int(lines[column].nunique()) for name, column in counts.items()}
 
 
 def excess(lines: pd.DataFrame, one: Two, other: Two) -> dict:
-    """How much larger one contrast is than another one of the same lines, {mean, low, high, n}.
+    """How much larger one contrast is than another one of the same lines,
+    {mean, low, high, n, clusters}.
 
     The bounds are those of the two, combined with the correlation r of their sums by cluster, as
     Newcombe combines those of two shares (MOVER; Zou and Donner 2008):
@@ -50,7 +52,7 @@ def excess(lines: pd.DataFrame, one: Two, other: Two) -> dict:
     down = _joint(found["mean"] - found["low"], null["high"] - null["mean"], r)
     up = _joint(found["high"] - found["mean"], null["mean"] - null["low"], r)
     bounds = {"mean": mean, "low": mean - down, "high": mean + up}
-    return {name: round(value, 4) for name, value in bounds.items()} | {"n": found["n"]}
+    return of_samples({name: round(value, 4) for name, value in bounds.items()}, lines)
 
 
 def _joint(one: float, other: float, r: float) -> float:
@@ -58,22 +60,21 @@ def _joint(one: float, other: float, r: float) -> float:
 
 
 def part_of(lines: pd.DataFrame, part: Two, whole: Two) -> dict:
-    """One contrast as a share of another one, {mean, low, high, n}; the interval is from drawing
-    whole clusters. If these all agree, the bounds of the part are divided by the whole.
+    """One contrast as a share of another one, {mean, low, high, n, clusters}; the interval is from
+    drawing whole clusters. If these all agree, the bounds of the part are divided by the whole.
 
     Nothing if more than 2.5 % of the draws have no positive whole to be a share of.
     """
-    samples = int(lines["sample"].nunique())
     if lines.empty:
-        return dict(NOTHING)
+        return of_samples(NOTHING, lines)
     values = np.stack([lost(lines, *part), lost(lines, *whole)], axis=1)
     sums, _ = by_cluster(values, lines["cluster"])
     above, below = (resample(len(sums)) @ sums).T
     positive = below > 0
     if sums[:, 1].sum() <= 0 or positive.mean() < 0.975:
-        return NOTHING | {"n": samples}
+        return of_samples(NOTHING, lines)
     mean = float(sums[:, 0].sum() / sums[:, 1].sum())
-    found = quantiles(mean, above[positive] / below[positive], samples)
+    found = of_samples(quantiles(mean, above[positive] / below[positive]), lines)
     if found["low"] < found["high"]:
         return found
     bounds, size = contrast(lines, *part), contrast(lines, *whole)["mean"]
@@ -93,8 +94,8 @@ def by_cluster(values: np.ndarray, clusters) -> tuple[np.ndarray, np.ndarray]:
     return sums, np.bincount(numbers)
 
 
-def quantiles(mean: float, draws: np.ndarray, n: int) -> dict:
-    """A statistic with its percentile interval, {mean, low, high, n}; NaN is left out."""
+def quantiles(mean: float, draws: np.ndarray) -> dict:
+    """A statistic with its percentile interval, {mean, low, high}; NaN is left out."""
     low, high = np.nanquantile(draws, [0.025, 0.975])
     bounds = {"mean": mean, "low": low, "high": high}
-    return {name: round(float(value), 4) for name, value in bounds.items()} | {"n": n}
+    return {name: round(float(value), 4) for name, value in bounds.items()}

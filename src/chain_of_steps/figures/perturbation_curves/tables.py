@@ -8,36 +8,32 @@ first point of both curves along steps.
 import pandas as pd
 
 from ...measures import traces
-from ..summaries import clusters
 
 
 def table(rows: list[dict]) -> pd.DataFrame:
     """One line per run of a cell.
 
-    Columns: sample, cluster, design, step and frame of the noise (the middle one of several steps;
-    -1 for all or none), valid, changed (whether the answer differs from the clean run's), clean
-    (whether that is valid), own (whether the clean run's estimate at this step is valid), cells,
-    energy; and of the exact posterior at the same states, None where it was not computed:
-    exact_own, exact_valid and exact_changed.
+    Columns: sample, state, cluster (the state, or the sample if there is one state only), design,
+    step and frame of the noise (the middle one of several steps; -1 for all or none), valid,
+    changed (whether the answer differs from the clean run's), clean (whether that is valid), own
+    (whether the clean run's estimate at this step is valid), cells, energy; and of the exact
+    posterior at the same states, None where it was not computed: exact_own, exact_valid and
+    exact_changed.
     """
     clean = {r["run"]["index"]: r["result"] for r in rows if r["run"]["design"] == "clean"}
-    names = clusters(rows)
-    if len(set(names)) == 1:  # one state: every sample is another seed of it
-        names = [str(row["run"]["index"]) for row in rows]
-    lines = [
-        _line(row, clean[row["run"]["index"]], name) for row, name in zip(rows, names, strict=True)
-    ]
-    return pd.DataFrame(lines)
+    lines = pd.DataFrame([_line(row, clean[row["run"]["index"]]) for row in rows])
+    one_state = lines["state"].nunique() == 1  # then every sample is another seed of it
+    return lines.assign(cluster=lines["sample" if one_state else "state"].astype(str))
 
 
-def _line(row: dict, clean: dict, cluster: str) -> dict:
+def _line(row: dict, clean: dict) -> dict:
     run, result = row["run"], row["result"]
     noise = run["interventions"][0] if run["interventions"] else {}
     steps = noise.get("steps") or [noise.get("step", 0 if run["design"] == "other seed" else -1)]
     step = steps[len(steps) // 2]
     return {
         "sample": run["index"],
-        "cluster": cluster,
+        "state": result["sample"]["cluster"],
         "design": run["design"],
         "step": step,
         "frame": noise.get("frame", -1),

@@ -147,7 +147,7 @@ def of_ways(lines: pd.DataFrame, valid: pd.DataFrame) -> dict:
         found["frames"] = {str(f): shown(lines, f"frames/{f}") for f in lengths}
         ends = (f"frames/{f}" for f in (lengths[-1], lengths[0]))
         found["frames_loss"] = paired(valid, *ends)
-    others = {"four": euler(4), FEW: FEW, "mini": euler(WHOLE)}
+    others = {"four": euler(4), FEW: FEW, "fifty": euler(WHOLE)}
     if STUDENT in valid:
         found |= {who: shown(lines, who) for who in (STUDENT, FEW) if who in valid}
         found |= {f"student_minus_{n}": paired(valid, STUDENT, way) for n, way in others.items()}

@@ -74,9 +74,8 @@ def _decided(rows: list[dict]) -> dict:
 
 
 def collapse_sigma(trace: dict, sigmas: Sequence[float]) -> float:
-    """The noise level at which the possible values that open parts show, on average, fall below
-    `SEVERAL` for good, between two steps by linear interpolation. NaN if they never are as many, or
-    are at the end."""
+    """The noise level at which the possible values that open parts show, on average, first fall
+    below `SEVERAL`, between two steps by linear interpolation. NaN if they never do."""
     step = decisions.falls_below(trace["present_at"], SEVERAL)
     return float(np.interp(step, range(len(sigmas)), sigmas))
 

@@ -88,11 +88,12 @@ def superposition(summary: dict) -> Figure:
     cells = strata(summary["cells"])["several valid answers"]
     if not cells:
         return nothing("no cell fixes log2, the number of valid answers")
+    shown = {n: text for n, text in MEANS.items() if any(f"{n}curves" in f for f in cells.values())}
     with style():
         figure = plt.figure(figsize=(WIDTH, 7.0), layout="constrained")
         top, bottom = figure.subfigures(2, 1)
-        axes = top.subplots(1, 3, sharey=True)
-        for axis, (name, title) in zip(axes, MEANS.items(), strict=True):
+        axes = top.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+        for axis, (name, title) in zip(axes, shown.items(), strict=True):
             for (cell, found), colour in zip(cells.items(), shades(len(cells)), strict=True):
                 if curves := found.get(f"{name}curves"):
                     text = f"log2 {knobs_of(cell)['log2']} ({curves['n']})"
@@ -104,10 +105,11 @@ def superposition(summary: dict) -> Figure:
         on_steps(axes, summary["sigmas"], ticks=4)
         left, right = bottom.subplots(1, 2)
         dose_response(left, cells, PRUNED)
-        left.set(ylim=(-0.02, 1.04), title="cells that go from several values to one")
-        left.set_ylabel("share of cells with 2 or 3 possible values")
-        dose_response(right, cells, {f"{name}collapse_sigma": MEANS[name] for name in MEANS})
-        right.set(title="when: fewer than 1.5 values per open cell", ylabel=r"$\sigma$")
+        left.set(ylim=(-0.02, 1.04), title="some values possible: cells that prune to one")
+        left.set_ylabel("share of cells")
+        dose_response(right, cells, {f"{name}collapse_sigma": text for name, text in shown.items()})
+        right.set(title="when: fewer than 1.5 values per open cell")
+        right.set_ylabel(r"$\sigma$ (higher is earlier)")
         figure.suptitle("Several values at once, then one: the model, and means without any search")
     return figure
 
@@ -118,6 +120,7 @@ def dose_response(axis: Axes, cells: Cells, names: dict[str, str]) -> None:
     Args:
         names: what each is called in the legend, by metric.
     """
+    ticks: set[int] = set()
     for number, (name, text) in enumerate(names.items()):
         known = [
             (knobs_of(c)["log2"], f[name]) for c, f in cells.items() if name in f and f[name]["n"]
@@ -129,7 +132,8 @@ def dose_response(axis: Axes, cells: Cells, names: dict[str, str]) -> None:
         label = f"{text} (n {_counts(known)})"
         means = [value["mean"] for _, value in known]
         axis.plot(places, means, "o-", color=PALETTE[number], lw=0.8, label=label)
-    axis.set_xticks([knobs_of(cell)["log2"] for cell in cells])
+        ticks |= {x for x, _ in known}
+    axis.set_xticks(sorted(ticks))
     axis.set_xlabel("log2 of the number of valid answers")
     axis.legend(frameon=False, fontsize="x-small")
 
@@ -151,7 +155,8 @@ def corrections(summary: dict) -> Figure:
                 if "exact_curves" in found:
                     line(axis, found["exact_curves"]["violations_at"], colour, ls="--", lw=1.1)
             axis.set(title=group, ylim=(0, None))
-            axis.legend(frameon=False, fontsize="x-small")
+            if cells:
+                axis.legend(frameon=False, fontsize="x-small")
         axes[0].set_ylabel("violations of the decided answer")
         on_steps(axes[:2], summary["sigmas"], ticks=3)
         revision_bars(axes[2], groups["a unique answer"])
@@ -178,7 +183,8 @@ def revision_bars(axis: Axes, cells: Cells) -> None:
     axis.set_yticks(range(len(cells)), names)
     axis.set(title="revisions per run", xlabel="open cells that change the colour they hold")
     axis.invert_yaxis()
-    axis.legend(frameon=False, fontsize="x-small")
+    if cells:
+        axis.legend(frameon=False, fontsize="x-small")
 
 
 def _bar(axis: Axes, place: float, value: dict, text: str, **options) -> None:

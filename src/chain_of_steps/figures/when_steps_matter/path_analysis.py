@@ -93,30 +93,30 @@ def strata(found: list[dict]) -> dict[str, dict]:
 def at_one_level(entries: list[Entry]) -> list[dict]:
     """Steps against passes at one level, by cell and depth: for each number of evaluations
     (`passes`) that was also run as a number of steps, the shares of valid answers after all steps
-    (`path`) and after as many passes (`fixed`), means over `networks` with the hull of their
-    intervals, and the noise `levels` of the networks. Left out where no passes were tried."""
+    (`path`) and after as many passes (`fixed`), means over the networks that were run with every
+    such number, with the hull of their intervals; and the noise `levels` of these networks. Left
+    out where no passes were tried."""
     groups = defaultdict(dict)
     for (cell, layers, steps), group in plain(entries).items():
-        if all(steps <= len(e.curve) for e in group):
-            groups[cell, layers][steps] = group
-    return [
-        {
-            "cell": cell,
-            "layers": layers,
-            "passes": sorted(by_steps),
-            **{
-                name: [_hull(by_steps[k], name, k) for k in sorted(by_steps)]
-                for name in ("path", "fixed")
-            },
-            "levels": [
-                [e.row["result"]["levels"]["I"][k - 1] for e in by_steps[k]]
-                for k in sorted(by_steps)
-            ],
-        }
-        for (cell, layers), by_steps in groups.items()
-    ]
+        known = {e.network.name: e for e in group if steps <= len(e.curve)}
+        if known:
+            groups[cell, layers][steps] = known
+    found = []
+    for (cell, layers), by_steps in groups.items():
+        common = sorted(set.intersection(*map(set, by_steps.values())))
+        own = {k: [by_steps[k][name] for name in common] for k in sorted(by_steps)}
+        if common:
+            found.append({"cell": cell, "layers": layers, "passes": [*own]} | _curves(own))
+    return found
 
 
-def _hull(group: list[Entry], name: str, k: int) -> dict:
-    valid = {"path": lambda e: e.own[-1], "fixed": lambda e: e.curve[k - 1]}[name]
-    return hull([proportion(valid(e), e.clusters) for e in group])
+def _curves(own: dict[int, list[Entry]]) -> dict[str, list]:
+    def share(valid: np.ndarray, entry: Entry) -> dict:
+        return proportion(valid, entry.clusters)
+
+    levels = {k: [e.row["result"]["levels"]["I"][k - 1] for e in group] for k, group in own.items()}
+    return {
+        "path": [hull([share(e.own[-1], e) for e in group]) for group in own.values()],
+        "fixed": [hull([share(e.curve[k - 1], e) for e in group]) for k, group in own.items()],
+        "levels": [*levels.values()],
+    }

@@ -48,6 +48,9 @@ def gains(strata: dict[str, dict], steps: int) -> Figure:
                 _by_need(axis, own, statistic)
             column[0].set_title(name)
             column[-1].set_xlabel(NEEDS[name])
+            column[-1].set_xticks(sorted({need(cell) for cell, *_ in own}))
+            for axis in column[:-1]:
+                axis.set_xticks(column[-1].get_xticks(), [])
         for axis, label in zip(axes[:, 0], GAINS.values(), strict=True):
             axis.set_ylabel(label)
         for axis in axes[-1]:
@@ -58,8 +61,10 @@ def gains(strata: dict[str, dict], steps: int) -> Figure:
         handles = [
             plt.Line2D([], [], color=c, marker="o", label=f"L = {d}") for d, c in depths_of(found)
         ]
-        axes[0, -1].legend(handles=handles, frameon=False, title=f"S = {steps}, n = {span(n)}")
-        figure.tight_layout()
+        title = f"S = {steps}, n = {span(n)} over all networks of a depth"
+        place = {"loc": "upper center", "ncols": len(handles), "frameon": False}
+        figure.legend(handles=handles, title=title, **place)
+        figure.tight_layout(rect=(0, 0, 1, 0.93))
     return figure
 
 
