@@ -190,7 +190,7 @@ def test_the_exact_posterior_reads_its_mean_and_ends_with_an_answer():
     assert len(atoms) == len(sample.solutions) and 32 <= len(atoms) < 64
     eps = torch.randn(atoms[:1].shape, generator=torch.Generator().manual_seed(0))
     x = 0.95 * atoms[7:8] + 0.05 * eps
-    assert null.valid([eps, x], 2) == null.valid([eps], 2) + [True]
+    assert null.valid([eps, x], 2) == [*null.valid([eps], 2), True]
     assert null.valid([eps], 0) == [False], "the mean of all squares"
     assert null.ends([x], 3) == [7]
     by_hand = eps

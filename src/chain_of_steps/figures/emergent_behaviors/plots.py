@@ -154,7 +154,7 @@ def onsets(summary: dict) -> Figure:
             n = next(iter(found["perception_at"].values()))["n"]
             said = _brief(gap, "+.1f") + " steps" if gap["n"] else "undefined"
             column[0].set_title(
-                f"{cell} (n = {n})\naction minus perception: {said}", fontsize="medium"
+                f"{cell} (n = {n})\naction minus perception:\n{said}", fontsize="medium"
             )
         axes[0, 0].set_ylabel("perception: fits the prompt\n(AUROC within a sample)")
         axes[1, 0].set_ylabel("action: will be marked\n(AUROC within a sample)")

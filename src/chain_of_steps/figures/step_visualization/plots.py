@@ -90,8 +90,8 @@ def superposition(summary: dict) -> Figure:
         return nothing("no cell fixes log2, the number of valid answers")
     shown = {n: text for n, text in MEANS.items() if any(f"{n}curves" in f for f in cells.values())}
     with style():
-        figure = plt.figure(figsize=(WIDTH, 7.0), layout="constrained")
-        top, bottom = figure.subfigures(2, 1)
+        figure = plt.figure(figsize=(WIDTH, 7.8), layout="constrained")
+        top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.15))
         axes = top.subplots(1, len(shown), sharey=True, squeeze=False)[0]
         for axis, (name, title) in zip(axes, shown.items(), strict=True):
             for (cell, found), colour in zip(cells.items(), shades(len(cells)), strict=True):
@@ -135,7 +135,7 @@ def dose_response(axis: Axes, cells: Cells, names: dict[str, str]) -> None:
         ticks |= {x for x, _ in known}
     axis.set_xticks(sorted(ticks))
     axis.set_xlabel("log2 of the number of valid answers")
-    axis.legend(frameon=False, fontsize="x-small")
+    below(axis)
 
 
 def _counts(known: list[tuple[int, dict]]) -> str:
@@ -148,7 +148,9 @@ def corrections(summary: dict) -> Figure:
     """Violations by step, and revisions by kind."""
     groups = strata(summary["cells"])
     with style():
-        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.9), layout="constrained")
+        figure, axes = plt.subplots(
+            1, 3, figsize=(WIDTH, 4.3), layout="constrained", width_ratios=(1, 1, 1.1)
+        )
         for axis, (group, cells) in zip(axes, groups.items(), strict=False):
             for (cell, found), colour in zip(cells.items(), shades(len(cells)), strict=True):
                 with_band(axis, found["curves"], "violations_at", colour, label(cell, found))
@@ -181,10 +183,10 @@ def revision_bars(axis: Axes, cells: Cells) -> None:
                 _bar(axis, place, firm, f"{text}, firmly" * (y == 0), color=colour, height=0.12)
     names = [f"{short(cell)} ({found['gain']['n']})" for cell, found in cells.items()]
     axis.set_yticks(range(len(cells)), names)
-    axis.set(title="revisions per run", xlabel="open cells that change the colour they hold")
+    axis.set(title="revisions per run", xlabel="revisions of open cells")
     axis.invert_yaxis()
     if cells:
-        axis.legend(frameon=False, fontsize="x-small")
+        below(axis)
 
 
 def _bar(axis: Axes, place: float, value: dict, text: str, **options) -> None:
@@ -223,6 +225,7 @@ def order(summary: dict) -> Figure:
 
 def rank_correlations(axis: Axes, cells: Cells) -> None:
     """The correlation of commit step and round, plain and with the candidates held fixed."""
+    cells = {cell: found for cell, found in cells.items() if found["order"]["n"]}
     kinds = {"order": ("all runs", "0.6"), "order_partial": ("candidates fixed", PALETTE[0])}
     for number, (name, (text, colour)) in enumerate(kinds.items()):
         known = [(y, f[name]) for y, f in enumerate(cells.values()) if f[name]["n"]]
@@ -235,8 +238,8 @@ def rank_correlations(axis: Axes, cells: Cells) -> None:
     axis.set_yticks(range(len(cells)), counts)
     axis.invert_yaxis()
     axis.axvline(0, color="0.6", lw=1)
-    axis.set(xlim=(-1.05, 1.05), xlabel="Spearman", title="does the order follow the rounds?")
-    axis.legend(frameon=False, fontsize="x-small", loc="lower left")
+    axis.set(xlim=(-1.05, 1.05), xlabel="Spearman", title="by round, within runs")
+    below(axis)
 
 
 # What the panels share.
@@ -255,6 +258,11 @@ def short(cell: str) -> str:
         .replace("order=", "order ")
         .replace("=", " ")
     )
+
+
+def below(axis: Axes) -> None:
+    """A legend under the panel, where it covers no interval."""
+    axis.legend(frameon=False, fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.17))
 
 
 def label(cell: str, found: dict) -> str:
