@@ -609,7 +609,7 @@ def test_a_plan_has_four_depths(experiment):
 
 
 def test_a_row_is_the_same_alone_and_in_company(experiment, rows):
-    assert len(rows) == len(small_plan(experiment)) == 41
+    assert len(rows) == len(small_plan(experiment)) == 38
     for row in rows[::4]:
         assert experiment.measure(row["run"]) == row["result"]
 
