@@ -31,13 +31,15 @@ from chain_of_steps.experiments.cost_plan import (
     refuse_too_large,
     report,
 )
+from chain_of_steps.experiments.preflight import check_length, check_place
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures import registry
 from chain_of_steps.models import schedule
 from chain_of_steps.models.loading import EXPERTS, Loading, parse
+from chain_of_steps.models.pipeline import own_clip
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.models.weights import refuse_code_and_strays, refuse_missing
+from chain_of_steps.models.weights import refuse_missing, refuse_strays
 
 ROOT = Path(__file__).parent.parent
 # These need exact states (which thing is hidden, which one is named), which only the mini suite
@@ -58,7 +60,7 @@ def sections(
         for name, section in registry.sections(params, scale).items()
     }
     if suite != "mini":
-        folder = str(Path(suite).resolve())
+        folder = _whole(suite)
         recorded.names_of(folder)  # raises if it is not a folder of samples
         found = {
             name: part if name in EXACT else _given(part, folder) for name, part in found.items()
@@ -79,6 +81,11 @@ def sections(
             "with few steps."
         )
     return found, said
+
+
+def _whole(suite: str) -> str:
+    """The folder of a suite, as its tasks name it."""
+    return str(Path(suite).resolve())
 
 
 def _changed(group: dict, preset: str) -> dict:
@@ -112,15 +119,16 @@ def planned(model: Blueprint, wanted: dict[str, dict]) -> list[Cost]:
     return [cost(experiment, runs, experiment.schedule) for experiment, runs in found.values()]
 
 
-def hours(model: Blueprint, costs: list[Cost], gpu: str) -> float:
-    """GPU hours of all experiments together, as the sweep runs them."""
-    flop = model.flop(model.size, model.size, model.frames)
+def hours(model: Blueprint, costs: list[Cost], gpu: str, width: int | None = None) -> float:
+    """GPU hours of all experiments together, as the sweep runs them, on frames of that width in
+    pixels, by default square ones."""
+    flop = model.flop(model.size, width or model.size, model.frames)
     return sum(each.hours(flop, gpu) for each in costs)
 
 
 def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
     """The blueprint of a complete model folder that fits into the GPU's memory when loaded as
-    given.
+    given. A model of this project has its own size and number of frames.
 
     Raises:
         ValueError: if it is incomplete or does not fit, or does not take this size or these
@@ -131,15 +139,36 @@ def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
             f"{folder} is a name to plan with; to run it, fetch its weights and pass their folder"
         )
     model, loading = blueprint(str(folder)), Loading(**how)
-    refuse_code_and_strays(folder)
+    refuse_strays(folder)
     refuse_missing(folder, EXPERTS[: len(loading.gguf)])
-    model.check_clip(size, size, frames)
-    model.size, model.frames = size, frames
+    clip = {"size": size, "frames": frames} | own_clip(folder)
+    model.size, model.frames = clip["size"], clip["frames"]
+    model.check_clip(model.size, model.size, model.frames)
+    check_length(model)
     if loading.device.startswith("cuda"):
         refuse_too_large(
             model, loading, torch.cuda.get_device_properties(loading.device).total_memory
         )
     return model
+
+
+def _places(folder: Path) -> tuple[Path, Path]:
+    """Folders of the figures and rows of a model, by its folder's name.
+
+    Raises:
+        ValueError, OSError: if the name is that of a figure of this project, or something there
+            cannot be written.
+    """
+    name = folder.resolve().name
+    if name in registry.folders(ROOT / "params.yaml"):
+        raise ValueError(
+            f"the model's folder is called {name}, and figures/{name}/ holds a figure of this "
+            "project; rename the model's folder"
+        )
+    places = ROOT / "figures" / name, ROOT / "runs" / name
+    for place in places:
+        check_place(place)
+    return places
 
 
 def _in(notebook: str, error: PapermillExecutionError) -> Exception:
@@ -215,11 +244,15 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     wanted, cannot = sections(ROOT / "params.yaml", options.scale, options.preset, options.suite)
     how = {"device": options.device, "dtype": options.dtype} | parse(options.load)
     model = _weighed(Path(options.model), how, options.size, options.frames)
+    figures, rows = _places(Path(options.model))
     costs, gpu = planned(model, wanted), gpu_of(options.device)
-    say(report(model, costs, options.size, options.size, options.frames))
+    width = model.size
+    if options.suite != "mini":
+        width = max(width, recorded.widest(_whole(options.suite), model.size))
+    say(report(model, costs, model.size, width, model.frames))
     for sentence in cannot:
         say(f"\n{sentence}")
-    needed = hours(model, costs, gpu)
+    needed = hours(model, costs, gpu, width)
     if needed > options.hours:
         say(
             f"\nThis needs {needed:.0f} hours on {gpu}, but HOURS is {options.hours:g}. "
@@ -227,8 +260,6 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
             f"params.yaml to {options.hours / needed:.0%}."
         )
         return 1
-    name = Path(options.model).resolve().name
-    figures, rows = ROOT / "figures" / name, ROOT / "runs" / name
     load = how | {"size": options.size, "frames": options.frames}
     if executor != "local":
         ahead(wanted, options.model, load, rows, executor)

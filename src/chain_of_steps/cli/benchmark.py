@@ -141,15 +141,17 @@ def generate(
         until: Stop before this step and write previews only.
         out: Folder to write.
     """
-    from ..bench.generate import cases_of, generate_videos
+    from ..bench.generate import cases_of, check_settings, generate_videos
     from ..models.loading import parse
     from ..models.schedule import preset as schedule
     from ..models.video_model import VideoModel
 
+    steps = schedule(preset)
+    check_settings(steps, out, every_step, until)
     cases = cases_of(suite, samples_per_task, seed, task)
     loaded = VideoModel.load(model, device, **parse(load))
     progress = _bar("generate", "video")
-    generate_videos(loaded, schedule(preset), cases, out, seed, every_step, until, progress)
+    generate_videos(loaded, steps, cases, out, seed, every_step, until, progress)
 
 
 def evalkit(

@@ -65,6 +65,15 @@ def read_video(path: str | Path) -> np.ndarray:
     return np.stack(frames)
 
 
+def shape_of(path: str | Path) -> tuple[int, int]:
+    """(H, W) of a video file's frames as a player shows them; errors as for `read_video`. Only the
+    first frame is decoded."""
+    with _opened(path) as (container, stream):
+        for frame in container.decode(stream):
+            return _as_shown(frame, stream.sample_aspect_ratio).shape[:2]
+    raise ValueError(f"{path} ends after 0 frames; make or fetch it again")
+
+
 def _as_shown(frame: av.VideoFrame, shape: Fraction | None) -> np.ndarray:
     width = round(frame.width * shape) if shape else frame.width
     pixels = frame.to_ndarray(format="rgb24", width=width, height=frame.height)

@@ -86,7 +86,7 @@ class LoadedPipeline:
         if device == "cpu":
             cpu.use_free_cores()
         pipe, name = load(source, Loading(**options)), Path(source).name
-        own = _own_clip(Path(source))
+        own = own_clip(Path(source))
         clip = own or {"size": size, "frames": frames}
         model = cls(pipe, name, **clip, fixed=bool(own), how=Loading(**options), kept=kept)
         place = Path(source).resolve() if Path(source).exists() else source
@@ -172,7 +172,7 @@ class LoadedPipeline:
         return len(self.family.blocks(self.transformers[0]))
 
 
-def _own_clip(folder: Path) -> dict[str, int]:
+def own_clip(folder: Path) -> dict[str, int]:
     """Size and frames of a model that this project trained; empty for any other."""
     record = folder / "training.json"
     if not record.exists():
