@@ -21,7 +21,9 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from pull import pull
 from run import execute, released
+from surroundings import own
 from tqdm import tqdm
 
 from chain_of_steps.cli.arguments import seconds
@@ -65,7 +67,7 @@ def experiments(scale: str = "mini", load: Callable[[str], VideoModel] = load) -
 
 def redraw() -> None:
     """Pulls data and results, executes every notebook and redraws every figure."""
-    _dvc("pull", "--quiet")
+    _pull()
     _dvc("repro", "--force")
 
 
@@ -233,15 +235,21 @@ def _numbers(value) -> list[float]:
     return [float(value)] if isinstance(value, (int, float)) else []
 
 
+def _pull() -> None:
+    print("> dvc pull", flush=True)
+    pull(ROOT)
+
+
 def _dvc(*arguments: str) -> None:
     print("> dvc", *arguments, flush=True)
-    if subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=ROOT).returncode:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    if subprocess.run(command, cwd=ROOT, env=own(dict(os.environ))).returncode:
         raise RuntimeError(f"`dvc {' '.join(arguments)}` failed; see its message above")
 
 
 def _full(executor: "str | ray_cluster.Ray") -> int:
     """Computes all runs into a fresh store (resuming a killed call), draws from it, compares."""
-    _dvc("pull", "--quiet")
+    _pull()
     compute(FULL, executor=executor)
     _dvc("repro", "sources")
     for name in released():
