@@ -151,7 +151,7 @@ def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_
 
 def test_a_plan_that_takes_too_long_is_not_begun(apart, tmp_path):
     said: list[str] = []
-    assert reproduce_model.main([*apart, "--hours", "1e-12"], said.append) == 1
+    assert reproduce_model.main([*apart, "--hours", "0.0000000001"], said.append) == 1
     assert "PFLOP" in said[0] and "lower the numbers of samples in the section 'smoke'" in said[-1]
     assert not (tmp_path / "runs").exists() and not (tmp_path / "figures").exists()
 
@@ -240,7 +240,7 @@ def test_the_plan_counts_frames_as_wide_as_they_are(apart, folder, tmp_path):
         Image.fromarray(np.zeros((*shape, 3), np.uint8)).save(place / "first_frame.png")
         (place / "prompt.txt").write_text("stay")
         said: list[str] = []
-        options = ["--suite", str(tmp_path / name), "--hours", "1e-12"]
+        options = ["--suite", str(tmp_path / name), "--hours", "0.0000000001"]
         assert reproduce_model.main([*apart, *options], said.append) == 1
         costs[name] = said[0].splitlines()[0]
     assert costs == {
@@ -254,7 +254,7 @@ def test_a_model_of_this_project_keeps_its_own_size_and_length(apart, tmp_path):
     save_pipeline(tmp_path / "own", pipe.vae, pipe.text_encoder, pipe.transformer, preset("mini"))
     (tmp_path / "own" / "training.json").write_text("{}")
     said: list[str] = []
-    options = ["--model", str(tmp_path / "own"), "--hours", "1e-12"]
+    options = ["--model", str(tmp_path / "own"), "--hours", "0.0000000001"]
     assert reproduce_model.main([*apart, *options], said.append) == 1
     assert said[0].startswith("own at 48 x 48, 9 frames")
 

@@ -4,7 +4,6 @@ files, without a server.
 Formulas become MathML, figures and players are embedded, and nothing is loaded from the network.
 """
 
-import argparse
 import base64
 import html
 import io
@@ -22,6 +21,8 @@ from nbconvert import HTMLExporter
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 from run import execute, released
+
+from chain_of_steps.cli.arguments import Parser
 
 ROOT = Path(__file__).parent.parent
 NAME = "Chain of Steps"
@@ -188,6 +189,6 @@ def page(title: str, body: str = "", links: dict | None = None, index: dict | No
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--out", default=ROOT / "site", type=Path)
     main(parser.parse_args().out)

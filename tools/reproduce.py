@@ -26,7 +26,7 @@ from run import execute, released
 from surroundings import own
 from tqdm import tqdm
 
-from chain_of_steps.cli.arguments import seconds
+from chain_of_steps.cli.arguments import Parser, seconds
 from chain_of_steps.common.errors import run_command
 from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.base import Experiment
@@ -262,12 +262,10 @@ def _full(executor: "str | ray_cluster.Ray") -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
+    parser = Parser(__doc__)
+    parser.number(
         "--budget",
-        type=seconds,
+        seconds,
         help="time to recompute runs, e.g. 8m; by default what redrawing leaves of 12 minutes",
     )
     parser.add_argument("--full", action="store_true", help="compute every run again")

@@ -6,7 +6,6 @@ samples would fit. Figures go to figures/<model>/, rows to runs/<model>/; a call
 resumes with the missing rows.
 """
 
-import argparse
 import builtins
 import sys
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from strip import main as strip
 from tqdm import tqdm
 
 from chain_of_steps.bench import recorded
+from chain_of_steps.cli.arguments import Parser, positive, whole
 from chain_of_steps.common.errors import run_command
 from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.cost_plan import (
@@ -211,20 +211,16 @@ def ahead(
         sweep(experiment, Store(rows, experiment.name), runs, tqdm, executor=executor)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser() -> Parser:
+    parser = Parser(__doc__)
     parser.add_argument("--model", required=True, help="folder in the layout of diffusers")
     parser.add_argument("--suite", default="mini", help="mini, or a VBVR-Bench folder")
     parser.add_argument(
         "--preset", default="paper", help=f"{', '.join(schedule.PRESETS)}, or paper/5 for 5 steps"
     )
     parser.add_argument("--scale", default="real", help="section of params.yaml")
-    parser.add_argument(
-        "--size", type=int, default=480, help="side at which samples are drawn, pixels"
-    )
-    parser.add_argument("--frames", type=int, default=49, help="pixel frames of a clip")
+    parser.number("--size", whole, default=480, help="height at which samples are drawn, pixels")
+    parser.number("--frames", whole, default=49, help="pixel frames of a clip")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument(
@@ -232,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="loading options, e.g. 'offload=group storage=fp8'; see chain_of_steps.models.loading",
     )
-    parser.add_argument("--hours", type=float, default=24.0, help="GPU hours that may be spent")
+    parser.number("--hours", positive, default=24.0, help="GPU hours that may be spent")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     ray_cluster.add_options(parser)
     return parser
