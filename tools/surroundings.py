@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from chain_of_steps.common.files import atomic
+
 ROOT = Path(__file__).parent.parent
 KERNEL = "chain-of-steps"
 SHARE = Path(sys.prefix) / "share" / "jupyter"
@@ -33,6 +35,12 @@ IGNORED = (
     "PYTHONWARNINGS",
     "RAY_ADDRESS",
 )
+FOLDERS = {
+    "DVC_GLOBAL_CONFIG_DIR": "dvc",
+    "DVC_SYSTEM_CONFIG_DIR": "dvc",
+    "IPYTHONDIR": "ipython",
+    "JUPYTER_RUNTIME_DIR": "jupyter",
+}  # in build/, empty or for us alone
 
 
 def own(environment: dict[str, str], root: Path = ROOT) -> dict[str, str]:
@@ -42,12 +50,10 @@ def own(environment: dict[str, str], root: Path = ROOT) -> dict[str, str]:
         "PYTHONPATH": root / "src",
         "PYTHONNOUSERSITE": 1,
         "JUPYTER_PATH": SHARE,
-        "JUPYTER_RUNTIME_DIR": ROOT / "build" / "jupyter",
-        "IPYTHONDIR": ROOT / "build" / "ipython",
         "MATPLOTLIBRC": _package("matplotlib") / "mpl-data" / "matplotlibrc",
-        "DVC_GLOBAL_CONFIG_DIR": ROOT / "build" / "dvc",
-        "DVC_SYSTEM_CONFIG_DIR": ROOT / "build" / "dvc",
+        "SOURCE_DATE_EPOCH": 0,  # dates in figures
     }
+    settings |= {name: root / "build" / folder for name, folder in FOLDERS.items()}
     return kept | {name: str(value) for name, value in settings.items()}
 
 
@@ -59,6 +65,8 @@ def _package(name: str) -> Path:
 def surroundings(root: Path = ROOT) -> Iterator[None]:
     """This process in the project's own environment, with the kernel `KERNEL` in it."""
     make_kernel()
+    for folder in FOLDERS.values():
+        (root / "build" / folder).mkdir(parents=True, exist_ok=True)
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update(own(before, root))
@@ -76,8 +84,8 @@ def make_kernel() -> None:
     about = {"argv": arguments, "display_name": "Chain of Steps", "language": "python"}
     text = json.dumps(about | {"metadata": {"debugger": True}}, indent=1) + "\n"
     if not file.exists() or file.read_text(encoding="utf-8") != text:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        with atomic(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def main(arguments: list[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ConfigDict, ValidationError, validate_call
 
+MOST = 2**63 - 1  # seeds and counts are signed integers of 64 bits
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
 
@@ -60,8 +61,11 @@ def _check_numbers(name: str, value: Any, at_least: int) -> None:
     if isinstance(value, dict):
         value = list(value.values())
     for number in value if isinstance(value, list) else [value]:
-        if isinstance(number, (int, float)) and number < at_least:
-            raise ValueError(f"parameter {name!r} is {number}; expected {at_least} or more")
+        if isinstance(number, (int, float)) and not at_least <= number <= MOST:  # NaN is neither
+            raise ValueError(
+                f"parameter {name!r} is {number}; expected {at_least} or more"
+                + (", up to 2^63 - 1" if number > MOST else "")
+            )
 
 
 def _first(error: ValidationError) -> str:
