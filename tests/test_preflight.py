@@ -1,19 +1,27 @@
 """What can be known before the first forward pass: clips that fit, places to write, frames of any
 proportions; and nothing is refused for our own rounding."""
 
+import ast
 import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny
 from PIL import Image
 
+from chain_of_steps.bench import recorded
 from chain_of_steps.bench.generate import generate_videos, given_frame, unrounded
 from chain_of_steps.bench.vbvr import read_suite, video_path
+from chain_of_steps.cli import main
+from chain_of_steps.common.files import check_place
 from chain_of_steps.common.pictures import fitted, shape_at
 from chain_of_steps.common.video import read_video, shape_of, write_video
 from chain_of_steps.experiments import preflight
+from chain_of_steps.experiments.parameters import read
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading
@@ -146,18 +154,124 @@ def test_a_clip_needs_a_frame_between_the_first_and_the_last():
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
-    preflight.check_place(tmp_path / "new" / "deep")
+    check_place(tmp_path / "new" / "deep")
     assert not any(tmp_path.iterdir()), "nothing is made"
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("nowhere")
     for name, kind in (("file", "a file"), ("file/in", "a file"), ("link", "a link to nowhere")):
         with pytest.raises(ValueError, match=f"is {kind}, but .* has to be a folder"):
-            preflight.check_place(tmp_path / name)
+            check_place(tmp_path / name)
     with pytest.raises(
         ValueError, match=r"has .* MB of free space, but at least 1000000000000\.0 MB"
     ):
-        preflight.check_place(tmp_path / "new", 10**18)
+        check_place(tmp_path / "new", 10**18)
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(PermissionError) as raised:
-        preflight.check_place(tmp_path / "new")
+        check_place(tmp_path / "new")
     assert raised.value.errno == errno.EACCES
+
+
+def test_a_clip_with_more_tokens_than_positions_is_refused():
+    model = VideoModel(tiny.mini_like())
+    most = model.transformers[0].config.rope_max_seq_len
+    wide = (most + 2) * model.patch
+    with pytest.raises(ValueError, match=rf"has {most + 2} tokens along an axis, .* takes {most};"):
+        model.check_clip(wide, 48, 9)
+    with pytest.raises(ValueError, match="tokens along an axis"):
+        model.check_clip(48, 48, 1 + most * model.stride)
+
+
+def test_videos_never_go_into_the_suite_itself(tmp_path, monkeypatch, capsys):
+    suite = suite_of(tmp_path / "gt", (64, 64))
+    (tmp_path / "link").symlink_to(suite)
+    before = sorted(suite.rglob("*"))
+    assert main(["generate", "--suite", str(suite), "--out", str(tmp_path / "link")]) == 2
+    assert "--out is the suite itself" in capsys.readouterr().err
+    assert sorted(suite.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "--budget", "1s", "--out"],
+        ["train", "--budget", "1s", "--symbols", "--work"],
+        ["distill", "--budget", "1s", "--out"],
+        ["export-suite", "--out"],
+        ["generate", "--out"],
+        ["evalkit", "--videos", "v", "--suite", "s", "--out"],
+    ],
+)
+def test_every_command_refuses_a_file_as_its_folder_at_once(command, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main([*command, str(tmp_path / "file")]) == 2
+    assert "is a file, but" in capsys.readouterr().err
+
+
+# Names and texts
+
+
+@pytest.mark.parametrize("name", ["run:1", "50%d", "a::b", "ünï", os.fsdecode(b"caf\xe9"), "-x"])
+def test_folders_of_any_name_are_read_and_written(tmp_path, monkeypatch, name):
+    """A colon makes a protocol for FFmpeg, `::` separates a suite from its task."""
+    monkeypatch.chdir(tmp_path)
+    suite = suite_of(Path(name), (64, 64))
+    (task,) = recorded.names_of(str(suite))
+    assert recorded.find(task).own[0].first_frame(48).shape == (48, 48, 3)
+    (case,) = read_suite(suite)
+    generate_videos(VideoModel(tiny.mini_like()), ONE_STEP, [case], Path(f"{name}/out"), 0)
+    assert shape_of(video_path(f"{name}/out", case)) == (512, 512)
+
+
+@pytest.mark.parametrize("text", [b"\xef\xbb\xbfgo\r\n", b"go\r\n", b"  go"])
+def test_a_prompt_is_its_words_alone(tmp_path, text):
+    suite = suite_of(tmp_path, (64, 64), video=False)
+    (suite / TASK / "00000" / "prompt.txt").write_bytes(text)
+    assert read_suite(suite)[0].prompt == "go"
+
+
+def test_an_empty_prompt_is_refused(tmp_path):
+    suite = suite_of(tmp_path, (64, 64), video=False)
+    (suite / TASK / "00000" / "prompt.txt").write_bytes(b"\xef\xbb\xbf \r\n")
+    with pytest.raises(ValueError, match=r"prompt\.txt is empty; write what the model is to do"):
+        read_suite(suite)
+
+
+def test_pictures_turned_by_their_header_are_turned(tmp_path):
+    suite = suite_of(tmp_path, (64, 96))
+    file = suite / TASK / "00000" / "first_frame.png"
+    picture = Image.open(file).convert("RGB").transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the viewer turns it back, clockwise
+    picture.save(file, exif=exif)
+    (case,) = read_suite(suite)
+    assert given_frame(case, None, 32).shape == (64, 96, 3)
+    assert recorded.widest(str(suite), 64) == 96
+
+
+def test_a_name_that_occurs_twice_in_a_file_of_parameters_is_refused(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text("mini:\n  samples: 3\n  seed: 1\n  samples: 30\n")
+    with pytest.raises(ValueError, match="'samples' occurs twice, again in line 4"):
+        read(file)
+    file.write_bytes(b"\xef\xbb\xbfmini:\r\n  samples: 3\r\n")
+    assert read(file) == {"mini": {"samples": 3}}
+
+
+def test_what_cannot_be_printed_is_escaped(tmp_path):
+    call = "run_command(lambda: print('\\udce9 é'), 'x')"
+    code = f"from chain_of_steps.common.errors import run_command; {call}"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii:strict"}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert run.returncode == 0 and run.stdout == b"\\udce9 \\xe9\n"
+
+
+def test_every_text_is_read_and_written_as_utf_8():
+    """Whatever the locale: a Latin-1 one would otherwise write other bytes."""
+    root = Path(__file__).parent.parent
+    for file in [*(root / "src").rglob("*.py"), *(root / "tools").glob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                text = node.func.attr in ("read_text", "write_text")
+                named = any(keyword.arg == "encoding" for keyword in node.keywords)
+                unnamed = isinstance(node.func.value, ast.Call) and "metadata" in ast.dump(node)
+                assert not text or named or unnamed, f"{file}, line {node.lineno}"

@@ -89,7 +89,9 @@ def compute(
         if record and not stored:
             _record_cost(name, experiment, runs, time.monotonic() - began)
         store.seal({key_of(experiment.identity(run)) for run in runs})
-        (results / "machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
+        (results / "machine.json").write_text(
+            json.dumps(machine(), indent=1) + "\n", encoding="utf-8"
+        )
         for use in (use for use in used if use.experiment.name == name):
             rows = [store.get(use.experiment.identity(run)) for run in use.runs]
             for shown in use.experiment.showcases:  # chosen from the rows of one notebook
@@ -106,13 +108,13 @@ def same_machine(results: Path) -> bool:
     """Whether the stored rows were written on the same kind of machine; only then must they be
     bit-identical."""
     file = results / "machine.json"
-    return file.exists() and json.loads(file.read_text()) == machine()
+    return file.exists() and json.loads(file.read_text(encoding="utf-8")) == machine()
 
 
 def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) -> None:
     """Stores in benchmarks/full.json the cost of an experiment that was computed in one run."""
     file = ROOT / "benchmarks" / "full.json"
-    costs = json.loads(file.read_text()) if file.exists() else {}
+    costs = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     evaluations = cost(experiment, runs, experiment.schedule).shared
     costs[name] = {
         "runs": len(runs),
@@ -120,7 +122,7 @@ def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) ->
         "minutes": round(taken / 60, 1),
         "workers": WORKERS,
     }
-    file.write_text(json.dumps(costs, indent=1, sort_keys=True) + "\n")
+    file.write_text(json.dumps(costs, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def verify(results: Path, budget: float) -> int:

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from chain_of_steps.bench import recorded
 from chain_of_steps.cli.arguments import Parser, positive, whole
 from chain_of_steps.common.errors import run_command
+from chain_of_steps.common.files import check_place
 from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.cost_plan import (
     GPUS,
@@ -31,7 +32,7 @@ from chain_of_steps.experiments.cost_plan import (
     refuse_too_large,
     report,
 )
-from chain_of_steps.experiments.preflight import check_length, check_place
+from chain_of_steps.experiments.preflight import check_length
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures import registry

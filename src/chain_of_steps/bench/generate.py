@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..common.files import check_place
 from ..common.pictures import shape_at
-from ..experiments.preflight import Clip, check_clips, check_place
+from ..experiments.preflight import Clip, check_clips
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
 from ..puzzles.first import suites

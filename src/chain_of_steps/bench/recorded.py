@@ -63,7 +63,7 @@ def find(name: str) -> Recorded:
     Raises:
         ValueError: if its folder lacks it, or its samples have changed since it was named.
     """
-    folder = name.split(BETWEEN)[0]
+    folder = name.rpartition(BETWEEN)[0]
     tasks = _read(folder)
     if name not in tasks:
         raise ValueError(

@@ -33,7 +33,7 @@ def write_video(path: str | Path, frames: np.ndarray, fps: int = 16) -> None:
     _check(frames)
     with (
         atomic(path) as temporary,
-        av.open(str(temporary), "w", format="mp4", options=MUXER) as container,
+        av.open(_address(temporary), "w", format="mp4", options=MUXER) as container,
     ):
         stream = container.add_stream("libx264", rate=fps, options=ENCODER)
         stream.height, stream.width = frames.shape[1:3]
@@ -111,10 +111,15 @@ def enlarge(frames: np.ndarray, at_least: int = 480) -> np.ndarray:
     return frames if k == 1 else frames.repeat(k, axis=1).repeat(k, axis=2)
 
 
+def _address(path: str | Path) -> str:
+    """A path as FFmpeg takes it: in a relative one, what precedes a colon would be a protocol."""
+    return str(Path(path).absolute())
+
+
 @contextmanager
 def _opened(path: str | Path, options: dict[str, str] | None = None) -> Iterator[tuple]:
     try:
-        with av.open(str(path), options=options or {}) as container:
+        with av.open(_address(path), options=options or {}) as container:
             if not container.streams.video:
                 raise ValueError(f"{path} holds no video stream; expected a video file such as MP4")
             yield container, container.streams.video[0]

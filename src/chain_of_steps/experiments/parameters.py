@@ -14,6 +14,19 @@ MOST = 2**63 - 1  # seeds and counts are signed integers of 64 bits
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
 
+class Once(yaml.SafeLoader):
+    """Refuses a name that occurs twice: YAML would silently keep the last value."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for i, name in enumerate(names):
+            if name in names[:i] and name != "<<":
+                raise yaml.YAMLError(
+                    f"{name!r} occurs twice, again in line {node.value[i][0].start_mark.line + 1}"
+                )
+        return super().construct_mapping(node, deep)
+
+
 def read(file: str | Path, *keys: str) -> Any:
     """What a YAML file holds, or the part of it under `keys`.
 
@@ -21,7 +34,7 @@ def read(file: str | Path, *keys: str) -> Any:
         ValueError: if it cannot be read, or has no such part.
     """
     try:
-        found = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        found = yaml.load(Path(file).read_text(encoding="utf-8"), Once)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} is no YAML file: {' '.join(str(error).split())}") from error
     for key in keys:

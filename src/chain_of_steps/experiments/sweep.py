@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
+from ..common.files import check_place
 from ..models.schedule import preset
 from ..models.video_model import VideoModel
 from . import ray_cluster
 from .base import Experiment
-from .preflight import ROW, Clip, check_clips, check_place
+from .preflight import ROW, Clip, check_clips
 from .store import Store
 
 
