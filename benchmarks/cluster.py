@@ -19,26 +19,33 @@ import torch
 from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
-from chain_of_steps.figures.perturbation_curves.runs import NoiseRun, Perturbation
+from chain_of_steps.figures.sample_runs import SampleBranches, SampleRun
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.interventions import NoiseAtStep
 
 ROOT = Path(__file__).parent.parent
+STEPS = 20
 
 
-def runs(samples: int, first: int = 0) -> list[NoiseRun]:
+class Noised(SampleBranches):
+    """The job: clean runs and runs with noise at a step."""
+
+    name = "cluster_benchmark"
+
+
+def runs(samples: int, first: int = 0) -> list[SampleRun]:
     """Per sample a clean run and noise at every fourth step."""
-    noises = [(), *((NoiseAtStep(step),) for step in range(0, 20, 4))]
+    noises = [(), *((NoiseAtStep(step),) for step in range(0, STEPS, 4))]
     return [
-        NoiseRun("maze", i, 7, i, "step" if noise else "clean", noise)
+        SampleRun("maze", i, 7, i, "step" if noise else "clean", noise)
         for i in range(first, first + samples)
         for noise in noises
     ]
 
 
 def timed(
-    experiment: Perturbation, wanted: list[NoiseRun], executor: object
+    experiment: Noised, wanted: list[SampleRun], executor: object
 ) -> tuple[float, list[dict]]:
     """Seconds of a sweep into an empty store, and its rows."""
     with tempfile.TemporaryDirectory() as folder:
@@ -47,7 +54,7 @@ def timed(
         return time.perf_counter() - began, rows
 
 
-def measure(experiment: Perturbation, samples: int, workers: int) -> tuple[dict, list[dict]]:
+def measure(experiment: Noised, samples: int, workers: int) -> tuple[dict, list[dict]]:
     """Seconds with this many workers, without those of a preceding sweep of one sample per worker,
     which starts them."""
     import ray
@@ -77,7 +84,7 @@ def main() -> None:
     parser.add_argument("--out", default=str(ROOT / "benchmarks" / "cluster.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    experiment = Perturbation(VideoModel.load(options.model), preset("mini"))
+    experiment = Noised(VideoModel.load(options.model), preset(f"mini/{STEPS}"))
     plain, expected = timed(
         experiment, runs(options.samples, first=1000 - options.samples), "local"
     )

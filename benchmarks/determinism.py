@@ -14,17 +14,17 @@ from pathlib import Path
 
 import torch
 
-from chain_of_steps.bench import tasklist
 from chain_of_steps.models.schedule import Schedule, preset
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.puzzles.first.base import Sample
+from chain_of_steps.puzzles import reading, scoring, suite
+from chain_of_steps.puzzles.base import Sample
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.interventions import NoiseAtFrame, NoiseAtStep
 from chain_of_steps.sampling.prefix_tree import Branch, grow
 
 ROOT = Path(__file__).parent.parent
 TOLERANCE = 1e-3  # of the final latents, whose scale is about 1
-TASKS = ("maze", "mark_object", "bounce", "rotate")
+TASKS = ("latin", "maze", "mark", "bounce")
 
 
 def compare(model: VideoModel, schedule: Schedule, samples: list[Sample]) -> dict[str, dict]:
@@ -77,8 +77,10 @@ def _against(model: VideoModel, reference: list, found: list) -> dict:
     return {
         "runs": len(seen),
         "largest": max(float((a - b).abs().max()) for _, a, b, _, _ in seen),
-        "answers": sum(s.answer_index(u[-1]) != s.answer_index(v[-1]) for s, _, _, u, v in seen),
-        "scores": sum(s.score(u) != s.score(v) for s, _, _, u, v in seen),
+        "answers": sum(
+            reading.decided(s, u[-1]) != reading.decided(s, v[-1]) for s, _, _, u, v in seen
+        ),
+        "scores": sum(scoring.score(s, u) != scoring.score(s, v) for s, _, _, u, v in seen),
     }
 
 
@@ -91,7 +93,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--out", default=str(ROOT / "benchmarks" / "determinism.json"))
     options = parser.parse_args()
-    samples = [sample for task in TASKS for sample in tasklist.draw(task, options.samples, seed=11)]
+    samples = [sample for task in TASKS for sample in suite.draw(task, options.samples, seed=11)]
     schedule = replace(preset("mini"), steps=options.steps)
     ways = compare(VideoModel.load(options.model), schedule, samples)
     record = {

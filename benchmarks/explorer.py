@@ -2,8 +2,8 @@
 about half a minute.
 
 A *rerun*: one more cell of noise is added and *run* is pressed, in the kernel. It is timed until
-all 20 steps can be viewed, and until all of them are decoded and all views prepared, which happens
-in the background.
+all steps of the preset `mini` can be viewed, and until all of them are decoded and all views
+prepared, which happens in the background.
 
 A *scrub*: a slider of a computed run is moved by one key press in JupyterLab, in Chromium, ten
 times a second. It is timed from the key press to the first frame that the browser draws after the
@@ -25,7 +25,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from chain_of_steps.explorer.run import VIEWS, LiveRun
 from chain_of_steps.explorer.widgets import Explorer
-from chain_of_steps.models import cpu, schedule
+from chain_of_steps.models import cpu
 from chain_of_steps.models.video_model import VideoModel
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -107,7 +107,7 @@ def scrubs() -> list[float]:
 
 
 def by_key(page: Page, number: int) -> float:
-    """Milliseconds of one scrub."""
+    """Milliseconds of one scrub, one step to the right or, after 19 of them, to the left."""
     page.keyboard.press("ArrowRight" if number // 19 % 2 == 0 else "ArrowLeft")
     time.sleep(PACE)
     browser.until(lambda: page.evaluate("taken.length") > number, "the picture has changed")
@@ -116,7 +116,7 @@ def by_key(page: Page, number: int) -> float:
 
 def measure(folder: str) -> dict:
     """Runs everything and reports medians and 95th percentiles."""
-    explorer = Explorer(VideoModel.load(folder), schedule.preset("mini"), Path(os.devnull))
+    explorer = Explorer(VideoModel.load(folder), "mini", Path(os.devnull))
     looked, decoded = reruns(explorer)
     kernel = 1000 * np.array(jumps(explorer))
     seen = scrubs()
@@ -129,7 +129,7 @@ def measure(folder: str) -> dict:
         "rerun_decoded_seconds": {"median": round(float(np.median(decoded)), 2), "n": RERUNS},
         "scrub_ms": spread(seen),
         "scrub_ms_in_the_kernel": spread(kernel),
-        "steps": explorer.schedule.steps,
+        "steps": explorer.choice.steps.value,
         "threads": torch.get_num_threads(),
         "machine": {"processor": cpu.name(), "cores": os.cpu_count()},
     }

@@ -19,13 +19,13 @@ SECONDS = 4.0
 CORES = os.cpu_count() or 1
 MEASURE = """
 import sys, time, torch
-from chain_of_steps.bench import tasklist
+from chain_of_steps.puzzles import suite
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import generate
 model = VideoModel.load(sys.argv[1])
 torch.set_num_threads(int(sys.argv[2]))
-condition = model.prepare_sample(tasklist.draw_one("maze", 0, 0), frames=5)
+condition = model.prepare_sample(suite.draw_one("maze", 0, 0), frames=5)
 steps = preset("mini").steps
 generate(model, condition, preset("mini"), 0)
 began, runs = time.perf_counter(), 0

@@ -26,11 +26,10 @@ from layers import LayerBench, has_nnsight
 from output import options_of, write
 from PIL import Image
 
-from chain_of_steps.bench import tasklist
 from chain_of_steps.figures.style import PALETTE, WIDTH, style
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.puzzles.first import suites
+from chain_of_steps.puzzles import suite
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.interventions import NoiseAtStep
 from chain_of_steps.sampling.prefix_tree import Branch, evaluations, grow
@@ -57,7 +56,7 @@ class Bench:
 
     def __init__(self, folder: str):
         self.model = VideoModel.load(folder)
-        self.sample = tasklist.draw_one("maze", 0, 0)
+        self.sample = suite.draw_one("maze", 0, 0)
         self.condition = self.model.prepare_sample(self.sample, frames=FRAMES)
         self.executed = 0
 
@@ -76,7 +75,7 @@ class Bench:
                 kept["latents"] = edit.latents(step, kept["latents"], None, 0.0)
             return kept
 
-        pipe, size = self.model.pipe, suites.SIZE
+        pipe, size = self.model.pipe, self.model.size
         pipe.scheduler = SCHEDULE.scheduler(self.model.prediction)
         grid = pipe.scheduler.sigmas.clone()
         pipe.scheduler.set_timesteps = lambda *_, **__: _restart(pipe.scheduler, grid)

@@ -16,10 +16,17 @@ def step(x: Tensor, x0_hat: Tensor, sigma: float, sigma_next: float) -> Tensor:
     return x0_hat + sigma_next / sigma * (x - x0_hat)
 
 
+def commit_step(values: list[int]) -> int:
+    last = len(values) - 1
+    while last > 0 and values[last - 1] == values[-1]:
+        last -= 1
+    return last
+
+
 u = 1 - 1 / 50
 first_step = 1 - 5 * u / (1 + 4 * u)
 
-dose = (9, 20)
+dose = (5, 50)
 
 swap = "c"
 

@@ -13,6 +13,7 @@ import pytest
 import tiny
 import torch
 from fault_table import PLAN, SHORT, check, one_sentence, tiny_model
+from noised import Noised
 from safetensors.torch import load_file, save_file
 
 from chain_of_steps.bench import vbvr
@@ -21,7 +22,6 @@ from chain_of_steps.cli import main
 from chain_of_steps.common import errors
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
-from chain_of_steps.figures.perturbation_curves.runs import Perturbation
 from chain_of_steps.models.hooks import FromLayer
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import advance, begin, generate
@@ -115,15 +115,15 @@ def checkpoint_damaged(tmp_path, monkeypatch, capfd, times):
 def foreign_rows(tmp_path, monkeypatch, capfd, times):
     from dataclasses import replace
 
-    ours = Perturbation(tiny_model(), SHORT)
+    ours = Noised(tiny_model(), SHORT)
     runs = ours.plan(**PLAN)
     store = Store(tmp_path, "x")
     sweep(ours, store, runs)
     larger = VideoModel(tiny.mini_like(), size=96)
-    others = [Perturbation(VideoModel(tiny.mini_like(seed=1)), SHORT), Perturbation(larger, SHORT)]
-    others.append(Perturbation(tiny_model(), replace(SHORT, shift=3.1)))
+    others = [Noised(VideoModel(tiny.mini_like(seed=1)), SHORT), Noised(larger, SHORT)]
+    others.append(Noised(tiny_model(), replace(SHORT, shift=3.1)))
     monkeypatch.setattr("chain_of_steps.experiments.base.EXPERIMENT_VERSION", -1)
-    others.append(Perturbation(tiny_model(), SHORT))
+    others.append(Noised(tiny_model(), SHORT))
     assert len(others) == times
     for other in others:
         assert not any(store.get(other.identity(run)) for run in runs)
@@ -135,16 +135,17 @@ def foreign_rows(tmp_path, monkeypatch, capfd, times):
 
 @check
 def parameters(tmp_path, monkeypatch, capfd, times):
-    plan = Perturbation(tiny_model(), SHORT).plan
+    plan = Noised(tiny_model(), SHORT).plan
     wrong = [
-        ({"taks": ["maze"]}, "unknown parameter 'taks'; expected tasks, samples_per_task"),
-        ({"samples_per_task": "two"}, "parameter 'samples_per_task' is 'two'"),
-        ({"samples_per_task": 2.5}, "parameter 'samples_per_task' is 2.5"),
-        ({"samples_per_task": -1}, "parameter 'samples_per_task' is -1; expected 0 or more"),
+        ({"clels": ["maze"]}, "unknown parameter 'clels'; expected cells, samples_per_cell"),
+        ({"samples_per_cell": "two"}, "parameter 'samples_per_cell' is 'two'"),
+        ({"samples_per_cell": 2.5}, "parameter 'samples_per_cell' is 2.5"),
+        ({"samples_per_cell": -1}, "parameter 'samples_per_cell' is -1; expected 0 or more"),
         ({"step_stride": 0}, "parameter 'step_stride' is 0; expected 1 or more"),
-        ({"map_tasks": "maze"}, "parameter 'map_tasks' is 'maze'"),
-        ({"tasks": ["chess"]}, "unknown task 'chess'"),
-        ({"tasks": None}, "parameter 'tasks"),
+        ({"cells": "maze"}, "parameter 'cells' is 'maze'"),
+        ({"cells": ["chess"]}, "unknown task 'chess'"),
+        ({"cells": ["maze rooms"]}, "fixes no knob by 'rooms'"),
+        ({"cells": None}, "parameter 'cells"),
     ]
     for changes, said in wrong:
         assert errors.run_command(lambda changes=changes: plan(**PLAN | changes), "x") == 2
@@ -263,7 +264,7 @@ def nan(tmp_path, monkeypatch, capfd, times):
     for value in values:
         model = tiny_model()
         model.pipe.transformer.proj_out.bias[0] = value
-        experiment, store = Perturbation(model, SHORT), Store(tmp_path, "x")
+        experiment, store = Noised(model, SHORT), Store(tmp_path, "x")
         assert (
             errors.run_command(
                 lambda e=experiment, s=store: sweep(e, s, e.plan(**PLAN)) and None, "x"

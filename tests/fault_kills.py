@@ -16,15 +16,16 @@ import pytest
 import tiny
 import torch
 from fault_table import PLAN, SHORT, check, one_sentence, tiny_model
+from noised import Noised
 from safetensors.torch import load_file
 
-from chain_of_steps.bench import tasklist, vbvr
+from chain_of_steps.bench import vbvr
 from chain_of_steps.bench.generate import cases_of, generate_videos
 from chain_of_steps.common import errors
 from chain_of_steps.experiments.base import UNREAD
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
-from chain_of_steps.figures.perturbation_curves.runs import Perturbation
+from chain_of_steps.puzzles import suite
 from chain_of_steps.training import mini
 from chain_of_steps.training.progress import Progress
 
@@ -130,7 +131,7 @@ def generate_killed(tmp_path, monkeypatch, capfd, times):
 
 @check
 def reproduce_killed(tmp_path, monkeypatch, capfd, times):
-    experiment = Perturbation(tiny_model(), SHORT)
+    experiment = Noised(tiny_model(), SHORT)
     use = reproduce.registry.Use("x", experiment, experiment.plan(**PLAN))
     monkeypatch.setattr(reproduce, "uses", lambda: [use])
     monkeypatch.setattr(reproduce, "WORKERS", 1)
@@ -165,7 +166,7 @@ def limited(work: Callable, size: int) -> str:
 @pytest.mark.filterwarnings("ignore:.*damaged")
 def disk_full_rows(tmp_path, monkeypatch, capfd, times):
     def work(name: str = "full") -> None:
-        experiment = Perturbation(tiny_model(), SHORT)
+        experiment = Noised(tiny_model(), SHORT)
         store = Store(tmp_path, name)
         sweep(experiment, store, experiment.plan(**PLAN))
 
@@ -210,9 +211,7 @@ def read_only(tmp_path, monkeypatch, capfd, times):
     tries = (
         lambda: Store(place / "x", "x").put({}, {"a": 1}, UNREAD),
         lambda: some_videos(place / "videos"),
-        lambda: vbvr.export_suite(
-            {"bounce": tasklist.draw("bounce", 1, 0)}, place / "suite", 48, 5
-        ),
+        lambda: vbvr.export_suite({"bounce": suite.draw("bounce", 1, 0)}, place / "suite", 48, 5),
     )
     for number, write in enumerate(tries):
         assert errors.run_command(write, "x") == 2, number

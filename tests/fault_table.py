@@ -15,14 +15,11 @@ ROOT = Path(__file__).parent.parent
 
 SHORT = Schedule("test", "euler", 3, shift=3.0)
 PLAN = dict(
-    tasks=["bounce"],
-    samples_per_task=2,
-    ablations_per_task=0,
-    maps_per_task=0,
-    map_tasks=[],
+    cells=["bounce walls=1"],
+    samples_per_cell=2,
+    suite_seed=7,
     step_stride=1,
     frame_stride=8,
-    suite_seed=7,
 )
 
 

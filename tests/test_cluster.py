@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from noised import Noised
 from traced import Traced
 
 from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures import registry
-from chain_of_steps.figures.perturbation_curves.designs import NoiseRun
-from chain_of_steps.figures.step_visualization.runs import StepVisualization
+from chain_of_steps.figures.sample_runs import SampleRun
 from chain_of_steps.models.schedule import Schedule, preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.interventions import NoiseAtStep
@@ -33,7 +33,7 @@ import reproduce_model  # noqa: E402
 
 SCHEDULE = Schedule("test", "euler", steps=4, shift=3.0)
 RUNS = [
-    NoiseRun("bounce", index, 7, index, design, noises)
+    SampleRun("bounce walls=1", index, 7, index, design, noises)
     for index in range(6)
     for design, noises in (("clean", ()), ("step", (NoiseAtStep(2),)), ("step", (NoiseAtStep(1),)))
 ]
@@ -180,14 +180,17 @@ def test_a_cluster_without_a_gpu_is_said(ray, experiment, tmp_path):
         sweep(experiment, Store(tmp_path, "x"), RUNS, executor=ray_cluster.Ray(device="cuda"))
 
 
-def test_another_model_is_computed_on_the_cluster_ahead_of_its_notebooks(ray, tmp_path):
+def test_another_model_is_computed_on_the_cluster_ahead_of_its_notebooks(
+    ray, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(registry, "classes", lambda folder: {registry.WHOLE: Noised})
     tiny.wan21_like().save_pretrained(tmp_path / "tiny-wan")
     section = {
-        "tasks": ["bounce"],
-        "samples_per_task": 2,
-        "null_per_task": 0,
-        "null_seeds": 0,
+        "cells": ["bounce walls=1"],
+        "samples_per_cell": 2,
         "suite_seed": 7,
+        "step_stride": 2,
+        "frame_stride": 8,
     }
     wanted = {"1_step_visualization": section | {"preset": "student"}}
     load = {"device": "cpu", "dtype": "float32", "size": 48, "frames": 9}
@@ -195,7 +198,7 @@ def test_another_model_is_computed_on_the_cluster_ahead_of_its_notebooks(ray, tm
         wanted, str(tmp_path / "tiny-wan"), load, tmp_path / "runs", ray_cluster.Ray("auto")
     )
     model = VideoModel.load(tmp_path / "tiny-wan", **load)
-    experiment = StepVisualization(model, preset("student"))
+    experiment = Noised(model, preset("student"))
     store = Store(tmp_path / "runs", experiment.name)
     assert all(store.get(experiment.identity(run)) for run in experiment.plan(**section))
 

@@ -18,7 +18,7 @@ from chain_of_steps.experiments.base import UNREAD
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.puzzles import suite
+from chain_of_steps.puzzles import suite as puzzles
 from chain_of_steps.sampling.denoise import EXPERIMENT_VERSION
 from chain_of_steps.training.recipe import save_pipeline
 
@@ -47,8 +47,8 @@ HELP = {
         "--suite": "[default: mini]",
         "--samples-per-task": "[default: 25]",
         "--seed": "[default: 0]",
-        "--split": "[choices: in-domain, out-of-domain, all] [default: all]",
-        "--partition": "[choices: test, validation] [default: test]",
+        "--domain": "[choices: in-domain, out-of-domain, all] [default: all]",
+        "--split": "[choices: test, validation] [default: test]",
         "--task": "",
         "--knobs": "",
         "--seeds": "[default: 1]",
@@ -60,7 +60,7 @@ HELP = {
     "export-suite": {
         "--samples-per-task": "[default: 5]",
         "--seed": "[default: 0]",
-        "--split": "[choices: in-domain, out-of-domain, all] [default: all]",
+        "--domain": "[choices: in-domain, out-of-domain, all] [default: all]",
         "--size": "[default: 480]",
         "--frames": "[default: 13]",
         "--out": "[required]",
@@ -100,11 +100,12 @@ HELP = {
         "--figures": "[default: figures]",
         "--out": "[default: -]",
         "--brief": "",
+        "--strict": "",
     },
     "store": {
         "WHAT": "[choices: ls, verify, prune] [required]",
         "--results": "[default: results]",
-        "--model": "[default: data/mini]",
+        "--model": "[default: all in data]",
     },
 }
 
@@ -121,22 +122,24 @@ def folder(tmp_path_factory):
 def test_bench_reports_every_column(folder, tmp_path, capsys):
     file = tmp_path / "bench.json"
     bench = ["bench", "--model", folder, "--samples-per-task", "1", "--seed", "3"]
+    bench += ["--preset", "mini/5"]
     assert main([*bench, "--json", str(file)]) == 0
     report = json.loads(file.read_text())
     keys = {"overall", "in_domain", "out_of_domain", "by_category", "by_task", "by_knob", "floors"}
     assert keys | {"model", "seed", "split", "knobs", "schedule"} == set(report)
     assert set(report["by_category"]) == {"in_domain", "out_of_domain"}
-    drawn = [name for name, task in suite.TASKS.items() if task.domain != "small"]
+    drawn = [name for name, task in puzzles.TASKS.items() if task.domain != "small"]
     assert list(report["by_task"]) == list(report["by_knob"]) == drawn
     assert report["by_task"]["rotate"]["n"] == report["by_task"]["rotate"]["decided"]["n"] == 1
     assert max(report["floors"].values()) <= 0.1
-    assert len(report["schedule"]["sigmas"]) == 21
+    assert len(report["schedule"]["sigmas"]) == 6
     assert capsys.readouterr().out == table(report), "the table is printed too"
 
 
 def test_bench_is_reproducible_and_depends_on_the_seed(folder, capsys):
     reports = []
     bench = ["bench", "--model", folder, "--samples-per-task", "1", "--task", "bounce"]
+    bench += ["--preset", "mini/5"]
     for seed in ("1", "1", "2"):
         main([*bench, "--json", "-", "--seed", seed])
         reports.append(json.loads(capsys.readouterr().out))
@@ -146,6 +149,7 @@ def test_bench_is_reproducible_and_depends_on_the_seed(folder, capsys):
 
 def test_bench_reports_how_evenly_valid_answers_come_up(folder, capsys):
     bench = ["bench", "--model", folder, "--task", "mark", "--samples-per-task", "3"]
+    bench += ["--preset", "mini/5"]
     assert main([*bench, "--seeds", "2"]) == 0
     assert "entropy of the valid answers" in capsys.readouterr().out
     assert main([*bench, "--seeds", "2", "--json", "-"]) == 0
@@ -155,7 +159,7 @@ def test_bench_reports_how_evenly_valid_answers_come_up(folder, capsys):
 
 def test_bench_fixes_knobs_and_prints_its_table(folder, capsys):
     bench = ["bench", "--model", folder, "--samples-per-task", "2", "--task", "latin"]
-    bench += ["--knobs", "order=4,clues=6", "--partition", "validation"]
+    bench += ["--knobs", "order=4,clues=6", "--split", "validation", "--preset", "mini/5"]
     assert main(bench) == 0
     printed = capsys.readouterr().out.splitlines()
     assert " ".join(printed[0].split()) == "task n decided drawn at step 0 score"
@@ -200,14 +204,14 @@ def test_exported_suite_is_generated_in_the_layout_of_the_benchmark(folder, tmp_
         "5",
         "--out",
         suite,
-        "--split",
+        "--domain",
         "out-of-domain",
         "--size",
         "96",
     ]
     assert main(["export-suite", *options]) == 0
     cases = vbvr.read_suite(suite)
-    assert len(cases) == 5
+    assert {case.task for case in cases} == set(puzzles.task_names("out-of-domain"))
     generate = [
         "generate",
         "--model",
@@ -216,6 +220,8 @@ def test_exported_suite_is_generated_in_the_layout_of_the_benchmark(folder, tmp_
         suite,
         "--task",
         cases[0].task,
+        "--preset",
+        "mini/5",
         "--out",
         str(out),
     ]
@@ -223,7 +229,7 @@ def test_exported_suite_is_generated_in_the_layout_of_the_benchmark(folder, tmp_
     video = vbvr.video_path(out, cases[0])
     assert video.is_file()
     manifest = json.loads((video.with_suffix("") / "manifest.json").read_text())
-    assert len(manifest["step_previews"]) == manifest["num_inference_steps"] == 20
+    assert len(manifest["step_previews"]) == manifest["num_inference_steps"] == 5
     before = video.stat().st_mtime_ns
     assert main([*generate, "--every-step"]) == 0
     assert video.stat().st_mtime_ns == before, "what is there is not generated again"
@@ -330,16 +336,16 @@ def message_of(arguments: list[str], capsys) -> str:
         ("bench --no-debug", "unknown option --no-debug; did you mean --debug?"),
         ("generate --ouput x", "unknown option --ouput; did you mean --out?"),
         ("store --result x ls", "unknown option --result; did you mean --results?"),
-        ("bench --split everywhere", "--split is 'everywhere'; expected in-domain, out-of-domain "
+        ("bench --domain everywhere", "--domain is 'everywhere'; expected in-domain, out-of-domain "
          "or all"),
-        ("bench --partition train", "--partition is 'train'; expected test or validation"),
+        ("bench --split train", "--split is 'train'; expected test or validation"),
         ("store list", "WHAT is 'list'; expected ls, verify or prune"),
         ("store", "store needs WHAT: ls, verify or prune"),
         ("scores --floor x", "scores needs RESULTS"),
         ("generate --seed 3", "generate needs --out"),
         ("generate --out", "--out needs a value"),
         ("generate --out --seed 3", "--out needs a value"),
-        ("bench --split", "--split needs a value: in-domain, out-of-domain or all"),
+        ("bench --domain", "--domain needs a value: in-domain, out-of-domain or all"),
         ("bench --json --seed 3", "--json is '--seed'; expected a file, or - for standard output"),
         ("bench data/mini", "bench does not take the argument 'data/mini'"),
         ("bench --seed 1 --seed 2", "--seed is given more than once"),
@@ -467,10 +473,10 @@ def test_help_and_wrong_arguments_import_nothing_heavy(arguments):
 def test_exit_codes_tell_users_errors_from_bugs_and_interruptions(
     error, code, sentence, monkeypatch, capsys
 ):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("chain_of_steps.experiments.claims.judge", fail)
+    monkeypatch.setattr("chain_of_steps.experiments.ledger.judge", fail)
     assert main(["claims"]) == code
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("chain-of-steps: ") and sentence in line
@@ -485,19 +491,72 @@ def test_debug_shows_the_traceback_wherever_it_stands(arguments, monkeypatch):
         main()
 
 
+CLAIM = {
+    "id": "gain",
+    "claim": "Steps gain",
+    "where": "section 3",
+    "paper": "shown",
+    "figure": "1_step_visualization",
+    "cell": "latin log2=5",
+    "metric": "gain",
+    "above": 0.3,
+    "room": "any",
+}
+
+
+def test_claims_are_judged_and_written_as_text_and_as_data(tmp_path, capsys):
+    said = {"glance": False, "blur": True, "one refinement": True, "chain": True}
+    first = CLAIM | {"id": "first", "claim": "First", "kind": "primary", "predicts": said}
+    file, out = tmp_path / "claims.yaml", tmp_path / "out" / "claims.md"
+    file.write_text(json.dumps({"claims": [first, CLAIM]}))
+    gain = {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 50}
+    metrics = {"cells": {"latin log2=5": {"gain": gain}}}
+    (tmp_path / "1_step_visualization.json").write_text(json.dumps(metrics))
+    command = ["claims", "--claims", str(file), "--figures", str(tmp_path)]
+    assert main([*command, "--strict", "--out", str(out)]) == 0
+    text, records = out.read_text(), json.loads(out.with_suffix(".json").read_text())
+    assert "Steps gain" in text and "0.50 (n = 50, 0.40 to 0.60)" in text
+    assert [(r["id"], r["verdict"]) for r in records] == [
+        ("first", "supported"),
+        ("gain", "supported"),
+    ]
+    assert main(command) == 0 and capsys.readouterr().out == text
+    assert main([*command, "--brief"]) == 0
+    brief = capsys.readouterr().out
+    assert "First" in brief and "Steps gain" not in brief
+    file.write_text(json.dumps({"claims": [CLAIM | {"metric": "lost"}]}))
+    assert main(command) == 0 and main([*command, "--strict"]) == 2
+    assert "'gain' needs 'lost'" in capsys.readouterr().err
+
+
 def test_the_store_is_listed_verified_and_pruned(folder, tmp_path, capsys):
     assert main(["store", "ls", "--results", str(tmp_path)]) == 2
     assert "there are no rows" in capsys.readouterr().err
-    rows, ours = Store(tmp_path, "x"), VideoModel.load(folder).fingerprint
+    rows, ours = Store(tmp_path / "rows", "x"), VideoModel.load(folder).fingerprint
     for model in (ours, "another"):
         rows.put({"model": model, "version": EXPERIMENT_VERSION}, {}, UNREAD)
-    store = ["store", "--results", str(tmp_path)]
+    store = ["store", "--results", str(rows.folder)]
     assert main([*store, "verify"]) == 0 and main([*store, "ls"]) == 0
     assert f"model {ours}, version {EXPERIMENT_VERSION}" in capsys.readouterr().out
-    (tmp_path / "x.jsonl").write_text((tmp_path / "x.jsonl").read_text() + '{"torn')
+    rows.growing.write_text(rows.growing.read_text() + '{"torn')
     assert main([*store, "verify"]) == 2
     said = capsys.readouterr()
     assert "line 3 is damaged" in said.out and "store prune" in said.err
     assert main([*store, "prune", "--model", folder]) == 0 and main([*store, "verify"]) == 0
     assert "is damaged" not in capsys.readouterr().out, "it was set aside"
-    assert [row["run"]["model"] for row in Store(tmp_path, "x").rows.values()] == [ours]
+    assert [row["run"]["model"] for row in Store(rows.folder, "x").rows.values()] == [ours]
+
+
+def test_rows_that_name_their_networks_are_pruned_by_those(folder, tmp_path, monkeypatch, capsys):
+    """As those of notebook 7; without --model all models in data are kept."""
+    monkeypatch.chdir(tmp_path)
+    store, ours = Store("results", "x"), VideoModel.load(folder).fingerprint
+    for weights in (ours, "exact", "another"):
+        store.put({"model": "symbols", "version": EXPERIMENT_VERSION}, {"weights": weights}, UNREAD)
+    store.put({"model": "symbols", "version": 0}, {"weights": ours}, UNREAD)
+    assert main(["store", "prune"]) == 2 and "there is no model in data" in capsys.readouterr().err
+    (tmp_path / "data" / "symbols").mkdir(parents=True)
+    (tmp_path / "data" / "symbols" / "one").symlink_to(folder)
+    assert main(["store", "prune"]) == 0
+    kept = {row["run"]["weights"] for row in Store("results", "x").rows.values()}
+    assert kept == {ours, "exact"} and len(Store("results", "x").rows) == 2

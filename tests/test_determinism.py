@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import tiny
 
-from chain_of_steps.bench import tasklist
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles import suite
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,7 +40,7 @@ def test_threads_and_sharing_change_no_answer(determinism):
         if (mini / "model_index.json").exists()
         else VideoModel(tiny.mini_like())
     )
-    samples = [tasklist.draw_one(task, 0, seed=5) for task in determinism.TASKS[:2]]
+    samples = [suite.draw_one(task, 0, seed=5) for task in determinism.TASKS[:2]]
     check(
         determinism.compare(model, replace(preset("mini"), steps=6), samples), determinism.TOLERANCE
     )

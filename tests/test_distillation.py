@@ -21,12 +21,14 @@ FEW = 6
 def model():
     pipe = tiny.mini_like()
     pipe.scheduler = preset("mini").scheduler("sample")
-    return VideoModel(pipe)
+    return VideoModel(pipe, frames=5)
 
 
 @pytest.fixture
 def folder(model, tmp_path):
     model.pipe.save_pretrained(tmp_path / "teacher")
+    recipe = {"recipe": {"size": model.size, "frames": model.frames}}
+    (tmp_path / "teacher" / "training.json").write_text(json.dumps(recipe))
     return tmp_path
 
 
@@ -40,16 +42,19 @@ def test_the_target_takes_one_euler_step_to_the_teachers_state():
 
 
 def test_the_students_levels_are_every_fifth_of_the_teachers():
-    assert preset("mini").sigmas[::5] == pytest.approx(preset("student").sigmas, abs=1e-6)
+    teacher, student = (
+        preset(name).sigmas for name in (distillation.TEACHER, distillation.STUDENT)
+    )
+    assert teacher[::5] == pytest.approx(student, abs=1e-6)
 
 
 def test_waypoints_are_states_of_the_loop(model):
     teacher = Denoiser(model.pipe.text_encoder, model.pipe.transformer)
     made = distillation.make(model, teacher, range(3, 5), batch=2)
     assert made["states"].shape[:2] == (2, 5) and made["states"].dtype == torch.float16
-    first = clip(3, 9, seed=distillation.CLIP_SEED)
-    condition = model.prepare(first.prompt, first.frames[0], 9)
-    trajectory = generate(model, condition, preset("mini"), seed=3)
+    first = clip(3, model.frames, seed=distillation.CLIP_SEED)
+    condition = model.prepare(first.prompt, first.frames[0], model.frames)
+    trajectory = generate(model, condition, preset(distillation.TEACHER), seed=3)
     for ours, theirs in zip(made["states"][0].float(), trajectory.latents[::5], strict=True):
         difference = (ours - theirs[0]).abs().max()
         assert difference < 0.05 * theirs.abs().max(), "bfloat16 against float32"
@@ -71,6 +76,7 @@ def test_it_goes_on_where_it_stopped_and_keeps_to_one_teachers_trajectories(
     assert [line for line in said if line.startswith("trajectories")] == made, "made once"
     assert json.loads((folder / "student/training.json").read_text())["steps"] > first["steps"]
     student = VideoModel.load(folder / "student")
+    assert (student.size, student.frames) == (48, 5), "the teacher's"
     assert student.prediction == "sample" and student.fingerprint != model.fingerprint
     assert {path.name for path in (folder / "work").iterdir()} == {model.fingerprint}
 
@@ -79,7 +85,7 @@ def test_it_moves_the_transformer_towards_the_target_and_leaves_the_text_encoder
     student = Denoiser(model.pipe.text_encoder, model.pipe.transformer)
     stored = distillation.make(model, student, range(4), batch=4)
     text = [p.clone() for p in student.text_encoder.parameters()]
-    levels = torch.tensor(preset("student").sigmas)
+    levels = torch.tensor(preset(distillation.STUDENT).sigmas)
     before = distillation._loss(student, stored, levels, 0).item()
     transformer = student.transformer.train().requires_grad_(True)
     optimizer = distillation.Optimizer(transformer, distillation.RATES)

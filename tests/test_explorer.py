@@ -5,34 +5,36 @@ import base64
 import json
 import time
 import zlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import tiny
 import torch
+from test_symbol_family import model_of
 
-from chain_of_steps.bench import tasklist
+from chain_of_steps.bench import samples
 from chain_of_steps.explorer.config import APART, BEHAVIOURS, Config, label
 from chain_of_steps.explorer.run import VIEWS, LiveRun, png
-from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.schedule import Schedule, preset
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.puzzles.first import maze
+from chain_of_steps.puzzles import reading
+from chain_of_steps.puzzles.hand_drawn import hand_drawn
+from chain_of_steps.puzzles.scoring import score
+from chain_of_steps.sampling.arms import Merged
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.interventions import NoiseAtCells
 from chain_of_steps.sampling.rollouts import Rollouts
-from chain_of_steps.sampling.strategies import Strategy
-from chain_of_steps.sampling.strategies import run as apply_strategy
 
-GRID = Schedule("test", "euler", 4, shift=3.0)
+GRID = preset("mini/4")
 SMALL = Config(steps=4)
+CELL = SMALL.cell
 DRAWN = (3, (((0, 0), (1, 0)), ((1, 0), (2, 0)), ((1, 0), (1, 1))), (0, 0), (2, 0))
 
 
 @pytest.fixture(scope="module")
 def model():
     pipe = tiny.mini_like()
-    pipe.scheduler = GRID.scheduler("sample")
+    pipe.scheduler = Schedule("test", "euler", 4, shift=3.0).scheduler("sample")
     return VideoModel(pipe)
 
 
@@ -47,7 +49,8 @@ def final(run: LiveRun) -> torch.Tensor:
     "config",
     [
         Config(),
-        Config("bounce", 3, seed=5, steps=8, noise=((1, 2), (3, 0)), mode="level-correct"),
+        Config("bounce walls=1", 3, seed=5, preset="paper", steps=8, noise=((1, 2), (3, 0))),
+        Config(noise=((1, 2),), mode="level-correct"),
         Config(drawn=DRAWN, swap=(2, 1)),
         Config(merge=3),
         Config(merge=2, merge_layers=(1, 4)),
@@ -55,7 +58,7 @@ def final(run: LiveRun) -> torch.Tensor:
 )
 def test_a_config_survives_its_text(config):
     text = config.to_text()
-    assert Config.from_text(f" {text}\n") == config and len(text) < 240 and text.isascii()
+    assert Config.from_text(f" {text}\n") == config and len(text) < 260 and text.isascii()
 
 
 @pytest.mark.parametrize("text", ["", "hello", Config(merge=3).to_text()[:-4], "AAAA"])
@@ -67,6 +70,12 @@ def test_another_text_is_refused(text):
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="unknown task"):
         Config("chess")
+    with pytest.raises(ValueError, match="fixes no knob by 'order'"):
+        Config("latin order")
+    with pytest.raises(ValueError, match="unknown preset"):
+        Config(preset="fast")
+    with pytest.raises(ValueError, match="order is 9"):
+        Config("latin order=9").sample()
     with pytest.raises(ValueError, match="merged seeds exclude other changes"):
         Config(merge=2, noise=((0, 0),))
 
@@ -86,12 +95,11 @@ def test_labels_are_kept_by_config(tmp_path):
 
 
 def test_a_hand_drawn_maze_is_a_sample_like_others():
-    sample = maze.hand_drawn(*DRAWN)
-    assert [c.kind for c in sample.candidates] == ["valid", "wrong"]
-    assert (
-        sample.score(sample.render()) == 1.0
-        and sample.score(sample.render(sample.candidates[1])) == 0.0
-    )
+    sample = hand_drawn(*DRAWN)
+    assert sample.solutions.answers == ((1, 1, 0),) and len(sample.parts) == 3
+    assert score(sample, sample.render(size=48)) == 1.0
+    assert score(sample, sample.render((1, 0, 1), size=48)) == 0.0
+    assert sample.task == "maze" and Config(drawn=DRAWN).sample().key == sample.key
 
 
 @pytest.mark.parametrize(
@@ -101,10 +109,8 @@ def test_a_hand_drawn_maze_is_a_sample_like_others():
         ((3, (((0, 0), (5, 0)),), (0, 0), (2, 2)), "2 to 8 rooms"),
         ((3, (), (1, 1), (1, 1)), "two different ones"),
         ((9, (), (0, 0), (1, 1)), "2 to 8 rooms"),
-        (
-            (2, (((0, 0), (1, 0)), ((1, 0), (1, 1))), (0, 0), (1, 1)),
-            "nothing to choose; open a wall",
-        ),
+        ((3, (((0, 0), (1, 1)),), (0, 0), (1, 1)), "have no wall in common"),
+        ((2, (((0, 0), (1, 0)), ((1, 0), (0, 0))), (0, 0), (1, 0)), "is listed twice"),
         (
             (
                 4,
@@ -120,7 +126,7 @@ def test_a_hand_drawn_maze_is_a_sample_like_others():
 )  # fmt: skip
 def test_a_maze_that_cannot_be_judged_is_refused(drawn, complaint):
     with pytest.raises(ValueError, match=complaint):
-        maze.hand_drawn(*drawn)
+        hand_drawn(*drawn)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +139,11 @@ def test_a_maze_that_cannot_be_judged_is_refused(drawn, complaint):
         {"index": -1},
         {"steps": 4, "noise": [[4, 0]]},
         {"noise": [[1]]},
-        {"swap": [20, 0]},
+        {"swap": [50, 0]},
         {"merge": 2, "merge_layers": [5, 2]},
+        {"cell": ["latin"]},
+        {"cell": 5},
+        {"preset": ["mini"]},
     ],
 )
 def test_a_text_with_wrong_numbers_is_refused(wrong):
@@ -147,53 +156,85 @@ def test_a_text_with_wrong_numbers_is_refused(wrong):
 
 
 def test_a_clean_run_is_a_generation(model):
-    sample = tasklist.draw_one("maze", 0, 7)
+    sample = samples.draw_one(CELL, 0, 7)
     expected = generate(model, model.prepare_sample(sample), GRID, 0)
-    run = LiveRun(model, GRID, SMALL).start().wait()
+    run = LiveRun(model, SMALL).start().wait()
     assert run.done == 4 and not run.running
     assert all(map(torch.equal, run.x0_hats, expected.x0_hats))
     assert np.array_equal(run.picture(2, 3), model.decode(expected.x0_hats[2])[3])
-    assert np.array_equal(run.evidence(3), sample.evidence(model.decode(expected.x0_hats[3])[-1]))
+    frame = model.decode(expected.x0_hats[3])[-1]
+    assert np.array_equal(run.beliefs(3), reading.belief(sample, frame))
+    valid = sample.is_valid(reading.decided(sample, frame))
+    assert run.verdict(3).startswith("valid, " if valid else f"{violations(sample, frame)} viol")
+    assert run.verdict(3).endswith(" drawn") and ("not" in run.verdict(3)) != reading.drawn(
+        sample, frame
+    )
+
+
+def violations(sample, frame) -> int:
+    return sample.violations(reading.decided(sample, frame))
+
+
+def test_a_symbol_network_is_drawn_as_it_believes():
+    network = model_of("latin")
+    config = Config("latin order=4 clues=8", steps=4)
+    run, sample = LiveRun(network, config).start().wait(), config.sample()
+    expected = generate(network, network.prepare_sample(sample), GRID, 0)
+    beliefs = network.beliefs(sample, expected.x0_hats[2])
+    assert np.array_equal(run.beliefs(2), beliefs)
+    assert run.picture(2, 0).shape == (48, 48, 3)
+    free = [p for p, clue in enumerate(np.ravel(sample.state["clues"])) if clue < 0]
+    shown = reading.belief(sample, run.clip(2)[-1])[free]
+    mixture = beliefs / np.maximum(beliefs.sum(-1, keepdims=True), 1.0)
+    assert np.abs(shown - mixture[free]).max() < 0.02, "the picture reads as it was drawn"
+    for view in VIEWS[1:]:
+        assert run.picture(2, 0, view, 0).shape == (48, 48, 3)
+
+
+def test_a_symbol_network_refuses_another_puzzle():
+    run = LiveRun(model_of("latin"), Config("bounce", steps=2)).start()
+    with pytest.raises(ValueError, match="has no form in symbols"):
+        run.wait()
 
 
 def test_noise_goes_where_it_was_clicked(model):
     cells = ((1, 2), (2, 5))
-    sample = tasklist.draw_one("maze", 0, 7)
+    sample = samples.draw_one(CELL, 0, 7)
     edits = (NoiseAtCells(cells=cells, mode="replace"),)
     expected = generate(model, model.prepare_sample(sample), GRID, 0, interventions=edits).x0_hats[
         -1
     ]
-    assert torch.equal(final(LiveRun(model, GRID, Config(steps=4, noise=cells))), expected)
+    assert torch.equal(final(LiveRun(model, Config(steps=4, noise=cells))), expected)
 
 
-@pytest.mark.parametrize("guidance", [1.0, 2.0])
-def test_a_whole_swap_gives_the_other_seeds_estimate_at_every_layer(model, guidance):
-    sample, grid = tasklist.draw_one("maze", 0, 7), replace(GRID, guidance=guidance)
+@pytest.mark.parametrize("name", ["mini", "paper"])  # without guidance, and with
+def test_a_whole_swap_gives_the_other_seeds_estimate_at_every_layer(model, name):
+    sample, grid = samples.draw_one(CELL, 0, 7), preset(f"{name}/4")
     other = generate(model, model.prepare_sample(sample), grid, APART)
     for layer in (0, 1):
-        run = LiveRun(model, grid, Config(steps=4, swap=(1, layer))).start().wait()
+        run = LiveRun(model, Config(preset=name, steps=4, swap=(1, layer))).start().wait()
         assert torch.equal(run.x0_hats[1], other.x0_hats[1]), "paper trap 2"
         assert not torch.equal(run.x0_hats[0], other.x0_hats[0])
 
 
 def test_merged_seeds_are_the_ensembles(model):
-    sample = tasklist.draw_one("maze", 0, 7)
+    sample = samples.draw_one(CELL, 0, 7)
     pool = Rollouts(model, GRID, sample, sample, seed=0)
-    expected = apply_strategy(Strategy("merge", 3, 2, "x0_hat"), pool).finals[0]
-    assert torch.equal(final(LiveRun(model, GRID, Config(steps=4, merge=3))), expected)
+    expected = Merged("x0_hat", 3, 2).trajectory(pool).x0_hats[-1]
+    assert torch.equal(final(LiveRun(model, Config(steps=4, merge=3))), expected)
 
 
 def test_merged_layers_are_the_papers_recipe(model):
-    sample = tasklist.draw_one("maze", 0, 7)
+    sample = samples.draw_one(CELL, 0, 7)
     pool = Rollouts(model, GRID, sample, sample, seed=0)
-    expected = apply_strategy(Strategy("merge", 3, 2, "lock_step", layers=(0, 1)), pool).finals[0]
-    run = LiveRun(model, GRID, Config(steps=4, merge=3, merge_layers=(0, 1)))
+    expected = Merged("lock_step", 3, 2, (0, 1)).trajectory(pool).x0_hats[-1]
+    run = LiveRun(model, Config(steps=4, merge=3, merge_layers=(0, 1)))
     assert torch.equal(final(run), expected)
     assert run.picture(3, 8, VIEWS[1], 0).shape == (48, 48, 3)
 
 
 def test_every_view_has_its_picture(model):
-    run = LiveRun(model, GRID, SMALL).start().wait()
+    run = LiveRun(model, SMALL).start().wait()
     for view in VIEWS:
         for layer in (-1, 1):
             picture = run.picture(3, 8, view, layer)
@@ -205,7 +246,7 @@ def test_every_view_has_its_picture(model):
 
 
 def test_a_run_can_be_stopped_and_looked_at(model):
-    long = LiveRun(model, Schedule("long", "euler", 50, shift=3.0), Config(steps=50)).start()
+    long = LiveRun(model, Config(steps=50)).start()
     while not long.done:
         time.sleep(0.005)
     long.stop()
@@ -225,7 +266,7 @@ CHANGED = [
 @pytest.mark.parametrize("config", CHANGED, ids=str)
 def test_every_step_of_the_run_itself_is_reported_as_it_is_computed(model, config):
     reports = []
-    run = LiveRun(model, GRID, config)
+    run = LiveRun(model, config)
     run.report = lambda: reports.append((run.done, max(site.step for site in run.states)))
     run.start().wait()
     assert reports == [(1, 0), (2, 1), (3, 2), (4, 3), (4, 3)], "four steps and the end"
@@ -237,10 +278,10 @@ def test_every_step_of_the_run_itself_is_reported_as_it_is_computed(model, confi
 def test_a_layer_that_does_not_exist_is_refused(model):
     for config in (Config(steps=4, swap=(1, 2)), Config(steps=4, merge=2, merge_layers=(1, 2))):
         with pytest.raises(ValueError, match="names layer 2; expected -1 to 1"):
-            LiveRun(model, GRID, config).start().wait()
+            LiveRun(model, config).start().wait()
 
 
 def test_an_error_is_told_to_whoever_waits(model, monkeypatch):
     monkeypatch.setattr(model, "predict", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        LiveRun(model, GRID, SMALL).start().wait()
+        LiveRun(model, SMALL).start().wait()

@@ -5,12 +5,16 @@ gives a sound sample.
 benchmarks/fuzz.json.
 """
 
+import base64
 import functools
 import json
 import os
 import shutil
 import time
+import zlib
+from dataclasses import fields
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,14 +23,15 @@ import torch
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from noised import Noised
 
-from chain_of_steps.bench import evalkit, tasklist, vbvr
-from chain_of_steps.experiments import claims
+from chain_of_steps.bench import evalkit_results, vbvr
+from chain_of_steps.experiments import ledger
 from chain_of_steps.explorer.config import Config
 from chain_of_steps.figures import registry
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.puzzles.first import suites
+from chain_of_steps.puzzles import reading, scoring, suite
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.interventions import (
     MODES,
@@ -102,7 +107,7 @@ def folder() -> Path:
 
     out = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, out, ignore_errors=True)
-    vbvr.export_suite({"bounce": tasklist.draw("bounce", 2, 0)}, out / "suite", 48, 5)
+    vbvr.export_suite({"bounce": suite.draw("bounce", 2, 0)}, out / "suite", 48, 5)
     sample = {
         "video_path": "m/x.mp4",
         "video_file": "00000.mp4",
@@ -184,12 +189,12 @@ def test_any_folder_is_a_suite_or_refused(tree):
     shutil.rmtree(root, ignore_errors=True)
 
 
-fields = st.sampled_from(
-    ["task", "state", "candidates", "key", "prompt", "sha256", "generator", "size"]
+keys = st.sampled_from(
+    ["task", "state", "canonical", "knobs", "seen", "key", "prompt", "sha256", "generator", "size"]
 )
 
 
-@fuzz(st.dictionaries(fields, json_data, max_size=3))
+@fuzz(st.dictionaries(keys, json_data, max_size=3))
 def test_a_changed_manifest_is_never_taken_for_ours(changes):
     file = folder() / "suite/In-Domain_50/bounce_data-generator/00000/metadata.json"
     whole = file.read_text()
@@ -207,8 +212,8 @@ def test_a_changed_manifest_is_never_taken_for_ours(changes):
 def test_any_result_of_evalkit_is_read_or_refused(data):
     file = folder() / "any_vbvr_results.json"
     file.write_text(json.dumps(data))
-    results = answers_or_refuses(evalkit.read_results, file)
-    assert results is None or set(results.columns) == set(evalkit.COLUMNS)
+    results = answers_or_refuses(evalkit_results.read_results, file)
+    assert results is None or set(results.columns) == set(evalkit_results.COLUMNS)
 
 
 @fuzz(
@@ -221,7 +226,7 @@ def test_a_changed_result_of_evalkit_is_read_or_refused(name, value):
     good = json.loads((folder() / "m_vbvr_results.json").read_text())["samples"][0]
     file = folder() / "changed_vbvr_results.json"
     file.write_text(json.dumps({"samples": [good | {name: value}]}))
-    results = answers_or_refuses(evalkit.read_results, file)
+    results = answers_or_refuses(evalkit_results.read_results, file)
     assert results is None or results["score"].dropna().between(0, 1 + 1e-6).all()
 
 
@@ -235,35 +240,39 @@ def test_any_parameters_are_read_or_refused(text):
     file = folder() / "params.yaml"
     file.write_text(text, encoding="utf-8")
     assert not answers_or_refuses(registry.experiments, file, "mini", lambda _: world()[0])
-    answers_or_refuses(claims.judge, file, folder())
+    answers_or_refuses(ledger.judge, file, folder())
 
 
 SECTION = {
     "preset": "mini",
-    "tasks": ["bounce"],
-    "samples_per_task": 1,
-    "null_per_task": 0,
-    "null_seeds": 0,
+    "cells": ["bounce walls=1"],
+    "samples_per_cell": 1,
     "suite_seed": 7,
+    "step_stride": 1,
+    "frame_stride": 1,
 }
 
 
-@fuzz(st.dictionaries(st.sampled_from([*SECTION, "taks"]), json_data, min_size=1, max_size=2))
+@fuzz(st.dictionaries(st.sampled_from([*SECTION, "clels"]), json_data, min_size=1, max_size=2))
 def test_changed_parameters_plan_or_are_refused(changes):
     counts = [value for value in changes.values() if type(value) is int and value > 1000]
     if not counts:  # planning a million samples is allowed, but too slow here
-        answers_or_refuses(
-            registry.uses,
-            ROOT / "params.yaml",
-            {"1_step_visualization": SECTION | changes},
-            lambda _: world()[0],
-            "x",
-        )
+        section = {"1_step_visualization": SECTION | changes}
+        with mock.patch.object(registry, "classes", lambda folder: {registry.WHOLE: Noised}):
+            answers_or_refuses(
+                registry.uses, ROOT / "params.yaml", section, lambda _: world()[0], "x"
+            )
 
 
 @fuzz(st.text(max_size=80))
 def test_any_text_is_a_config_or_refused(text):
     answers_or_refuses(Config.from_text, text)
+
+
+@fuzz(st.dictionaries(st.sampled_from([field.name for field in fields(Config)]), json_data))
+def test_any_shared_data_is_a_config_with_a_sample_or_refused(data):
+    text = base64.urlsafe_b64encode(zlib.compress(json.dumps(data).encode())).decode()
+    answers_or_refuses(lambda: Config.from_text(text).sample())
 
 
 steps, frames = st.integers(0, STEPS - 1), st.integers(0, FRAMES - 1)
@@ -294,10 +303,10 @@ def test_any_combination_of_interventions_is_the_naive_run(drawn, seed):
         assert (seen[index].cells, seen[index].energy) == (naive.cells, naive.energy)
 
 
-@fuzz(st.sampled_from(list(suites.TASKS)), st.integers(0, 2**31), st.integers(0, 10**6))
-def test_any_seed_gives_a_solved_truth_and_candidates_that_exclude_one_another(task, seed, index):
-    sample = tasklist.draw_one(task, index, seed)
-    assert sample.score(sample.render(frames=suites.FRAMES)) == 1.0
-    for number, candidate in enumerate(sample.candidates):
-        frame = (sample.picture(candidate) * 255.0 + 0.5).astype(np.uint8)
-        assert sample.answer_index(frame) == number, candidate.name
+@fuzz(st.sampled_from(list(suite.TASKS)), st.integers(0, 2**31), st.integers(0, 10**6))
+def test_any_seed_gives_a_solved_truth_and_answers_that_are_read_back(task, seed, index):
+    sample = suite.draw_one(task, index, seed)
+    assert scoring.score(sample, sample.render(frames=9)) == 1.0
+    for answer in sample.solutions.answers[:3]:
+        assert sample.is_valid(answer)
+        assert reading.decided(sample, sample.render(answer, frames=9)[-1]) == answer

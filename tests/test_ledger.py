@@ -26,11 +26,13 @@ def interval(mean: float, low: float, high: float, n: int = 100) -> dict:
     return {"mean": mean, "low": low, "high": high, "n": n}
 
 
-def judged(tmp_path: Path, claims: list[dict], cells: dict, room: dict | None = None) -> list:
+def judged(
+    tmp_path: Path, claims: list[dict], cells: dict, room: dict | None = None, strict: bool = False
+) -> list:
     (tmp_path / "claims.yaml").write_text(yaml.safe_dump({"claims": claims}))
     metrics = {"cells": cells, "room": room or {}}
     (tmp_path / "1_step_visualization.json").write_text(json.dumps(metrics))
-    return ledger.judge(tmp_path / "claims.yaml", tmp_path)
+    return ledger.judge(tmp_path / "claims.yaml", tmp_path, strict=strict)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_untestable_with_few_samples_or_without_room(tmp_path, n, a_0, verdict):
     room = {"latin log2=5": interval(a_0, 0.0, 1.0)}
     (line,) = judged(tmp_path, [CLAIM], cells, room)
     assert line.verdict == verdict
-    (line,) = judged(tmp_path, [CLAIM | {"needs_room": False}], cells, room)
+    (line,) = judged(tmp_path, [CLAIM | {"room": "any"}], cells, room)
     assert line.verdict == (ledger.UNTESTABLE if n < 20 else "supported")
 
 
@@ -78,9 +80,87 @@ def test_a_control_is_judged_by_the_same_rule_next_to_its_claim(tmp_path):
     assert not control.record()["primary"]
 
 
-def test_claims_that_were_not_measured_are_left_out(tmp_path):
-    assert judged(tmp_path, [CLAIM], {}) == []
-    assert judged(tmp_path, [CLAIM | {"figure": "9"}], {"latin log2=5": {"gain": {}}}) == []
+def test_claims_that_were_not_measured_are_left_out_but_in_the_ledger_itself(tmp_path):
+    cells = {"latin log2=5": {"gain": interval(0.5, 0.4, 0.6)}}
+    room = {"latin log2=5": interval(0.1, 0.0, 0.2)}
+    assert judged(tmp_path, [CLAIM], {"mark": {}}) == []
+    assert judged(tmp_path, [CLAIM | {"figure": "9"}], cells, room, strict=True) == []
+    assert len(judged(tmp_path, [CLAIM], cells, room, strict=True)) == 1
+    for faulty, why in (
+        ({"metric": "gains"}, "needs 'gains' of 'latin log2=5'"),
+        ({"cell": "maze"}, "needs 'gain' of 'maze'"),
+        ({"control": {"cell": "mark"}}, "needs 'gain' of 'mark'"),
+        ({"guard": "at_end"}, "needs 'at_end'"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            judged(tmp_path, [CLAIM | faulty], cells, room, strict=True)
+    with pytest.raises(ValueError, match="needs the room of"):
+        judged(tmp_path, [CLAIM], cells, {}, strict=True)
+
+
+def test_nothing_informative_is_a_line_not_a_gap(tmp_path):
+    nothing = {"mean": None, "low": None, "high": None, "n": 0}
+    (line,) = judged(tmp_path, [CLAIM], {"latin log2=5": {"gain": nothing}})
+    assert line.verdict == ledger.UNTESTABLE and line.record()["n"] == 0
+    assert "| none |" in ledger.markdown([line])
+
+
+def test_states_count_where_they_are_fewer_than_samples(tmp_path):
+    for clusters, verdict in ((19, ledger.UNTESTABLE), (20, "supported")):
+        found = interval(0.5, 0.4, 0.6) | {"clusters": clusters}
+        (line,) = judged(tmp_path, [CLAIM], {"latin log2=5": {"gain": found}})
+        assert line.verdict == verdict
+
+
+def test_an_interval_without_width_decides_nothing(tmp_path):
+    (line,) = judged(tmp_path, [CLAIM], {"latin log2=5": {"gain": interval(0.5, 0.5, 0.5)}})
+    assert line.verdict == "undecided" and "no width" in line.note
+    assert ledger.p_value(line.interval, (0.3, float("inf"))) == 1.0
+
+
+@pytest.mark.parametrize(("high", "verdict"), [(0.19, ledger.UNTESTABLE), (0.2, "supported")])
+def test_losses_need_something_to_lose(tmp_path, high, verdict):
+    cell = {"gain": interval(0.5, 0.4, 0.6), "at_end": interval(0.1, 0.05, high)}
+    (line,) = judged(tmp_path, [CLAIM | {"guard": "at_end"}], {"latin log2=5": cell})
+    assert line.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("headroom", "verdict"),
+    [
+        (0.04, ledger.UNTESTABLE),
+        (0.05, "supported"),
+        (0.95, "supported"),
+        (0.96, "untestable here"),
+    ],
+)
+def test_merging_needs_runs_that_are_neither_all_wrong_nor_all_right(tmp_path, headroom, verdict):
+    cell = {"gain": interval(0.5, 0.4, 0.6), "headroom": interval(headroom, 0.0, 1.0)}
+    claim = CLAIM | {"room": "at the end"}
+    (line,) = judged(tmp_path, [claim], {"latin log2=5": cell}, {"latin log2=5": interval(1, 1, 1)})
+    assert line.verdict == verdict
+
+
+def test_a_control_that_passes_as_well_leaves_its_claim_undecided(tmp_path):
+    claim = CLAIM | {"control": {"metric": "other"}}
+    for low, verdict in ((0.31, "undecided"), (0.29, "supported")):
+        cell = {"gain": interval(0.5, 0.4, 0.6), "other": interval(0.4, low, 0.5)}
+        effect, control = judged(tmp_path, [claim], {"latin log2=5": cell})
+        assert effect.verdict == verdict
+        assert control.record()["metric"] == "other" and control.record()["id"] == "gain/control"
+
+
+def test_a_figure_of_other_models_has_strata_and_room_of_its_own(tmp_path):
+    claim = CLAIM | {"cell": "latin log2=5/L4/S50", "figure": "7"}
+    metrics = {
+        "cells": [],
+        "strata": {"latin log2=5/L4/S50": {"gain": interval(0.5, 0.4, 0.6)}},
+        "room": {"latin log2=5/L4/S50": interval(0.95, 0.9, 1.0)},
+    }
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump({"claims": [claim]}))
+    (tmp_path / "7.json").write_text(json.dumps(metrics))
+    (line,) = ledger.judge(tmp_path / "claims.yaml", tmp_path, strict=True)
+    assert line.verdict == ledger.UNTESTABLE and "no room: 0.95" in line.note
 
 
 def test_holms_correction_is_over_primary_claims_only(tmp_path):

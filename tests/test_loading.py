@@ -7,11 +7,11 @@ import tiny
 import torch
 from safetensors.torch import save_file
 
-from chain_of_steps.bench import tasklist
 from chain_of_steps.models import conditions
 from chain_of_steps.models.loading import Loading
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles import suite
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.sites import Captured
 
@@ -126,7 +126,7 @@ def test_a_name_of_the_hub_is_not_fetched_unless_asked():
 def test_conditions_are_made_once_and_read_back(folder, tmp_path, monkeypatch):
     model, sample = (
         VideoModel.load(folder, kept=tmp_path / "kept", size=32, frames=5),
-        tasklist.draw_one("maze", 0, 0),
+        suite.draw_one("maze", 0, 0),
     )
     made = model.prepare_sample(sample)
     monkeypatch.setattr(model, "_encode", None)

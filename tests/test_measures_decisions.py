@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from chain_of_steps.measures import decisions
 from chain_of_steps.measures.decisions import NEVER, Revisions, commit_step, commit_steps
@@ -93,6 +94,43 @@ def test_order_ignores_clues_and_undecided_parts():
     assert decisions.commit_order(decided, rounds) == pytest.approx(1.0)
 
 
+def test_partial_correlation_by_hand():
+    """x = 1 2 3 4, y = 2 1 4 3, and z has ranks 1.5 1.5 3.5 3.5. What is left after z is (-.5, .5)
+    for x and (.5, -.5) for y, twice: -1, although x and y correlate by .6."""
+    x, y, z = np.array([[1, 2, 3, 4], [2, 1, 4, 3], [5, 5, 9, 9]])
+    assert spearmanr(x, y).statistic == pytest.approx(0.6)
+    assert decisions.partial_spearman(x, y, z) == pytest.approx(-1.0)
+    assert decisions.partial_spearman(x, y, np.full(4, 2.0)) == pytest.approx(0.6)
+    assert np.isnan(decisions.partial_spearman(x, z, z))  # nothing is left
+    assert np.isnan(decisions.partial_spearman(x, y, np.array([1, 1, np.nan, 2])))
+
+
+def test_partial_correlation_is_that_of_the_textbook():
+    x, y, z = np.random.default_rng(0).random((3, 50)) + np.random.default_rng(1).random(50)
+    xy, xz, yz = (spearmanr(*pair).statistic for pair in ((x, y), (x, z), (y, z)))
+    expected = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
+    assert decisions.partial_spearman(x, y, z) == pytest.approx(expected)
+    assert abs(expected - xy) > 0.1
+
+
+def test_order_with_candidates_held_fixed_leaves_out_clues():
+    rounds = np.array([0, 1, 2, 1, 2])
+    decided = np.array([[0, 0, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 1, 1, 1]])
+    candidates = np.array([np.nan, 2, 2, 3, 3])
+    assert decisions.commit_order(decided, rounds) == pytest.approx(0.4472, abs=1e-4)
+    assert decisions.commit_order(decided, rounds, candidates) == pytest.approx(1.0)
+
+
+def test_candidates_are_what_row_and_column_leave():
+    board = [[0, -1, -1, -1], [-1, 1, -1, -1], [-1, -1, -1, 3], [-1, -1, -1, -1]]
+    nan = np.nan
+    np.testing.assert_equal(
+        decisions.part_candidates(square(board)).reshape(4, 4),
+        [[nan, 2, 3, 2], [2, nan, 3, 2], [2, 2, 3, nan], [3, 3, 4, 3]],
+    )
+    assert np.isnan(decisions.part_candidates(suite.draw_one("mark", 0, 0))).all()
+
+
 def test_rounds_of_other_puzzles():
     relay = suite.draw_one("relay", 0, 0, routes=2, moves=5)
     rounds = decisions.part_rounds(relay)
@@ -158,12 +196,21 @@ def test_present_values_by_hand():
 def test_pruning_is_two_values_and_one_in_the_end():
     found = np.zeros((3, 2, 3), bool)
     found[0, 0, :2] = found[1, 0, 0] = found[2, 0, 0] = True
-    assert decisions.pruned(found)
+    assert decisions.pruned(found).tolist() == [True, False]
     found[2, 0, 1] = True
-    assert not decisions.pruned(found)  # two remain
-    assert not decisions.pruned(found[1:2])  # there was one only
+    assert not decisions.pruned(found).any()  # two remain
+    assert not decisions.pruned(found[1:2]).any()  # there was one only
     found[2, 0] = False
-    assert not decisions.pruned(found)  # none remains
+    assert not decisions.pruned(found).any()  # none remains
+
+
+def test_a_curve_falls_below_a_level_between_two_steps():
+    assert decisions.falls_below([3.0, 2.0, 1.0, 1.0], 1.5) == pytest.approx(1.5)
+    assert decisions.falls_below([3.0, 1.0], 1.5) == pytest.approx(0.75)
+    assert decisions.falls_below([0.0, 2.0, 1.0, 1.75, 1.25], 1.5) == pytest.approx(3.5)  # for good
+    assert decisions.falls_below([1.5, 1.0], 1.5) == 0.0
+    for values in ([1.0, 1.0], [0.0, 2.0], [2.0, 1.5]):
+        assert np.isnan(decisions.falls_below(values, 1.5))
 
 
 def test_the_mean_of_all_answers_shows_all_possible_values(several):
@@ -172,5 +219,5 @@ def test_the_mean_of_all_answers_shows_all_possible_values(several):
     mean = (answers[..., None] == np.arange(4)).mean(0)
     assert ((mean > 0) == possible).all()
     found = decisions.present(np.stack([mean, np.eye(4)[answers[0]]]), possible)
-    assert decisions.pruned(found) and (found[1].sum(-1) == 1).all()
+    assert decisions.pruned(found).any() and (found[1].sum(-1) == 1).all()
     assert (found[0].sum(-1) <= possible.sum(-1)).all() and (found[0].sum(-1) >= 2).any()

@@ -19,12 +19,13 @@ def outcomes(both: int, first: int, second: int, none: int) -> tuple[np.ndarray,
 def test_a_proportion_has_wilsons_interval(hits):
     found = proportion(np.arange(64) < hits)
     exact = binomtest(hits, 64).proportion_ci(method="wilson")
-    assert found == intervals.share(hits, 64)
+    assert found == intervals.share(hits, 64) | {"clusters": 64}
     assert (found["low"], found["high"]) == pytest.approx((exact.low, exact.high), abs=1e-4)
 
 
 def test_none_of_64_may_still_be_one_in_eighteen():
-    assert proportion(np.zeros(64, bool)) == {"mean": 0.0, "low": 0.0, "high": 0.0566, "n": 64}
+    none = {"mean": 0.0, "low": 0.0, "high": 0.0566, "n": 64, "clusters": 64}
+    assert proportion(np.zeros(64, bool)) == none
 
 
 def test_a_paired_difference_agrees_with_a_published_one():
@@ -84,8 +85,19 @@ def test_clusters_count_for_what_they_are_worth():
 
 def test_a_single_cluster_is_an_interval_over_seeds():
     values = np.arange(40) < 10
-    assert proportion(values, ["board"] * 40) == proportion(values)
-    assert difference(values, ~values, ["board"] * 40) == difference(values, ~values)
+    one = {"clusters": 1}
+    assert proportion(values, ["board"] * 40) == proportion(values) | one
+    assert difference(values, ~values, ["board"] * 40) == difference(values, ~values) | one
+    assert intervals.clustered(values, ["board"] * 40) == intervals.clustered(values, None) | one
+
+
+def test_the_number_of_states_stands_next_to_each_interval():
+    values, boards = [True, False, True, True, False], list("aabca")
+    found = proportion(values, boards)
+    assert (found["n"], found["clusters"]) == (5, 3)
+    assert difference(values, [False] * 5, boards)["clusters"] == 3
+    assert difference(values, [False] * 5)["clusters"] == proportion(values)["clusters"] == 5
+    assert intervals.clustered([1.0, 2.0, np.nan, 0.0, 3.0], boards)["clusters"] == 2, "b is NaN"
 
 
 def test_a_clustered_mean_draws_whole_clusters():
@@ -126,4 +138,4 @@ def test_holm_by_hand(p, adjusted):
 
 
 def test_nothing_has_no_interval():
-    assert proportion([]) == difference([], []) == intervals.NOTHING
+    assert proportion([]) == difference([], []) == intervals.NOTHING | {"clusters": 0}

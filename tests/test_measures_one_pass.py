@@ -1,5 +1,7 @@
 """One-pass controls: identities, and batches that equal runs one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -128,6 +130,27 @@ def test_the_first_of_the_iterated_is_step_0_and_the_second_is_f():
     assert found[0].sigma == 1.0 and (found[0].valid == runs.valid(first)).all()
     assert found[1].sigma == f.sigma and (found[1].valid == f.valid).all()
     assert len(found) == 4
+
+
+def test_levels_are_chosen_for_two_four_and_eight_passes():
+    """The best level of k passes is k / 10 here; nothing but these numbers is tried."""
+    tried = []
+
+    def estimate(x, sigma):
+        tried.append(sigma)
+        return torch.full_like(x, sigma)
+
+    def valid(z):
+        sigma, count = tried[-1], sum(s == tried[-1] for s in tried)
+        return np.array([round(10 * sigma) == count + 1] * 2)
+
+    runs = replace(made_up(estimate), valid=valid)
+    grid = (0.8, 0.4, 0.2)
+    assert one_pass.best_levels(runs, grid, 10) == [0.2, 0.4, 0.4, *[0.8] * 6]
+    assert len(tried) == 3 * 7
+    tried.clear()
+    assert one_pass.best_levels(runs, grid, 2) == [0.2]
+    assert len(tried) == 3
 
 
 # Batches.

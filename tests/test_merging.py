@@ -7,9 +7,9 @@ import pytest
 import tiny
 import torch
 
-from chain_of_steps.bench import tasklist
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles import suite
 from chain_of_steps.sampling.agreement import (
     contrast,
     disagreement,
@@ -50,7 +50,7 @@ def model(request):
 
 
 def condition_of(model, index=0):
-    return model.prepare_sample(tasklist.draw_one("maze", index, 0))
+    return model.prepare_sample(suite.draw_one("maze", index, 0))
 
 
 def merged(model, merge, seeds=(0, 1, 2), until=STEPS, schedule=EULER):

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from chain_of_steps.bench import tasklist
 from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles import suite
 
 WEIGHTS = (
     "transformer/diffusion_pytorch_model.safetensors",
@@ -128,7 +128,7 @@ def test_decoding_is_that_of_the_stock_pipeline(model, picture):
 
 
 def test_floats_greys_and_pictures_are_all_understood(loaded):
-    (sample,) = tasklist.draw("maze", 1, seed=0)
+    (sample,) = suite.draw("maze", 1, seed=0)
     pixels = (sample.first_frame() * 255 + 0.5).astype(np.uint8)
     expected = loaded.prepare_sample(sample, frames=9)
     for image in (

@@ -74,7 +74,7 @@ def test_the_walkthrough_runs_with_no_exercise_done():
         for cell in executed.cells
         for o in cell.get("outputs", [])
     ]
-    assert sum(text.startswith("Not yet.") for text in texts) == 8
+    assert sum(text.startswith("Not yet.") for text in texts) == 9
 
 
 @needs_model

@@ -74,7 +74,7 @@ def test_neither_a_folder_nor_a_name(tmp_path):
 def test_sharing_and_guidance_are_counted(a14b):
     grid = preset("paper")
     experiment = Perturbation(a14b, grid)
-    runs = experiment.plan(["maze"], 1, 0, 0, [], 10, 5, 7)
+    runs = experiment.plan({"maze": 1}, {}, {}, 0, 10, 5, 7)
     cost = cost_plan.cost(experiment, runs, grid)
     assert cost.passes == 2 and cost.runs == len(runs) and grid.steps < cost.shared < cost.naive
     assert cost.hours(10**15, "H100") == pytest.approx(

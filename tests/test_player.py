@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chain_of_steps.bench import tasklist
 from chain_of_steps.figures import player
 from chain_of_steps.figures.player import Curve, Player, tile
+from chain_of_steps.puzzles import suite
 
 
 def noisy_stack(steps: int = 6, frames: int = 5, size: int = 48, noise: float = 0.3) -> np.ndarray:
     """A maze that emerges from noise, (S, F, H, W, 3) uint8."""
-    clip = tasklist.draw("maze", 1, 0)[0].render(size=size, frames=frames) / 255.0
+    clip = suite.draw_one("maze", 0, 0).render(size=size, frames=frames) / 255.0
     level = np.linspace(1.0, 0.0, steps)[:, None, None, None, None]
     noise = noise * level * np.random.default_rng(0).standard_normal((steps, *clip.shape))
     return (np.clip((1 - level) * clip + 0.5 * level + noise, 0.0, 1.0) * 255).astype(np.uint8)

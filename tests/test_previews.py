@@ -9,11 +9,11 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, WanImageToVideoPipeline
 from PIL import Image
 
-from chain_of_steps.bench import tasklist
 from chain_of_steps.bench.previews import write_previews
 from chain_of_steps.common.video import enlarge, read_video
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles import suite
 from chain_of_steps.sampling import denoise
 from chain_of_steps.training import recipe
 
@@ -67,7 +67,7 @@ def model() -> VideoModel:
 
 @pytest.fixture(scope="module")
 def condition(model):
-    return model.prepare_sample(tasklist.draw("maze", 1, seed=0)[0], frames=5)
+    return model.prepare_sample(suite.draw_one("maze", 0, seed=0), frames=5)
 
 
 @pytest.fixture(scope="module")

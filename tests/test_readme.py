@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from test_project import repository_files
 
-from chain_of_steps.bench.tasklist import task_names
 from chain_of_steps.experiments.cost_plan import Cost, blueprint, on_gpu
 from chain_of_steps.figures import registry
 from chain_of_steps.models.loading import Loading, parse
 from chain_of_steps.models.schedule import PRESETS
+from chain_of_steps.puzzles import scoring, suite
 
 ROOT = Path(__file__).parent.parent
 FIGURES = registry.folders(ROOT / "params.yaml")
@@ -36,18 +36,19 @@ def test_table_lists_every_stage():
         for line in README.splitlines()
         if line.startswith("| [") and "notebooks/" in line
     ]
-    listed = {row[3].strip(" `"): row for row in rows}
+    listed = {row[2].strip(" `"): row for row in rows}
     assert set(listed) == set(FIGURES)
     for name, row in listed.items():
-        drawn = {f"figures/{name}/{file.name}" for file in (ROOT / "figures" / name).iterdir()}
-        assert set(re.findall(r"\((figures/[^)]+)\)", row[0])) == drawn
-        assert f"notebooks/{name}.ipynb" in row[1]
+        assert f"notebooks/{name}.ipynb" in row[0]
+        assert row[1].strip() == f"`figures.{FIGURES[name]}`"
 
 
 def test_times_are_those_on_record():
-    """The time to compute all rows of a notebook; those of notebook 1 serve notebook 3 too."""
+    """The time to compute all rows of a notebook."""
     costs = json.loads((ROOT / "benchmarks" / "full.json").read_text())
-    for name, time in re.findall(r"^\| \[.*?\| `(\d\w+)` \| (.*?) \|", README, re.M):
+    listed = re.findall(r"^\| \[.*?\| `(\d\w+)` \| (.*?) \|", README, re.M)
+    assert len(listed) == len(FIGURES)
+    for name, time in listed:
         names = {kind.name for kind in registry.classes(FIGURES[name]).values()}
         needed = {one for one in names if one[0] == name[0]}
         if needed <= costs.keys():
@@ -136,8 +137,8 @@ def test_every_page_of_the_documentation_is_linked_from_the_readme():
     assert pages and pages <= {target for target, _ in links(PAGES[0])}
 
 
-def test_snippet_of_stock_diffusers_solves_the_maze(monkeypatch):
-    if not (ROOT / "data/mini/model_index.json").exists():
+def test_snippet_of_stock_diffusers_solves_the_square(monkeypatch):
+    if not (ROOT / "data/mini/example.png").exists():
         pytest.skip("the mini model is not here; `dvc pull` fetches it")
     monkeypatch.chdir(ROOT)
     snippet = re.search(r"```python\n(.*?)```", README, re.S).group(1)
@@ -145,13 +146,11 @@ def test_snippet_of_stock_diffusers_solves_the_maze(monkeypatch):
     names: dict = {}
     exec(snippet, names)
 
-    from chain_of_steps.bench import tasklist
-
     given = (names["video"][0] * 255).round()
-    assert names["video"].shape == (9, 48, 48, 3)
-    mazes = tasklist.draw("maze", 50, seed=0)
-    sample = min(mazes, key=lambda maze: abs(maze.first_frame() * 255 - given).mean())
-    assert sample.solved(names["video"])
+    assert names["video"].shape == (5, 48, 48, 3)
+    square = suite.draw_one("latin", 0, seed=0, order=4, clues=8)  # as `model_card.write_example`
+    assert abs(square.first_frame(48) * 255 - given).mean() < 1
+    assert scoring.score(square, names["video"]) == 1.0
 
 
 def test_scores_are_those_of_the_benchmark_files():
@@ -162,11 +161,13 @@ def test_scores_are_those_of_the_benchmark_files():
     cells = reports["mini.json"]["by_task"] | {
         "maze": reports["mini_mazes.json"]["by_task"]["maze"]
     }
+    if not set(cells) <= set(suite.TASKS):
+        pytest.skip("the model of the second edition is not scored yet: `chain-of-steps bench`")
     listed = {
         row[0]: row[2:]
         for row in re.findall(r"^\| (\w+) \| (.*?) \| (\S+) \| (\S+) \| (\d+) \|$", METHOD, re.M)
     }
-    assert set(listed) == cells.keys() - {"maze_5x5_up"}
+    assert set(listed) == set(cells)
     for name, (score, solved, n) in listed.items():
         cell = cells[name]
         assert (score, solved, int(n)) == (
@@ -175,7 +176,7 @@ def test_scores_are_those_of_the_benchmark_files():
             cell["n"],
         ), name
     for split in ("in-domain", "out-of-domain"):
-        own = [cell for name, cell in cells.items() if name in task_names(split)]
+        own = [cell for name, cell in cells.items() if name in suite.task_names(split)]
         mean, n = np.mean([cell["mean"] for cell in own]), sum(cell["n"] for cell in own)
         assert f"| all {split} | | {mean:.2f} | | {n} |" in METHOD
 

@@ -9,17 +9,17 @@ import pytest
 import tiny
 import yaml
 
-from chain_of_steps import figures, puzzles
+from chain_of_steps import figures, puzzles, sampling
 from chain_of_steps.figures import registry
 from chain_of_steps.figures.ensemble_table import runs as ensemble_runs
-from chain_of_steps.figures.ensemble_table.runs import Ensemble
+from chain_of_steps.figures.ensemble_table.strategies import Strategy
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading, scoring, suite
-from chain_of_steps.sampling import interventions, strategies
+from chain_of_steps.sampling import arms, interventions
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.prefix_tree import Branch, grow
-from chain_of_steps.sampling.strategies import variants
+from chain_of_steps.sampling.rollouts import Member
 
 ROOT = Path(__file__).parent.parent
 RECIPES = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -42,9 +42,9 @@ def follow(tmp_path, monkeypatch):
     other block."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")
-    for package in (puzzles, interventions, strategies, figures):
+    for package in (puzzles, sampling, interventions, figures):
         own = tmp_path / "src" / package.__name__.replace(".", "/")
-        own.mkdir(parents=True)
+        own.mkdir(parents=True, exist_ok=True)
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(own)])
 
     def follow(block: str) -> dict:
@@ -96,24 +96,27 @@ def test_an_intervention(follow, monkeypatch):
 
 @needs_model
 def test_a_strategy(follow, monkeypatch):
-    module, entry, row, use = blocks("How to add a strategy")
+    module, arm, line, use = blocks("How to add a strategy")
     follow(module)
-    second_look = importlib.import_module("chain_of_steps.sampling.strategies.second_look")
-    for name, kind in eval(entry, {"second_look": second_look}).items():
-        monkeypatch.setitem(strategies.STRATEGIES, name, kind)
-    follow(use)
-    ((name, how),) = eval(row, {"Strategy": strategies.Strategy, "LEVEL": variants.LEVEL}).items()
-    own = variants.variants(8, 20, window=10, early=5)
-    monkeypatch.setattr(
-        ensemble_runs, "variants", lambda *_: own | {"own": own["own"] | {name: how}}
-    )
-    experiment = Ensemble(VideoModel(tiny.mini_like()), preset("student"))
-    planned = experiment.plan(["maze"], 1, {}, {}, {}, {"maze": 1}, 2, 2, name, 7)
-    assert sum(run.strategy == how for run in planned) == 2, "in the table, and to be chosen"
-    steps = experiment.schedule.steps
-    alone = [run for run in planned if run.strategy == how][:1]
-    assert experiment.evaluations(alone) == steps + 1
-    assert len(list(experiment.results(alone))) == 1
+    names = follow(use)
+    kind = names["SecondLook"]
+    assert not names["clip"].equal(names["rollouts"].final(Member(0)))
+    monkeypatch.setitem(arms.KINDS, kind.__name__, kind)
+    ((design, how),) = eval(arm, {"SecondLook": kind, "LEVEL": ensemble_runs.LEVEL}).items()
+    known, chosen = ensemble_runs.arms_of, (*ensemble_runs.CHOSEN_FROM, design)
+    monkeypatch.setattr(ensemble_runs, "arms_of", lambda *_, **__: known(*_, **__) | {design: how})
+    monkeypatch.setattr(ensemble_runs, "CHOSEN_FROM", chosen)
+
+    section = yaml.safe_load((ROOT / "params.yaml").read_text())["smoke"]["5_ensemble_table"]
+    settings = {key: value for key, value in section.items() if key != "preset"}
+    experiment = ensemble_runs.Ensemble(VideoModel(tiny.mini_like()), preset(section["preset"]))
+    planned = [run for run in experiment.plan(**settings) if run.arm == how]
+    assert [run.split for run in planned] == ["test", "validation"], "in the table, to be chosen"
+    assert experiment.run_of(experiment.identity(planned[0])) == planned[0]
+    steps, ((name, row),) = experiment.schedule.steps, eval(line, {"Strategy": Strategy}).items()
+    assert name == design and row.nfe(how, steps) == experiment.evaluations(planned[:1])
+    ((_, result),) = experiment.results(planned[:1])
+    assert row.valid(result) == result["valid"] and row.nfe(how, steps) == steps + 1
 
 
 @pytest.fixture
@@ -121,7 +124,7 @@ def registered(follow, tmp_path):
     """The figure of the recipe, written and registered in a copy of params.yaml; its cells."""
     cells = []
     for block in blocks("How to add a figure"):
-        if block.startswith("# notebooks/7_first_answer.ipynb"):
+        if block.startswith("# notebooks/8_first_answer.ipynb"):
             cells.append(block)
         else:
             follow(block)
@@ -136,42 +139,30 @@ def registered(follow, tmp_path):
 def test_a_figure_is_found_through_the_parameters(registered, tmp_path):
     parameters, cells = registered
     model = VideoModel(tiny.mini_like())
-    scales = [scale for scale in parameters if scale != "figures"]
-    for scale in scales:
-        before = registry.experiments(ROOT / "params.yaml", scale, lambda _: model)
-        found = registry.experiments(tmp_path / "params.yaml", scale, lambda _: model)
-        assert found.keys() == before.keys(), "the rows of notebook 1 serve it too"
-        (use,) = [
-            use
-            for use in registry.uses(
-                tmp_path / "params.yaml", parameters[scale], lambda _: model, ""
-            )
-            if use.notebook == "7_first_answer"
-        ]
-        runs = found[use.experiment.name][1]
-        assert use.runs and set(use.runs) <= set(runs)
-        assert set(before[use.experiment.name][1]) <= set(runs)
+    for scale in (scale for scale in parameters if scale != "figures"):
+        section = parameters[scale]["8_first_answer"]
+        (use,) = registry.uses(
+            tmp_path / "params.yaml", {"8_first_answer": section}, lambda _: model, ""
+        )
+        assert use.experiment.name == "8_first_answer"
+        assert len(use.runs) == len(section["cells"]) * section["samples_per_cell"]
         values: dict = {}
         exec(cells[0], values)
-        assert {*parameters[scale]["7_first_answer"], "model", "load", "results", "out"} == {
+        assert {*section, "model", "load", "results", "out"} == {
             name for name in values if not name.startswith("__")
         }
 
 
 @needs_model
-def test_a_figure_is_drawn_from_stored_rows(registered):
+def test_a_figure_is_drawn(registered):
     parameters, cells = registered
-    rows = "results/1_step_visualization.jsonl.gz"
-    Path("results").mkdir()
-    Path(rows).write_bytes((ROOT / rows).read_bytes())  # a copy: no test writes into results/
     names: dict = {}
     exec(cells[0], names)
-    names |= parameters["mini"]["7_first_answer"]  # as the pipeline does
+    names |= parameters["smoke"]["8_first_answer"]  # as the pipeline does
     for cell in cells[1:]:
         exec(re.sub(r"^%.*$", "", cell, flags=re.M), names)
-    share = names["summary"]["share"]
-    assert share[-1] == 1.0 and len(share) == 20 and names["summary"]["n"] == 30
-    assert Path(rows).read_bytes() == (ROOT / rows).read_bytes(), "found, not computed"
-    assert sorted(Path("results").iterdir()) == [Path(rows)]
+    (found,) = names["summary"]["cells"].values()
+    assert found["share"][-1] == 1.0 and len(found["share"]) == 5 and found["n"] == 1
+    assert [file.name for file in Path("results").iterdir()] == ["8_first_answer.jsonl"]
     made = {str(f.relative_to("scratch/figures")) for f in Path("scratch/figures").rglob("*.*")}
-    assert made == {"7_first_answer/share.png", "7_first_answer.json"}
+    assert made == {"8_first_answer/share.png", "8_first_answer.json"}

@@ -9,22 +9,21 @@ import tiny
 import yaml
 
 from chain_of_steps.figures import registry
-from chain_of_steps.figures.step_visualization.runs import StepVisualization
+from chain_of_steps.figures.step_visualization.runs import Room
 from chain_of_steps.models.video_model import VideoModel
 
-SECTION = {"preset": "mini/5", "tasks": ["bounce"], "samples_per_task": 2}
-SECTION |= {"null_per_task": 0, "null_seeds": 0, "suite_seed": 7}
+SECTION = {"preset": "mini/5", "cells": ["bounce walls=1"], "room_samples": 2, "suite_seed": 7}
 
 
-class Shown(StepVisualization):
+class Shown(Room):
     """One more picture."""
 
 
 class Impostor(registry.Experiment):
     """Unrelated, but of the same name."""
 
-    name = StepVisualization.name
-    plan = StepVisualization.plan
+    name = Room.name
+    plan = Room.plan
     evaluations = results = None
 
 
@@ -51,24 +50,34 @@ def found(tmp_path, monkeypatch):
 
 
 def test_notebooks_that_share_an_experiment_add_their_runs(found):
-    declared = {"made_up_a": StepVisualization, "made_up_b": {"again": Shown}, "made_up_c": {}}
-    again = SECTION | {"tasks": ["maze", "bounce"]}
+    declared = {"made_up_a": Room, "made_up_b": {"again": Shown}, "made_up_c": {}}
+    again = SECTION | {"cells": ["maze", "bounce walls=1"]}
     sections = {"a": SECTION, "b": {"preset": "mini/5", "again": again}, "c": {"anything": 1}}
     ((name, (_, runs)),) = found(declared, **sections).items()
-    assert name == "1_step_visualization"
-    assert [(run.task, run.index) for run in runs] == [
-        *(("bounce", 0), ("bounce", 1)),
+    assert name == "1_room"
+    assert [(run.cell, run.index) for run in runs] == [
+        *(("bounce walls=1", 0), ("bounce walls=1", 1)),
         *(("maze", 0), ("maze", 1)),
     ]
 
 
+def test_symbol_networks_can_be_left_out(found, tmp_path):
+    own = SECTION | {"model": "data/symbols/latin-L1-0"}
+    sections = {"a": SECTION, "b": {"preset": "mini/5", "again": own}}
+    found({"made_up_a": Room, "made_up_b": {"again": Shown}}, **sections)
+    params, model = tmp_path / "params.yaml", VideoModel(tiny.mini_like())
+    for symbols, used in ((True, ["a", "b"]), (False, ["a"])):
+        uses = registry.uses(params, sections, lambda _: model, "x", symbols)
+        assert [use.notebook for use in uses] == used
+
+
 def test_one_name_for_two_experiments_is_refused(found):
-    said = "a and b both have an experiment '1_step_visualization', but another class, model or"
+    said = "a and b both have an experiment '1_room', but another class, model or"
     with pytest.raises(ValueError, match=said):
-        declared = {"made_up_a": StepVisualization, "made_up_b": StepVisualization}
+        declared = {"made_up_a": Room, "made_up_b": Room}
         found(declared, a=SECTION, b=SECTION | {"preset": "mini/6"})
     with pytest.raises(ValueError, match=said):
-        found({"made_up_a": StepVisualization, "made_up_b": Impostor}, a=SECTION, b=SECTION)
+        found({"made_up_a": Room, "made_up_b": Impostor}, a=SECTION, b=SECTION)
 
 
 def test_what_is_not_declared_is_named(found):
@@ -95,7 +104,7 @@ def test_a_fault_in_a_file_of_runs_is_not_hidden(monkeypatch):
     monkeypatch.setitem(sys.modules, "chain_of_steps.figures.step_visualization.runs", None)
     with pytest.raises(ValueError, match=r"there is no figures/step_visualization/runs.py"):
         registry.classes("step_visualization")
-    monkeypatch.setitem(sys.modules, "chain_of_steps.figures.showcase", None)
+    monkeypatch.setitem(sys.modules, "chain_of_steps.figures.sample_runs", None)
     monkeypatch.delitem(sys.modules, "chain_of_steps.figures.step_visualization.runs")
-    with pytest.raises(ModuleNotFoundError, match="showcase"):
+    with pytest.raises(ModuleNotFoundError, match="sample_runs"):
         registry.classes("step_visualization")

@@ -14,14 +14,16 @@ import torch
 import yaml
 from PIL import Image
 
-from chain_of_steps.bench import tasklist, vbvr
+from chain_of_steps.bench import recorded, vbvr
 from chain_of_steps.common.video import write_video
 from chain_of_steps.experiments.cost_plan import blueprint, on_gpu, refuse_too_large
 from chain_of_steps.experiments.store import Store, names
 from chain_of_steps.figures import registry
+from chain_of_steps.figures.step_budget.symbol_runs import SymbolBudget
 from chain_of_steps.models.loading import Loading
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles import suite
 from chain_of_steps.training.recipe import save_pipeline
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +32,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import reproduce_model  # noqa: E402
 
+NOTEBOOKS = [name for name in FIGURES if name not in reproduce_model.SYMBOLS]
 TASK = Path("In-Domain_50") / "O-34_dot_to_dot_task_data-generator"
 SAMPLES = ROOT.parent / "shared" / "vbvr-samples" / "gt" / TASK
 LINKS = ("notebooks", "params.yaml", "claims.yaml", "src")
@@ -40,7 +43,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reproduce_model")
     tiny.wan22_like().save_pretrained(folder / "tiny-wan")
     vbvr.export_suite(
-        {"maze": tasklist.draw("maze", 1, 0), "bounce": tasklist.draw("bounce", 1, 0)},
+        {"maze": suite.draw("maze", 1, 0), "bounce": suite.draw("bounce", 1, 0)},
         folder / "gt",
         96,
         9,
@@ -71,20 +74,12 @@ def few_runs() -> dict:
     """Parameters of scale `smoke`, with still fewer runs, of two steps: they take a minute, most
     of it imports."""
     found = yaml.safe_load((ROOT / "params.yaml").read_text())["smoke"]
-    found["1_step_visualization"]["samples_per_task"] = 2
-    found["2_perturbation_curves"] |= {
-        "step_stride": 1,
-        "ablations_per_task": 0,
-        "maps_per_task": 0,
-    }
-    found["3_emergent_behaviors"]["probes"]["step_stride"] = 1
-    found["4_layer_roles"]["swaps"] |= {"steps": [1], "pairs": {"mark_object": 1}}
-    found["4_layer_roles"]["probes"] |= {"step_stride": 1, "tasks": ["maze"]}
-    found["5_ensemble_table"] |= {"window": 1, "early": 2}
-    found["6_step_budget"]["grid"] |= {"steps": [1], "samplers": ["euler"]}
-    for group in ("few", "student", "ensemble"):
+    found["1_step_visualization"]["steps"]["few"] = 2
+    found["5_ensemble_table"] |= dict.fromkeys(("window", "recipe_window", "early"), 1)
+    found["5_ensemble_table"] |= {"refine_from": 1, "short": 1}
+    found["6_step_budget"]["grid"] |= {"steps": [1, 2], "traced": [2], "ways": {}}
+    for group in ("few", "student"):
         found["6_step_budget"][group]["preset"] = "paper/1"
-    found["6_step_budget"]["ensemble"]["windows"] = [1]
     return found
 
 
@@ -128,14 +123,11 @@ def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_
     }
     assert [path.name for path in (tmp_path / "figures").iterdir()] == ["tiny-wan"]
     figures, runs = tmp_path / "figures" / "tiny-wan", tmp_path / "runs" / "tiny-wan"
-    for notebook in FIGURES:
-        assert (
-            list(figures.glob(f"{notebook}/*.png"))
-            and "::" not in (figures / f"{notebook}.json").read_text()
-        )
+    for notebook in NOTEBOOKS:
+        assert list(figures.glob(f"{notebook}/*.png")) and (figures / f"{notebook}.json").exists()
     rows = {name: list(Store(runs, name).rows.values()) for name in names(runs)}
-    kinds = [kind for folder in FIGURES.values() for kind in registry.classes(folder).values()]
-    assert rows.keys() == {kind.name for kind in kinds}
+    kinds = [kind for n in NOTEBOOKS for kind in registry.classes(FIGURES[n]).values()]
+    assert rows.keys() == {kind.name for kind in kinds if not issubclass(kind, SymbolBudget)}
     everything = [row["run"] for group in rows.values() for row in group]
     assert {run["model"] for run in everything} == {
         VideoModel.load(folder / "tiny-wan").fingerprint
@@ -144,7 +136,7 @@ def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_
     own = {
         run["index"]
         for run in (r["run"] for r in rows["1_step_visualization"])
-        if "::O-34_dot_to_dot" in run["task"]
+        if "::O-34_dot_to_dot" in run["cell"]
     }
     assert own == {0, 1}
 
@@ -156,30 +148,40 @@ def test_a_plan_that_takes_too_long_is_not_begun(apart, tmp_path):
     assert not (tmp_path / "runs").exists() and not (tmp_path / "figures").exists()
 
 
-def test_a_suite_of_videos_goes_where_no_exact_states_are_needed(folder):
-    found, said = reproduce_model.sections(
-        ROOT / "params.yaml", "mini", "paper", str(folder / "gt")
-    )
-    for group in (
-        found["1_step_visualization"],
-        found["5_ensemble_table"],
-        found["6_step_budget"]["few"],
-    ):
-        assert group["tasks"] == str(folder / "gt")
-    assert (
-        found["1_step_visualization"]["preset"] == "paper"
-        and found["5_ensemble_table"]["choosing"] == {}
-    )
-    assert found["4_layer_roles"]["swaps"]["pairs"].keys() == {"maze", "mark_object"}
-    assert found["3_emergent_behaviors"]["steps"]["tasks"] == "all"
+@pytest.mark.parametrize("scale", ["mini", "real"])
+def test_a_suite_of_videos_takes_the_place_of_cells_where_no_exact_states_are_needed(folder, scale):
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())[scale]
+    found, said = reproduce_model.sections(ROOT / "params.yaml", scale, "paper", str(folder / "gt"))
+    tasks = recorded.names_of(folder / "gt")
+    assert len(tasks) == 2 and [*found] == NOTEBOOKS and "7_when_steps_matter" in said[0]
+    for name, groups in {
+        "1_step_visualization": ("steps", "room"),
+        "6_step_budget": ("grid", "frames", "student", "few"),
+    }.items():
+        assert all(found[name][group]["cells"] == tasks for group in groups)
+        assert found[name]["preset"] == "paper"
+    noise, given = found["2_perturbation_curves"], params["2_perturbation_curves"]
+    for part in ("cells", "deep"):
+        assert noise[part] == dict.fromkeys(tasks, max(given[part].values()))
+    assert noise["controls"] == given["controls"]
+    ensemble, given = found["5_ensemble_table"], params["5_ensemble_table"]
+    assert ensemble["cells"] == tasks and ensemble["deep"] == given["deep"]
+    for name in reproduce_model.EXACT:
+        for group, given in params[name].items():
+            if isinstance(given, dict):
+                assert found[name][group] == given | (
+                    {"preset": found[name][group]["preset"]} if "preset" in given else {}
+                )
     assert "model" not in found["6_step_budget"]["student"] and "no distilled student" in said[-1]
+    for group in ("shallow", "deep"):
+        assert found["6_step_budget"][group]["cells"] == []
     with pytest.raises(ValueError, match="nowhere is not a folder; expected one holding"):
         reproduce_model.sections(ROOT / "params.yaml", "mini", "paper", "nowhere")
 
 
 def test_notebooks_that_change_latents_are_left_out_where_the_sampler_has_a_memory():
-    found, (said,) = reproduce_model.sections(ROOT / "params.yaml", "real", "hub", "mini")
-    assert list(found) == [name for name in FIGURES if name not in reproduce_model.EDITS]
+    found, (_, said) = reproduce_model.sections(ROOT / "params.yaml", "real", "hub", "mini")
+    assert list(found) == [name for name in NOTEBOOKS if name not in reproduce_model.EDITS]
     assert {"1_step_visualization", "4_layer_roles"} <= found.keys()
     assert said.startswith("Preset hub uses unipc") and "2_perturbation_curves" in said
 
@@ -187,7 +189,7 @@ def test_notebooks_that_change_latents_are_left_out_where_the_sampler_has_a_memo
 def test_few_steps_are_few_steps_of_the_same_preset():
     found, _ = reproduce_model.sections(ROOT / "params.yaml", "real", "paper/20", "mini")
     assert (
-        found["6_step_budget"]["few"]["preset"] == "paper/5"
+        found["6_step_budget"]["few"]["preset"] == "paper/4"
         and found["6_step_budget"]["preset"] == "paper/20"
     )
 

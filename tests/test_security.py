@@ -17,7 +17,6 @@ import tiny
 from chain_of_steps.explorer.config import Config
 from chain_of_steps.explorer.widgets import Explorer
 from chain_of_steps.figures.player import Player
-from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
 
 ROOT = Path(__file__).parent.parent
@@ -213,7 +212,7 @@ def test_nothing_asks_the_network(folder, tmp_path):
             "export-suite",
             "--samples-per-task",
             "1",
-            "--split",
+            "--domain",
             "out-of-domain",
             "--size",
             "48",
@@ -272,8 +271,8 @@ def test_prompts_and_errors_are_escaped(tmp_path):
     evil = "<img src=x onerror=alert(1)>"
     page = Player(np.zeros((1, 1, 8, 8, 3), np.uint8), title=evil, step_labels=[evil]).html()
     assert "<img" not in page
-    explorer = Explorer(VideoModel(tiny.mini_like()), preset("student"), tmp_path / "labels.json")
-    explorer._guarded(lambda: Config(task=evil))
+    explorer = Explorer(VideoModel(tiny.mini_like()), "student", tmp_path / "labels.json")
+    explorer._guarded(lambda: Config(cell=evil))
     assert "unknown task" in explorer.message.value and "<img" not in explorer.message.value
 
 

@@ -6,7 +6,7 @@ import tiny
 import torch
 
 from chain_of_steps.bench import samples
-from chain_of_steps.figures.second.sample_runs import SampleBranches, SampleRun
+from chain_of_steps.figures.sample_runs import SampleBranches, SampleRun
 from chain_of_steps.measures import decisions, traces
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
@@ -47,7 +47,7 @@ def test_a_trace_of_two_steps_worked_out_by_hand():
     assert found["decided"] == [traces.encoded(first)] * 2
     assert found["held"] == ["..", traces.encoded(first)]
     assert found["valid_at"] == "11" and found["violations_at"] == [0, 0]
-    assert found["several_at"] == [2, 0] and found["present_at"] == [2.0, 1.0]
+    assert found["present_at"] == [2.0, 1.0]
     assert found["pruned"] is True
 
 
@@ -87,13 +87,18 @@ def test_runs_are_read_alone_as_together(model):
     assert experiment.evaluations([base, noised]) == 4 + 2
 
 
-def test_the_floor_is_the_median_margin_of_an_untrained_network(model):
+def test_the_floor_is_one_for_all_cells_unless_an_untrained_network_has_larger_margins(
+    model, monkeypatch
+):
     experiment = Clean(model, SCHEDULE)
     before = [p.clone() for p in model.transformers[0].parameters()]
     floor = experiment.floor("latin order=4 rounds=1")
-    assert floor >= decisions.TIE and floor == experiment.floor("latin order=4 rounds=1")
+    assert floor == experiment.floor("latin order=4 rounds=1") == decisions.HELD
     after = model.transformers[0].parameters()
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    margins = np.array([0.1, 0.3, 0.7])  # median .3
+    monkeypatch.setattr(decisions, "margins", lambda beliefs: margins)
+    assert experiment.floor("mark named=true answers=1") == pytest.approx(0.3)
 
 
 def test_a_traced_run_decides_what_its_clean_estimates_show(model):

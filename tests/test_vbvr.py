@@ -6,11 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 
-from chain_of_steps.bench import tasklist, vbvr
+from chain_of_steps.bench import vbvr
+from chain_of_steps.bench.generate import cases_of, generate_videos
+from chain_of_steps.common.hashing import digest
 from chain_of_steps.common.video import read_video
-from chain_of_steps.puzzles.first import suites
+from chain_of_steps.models.schedule import Schedule
+from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.puzzles import scoring
+from chain_of_steps.puzzles import suite as puzzles
 
 REAL = Path(__file__).parents[2] / "shared" / "vbvr-samples"
 needs_real_samples = pytest.mark.skipif(
@@ -22,7 +28,7 @@ needs_real_samples = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def samples() -> dict[str, list]:
     """Two samples of every task of the mini suite."""
-    return {task: tasklist.draw(task, 2, seed=0) for task in suites.TASKS}
+    return {task: puzzles.draw(task, 2, seed=0) for task in puzzles.task_names()}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +42,7 @@ def exported(samples, tmp_path_factory) -> Path:
 @pytest.fixture
 def suite(exported, tmp_path) -> Path:
     """A copy of two tasks, which a test may damage."""
-    for path in ("In-Domain_50/maze_data-generator", "Out-of-Domain_50/maze_loops_data-generator"):
+    for path in ("In-Domain_50/maze_data-generator", "Out-of-Domain_50/relay_long_data-generator"):
         shutil.copytree(exported / path, tmp_path / "suite" / path)
     return tmp_path / "suite"
 
@@ -55,29 +61,34 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_an_exported_suite_gives_the_same_samples_back(exported, samples):
     cases = vbvr.read_suite(exported)
-    assert len(cases) == 2 * len(suites.TASKS)
+    assert len(cases) == 2 * len(puzzles.task_names())
     for case in cases:
         original = samples[case.task][int(case.index)]
-        assert case.sample.key == original.key and case.split == suites.TASKS[case.task].split
+        assert case.sample.key == original.key and case.domain == puzzles.TASKS[case.task].domain
         assert (
             case.prompt == case.sample.prompt == original.prompt
             and case.sample.state == original.state
         )
-        assert np.array_equal(case.first_frame, original.render(frames=5)[0])
-        assert np.array_equal(final_frame(case), original.render(frames=5)[-1])
+        assert digest(case.sample.canonical) == digest(original.canonical), "of the same cluster"
+        assert (case.sample.knobs, case.sample.seen) == (original.knobs, original.seen)
+        truth = original.render(size=48, frames=5)
+        assert np.array_equal(case.first_frame, truth[0])
+        assert np.array_equal(final_frame(case), truth[-1])
         assert case.ground_truth.is_file()
 
 
-def test_rebuilt_candidates_draw_the_same_pictures(exported, samples):
+def test_rebuilt_samples_have_the_same_answers_and_draw_the_same_pictures(exported, samples):
     for case in vbvr.read_suite(exported):
         original = samples[case.task][int(case.index)]
-        for ours, theirs in zip(case.sample.candidates, original.candidates, strict=True):
-            assert (ours.name, ours.kind) == (theirs.name, theirs.kind)
-            assert np.array_equal(case.sample.picture(ours, 0.6), original.picture(theirs, 0.6))
+        assert case.sample.solutions == original.solutions
+        assert case.sample.stratum == original.stratum and case.sample.parts == original.parts
+        for answer in original.solutions.answers[:3]:
+            ours, theirs = (one.picture(answer, 0.6) for one in (case.sample, original))
+            assert np.array_equal(ours, theirs)
 
 
-def test_cases_are_sorted_by_split_task_and_index(exported):
-    order = [(case.split, case.task, case.index) for case in vbvr.read_suite(exported)]
+def test_cases_are_sorted_by_domain_task_and_index(exported):
+    order = [(case.domain, case.task, case.index) for case in vbvr.read_suite(exported)]
     assert order == sorted(order) and order[0] == ("in-domain", "bounce", "00000")
 
 
@@ -92,7 +103,7 @@ def test_the_layout_on_disk_is_that_of_the_benchmark(exported):
     }
     assert {path.name for path in folder.iterdir()} == names
     metadata = json.loads((folder / "metadata.json").read_text())
-    described = [metadata[name] for name in ("task", "category", "split", "size", "frames")]
+    described = [metadata[name] for name in ("task", "category", "domain", "size", "frames")]
     assert described == ["size_rule", "Abstraction", "out-of-domain", 48, 5]
 
 
@@ -103,7 +114,7 @@ def test_by_default_an_export_is_large_enough_for_evalkit_and_its_ground_truth_i
     vbvr.export_suite({"maze": [sample]}, tmp_path)
     (case,) = vbvr.read_suite(tmp_path)
     clip = read_video(case.ground_truth)
-    assert clip.shape == (13, 480, 480, 3) and case.sample.solved(clip)
+    assert clip.shape == (13, 480, 480, 3) and scoring.score(case.sample, clip) == 1.0
 
 
 def test_an_interrupted_export_can_be_completed(suite, exported, samples):
@@ -111,7 +122,7 @@ def test_an_interrupted_export_can_be_completed(suite, exported, samples):
     (suite / "In-Domain_50/maze_data-generator/00001/first_frame.png").unlink()
     shutil.rmtree(suite / "Out-of-Domain_50")
     vbvr.export_suite(
-        {task: samples[task] for task in ("maze", "maze_loops")}, suite, size=48, frames=5
+        {task: samples[task] for task in ("maze", "relay_long")}, suite, size=48, frames=5
     )
     assert contents(suite) == before
 
@@ -131,16 +142,19 @@ def test_an_export_does_not_mix_with_other_samples(suite, samples):
 
 
 def test_an_export_of_wrong_tasks_is_refused(tmp_path, samples):
-    with pytest.raises(ValueError, match="unknown task 'chess'; expected one of maze, "):
+    with pytest.raises(ValueError, match="unknown task 'chess'; expected one of latin, "):
         vbvr.export_suite({"chess": []}, tmp_path)
     with pytest.raises(ValueError, match="sample 0 of maze is a sample of rotate"):
         vbvr.export_suite({"maze": samples["rotate"]}, tmp_path)
+    small = puzzles.draw("latin_small", 1, 0)
+    with pytest.raises(ValueError, match="'latin_small' is neither in-domain nor out-of-domain"):
+        vbvr.export_suite({"latin_small": small}, tmp_path)
     assert not any(tmp_path.iterdir())
 
 
 def test_a_model_video_lies_where_evalkit_reads_it_and_is_enlarged(exported, tmp_path):
     case = next(case for case in vbvr.read_suite(exported) if case.task == "rotate_new")
-    path = vbvr.write_model_video(tmp_path / "mini", case, case.sample.render(frames=5))
+    path = vbvr.write_model_video(tmp_path / "mini", case, case.sample.render(size=48, frames=5))
     assert (
         path == tmp_path / "mini" / "Out-of-Domain_50" / "rotate_new_data-generator" / "00000.mp4"
     )
@@ -210,6 +224,13 @@ def test_a_sample_that_lacks_what_a_model_needs_is_named(suite, name):
             "In-Domain_50/maze_data-generator/first",
             "maze_data-generator/first is not a sample; expected folders 00000",
         ),
+        *(
+            (
+                f"In-Domain_50/maze_data-generator/{digits}",
+                f"maze_data-generator/{digits} is not a sample; expected folders 00000",
+            )
+            for digits in ("0007", "00000007", "0000a")
+        ),
     ],
 )
 def test_a_folder_out_of_place_is_named(suite, path, complaint):
@@ -235,7 +256,8 @@ def test_a_changed_metadata_file_is_named(suite):
     data = json.loads(text)
     for damage in (
         text[:100],
-        text.replace("dead end 0", "dead end 9"),
+        text.replace('"seen": false', '"seen": true'),
+        text.replace(data["prompt"], "draw nothing"),
         json.dumps({**data, "task": "chess"}),
     ):
         assert damage != text
@@ -270,7 +292,7 @@ def test_real_samples_are_read():
         for i in range(3)
     ]
     assert [(case.task, case.index) for case in cases] == expected
-    assert all(case.split == "in-domain" and case.sample is None for case in cases)
+    assert all(case.domain == "in-domain" and case.sample is None for case in cases)
     assert cases[0].prompt.startswith("The scene shows 5 numbered dots")
     assert cases[0].first_frame.shape == (1024, 1024, 3)
     assert [vbvr.frames_for(case, 81) for case in cases] == [73, 57, 73, 61, 53, 89]
@@ -292,3 +314,26 @@ def test_a_models_folder_has_its_videos_where_we_write_ours_and_is_no_suite():
     )
     with pytest.raises(ValueError, match="holds no samples; expected folders 00000, 00001"):
         vbvr.read_suite(REAL / "half_done")
+
+
+def test_videos_of_other_settings_are_not_taken_for_ones_own(tmp_path):
+    """A folder remembers model, preset and seed; the same call again completes it."""
+    model = VideoModel(tiny.mini_like(), size=48, frames=5)
+    other = VideoModel(tiny.mini_like(seed=1), size=48, frames=5)
+    schedule = Schedule("test", "euler", 2, 3.0)
+    cases = cases_of("mini", 1, 0, "mark")
+    generate_videos(model, schedule, cases, tmp_path, seed=0)
+    before = video_files(tmp_path)
+    generate_videos(model, schedule, cases, tmp_path, seed=0)
+    for changed, parts in (
+        ("model", (other, schedule, cases, tmp_path, 0)),
+        ("schedule", (model, Schedule("test", "euler", 3, 3.0), cases, tmp_path, 0)),
+        ("seed", (model, schedule, cases, tmp_path, 1)),
+    ):
+        with pytest.raises(ValueError, match=f"holds videos made with another {changed}; name a"):
+            generate_videos(*parts)
+    assert video_files(tmp_path) == before
+
+
+def video_files(folder: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in folder.rglob("*.mp4")}

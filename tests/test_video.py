@@ -7,14 +7,15 @@ import av
 import numpy as np
 import pytest
 
-from chain_of_steps.bench import tasklist
 from chain_of_steps.common import video
+from chain_of_steps.puzzles import suite
+from chain_of_steps.puzzles.scoring import score
 
 
 @pytest.fixture(scope="module")
 def clip() -> np.ndarray:
     """A maze being solved, (13, 48, 48, 3) uint8."""
-    return tasklist.draw("maze", 1, seed=0)[0].render()
+    return suite.draw_one("maze", 0, seed=0).render(frames=13)
 
 
 def test_a_written_clip_is_read_back_visually_the_same(tmp_path, clip):
@@ -27,9 +28,9 @@ def test_a_written_clip_is_read_back_visually_the_same(tmp_path, clip):
 
 
 def test_a_solved_puzzle_stays_solved_in_its_file(tmp_path):
-    sample = tasklist.draw("maze", 1, seed=1)[0]
+    sample = suite.draw_one("maze", 0, seed=1)
     video.write_video(tmp_path / "clip.mp4", sample.render(size=480))
-    assert sample.solved(video.read_video(tmp_path / "clip.mp4"))
+    assert score(sample, video.read_video(tmp_path / "clip.mp4")) == 1.0
 
 
 def test_colours_come_back_without_a_cast(tmp_path):

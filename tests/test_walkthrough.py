@@ -3,9 +3,11 @@
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from chain_of_steps.measures.decisions import commit_steps
 from chain_of_steps.models import schedule
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -23,6 +25,7 @@ EXERCISES = {
     "check_noisy": "noisy",
     "check_clean_estimate": "clean_estimate",
     "check_step": "step",
+    "check_commit_step": "commit_step",
     "check_first_step": "first_step",
     "check_dose": "dose",
     "check_swap": "swap",
@@ -38,11 +41,19 @@ def test_the_reference_solution_is_right(check):
 
 
 def test_the_noise_levels_that_it_names_are_those_of_the_presets():
-    paper, mini = (schedule.preset(name).sigmas[2] for name in ("paper", "mini"))
+    paper, mini, student = (schedule.preset(name).sigmas for name in ("paper", "mini", "student"))
+    assert paper == mini and len(mini) == 51 and len(student) == 5
     assert (
-        f"stand at sigma {paper:.2f}, the 20 of this notebook at {mini:.2f}"
-        in checks.check_first_step(0.0041).why
+        f"these 50 steps stand at sigma {mini[2]:.2f}, the four of a distilled student at "
+        f"{student[2]:.2f}" in checks.check_first_step(0.0041).why
     )
+    assert checks.check_first_step(1 - mini[1]).right
+
+
+def test_the_solution_of_the_commit_step_is_the_librarys():
+    values = np.random.default_rng(0).integers(0, 3, (6, 40))
+    for column, step in zip(values.T, commit_steps(values), strict=True):
+        assert solutions.commit_step(column.tolist()) == step
 
 
 def test_every_check_has_an_exercise():
@@ -78,12 +89,17 @@ def softmax(distance, sigma):
         ("check_step", lambda x, c, s, n: x + (s - n) * (c - x), "share of what"),
         ("check_step", lambda x, c, s, n: x, "What share"),
         ("check_clean_estimate", lambda x, s, v: s, "a tensor is expected"),
+        ("check_commit_step", lambda v: v.index(v[-1]), "leave it again"),
+        ("check_commit_step", lambda v: solutions.commit_step(v) + 1, "counted from 0"),
+        ("check_commit_step", lambda v: solutions.commit_step(v) - 1, "the next one is meant"),
+        ("check_commit_step", lambda v: 0, "Go back from the end"),
+        ("check_commit_step", lambda v: "2", "is not a number"),
         ("check_first_step", 0.9959, "How far is it from 1"),
         ("check_first_step", "0.4 %", "is not a number"),
         ("check_first_step", 0.02, "an unshifted grid"),
         ("check_first_step", 0.41, "factor of 100"),
         ("check_first_step", 0.5, "with u = 1 - 1/50"),
-        ("check_dose", (20, 9), "other way round"),
+        ("check_dose", (50, 5), "other way round"),
         ("check_dose", (1, 1), "Draw the grid"),
         ("check_dose", 29, "two numbers"),
         ("check_swap", "a", "nothing of the receiver"),

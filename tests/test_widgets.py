@@ -4,27 +4,32 @@ import json
 
 import pytest
 import tiny
+from test_symbol_family import model_of
 
+from chain_of_steps.bench.knobs import knob_kinds
+from chain_of_steps.explorer.choice import OWN_MAZE
 from chain_of_steps.explorer.config import Config
 from chain_of_steps.explorer.grids import Cells, MazeEditor
 from chain_of_steps.explorer.widgets import MERGES, Explorer
+from chain_of_steps.figures.curves import KEPT, OPEN, WRONG
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.puzzles.first import maze
+from chain_of_steps.puzzles import suite
+from chain_of_steps.puzzles.hand_drawn import hand_drawn
 
-GRID = Schedule("test", "euler", 4, shift=3.0)
+PRESET = "mini/4"
 
 
 @pytest.fixture(scope="module")
 def model():
     pipe = tiny.mini_like()
-    pipe.scheduler = GRID.scheduler("sample")
+    pipe.scheduler = Schedule("test", "euler", 4, shift=3.0).scheduler("sample")
     return VideoModel(pipe)
 
 
 @pytest.fixture
 def explorer(model, tmp_path):
-    return Explorer(model, GRID, tmp_path / "labels.json")
+    return Explorer(model, PRESET, tmp_path / "labels.json")
 
 
 def finish(explorer: Explorer) -> None:
@@ -41,7 +46,7 @@ def test_a_run_shows_its_pictures_and_its_curves(explorer):
     first = bytes(explorer.left.value)
     explorer.frame.value = 0
     assert bytes(explorer.left.value).startswith(b"\x89PNG") and bytes(explorer.left.value) != first
-    assert explorer.chart.value.count("<polyline") == len(explorer.clean.sample.candidates)
+    assert explorer.chart.value.count("<polyline") == 3, "violations, kept parts, open parts"
     assert bytes(explorer.right.value) == b"" and explorer.right.layout.visibility == "hidden"
     assert (
         explorer.left.layout.visibility == "visible"
@@ -65,11 +70,12 @@ def test_a_change_runs_beside_the_clean_one_which_is_kept(explorer):
 
 
 def test_a_shared_text_brings_everything_back(explorer, model, tmp_path):
-    config = Config("bounce", 3, seed=5, steps=3, noise=((1, 2),), mode="additive", swap=(1, 1))
+    changes = {"noise": ((1, 2),), "mode": "additive", "swap": (1, 1)}
+    config = Config("bounce walls=1", 3, seed=5, preset="paper", steps=3, **changes)
     explorer.load(config)
     finish(explorer)
     assert explorer.config() == config == Config.from_text(explorer.text.value)
-    other = Explorer(model, GRID, tmp_path / "x.json")
+    other = Explorer(model, PRESET, tmp_path / "x.json")
     other.text.value = explorer.text.value
     other.load_button.click()
     finish(other)
@@ -80,19 +86,21 @@ def test_a_shared_text_brings_everything_back(explorer, model, tmp_path):
 
 
 def test_a_maze_can_be_drawn(explorer):
-    explorer.task.value = "a maze of my own"
-    assert explorer.maze.view.layout.display == ""
+    explorer.choice.task.value = OWN_MAZE
+    assert explorer.choice.maze.view.layout.display == ""
     explorer.run()
     assert "no path leads from green to red" in explorer.message.value
-    explorer.maze.size.value = 3
+    explorer.choice.maze.size.value = 3
     for door in (((0, 0), (1, 0)), ((1, 0), (1, 1)), ((1, 0), (2, 0))):
-        explorer.maze.doors[door].value = True
-    explorer.maze.rooms[0, 0].click()
-    explorer.maze.rooms[2, 0].click()
+        explorer.choice.maze.doors[door].value = True
+    explorer.choice.maze.rooms[0, 0].click()
+    explorer.choice.maze.rooms[2, 0].click()
     explorer.run()
     finish(explorer)
     assert explorer.message.value == '<span role="status"></span>'
-    assert explorer.clean.sample.candidates[0].answer == [(0, 0), (1, 0), (2, 0)]
+    (answer,) = explorer.clean.sample.solutions.answers
+    on = {name for name, drawn in explorer.clean.sample.named(answer).items() if drawn == "on"}
+    assert on == {"0,0-1,0", "1,0-2,0"}
 
 
 def test_layers_can_be_merged(explorer):
@@ -117,11 +125,62 @@ def test_layers_can_be_merged(explorer):
     assert explorer.config().merge_layers == (1, 1)
 
 
-def test_the_chart_names_its_candidates(explorer):
+def test_the_chart_names_what_it_shows(explorer):
     explorer.run()
     finish(explorer)
-    for candidate in explorer.clean.sample.candidates:
-        assert f"{candidate.name} ({candidate.kind})" in explorer.chart.value
+    for name in (WRONG, KEPT, OPEN):
+        assert name in explorer.chart.value
+    assert f"clean: {explorer.clean.verdict(0)}" in explorer.chart.value
+    explorer.cells.buttons[1, 2].value = True
+    explorer.run()
+    finish(explorer)
+    assert explorer.chart.value.count("<polyline") == 6
+    assert f"changed: {explorer.changed.verdict(0)}" in explorer.chart.value
+
+
+def test_the_chart_of_a_single_part_names_its_values(explorer):
+    explorer.choice.task.value = "mark"
+    explorer.run()
+    finish(explorer)
+    sample = explorer.clean.sample
+    for v, name in enumerate(sample.parts[0].values):
+        if sample.is_valid((v,)):
+            assert f"{name} (valid)" in explorer.chart.value
+
+
+def test_knobs_are_named_fixed_and_checked(explorer):
+    assert explorer.config().cell == Config().cell
+    assert all(name in explorer.choice.knobs.placeholder for name in knob_kinds("latin"))
+    for text in ("order=5,clues=9", "order=5 clues=9", " order=5,  clues=9 "):
+        explorer.choice.knobs.value = text
+        assert explorer.config().cell == "latin order=5 clues=9"
+    explorer.choice.knobs.value = "colour=3"
+    explorer.run()
+    assert "cannot be drawn" in explorer.message.value and explorer.clean is None
+    explorer.choice.task.value = "out_and_back"
+    assert explorer.config().cell == "out_and_back", "the knobs of another puzzle are gone"
+
+
+def test_a_preset_brings_its_steps(explorer):
+    assert explorer.choice.steps.value == 4
+    explorer.choice.preset.value = "mini"
+    assert explorer.choice.steps.value == 50 and len(explorer.cells.buttons) == 50 * 9
+    explorer.choice.preset.value = "student"
+    assert explorer.config().schedule.steps == explorer.choice.steps.value == 4
+
+
+def test_a_symbol_network_offers_its_own_puzzles(tmp_path):
+    explorer = Explorer(model_of("relay"), PRESET, tmp_path / "x.json")
+    assert set(explorer.choice.task.options) == {
+        name for name, task in suite.TASKS.items() if task.puzzle.name == "relay"
+    }
+    explorer.run()
+    finish(explorer)
+    assert bytes(explorer.left.value).startswith(b"\x89PNG")
+    explorer.load_button.click()
+    explorer.text.value = Config().to_text()
+    explorer.load_button.click()
+    assert "cannot be chosen for this model" in explorer.message.value
 
 
 def test_what_cannot_be_combined_is_said(explorer):
@@ -136,7 +195,7 @@ def test_a_label_is_of_what_is_shown(explorer):
     assert "run something first" in explorer.message.value
     explorer.run()
     finish(explorer)
-    explorer.seed.value = 7  # not run
+    explorer.choice.seed.value = 7  # not run
     explorer.label_button.click()
     assert "saved in labels.json" in explorer.message.value
     (kept,) = json.loads(explorer.labels.read_text()).values()
@@ -156,9 +215,9 @@ def test_the_prompt_is_shown(explorer):
 
 
 def test_a_config_that_is_refused_stops_nothing(explorer):
-    explorer.steps.value = 50
+    explorer.choice.steps.value = 50
     explorer.run()
-    explorer.task.value = "a maze of my own"  # without any door
+    explorer.choice.task.value = OWN_MAZE  # without any door
     explorer.run()
     assert "no path leads" in explorer.message.value
     explorer.clean.wait()
@@ -167,12 +226,12 @@ def test_a_config_that_is_refused_stops_nothing(explorer):
 
 def test_a_swap_is_within_the_steps(explorer):
     explorer.swap_step.value = 3
-    explorer.steps.value = 2
+    explorer.choice.steps.value = 2
     assert explorer.swap_step.value == explorer.swap_step.max == 1
 
 
 def test_stop_ends_both_runs(explorer):
-    explorer.steps.value = 50
+    explorer.choice.steps.value = 50
     explorer.cells.buttons[40, 1].value = True
     explorer.run()
     explorer.stop_button.click()
@@ -192,7 +251,7 @@ def test_every_wall_between_two_rooms_has_its_button(rooms):
     drawn = (rooms, (((0, 0), (0, 1)), ((0, 0), (1, 0)), ((0, 1), (1, 1))), (0, 0), (1, 1))
     editor.load(drawn)
     assert editor.drawn() == drawn
-    maze.hand_drawn(*editor.drawn())
+    assert len(hand_drawn(*editor.drawn()).solutions) == 1
 
 
 def test_cells_are_those_that_are_pressed():

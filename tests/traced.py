@@ -5,12 +5,13 @@ import signal
 import time
 from pathlib import Path
 
-from chain_of_steps.figures.perturbation_curves.runs import Perturbation
+from noised import Noised
+
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
 
 
-class Traced(Perturbation):
+class Traced(Noised):
     """Leaves a note of the process and the group that it begins, and fails as the test requests.
 
     Attributes:

@@ -46,7 +46,6 @@ LIMIT, MOST, LEAST = (
     8 * 60,
     60,
 )  # seconds: redrawing and recomputing together; recomputing at most and least
-SPEED = 10  # evaluations per second that even a slow core makes
 TOLERANCE = 0.02  # of a run's numbers, where the machine differs from the one that wrote the rows
 MAY_DIFFER = 0.05  # share of runs
 
@@ -133,7 +132,7 @@ def verify(results: Path, budget: float) -> int:
         name: (experiment, Store(results, name).rows)
         for name, (experiment, _) in experiments().items()
     }
-    jobs, too_dear = draw(stored, SPEED * budget)
+    jobs, too_dear = draw(stored, budget)
     checks: dict[str, list[tuple[bool, bool, bool]]] = {name: [] for name in stored}
     if not same_machine(results):
         print(
@@ -155,12 +154,12 @@ def verify(results: Path, budget: float) -> int:
     return table(checks, {name: len(rows) for name, (_, rows) in stored.items()})
 
 
-def draw(stored: dict[str, tuple], affordable: float) -> tuple[list[tuple], dict[str, int]]:
+def draw(stored: dict[str, tuple], budget: float) -> tuple[list[tuple], dict[str, int]]:
     """Which stored runs to recompute, in order: one of every experiment, then all at random.
 
     Args:
         stored: experiment and rows, by name.
-        affordable: evaluations that one run may take; runs of an experiment take about as many.
+        budget: seconds that one run may take; runs of an experiment take about as long.
 
     Returns:
         Jobs (name, key); and of each experiment that is too dear what one of its runs takes.
@@ -170,7 +169,7 @@ def draw(stored: dict[str, tuple], affordable: float) -> tuple[list[tuple], dict
         keys = sorted(rows)
         rng.shuffle(keys)
         cost = experiment.evaluations([experiment.run_of(rows[keys[0]]["run"])]) if keys else 0
-        if cost > affordable:
+        if cost > budget * experiment.speed:
             too_dear[name] = cost
             continue
         first += [(name, key) for key in keys[:1]]

@@ -43,11 +43,12 @@ from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.models.weights import refuse_missing, refuse_strays
 
 ROOT = Path(__file__).parent.parent
-# These need exact states (which thing is hidden, which one is named), which only the mini suite
-# has.
+# These need exact states (which part is wrong, which thing is named): only the mini suite has them.
 EXACT = ("3_emergent_behaviors", "4_layer_roles")
 # These add noise to latents or merge them, which a multistep sampler undoes.
 EDITS = ("2_perturbation_curves", "3_emergent_behaviors", "5_ensemble_table", "6_step_budget")
+# These study symbol networks only.
+SYMBOLS = ("7_when_steps_matter",)
 
 
 def sections(
@@ -55,20 +56,22 @@ def sections(
 ) -> tuple[dict[str, dict], list[str]]:
     """The parameters of every notebook at a scale, with another preset and suite; and messages
     about what these rule out."""
-    grid, said = schedule.preset(preset), []
+    grid = schedule.preset(preset)
     found = {
         name: _changed(section, preset) | {"preset": preset}
         for name, section in registry.sections(params, scale).items()
+        if name not in SYMBOLS
     }
+    said = [f"{' and '.join(SYMBOLS)} studies symbol networks, whatever the model: left out."]
     if suite != "mini":
-        folder = _whole(suite)
-        recorded.names_of(folder)  # raises if it is not a folder of samples
+        tasks = recorded.names_of(_whole(suite))  # raises if it is not a folder of samples
         found = {
-            name: part if name in EXACT else _given(part, folder) for name, part in found.items()
+            name: part if name in EXACT else _given(part, tasks) for name, part in found.items()
         }
         said.append(
             f"{suite} has videos of the right answers but no exact states, which "
-            f"{' and '.join(EXACT)} need: these two stay with the mini suite."
+            f"{' and '.join(EXACT)} need: these two stay with the mini suite. So do the controls "
+            "of the others."
         )
     if grid.sampler != "euler":
         found = {name: part for name, part in found.items() if name not in EDITS}
@@ -79,7 +82,7 @@ def sections(
     if "6_step_budget" in found:
         said.append(
             "This model has no distilled student: notebook 6 uses the model itself instead, "
-            "with few steps."
+            "with few steps; its symbol networks are left out."
         )
     return found, said
 
@@ -91,26 +94,39 @@ def _whole(suite: str) -> str:
 
 def _changed(group: dict, preset: str) -> dict:
     """A group with another preset and without its own model; `paper/5` becomes the other preset
-    with 5 steps."""
+    with 5 steps. On symbol networks nothing is run."""
     found = {
         name: _changed(part, preset) if isinstance(part, dict) else part
         for name, part in group.items()
     }
+    if registry.on_symbols(found):
+        found["cells"] = []
     found.pop("model", None)
     if "/" in found.get("preset", ""):
         found["preset"] = preset.split("/")[0] + "/" + found["preset"].split("/")[1]
     return found
 
 
-def _given(group: dict, folder: str) -> dict:
-    """A group on the samples of a folder; names of tasks of the mini suite are emptied."""
-    found = {
-        name: _given(part, folder) if isinstance(part, dict) else part
-        for name, part in group.items()
+def _given(section: dict, tasks: list[str]) -> dict:
+    """A section whose `cells`, in all of its groups, are these tasks; as many samples of each as of
+    the cell that has most. Other cells stay: controls, cells that are shown."""
+    return {
+        name: _given(part, tasks) if "cells" in _names(part) else _instead(name, part, tasks)
+        for name, part in section.items()
     }
-    if "tasks" in found:
-        found |= {"tasks": folder} | {name: {} for name in ("deep", "choosing") if name in found}
-    return found
+
+
+def _names(part: object) -> list:
+    return list(part) if isinstance(part, dict) else []
+
+
+def _instead(name: str, part: object, tasks: list[str]) -> object:
+    """The tasks in place of the cells of a parameter `cells`, or of a map `deep`."""
+    if name == "cells" and isinstance(part, list):
+        return tasks if part else []
+    if name in ("cells", "deep") and isinstance(part, dict):
+        return dict.fromkeys(tasks, max(part.values(), default=0))
+    return part
 
 
 def planned(model: Blueprint, wanted: dict[str, dict]) -> list[Cost]:

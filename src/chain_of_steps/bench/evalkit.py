@@ -1,96 +1,90 @@
-"""VBVR-EvalKit: runs an installed one over a model's videos, reads its results, and prints them
-next to their floor.
-
-It scores a frozen first frame between .38 and .86, so a score means nothing without that floor.
-Rows in which a scorer failed are counted separately, not as zeros.
-"""
+"""Runs an installed VBVR-EvalKit over a model's videos, clip by clip."""
 
 import json
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from importlib import metadata
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from ..common.files import atomic
-from ..puzzles.first.suites import CATEGORIES, SPLITS
-from .vbvr import SPLIT_FOLDERS, TASK_SUFFIX, Case, frames_for, video_path, write_model_video
+from ..common.hashing import digest
+from .evalkit_results import COMMAND, ENDING
+from .vbvr import DOMAIN_FOLDERS, Case, frames_for, video_path, write_model_video
 
-COMMAND, PACKAGE = "vbvr-run-evaluation", "vbvr-bench"
-SPLIT_OF = {folder: split for split, folder in SPLIT_FOLDERS.items()}
-COLUMNS = ["split", "task", "index", "category", "score", "error"]
+PACKAGE = "vbvr-bench"
+OPENCV = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
+# What is asked of EvalKit's own interpreter; it may have nothing of ours installed.
+QUESTION = """
+import json
+from importlib import metadata
+def version(name):
+    try: return metadata.version(name)
+    except metadata.PackageNotFoundError: return None
+try: origin = metadata.distribution(PACKAGE).read_text("direct_url.json")
+except metadata.PackageNotFoundError: origin = None
+commit = json.loads(origin or "{}").get("vcs_info", {}).get("commit_id", "unknown")
+print(json.dumps({"commit": commit, "opencv": {name: version(name) for name in OPENCV}}))
+"""
 
 
-def read_results(file: str | Path) -> pd.DataFrame:
-    """One line per sample of a result file: split, task, index, category, score (NaN if it
-    failed), error.
+@dataclass(frozen=True)
+class EvalKit:
+    """An installed EvalKit.
 
-    Raises:
-        ValueError: if the file is not such a result.
+    Attributes:
+        executable: its command.
+        commit: as recorded by pip; `unknown` without a record.
     """
-    try:
-        samples = json.loads(Path(file).read_text(encoding="utf-8"))["samples"]
-        lines = [_line(sample) for sample in samples]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{file} is not a result of VBVR-EvalKit ({type(error).__name__}: {error}); expected "
-            f"the <model>_vbvr_results.json that {COMMAND} writes"
-        ) from error
-    return pd.DataFrame(lines, columns=COLUMNS).sort_values(COLUMNS[:3], ignore_index=True)
+
+    executable: str
+    commit: str
+
+    @classmethod
+    def installed(cls, command: str = COMMAND) -> "EvalKit":
+        """The one on the path.
+
+        Raises:
+            ValueError: if there is none, or with an OpenCV with which it silently scores 0.0.
+        """
+        executable = shutil.which(command)
+        if executable is None:
+            raise ValueError(
+                f"{command} is not installed; clone github.com/Video-Reason/VBVR-EvalKit and pip "
+                "install it with opencv<5"
+            )
+        known = f"PACKAGE, OPENCV = {PACKAGE!r}, {OPENCV!r}\n"
+        asked = [interpreter(Path(executable)), "-c", known + QUESTION]
+        try:
+            answer = json.loads(subprocess.run(asked, capture_output=True, text=True).stdout)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"the Python of {executable}, {asked[0]}, does not run; install EvalKit again"
+            ) from error
+        for name, version in answer["opencv"].items():
+            if version and int(version.split(".")[0]) >= 5:
+                raise ValueError(
+                    f"{name} {version} makes VBVR-EvalKit silently score 0.0; install "
+                    "'opencv-python<5' where EvalKit is installed"
+                )
+        return cls(executable, answer["commit"])
 
 
-def _line(sample: dict) -> dict:
-    score, error = sample["score"], sample["error"]
-    if error is None and not (isinstance(score, (int, float)) and 0.0 <= score <= 1.0 + 1e-6):
-        raise ValueError(f"score {score!r} of {sample['video_path']} lies outside of [0, 1]")
-    return {
-        "split": SPLIT_OF[sample["folder"]],
-        "task": sample["task_name"].removesuffix(TASK_SUFFIX),
-        "index": Path(sample["video_file"]).stem,
-        "category": sample["category"],
-        "score": np.nan if error is not None else float(score),
-        "error": error,
-    }
-
-
-def table(
-    models: dict[str, pd.DataFrame], floor: pd.DataFrame | None = None, commit: str = "unknown"
-) -> str:
-    """Scores as a Markdown table, per-sample means: overall, by split, by split and category;
-    errors counted separately.
-
-    Args:
-        models: results by name.
-        floor: results of the frozen first frames of the same samples.
-        commit: of the EvalKit that computed them.
-    """
-    head = [
-        "overall",
-        *(f"{split} {part}" for split in ("ID", "OOD") for part in ("all", *CATEGORIES)),
-    ]
-    lines = [f"| model | n | errors | {' | '.join(head)} |", "|---" * (len(head) + 3) + "|"]
-    for name, results in (
-        models if floor is None else models | {"frozen first frame": floor}
-    ).items():
-        good = results.dropna(subset=["score"])
-        cells = [good["score"]]
-        for split in SPLITS:
-            part = good[good["split"] == split]
-            cells += [
-                part["score"],
-                *(part[part["category"] == category]["score"] for category in CATEGORIES),
-            ]
-        numbers = [f"{cell.mean():.3f}" if len(cell) else "" for cell in cells]
-        lines.append(
-            f"| {name} | {len(good)} | {len(results) - len(good)} | {' | '.join(numbers)} |"
-        )
-    if floor is None:
-        lines.append("\nNo floor was given: a frozen first frame scores .38 to .86 on these tasks.")
-    return "\n".join(lines) + f"\n\nVBVR-EvalKit commit: {commit}\n"
+def interpreter(script: Path) -> str:
+    """The Python that runs a console script, from its first lines; ours if they do not say. pip
+    writes `#!/path/python`, or a shell's `exec` if the path is long or has spaces."""
+    first, _, rest = script.read_text(encoding="utf-8", errors="replace").partition("\n")
+    if quoted := re.match(r"'{3}exec' \"?([^\"\n]+?)\"? \"\$0\"", rest):
+        return quoted[1]
+    words = first.removeprefix("#!").split()
+    if not first.startswith("#!") or "python" not in first:
+        return sys.executable
+    return words[1] if Path(words[0]).name == "env" and len(words) > 1 else words[0]
 
 
 def write_frozen(out: str | Path, cases: Iterable[Case], fps: int = 16) -> None:
@@ -115,32 +109,34 @@ def evaluate(
     file.
 
     Each clip is scored by a separate call, so that a scorer that hangs costs at most `limit`
-    seconds. When called again, it continues with the clips that have no result yet. A clip without
-    a video, or whose scorer fails or hangs, has an `error`.
+    seconds. Scores are kept by the content of video and suite sample: when called again, it
+    continues with the clips that have no score yet, and scores again what has changed. A clip
+    without a video, or whose scorer fails or hangs, has an `error`, and is tried again next time.
 
     Raises:
         ValueError: if no EvalKit is installed, or with an OpenCV that scores everything 0.
     """
-    executable = shutil.which(command)
-    if executable is None:
-        raise ValueError(
-            f"{command} is not installed; clone github.com/Video-Reason/VBVR-EvalKit and pip "
-            "install it with opencv<5"
-        )
-    refuse_opencv_5()
-    videos, out = Path(videos).resolve(), Path(out)
-    done = []
+    kit, videos, out, done = EvalKit.installed(command), Path(videos).resolve(), Path(out), []
     for case in progress(list(cases)):
-        file = out / "clips" / videos.name / case.split / case.task / f"{case.index}.json"
-        if not file.exists():
-            _save(file, _one(executable, videos, Path(suite), case, limit))
-        done.append(json.loads(file.read_text(encoding="utf-8")))
-    result = out / f"{videos.name}_vbvr_results.json"
-    _save(
-        result,
-        {"model_name": videos.name, "model_path": str(videos), "commit": commit(), "samples": done},
-    )
+        file = out / "clips" / f"{_content(kit, videos, case)}.json"
+        if file.exists():
+            score = json.loads(file.read_text(encoding="utf-8"))
+        else:
+            score = _one(kit.executable, videos, Path(suite), case, limit)
+            if score["error"] is None:
+                _save(file, score)
+        done.append(score | {"video_path": str(video_path(videos, case))})
+    result = out / f"{videos.name}{ENDING}"
+    about = {"model_name": videos.name, "model_path": str(videos), "commit": kit.commit}
+    _save(result, about | {"samples": done})
     return result
+
+
+def _content(kit: EvalKit, videos: Path, case: Case) -> str:
+    """Hash of all that determines a score: the video, the sample's files, its place, EvalKit."""
+    files = [video_path(videos, case), *sorted(case.folder.iterdir())]
+    contents = [(f.name, f.read_bytes().hex()) for f in files if f.is_file()]
+    return digest([kit.commit, case.domain, case.task, case.index, contents])[:24]
 
 
 def _one(executable: str, videos: Path, suite: Path, case: Case, limit: float) -> dict:
@@ -150,7 +146,7 @@ def _one(executable: str, videos: Path, suite: Path, case: Case, limit: float) -
         "video_path": str(video),
         "video_file": video.name,
         "task_name": video.parent.name,
-        "folder": SPLIT_FOLDERS[case.split],
+        "folder": DOMAIN_FOLDERS[case.domain],
         "category": None,
         "score": None,
     }
@@ -184,28 +180,6 @@ def _one(executable: str, videos: Path, suite: Path, case: Case, limit: float) -
                 "error": f"EvalKit returned no result: {last[-1] if last else 'no message'}"
             }
         return samples[0] | {"video_path": str(video)}
-
-
-def refuse_opencv_5() -> None:
-    """Raises if OpenCV 5 or newer is installed: with it EvalKit silently scores 0.0."""
-    for name in ("opencv-python", "opencv-python-headless", "opencv-contrib-python"):
-        try:
-            version = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-        if int(version.split(".")[0]) >= 5:
-            raise ValueError(
-                f"{name} {version} makes VBVR-EvalKit silently score 0.0; install 'opencv-python<5'"
-            )
-
-
-def commit() -> str:
-    """The commit of the installed EvalKit, as recorded by pip; `unknown` without a record."""
-    try:
-        origin = json.loads(metadata.distribution(PACKAGE).read_text("direct_url.json") or "{}")
-    except metadata.PackageNotFoundError:
-        return "unknown"
-    return origin.get("vcs_info", {}).get("commit_id", "unknown")
 
 
 def _save(file: Path, data: dict) -> None:

@@ -1,21 +1,21 @@
 """A model's videos of a suite, on disk in the layout that VBVR-EvalKit reads."""
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ..common.files import check_place
+from ..common.files import atomic, check_place
 from ..common.pictures import shape_at
 from ..experiments.preflight import Clip, check_clips
 from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
-from ..puzzles.first import suites
+from ..puzzles import suite as puzzles
 from ..sampling.denoise import generate
-from . import tasklist
 from .previews import write_previews
-from .vbvr import Case, frames_for, read_suite, video_path, write_model_video
+from .vbvr import Case, domain_of, frames_for, read_suite, video_path, write_model_video
 
 
 def cases_of(suite: str, samples_per_task: int, seed: int, task: str | None = None) -> list[Case]:
@@ -23,14 +23,14 @@ def cases_of(suite: str, samples_per_task: int, seed: int, task: str | None = No
     one task.
 
     Raises:
-        ValueError: if the folder is not such a suite, or the task is not in it.
+        ValueError: if the folder is not such a suite, or the task is not in it, or of neither
+            domain.
     """
     if suite == "mini":
-        names = [tasklist.find(task).name] if task else tasklist.task_names()
         return [
-            Case(suites.TASKS[name].split, name, f"{i:05d}", sample.prompt, None, sample)
-            for name in names
-            for i, sample in enumerate(tasklist.draw(name, samples_per_task, seed))
+            Case(domain_of(name), name, f"{i:05d}", sample.prompt, None, sample)
+            for name in ([task] if task else puzzles.task_names())
+            for i, sample in enumerate(puzzles.draw(name, samples_per_task, seed))
         ]
     cases = [case for case in read_suite(suite) if task in (None, case.task)]
     if not cases:
@@ -73,6 +73,7 @@ def generate_videos(
     check_clips(model, clips)
     files = 1 + (until or schedule.steps) * every_step  # of each case
     check_place(out, files * sum(clip.room for clip in clips))
+    _refuse_other_settings(out, model, schedule, seed)
     for case, clip in progress(list(zip(missing, clips, strict=True))):
         frame = given_frame(case, model.size if model.fixed else None, model.side)
         condition = model.prepare(case.prompt, frame, clip.frames)
@@ -107,6 +108,25 @@ def _clip(model: VideoModel, case: Case) -> Clip:
     height, width = given_frame(case, model.size if model.fixed else None, model.side).shape[:2]
     frames = model.frames if model.fixed else frames_for(case, model.frames, model.family.frames)
     return Clip(f"{case.task}, sample {case.index}", width, height, frames)
+
+
+def _refuse_other_settings(out: Path, model: VideoModel, schedule: Schedule, seed: int) -> None:
+    """Writes what makes the videos of a folder next to them.
+
+    Raises:
+        ValueError: if the folder holds videos that were made with something else.
+    """
+    file = out / "settings.json"
+    ours = {"model": model.fingerprint, "schedule": schedule.record(), "seed": seed}
+    if file.exists():
+        theirs = json.loads(file.read_text(encoding="utf-8"))
+        if other := [name for name, value in ours.items() if theirs.get(name) != value]:
+            raise ValueError(
+                f"{out} holds videos made with another {' and '.join(other)}; name a new folder"
+            )
+        return
+    with atomic(file) as temporary:
+        temporary.write_text(json.dumps(ours, indent=1) + "\n", encoding="utf-8")
 
 
 def given_frame(case: Case, size: int | None, multiple: int = 16) -> np.ndarray:

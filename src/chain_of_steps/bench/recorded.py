@@ -7,8 +7,9 @@ from pathlib import Path
 from ..common.hashing import digest
 from ..common.pictures import read_picture, same_proportions, shape_at
 from ..common.video import shape_of
-from ..puzzles.first.base import Partition, Sample
-from ..puzzles.first.recorded import sample_of
+from ..puzzles.base import Sample
+from ..puzzles.recorded import sample_of
+from ..puzzles.splits import Split, check_split
 from .vbvr import Case, read_suite
 
 BETWEEN = "::"
@@ -20,22 +21,27 @@ class Recorded:
 
     Attributes:
         name: `FOLDER::TASK@HASH`, where the hash covers its samples.
-        split: as in VBVR-Bench.
+        domain: as in VBVR-Bench.
         category: empty, since the folders do not contain it; EvalKit's results do.
         own, others: its samples, and those of the folder's other tasks, which serve as unrelated
             samples.
     """
 
     name: str
-    split: str
+    domain: str
     category: str
     own: tuple[Sample, ...]
     others: tuple[Sample, ...]
 
-    def numbered(self, index: int, partition: Partition) -> Sample:
-        """Sample number `index`. Numbers beyond its own, and all but the test partition, are
-        unrelated samples."""
-        if partition == "test" and index < len(self.own):
+    def numbered(self, index: int, split: Split) -> Sample:
+        """Sample number `index`. Numbers beyond its own, and all but the test split, are unrelated
+        samples.
+
+        Raises:
+            ValueError: for an unknown split.
+        """
+        check_split(split)
+        if split == "test" and index < len(self.own):
             return self.own[index]
         pool = self.others or self.own
         return pool[index % len(pool)]
@@ -82,9 +88,9 @@ def _read(folder: str) -> dict[str, Recorded]:
                 f"{case.folder} has no ground_truth.mp4; without one there is nothing to compare "
                 "with"
             )
-        groups.setdefault((case.split, case.task), []).append(case)
+        groups.setdefault((case.domain, case.task), []).append(case)
     named = {}
-    for (split, task), cases in groups.items():
+    for (domain, task), cases in groups.items():
         contents = [_content(case) for case in cases]
         name = f"{folder}{BETWEEN}{task}@{digest(contents)[:8]}"
         shape, *_ = [_shape(case) for case in cases]  # the first one's; all are looked at
@@ -92,16 +98,16 @@ def _read(folder: str) -> dict[str, Recorded]:
             sample_of(name, c.folder, c.prompt, content, shape)
             for c, content in zip(cases, contents, strict=True)
         ]
-        named[name] = (split, samples)
+        named[name] = (domain, samples)
     return {
         name: Recorded(
             name,
-            split,
+            domain,
             "",
             tuple(own),
             tuple(_like(own[0], s) for o, (_, all_) in named.items() if o != name for s in all_),
         )
-        for name, (split, own) in named.items()
+        for name, (domain, own) in named.items()
     }
 
 

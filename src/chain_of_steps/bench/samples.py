@@ -1,20 +1,23 @@
 """Samples by the name of their task, in which knobs may be fixed: `latin order=4 log2=5`.
 
 Such a name is a *cell*: what a row, a parameter and a claim call a kind of samples. Cells that fix
-a stratum (`rounds` or `log2`) are never pooled with others.
+a stratum (`rounds` or `log2`) are never pooled with others. A task of a VBVR-Bench folder is a cell
+too, `FOLDER::TASK@HASH`; it has no knobs.
 """
 
 import functools
+from pathlib import Path
 
 from ..puzzles import suite
 from ..puzzles.base import Sample
 from ..puzzles.splits import Split
+from . import recorded
 from .knobs import Knobs, word
 
 
 def task_of(cell: str) -> str:
     """The task of a cell."""
-    return cell.split(" ", 1)[0]
+    return cell if recorded.BETWEEN in cell else cell.split(" ", 1)[0]
 
 
 def knobs_of(cell: str) -> Knobs:
@@ -24,7 +27,7 @@ def knobs_of(cell: str) -> Knobs:
         ValueError: for something that is no `name=value`.
     """
     knobs = {}
-    for assigned in cell.split(" ")[1:]:
+    for assigned in cell.removeprefix(task_of(cell)).split(" ")[1:]:
         name, equals, value = assigned.partition("=")
         if not (name and equals and value):
             raise ValueError(f"cell {cell!r} fixes no knob by {assigned!r}; write order=4")
@@ -41,30 +44,53 @@ def cell_of(task: str, **knobs) -> str:
     return " ".join([task, *(f"{name}={word(value)}" for name, value in knobs.items())])
 
 
-def cells(which: str | list[str]) -> list[str]:
-    """The cells of a list, checked, or the tasks of a domain (`in-domain`, `out-of-domain`,
-    `all`).
+def short(cell: str) -> str:
+    """A cell's name in figures and metrics, without a folder and its hash."""
+    return cell.split(recorded.BETWEEN)[-1].split("@")[0]
+
+
+def find(cell: str) -> suite.Task | recorded.Recorded:
+    """The task of a cell.
 
     Raises:
-        ValueError: for an unknown task or domain, or knobs with which nothing can be drawn.
+        ValueError: if there is none.
     """
-    if isinstance(which, str):
+    task = task_of(cell)
+    return recorded.find(task) if recorded.BETWEEN in task else suite.find(task)
+
+
+def cells(which: str | list[str]) -> list[str]:
+    """The cells of a list, checked, or the tasks of a domain (`in-domain`, `out-of-domain`, `all`)
+    or of a VBVR-Bench folder.
+
+    Raises:
+        ValueError: for an unknown task or domain, or something that is no knob.
+    """
+    if isinstance(which, list):
+        for cell in which:
+            find(cell)
+            knobs_of(cell)
+        return which
+    if which in (*suite.DOMAINS, "all"):
         return suite.task_names(which)
-    for cell in which:
-        suite.find(task_of(cell))
-        knobs_of(cell)
-    return which
+    if Path(which).is_dir():
+        return recorded.names_of(which)
+    expected = ", ".join((*suite.DOMAINS, "all"))
+    raise ValueError(f"unknown domain {which!r}; expected {expected}, or a VBVR-Bench folder")
 
 
 @functools.lru_cache(maxsize=1024)
 def draw_one(cell: str, index: int, seed: int, split: Split = "test") -> Sample:
-    """Sample number `index` of a cell's list for a seed.
+    """Sample number `index` of a cell's list for a seed; a folder has its own numbering.
 
     Raises:
         ValueError: for an unknown task, or knobs with which it has no sample.
     """
+    task = find(cell)
+    if isinstance(task, recorded.Recorded):
+        return task.numbered(index, split)
     try:
-        return suite.draw_one(task_of(cell), index, seed, split, **knobs_of(cell))
+        return suite.draw_one(task.name, index, seed, split, **knobs_of(cell))
     except TypeError as error:  # an unknown knob, or a value of the wrong type
         raise ValueError(f"cell {cell!r} cannot be drawn: {error}") from error
 

@@ -26,7 +26,7 @@ def scores(folder: Path, tasks: Sequence[str] | None = None) -> dict:
     """
     tasks = tasks or suite.task_names("in-domain")
     model = VideoModel.load(folder)
-    report = bench(model, preset("mini"), tasks, SCORED, SEED, "validation")
+    report = bench(model, preset("mini/20"), tasks, SCORED, SEED, "validation")
     cells, by_knob = report["by_task"], report["by_knob"]
     about = {"split": "validation", "seed": SEED, "n": SCORED, "mean_score": report["in_domain"]}
     shares = {key: {name: cells[name][key]["mean"] for name in tasks} for key in SHARES}

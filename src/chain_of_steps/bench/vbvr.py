@@ -8,7 +8,8 @@ The first is a suite, the second holds a model's videos of it:
 """
 
 import json
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,10 @@ from ..common.files import atomic
 from ..common.hashing import digest
 from ..common.pictures import read_picture
 from ..common.video import enlarge, frame_count, write_video
-from ..puzzles.first import suites
-from ..puzzles.first.base import Candidate, Sample
+from ..puzzles import suite
+from ..puzzles.base import Sample
 
-SPLIT_FOLDERS = dict(zip(suites.SPLITS, ("In-Domain_50", "Out-of-Domain_50"), strict=True))
+DOMAIN_FOLDERS = dict(zip(suite.DOMAINS, ("In-Domain_50", "Out-of-Domain_50"), strict=True))
 TASK_SUFFIX = "_data-generator"
 GENERATOR = "chain-of-steps"  # identifies a metadata.json of ours
 LAYOUT = (
@@ -35,7 +36,7 @@ class Case:
     """One sample of a suite, on disk or (for the mini suite) only described.
 
     Attributes:
-        split: `in-domain` or `out-of-domain`.
+        domain: `in-domain` or `out-of-domain`.
         task: name without the folder's suffix, e.g. `O-47_sliding_puzzle`.
         index: name of the sample's folder, e.g. `00000`.
         prompt: the text that the model is conditioned on.
@@ -43,7 +44,7 @@ class Case:
         sample: the symbolic sample if this project wrote the suite, else None.
     """
 
-    split: str
+    domain: str
     task: str
     index: str
     prompt: str
@@ -79,13 +80,13 @@ def export_suite(
     Calling it again completes an interrupted export; the files are the same.
 
     Args:
-        samples_by_task: names in `suites.TASKS` with their samples.
+        samples_by_task: names in `suite.TASKS` with their samples.
         size: side of the frames in pixels, a multiple of 16.
         frames: pixel frames of the ground truth, 4 k + 1 and at least 5.
 
     Raises:
-        ValueError: if a task is unknown, size or frames do not fit, or `out` already holds other
-            samples.
+        ValueError: if a task is unknown or of neither domain, size or frames do not fit, or `out`
+            already holds other samples.
     """
     if frames < 5 or frames % 4 != 1:
         raise ValueError(
@@ -97,13 +98,13 @@ def export_suite(
         )
     records: dict[Path, tuple[Sample, str]] = {}
     for task, samples in samples_by_task.items():
-        suites.find(task)
+        domain = domain_of(task)
         for i, sample in enumerate(samples):
             if sample.task != task:
                 raise ValueError(
                     f"sample {i} of {task} is a sample of {sample.task}; list it there"
                 )
-            folder = _task_folder(out, suites.TASKS[task].split, task) / f"{i:05d}"
+            folder = _task_folder(out, domain, task) / f"{i:05d}"
             records[folder] = sample, json.dumps(_metadata(sample, size, frames), indent=1) + "\n"
     _refuse_other_samples(
         Path(out), {folder: metadata for folder, (_, metadata) in records.items()}
@@ -112,8 +113,20 @@ def export_suite(
         _write_sample(folder, sample, metadata, sample.render(size=size, frames=frames))
 
 
+def domain_of(task: str) -> str:
+    """The domain of a task of the mini suite.
+
+    Raises:
+        ValueError: if there is no such task, or VBVR-Bench has no folder for it.
+    """
+    domain = suite.find(task).domain
+    if domain not in DOMAIN_FOLDERS:
+        raise ValueError(f"task {task!r} is neither in-domain nor out-of-domain; choose another")
+    return domain
+
+
 def read_suite(folder: str | Path) -> list[Case]:
-    """The samples of a VBVR-Bench folder, sorted by split, task and index; pictures and videos are
+    """The samples of a VBVR-Bench folder, sorted by domain, task and index; pictures and videos are
     not opened yet.
 
     Raises:
@@ -126,13 +139,13 @@ def read_suite(folder: str | Path) -> list[Case]:
     if not any(folder.iterdir()):
         raise ValueError(f"{folder} is empty; expected {LAYOUT}")
     cases = []
-    for split, name in SPLIT_FOLDERS.items():
+    for domain, name in DOMAIN_FOLDERS.items():
         for task in _subfolders(folder / name):
             if not task.name.endswith(TASK_SUFFIX):
                 raise ValueError(
                     f"{task} does not belong here; expected folders named <task>{TASK_SUFFIX}"
                 )
-            cases += _read_task(task, split)
+            cases += _read_task(task, domain)
     if not cases:
         raise ValueError(f"{folder} has another layout; expected {LAYOUT}")
     return cases
@@ -140,7 +153,7 @@ def read_suite(folder: str | Path) -> list[Case]:
 
 def video_path(out: str | Path, case: Case) -> Path:
     """Where EvalKit reads a model's video of a case; `out` is the model's folder."""
-    return _task_folder(out, case.split, case.task) / f"{case.index}.mp4"
+    return _task_folder(out, case.domain, case.task) / f"{case.index}.mp4"
 
 
 def write_model_video(out: str | Path, case: Case, frames: np.ndarray, fps: int = 16) -> Path:
@@ -173,23 +186,25 @@ def frames_for(case: Case, default: int, every: int = 4) -> int:
     return frames + (1 - frames) % every
 
 
-def _task_folder(base: str | Path, split: str, task: str) -> Path:
-    return Path(base) / SPLIT_FOLDERS[split] / f"{task}{TASK_SUFFIX}"
+def _task_folder(base: str | Path, domain: str, task: str) -> Path:
+    return Path(base) / DOMAIN_FOLDERS[domain] / f"{task}{TASK_SUFFIX}"
 
 
 def _metadata(sample: Sample, size: int, frames: int) -> dict:
     """The content of metadata.json: what defines a sample, its place in the suite, how it was
     drawn, and a hash."""
-    task = suites.TASKS[sample.task]
+    task = suite.TASKS[sample.task]
     data = {
         "generator": GENERATOR,
         "task": sample.task,
         "category": task.category,
-        "split": task.split,
+        "domain": task.domain,
         "key": sample.key,
         "prompt": sample.prompt,
         "state": sample.state,
-        "candidates": [asdict(candidate) for candidate in sample.candidates],
+        "canonical": sample.canonical,
+        "knobs": sample.knobs,
+        "seen": sample.seen,
         "size": size,
         "frames": frames,
     }
@@ -212,7 +227,7 @@ def _refuse_other_samples(out: Path, wanted: dict[Path, str]) -> None:
     """Raises if a sample folder under `out` is not among the wanted ones or holds other
     metadata."""
     for folder in (
-        path for name in SPLIT_FOLDERS.values() for path in out.glob(f"{name}/[!.]*/[!.]*")
+        path for name in DOMAIN_FOLDERS.values() for path in out.glob(f"{name}/[!.]*/[!.]*")
     ):
         path = folder / "metadata.json"
         if folder not in wanted or (
@@ -228,9 +243,9 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("[!.]*") if path.is_dir())
 
 
-def _read_task(folder: Path, split: str) -> list[Case]:
+def _read_task(folder: Path, domain: str) -> list[Case]:
     samples = _subfolders(folder)
-    wrong = [path for path in samples if not path.name.isdecimal()]
+    wrong = [path for path in samples if not re.fullmatch(r"[0-9]{5}", path.name)]
     if wrong or not samples:
         found = f"{wrong[0]} is not a sample" if wrong else f"{folder} holds no samples"
         raise ValueError(
@@ -239,7 +254,7 @@ def _read_task(folder: Path, split: str) -> list[Case]:
         )
     task = folder.name.removesuffix(TASK_SUFFIX)
     return [
-        Case(split, task, path.name, _read_prompt(path), path, _read_sample(path))
+        Case(domain, task, path.name, _read_prompt(path), path, _read_sample(path))
         for path in samples
     ]
 
@@ -269,9 +284,9 @@ def _read_sample(folder: Path) -> Sample | None:
         data = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(data, dict) or data.get("generator") != GENERATOR:
             return None
-        candidates = tuple(Candidate(**candidate) for candidate in data["candidates"])
-        module = suites.TASKS[data["task"]].module  # not taken from the file, since it names code
-        sample = Sample(data["task"], module, data["state"], data["prompt"], candidates)
+        puzzle = suite.TASKS[data["task"]].puzzle
+        defining = (data[key] for key in ("state", "prompt", "canonical", "knobs", "seen"))
+        sample = Sample(data["task"], puzzle, *defining)
         intact = data.pop("sha256") == digest(data) and sample.key == data["key"]
     except (ValueError, KeyError, TypeError):
         intact = False

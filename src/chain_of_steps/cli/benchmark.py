@@ -31,8 +31,8 @@ def bench(
     suite: Annotated[str, Parameter(metavar="NAME")] = "mini",
     samples_per_task: Count = 25,
     seed: Seed = 0,
-    split: Domain = "all",
-    partition: Literal["test", "validation"] = "test",
+    domain: Domain = "all",
+    split: Literal["test", "validation"] = "test",
     task: Task | None = None,
     knobs: Annotated[str | None, Parameter(metavar="KNOBS")] = None,
     seeds: Count = 1,
@@ -46,7 +46,7 @@ def bench(
     Args:
         suite: Suite to score.
         samples_per_task: Number of samples of each task.
-        partition: Which samples to draw.
+        split: Which samples to draw.
         knobs: Fix knobs of the task named by --task, for example order=4,clues=6.
         seeds: Also generate each sample that has several valid answers with so many seeds, and
             report how evenly these answers come up.
@@ -66,14 +66,14 @@ def bench(
         raise ValueError(f"there is no folder {Path(report).parent} to write {report} to")
     if knobs and not task:
         raise ValueError("--knobs fixes the knobs of one task; name it with --task")
-    tasks = [puzzles.find(task).name] if task else puzzles.task_names(split)
-    fixed = read_knobs(knobs, task, seed, partition) if knobs else {}
+    tasks = [puzzles.find(task).name] if task else puzzles.task_names(domain)
+    fixed = read_knobs(knobs, task, seed, split) if knobs else {}
     steps = schedule(preset)
     loaded = VideoModel.load(model, device, **parse(load))
     progress = _bar("bench", "sample")
-    found = judge.bench(loaded, steps, tasks, samples_per_task, seed, partition, fixed, progress)
+    found = judge.bench(loaded, steps, tasks, samples_per_task, seed, split, fixed, progress)
     if seeds > 1:
-        parts = (loaded, steps, tasks, samples_per_task, seed, partition, seeds, progress)
+        parts = (loaded, steps, tasks, samples_per_task, seed, split, seeds, progress)
         found |= {"diversity": diversity(*parts)}
     _show(found, report)
 
@@ -99,7 +99,7 @@ def export_suite(
     *,
     samples_per_task: Count = 5,
     seed: Annotated[Seed, Parameter(help="Seed of the samples.")] = 0,
-    split: Domain = "all",
+    domain: Domain = "all",
     size: Count = 480,
     frames: Count = 13,
     out: Path,
@@ -112,11 +112,12 @@ def export_suite(
         frames: Number of pixel frames.
         out: Folder to write.
     """
-    from ..bench import tasklist, vbvr
+    from ..bench import vbvr
+    from ..puzzles import suite
 
     check_place(out)
-    names = tasklist.task_names(split)
-    samples = {name: tasklist.draw(name, samples_per_task, seed) for name in names}
+    names = suite.task_names(domain)
+    samples = {name: suite.draw(name, samples_per_task, seed) for name in names}
     vbvr.export_suite(samples, out, size, frames)
 
 
@@ -166,7 +167,8 @@ def evalkit(
     limit: Positive = 300.0,
     out: Path,
 ) -> None:
-    """Run an installed VBVR-EvalKit on a model's videos, clip by clip.
+    """Run an installed VBVR-EvalKit on a model's videos, clip by clip. Fails if a clip was not
+    scored.
 
     Args:
         videos: Folder that `generate` wrote.
@@ -176,13 +178,21 @@ def evalkit(
         out: Folder of the results.
     """
     from ..bench.evalkit import evaluate, write_frozen
+    from ..bench.evalkit_results import read_results
     from ..bench.vbvr import read_suite
 
     check_place(out)
     cases = read_suite(suite)
     if frozen:
         write_frozen(videos, cases)
-    print(evaluate(videos, suite, cases, out, limit, progress=_bar("EvalKit", "clip")))
+    file = evaluate(videos, suite, cases, out, limit, progress=_bar("EvalKit", "clip"))
+    print(file)
+    failed = read_results(file)["error"].dropna()
+    if len(failed):
+        raise ValueError(
+            f"{len(failed)} of {len(cases)} clips were not scored, first: {failed.iloc[0]}; "
+            "run the same command again to try these again"
+        )
 
 
 def scores(
@@ -199,9 +209,9 @@ def scores(
         floor: Results of the frozen first frames.
         commit: Commit of the EvalKit that made the results.
     """
-    from ..bench.evalkit import read_results, table
+    from ..bench.evalkit_results import names, read_results, table
 
-    models = {file.name.removesuffix("_vbvr_results.json"): read_results(file) for file in results}
+    models = dict(zip(names(results), map(read_results, results), strict=True))
     print(table(models, read_results(floor) if floor else None, commit), end="")
 
 

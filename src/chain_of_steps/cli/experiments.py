@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from .arguments import MINI, Count, FileOrDash, Flag, Model
+from .arguments import Count, FileOrDash, Flag
+
+EXACT = "exact"  # what rows of the exact posterior name instead of weights
 
 
 def plan(
@@ -33,7 +35,7 @@ def plan(
     from ..figures.registry import experiments
 
     large = blueprint(model)
-    found = experiments(params, scale, lambda _: large)
+    found = experiments(params, scale, lambda _: large, symbols=False)
     if experiment and experiment not in found:
         raise ValueError(f"unknown experiment {experiment!r}; expected one of {', '.join(found)}")
     chosen = [found[experiment]] if experiment else found.values()
@@ -47,25 +49,34 @@ def claims(
     figures: Path = Path("figures"),
     out: FileOrDash = "-",
     brief: Flag = False,
+    strict: Flag = False,
 ) -> None:
     """Judge every claim by the metrics files.
 
     Args:
         claims: File of the claims.
-        figures: Folder of the figures; metrics are in its folder metrics.
-        out: Markdown file to write; - is standard output.
-        brief: Only the claims of the paper itself, as in the README.
+        figures: Folder of the metrics files.
+        out: Markdown file to write, with a JSON file of the same name beside it; - is standard
+            output, without the JSON.
+        brief: Only the primary claims, as in the README.
+        strict: A claim that its figure does not measure is an error.
     """
-    from ..experiments import claims as ledger
+    import json
 
-    judged = ledger.judge(claims, figures)
-    text = (
-        ledger.brief(judged) if brief else ledger.markdown(judged) + ledger.open_questions(claims)
-    )
+    from ..common.files import atomic
+    from ..experiments import ledger
+
+    lines = ledger.judge(claims, figures, strict=strict)
+    if brief:
+        lines = [line for line in lines if line.claim.kind == "primary"]
+    text = ledger.markdown(lines)
     if out == "-":
         print(text, end="")
-    else:
-        Path(out).write_text(text, encoding="utf-8")
+        return
+    records = json.dumps([line.record() for line in lines], indent=1, ensure_ascii=False)
+    for file, content in ((Path(out), text), (Path(out).with_suffix(".json"), records + "\n")):
+        with atomic(file) as temporary:
+            temporary.write_text(content, encoding="utf-8")
 
 
 def store(
@@ -73,28 +84,52 @@ def store(
     /,
     *,
     results: Path = Path("results"),
-    model: Annotated[Model, Parameter(help="Model whose rows `prune` keeps.")] = MINI,
+    model: Annotated[
+        list[str] | None,
+        Parameter(metavar="DIR", negative=(), show_default="all in data"),
+    ] = None,
 ) -> None:
     """List, verify or prune the stored rows.
 
     Args:
         what: List the rows, name damaged ones, or remove those that are damaged or outdated.
         results: Folder of the rows.
+        model: Model whose rows `prune` keeps; may be given several times.
     """
-    from ..models.video_model import VideoModel
-    from ..sampling.denoise import EXPERIMENT_VERSION
-
     stores = _stores(results)
-    wanted = (VideoModel.load(model).fingerprint, EXPERIMENT_VERSION) if what == "prune" else ()
+    current = _current(model) if what == "prune" else set()
     for each in stores:
         if what == "prune":
-            each.seal({key for key, row in each.rows.items() if _made_by(row) == wanted})
+            each.seal({key for key, row in each.rows.items() if _network(row) in current})
         print(_summary(each, makers=what == "ls"))
     if what == "verify" and any(each.damaged for each in stores):
         raise ValueError(
             "damaged rows are ignored and computed again; `chain-of-steps store prune` sets them "
             "aside"
         )
+
+
+def _current(models: list[str] | None) -> set[tuple]:
+    """Weights and code version of rows that are not outdated; the exact posterior has no weights.
+
+    Raises:
+        ValueError: if there is no model.
+    """
+    from ..models.video_model import VideoModel
+    from ..sampling.denoise import EXPERIMENT_VERSION
+
+    found = [Path("data").glob(f"{depth}/model_index.json") for depth in ("*", "*/*")]
+    folders = models or sorted(file.parent for files in found for file in files)
+    if not folders:
+        raise ValueError("there is no model in data; `dvc pull` fetches them, or name one: --model")
+    weights = {VideoModel.load(folder).fingerprint for folder in folders}
+    return {(each, EXPERIMENT_VERSION) for each in (*weights, EXACT)}
+
+
+def _network(row: dict) -> tuple:
+    """Weights and code version of a row, which may name a network of its own."""
+    model, version = _made_by(row)
+    return row["run"].get("weights", model), version
 
 
 def _stores(folder: Path) -> list:

@@ -1,5 +1,6 @@
 """Files and folders that are written atomically."""
 
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """A temporary path in the same folder; it replaces `path` if the block ends without error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
@@ -24,6 +26,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """The same for a folder; an existing one is replaced."""
     path = Path(path)
+    _remove_leftovers(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     temporary.mkdir(parents=True)
     try:
@@ -32,6 +35,27 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Removes what processes that were killed left of earlier attempts at this path."""
+    for left in path.parent.glob(f".*.{glob.escape(path.name)}"):
+        owner = left.name[1:].removesuffix(f".{path.name}")
+        if owner.isdecimal() and not _runs(int(owner)):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # another user's, or no process at all
+        return True
+    return True
 
 
 def check_place(folder: str | Path, room: int = 0) -> None:

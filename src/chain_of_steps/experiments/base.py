@@ -23,6 +23,7 @@ class Experiment(ABC, Generic[R]):
         run_type: class of its runs. Runs of equal `base` share a past and are computed together.
         digits: of the numbers of a result, by name, where 4 are not wanted.
         showcases: methods (rows, results folder) that keep pictures of chosen runs.
+        speed: evaluations per second that even a slow core makes.
         header: what all its rows share: change any of it, and they are computed again.
         batch: how many evaluations may share a forward pass; part of the header if not 1.
     """
@@ -31,6 +32,7 @@ class Experiment(ABC, Generic[R]):
     run_type: ClassVar[type]
     digits: ClassVar[Mapping[str, int]] = {}
     showcases: ClassVar[tuple[str, ...]] = ()
+    speed: ClassVar[int] = 10
     batch: int = 1
 
     def __init__(self, model: VideoModel, schedule: Schedule):

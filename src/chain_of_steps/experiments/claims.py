@@ -1,124 +1,100 @@
-"""Verdicts on claims: computed from metrics by the rules of claims.yaml, nothing else."""
+"""The claims: what is said, where it is measured, and the rule that decides it (claims.yaml)."""
 
-import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .parameters import read
 
-LEAST = (
-    10  # samples without which there is no verdict: a bootstrap of a few equal values has no width
-)
+HYPOTHESES = ("glance", "blur", "one refinement", "chain")
 
 
-def verdict(interval: dict, rule: dict) -> str:
-    """`supported`, `not supported` or `undecided`.
+class Control(BaseModel):
+    """Where the claim must fail: another cell, another metric, or both."""
 
-    Args:
-        interval: {low, high, n} of the statistic; fewer than `LEAST` samples or missing bounds are
-            undecided.
-        rule: has `above: x` or `within: [a, b]`.
+    model_config = ConfigDict(extra="forbid")
+
+    cell: str | None = None
+    metric: str | None = None
+    name: str = "one-glance control"
+
+
+class Claim(BaseModel):
+    """One entry of claims.yaml.
+
+    Attributes:
+        id: of the claim.
+        claim: the sentence, with its threshold.
+        where, paper: where the paper says what.
+        figure, cell, metric: where {mean, low, high, n} stands in `figures/<figure>.json`: under
+            `cells` (or `strata`, where cells are a list), the cell, and a path of names separated
+            by dots.
+        above, below, within: the rule; exactly one.
+        room: what the cell must leave: room `at step 0`, for valid answers to be added; `at the
+            end`, where single runs are neither all wrong nor all right; or `any`.
+        guard: a metric of the same cell, the share of valid answers of which some may be lost.
+        control: where the same rule must fail.
+        kind: `primary`, at most one statistic for a claim of the paper; `secondary`, also fixed
+            before the run; `exploratory`, added after a look.
+        predicts: what each hypothesis says of the claim. A claim on which all agree cannot be
+            primary.
+        controls: what was controlled, in words.
     """
-    low, high = interval["low"], interval["high"]
-    if low is None or high is None or interval["n"] < LEAST:
-        return "undecided"
-    if "above" in rule:
-        inside, outside = low > rule["above"], high < rule["above"]
-    else:
-        a, b = rule["within"]
-        inside, outside = a < low and high < b, high < a or low > b
-    return "supported" if inside else "not supported" if outside else "undecided"
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    claim: str
+    where: str
+    paper: str
+    figure: str
+    cell: str
+    metric: str
+    above: float | None = None
+    below: float | None = None
+    within: tuple[float, float] | None = None
+    room: Literal["at step 0", "at the end", "any"] = "at step 0"
+    guard: str | None = None
+    control: Control | None = None
+    kind: Literal["primary", "secondary", "exploratory"] = "secondary"
+    predicts: dict[str, bool] = Field(default_factory=dict)
+    controls: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Claim":
+        if sum(rule is not None for rule in (self.above, self.below, self.within)) != 1:
+            raise ValueError("it needs exactly one rule: above, below or within")
+        if self.predicts and set(self.predicts) != set(HYPOTHESES):
+            raise ValueError(f"predicts needs exactly {', '.join(HYPOTHESES)}")
+        if self.kind == "primary" and len(set(self.predicts.values())) < 2:
+            raise ValueError("it is primary, so its hypotheses must predict different outcomes")
+        return self
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The range that fulfils the rule."""
+        low, high = self.within or (self.above, self.below)
+        return (float("-inf") if low is None else low, float("inf") if high is None else high)
 
 
-def judge(claims_file: Path, figures: Path, figure: str | None = None) -> list[dict]:
-    """Every claim (of one figure, if named) with its `interval` and `verdict`; claims that have not
-    been measured are left out.
+def claims_in(file: str | Path) -> list[Claim]:
+    """The claims of a claims.yaml.
 
-    Args:
-        figures: folder of a `Report`.
+    Raises:
+        ValueError: that names the faulty claim and what was expected.
     """
-    judged = []
-    for claim in _claims(claims_file):
-        file = Path(figures) / f"{claim['figure']}.json"
-        if not file.exists() or (figure and claim["figure"] != figure):
-            continue
-        interval = _at(json.loads(file.read_text(encoding="utf-8")), claim["metric"])
-        if interval is not None:
-            judged.append({**claim, "interval": interval, "verdict": verdict(interval, claim)})
-    return judged
-
-
-def markdown(judged: list[dict]) -> str:
-    """The ledger of claims as a Markdown table."""
-    head = ("claim", "where", "paper", "ours (n, 95 % interval)", "controls", "verdict")
-    return _table(
-        head,
-        ([c["claim"], c["where"], c["paper"], _ours(c), c["controls"], _bold(c)] for c in judged),
-    )
-
-
-def brief(judged: list[dict]) -> str:
-    """What the paper itself says, as a smaller table."""
-    shown = [claim for claim in judged if claim["paper"] != "not tested"]
-    return _table(
-        ("the paper", "ours (n, 95 % interval)", "verdict"),
-        ([c["claim"], _ours(c), _bold(c)] for c in shown),
-    )
-
-
-def open_questions(claims_file: Path) -> str:
-    """What no verdict here can say, as a Markdown section."""
-    questions = read(claims_file, "needs_a_large_model")
-    return (
-        "\n".join(
-            [
-                "",
-                "## What a 14B run is needed for",
-                "",
-                *(f"- {question}" for question in questions),
-            ]
-        )
-        + "\n"
-    )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [
-        f"| {' | '.join(head)} |",
-        "|---" * len(head) + "|",
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _ours(claim: dict) -> str:
-    i = claim["interval"]
-    return (
-        f"{i['mean']:.2f} (n = {i['n']}, {i['low']:.2f} to {i['high']:.2f})" if i["n"] else "none"
-    )
-
-
-def _bold(claim: dict) -> str:
-    return f"**{claim['verdict']}**"
-
-
-def _claims(file: str | Path) -> list[dict]:
-    claims = read(file, "claims")
-    if not isinstance(claims, list):
+    listed = read(file, "claims")
+    if not isinstance(listed, list):
         raise ValueError(f"{file} holds no list of claims")
-    for number, claim in enumerate(claims, 1):
-        ruled = isinstance(claim, dict) and ("above" in claim or "within" in claim)
-        if not ruled or not all(isinstance(claim.get(name), str) for name in ("figure", "metric")):
-            raise ValueError(
-                f"claim {number} of {file} needs a figure, a metric, and a rule: above or within"
-            )
+    claims = []
+    for number, entry in enumerate(listed, 1):
+        try:
+            claims.append(Claim.model_validate(entry))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(map(str, fault["loc"]))
+            raise ValueError(f"claim {number} of {file}: {place} {fault['msg']}") from None
+    if len({claim.id for claim in claims}) < len(claims):
+        raise ValueError(f"{file} has two claims of one id")
     return claims
-
-
-def _at(metrics: dict, path: str) -> Any:
-    for name in path.split("."):
-        if not isinstance(metrics, dict) or name not in metrics:
-            return None
-        metrics = metrics[name]
-    return metrics

@@ -6,10 +6,11 @@ import zlib
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from ..bench import tasklist
+from ..bench import samples
 from ..common.files import atomic
-from ..puzzles.first import maze
-from ..puzzles.first.base import Sample
+from ..models import schedule
+from ..puzzles.base import Sample
+from ..puzzles.hand_drawn import hand_drawn
 from ..sampling.interventions import (
     MODES,
     Intervention,
@@ -32,6 +33,7 @@ BEHAVIOURS = (
     "unknown",
 )
 MOST_STEPS = 50
+SUITE_SEED = 7
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,11 @@ class Config:
     """Everything that determines what the explorer shows; `to_text` makes it short to share.
 
     Attributes:
-        task, index: name a test sample of suite seed 7.
-        drawn: a maze drawn by hand in its place, as arguments of `maze.hand_drawn`.
+        cell, index: name a test sample of suite seed 7, see `bench/samples.py`.
+        drawn: a maze drawn by hand in its place, as arguments of `hand_drawn`.
         seed: of the initial noise; the other seeds of the changed run are `APART` further each.
-        steps: of the schedule.
+        preset: of the schedule.
+        steps: of the schedule, instead of the preset's own.
         noise: (step, frame) cells that the changed run fills with noise.
         mode: of that noise.
         swap: (step, layer) at which the changed run takes over the hidden state of another seed's
@@ -52,11 +55,12 @@ class Config:
             clean estimates.
     """
 
-    task: str = "maze"
+    cell: str = "latin order=4 log2=3"
     index: int = 0
     drawn: tuple | None = None
     seed: int = 0
-    steps: int = 20
+    preset: str = "mini"
+    steps: int = 50
     noise: tuple[tuple[int, int], ...] = ()
     mode: Mode = "replace"
     swap: tuple[int, int] | None = None
@@ -64,8 +68,11 @@ class Config:
     merge_layers: tuple[int, int] | None = None
 
     def __post_init__(self):
-        tasklist.find(self.task)
+        if not isinstance(self.cell, str):
+            raise ValueError(f"a cell is a text such as 'latin order=4', not {self.cell!r}")
+        samples.cells([self.cell])
         self._check_numbers()
+        schedule.preset(self.preset)
         if self.mode not in MODES:
             raise ValueError(f"unknown mode {self.mode!r}; expected one of {', '.join(MODES)}")
         if self.merge > 1 and (self.noise or self.swap):
@@ -133,24 +140,31 @@ class Config:
         first, last = self.merge_layers
         return MergeLayers(tuple(range(first, last + 1)), early, company=company)
 
+    @property
+    def schedule(self) -> schedule.Schedule:
+        """The preset with this number of steps."""
+        return replace(schedule.preset(self.preset), steps=self.steps)
+
     def sample(self) -> Sample:
-        """The puzzle to be solved."""
-        return (
-            maze.hand_drawn(*self.drawn)
-            if self.drawn
-            else tasklist.draw_one(self.task, self.index, 7)
-        )
+        """The puzzle to be solved.
+
+        Raises:
+            ValueError: for knobs with which there is none, or a maze that cannot be drawn.
+        """
+        if self.drawn is None:
+            return samples.draw_one(self.cell, self.index, SUITE_SEED)
+        try:
+            return hand_drawn(*self.drawn)
+        except TypeError as error:
+            raise ValueError("this is no maze; expected rooms, doors, start and goal") from error
 
     def to_text(self) -> str:
         """A short text that `from_text` reads."""
         changed = {
             name: value for name, value in asdict(self).items() if value != getattr(Config(), name)
         }
-        return (
-            base64.urlsafe_b64encode(zlib.compress(json.dumps(changed).encode(), 9))
-            .decode()
-            .rstrip("=")
-        )
+        packed = zlib.compress(json.dumps(changed).encode(), 9)
+        return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
     @classmethod
     def from_text(cls, text: str) -> "Config":
@@ -159,19 +173,12 @@ class Config:
         Raises:
             ValueError: for any other text.
         """
+        packed = text.strip()
         try:
-            data = json.loads(
-                zlib.decompress(
-                    base64.urlsafe_b64decode(text.strip() + "=" * (-len(text.strip()) % 4))
-                )
-            )
-            return cls(
-                **{
-                    field.name: _tuples(data[field.name])
-                    for field in fields(cls)
-                    if field.name in data
-                }
-            )
+            packed = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+            data = json.loads(zlib.decompress(packed))
+            known = [field.name for field in fields(cls) if field.name in data]
+            return cls(**{name: _tuples(data[name]) for name in known})
         except (ValueError, TypeError, zlib.error) as error:
             raise ValueError(
                 "this text is no configuration of the explorer; expected the whole text of its "

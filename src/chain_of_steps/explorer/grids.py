@@ -3,7 +3,7 @@
 import ipywidgets as w
 
 from ..figures.player import OKABE_ITO
-from ..puzzles.first import maze
+from ..puzzles.maze import ACROSS
 
 SMALL = w.Layout(width="26px", height="22px", padding="0px", margin="1px")
 CELL = w.Layout(width="24px", height="17px", padding="0px", margin="1px")
@@ -20,7 +20,7 @@ class MazeEditor:
     the goal in turn."""
 
     def __init__(self, rooms: int = 5):
-        self.size = w.IntSlider(rooms, 3, maze.ACROSS, description="rooms", continuous_update=False)
+        self.size = w.IntSlider(rooms, 3, ACROSS, description="rooms", continuous_update=False)
         self.size.observe(lambda _: self._fresh(), "value")
         self.grid = w.GridBox()
         self.view = w.VBox([self.size, w.HTML(WALLS), self.grid])
@@ -30,7 +30,7 @@ class MazeEditor:
         self.view.layout.display = "" if visible else "none"
 
     def drawn(self) -> tuple:
-        """Arguments of `maze.hand_drawn`."""
+        """Arguments of `hand_drawn`."""
         doors = tuple(door for door, button in sorted(self.doors.items()) if button.value)
         return self.size.value, doors, self.start, self.goal
 

@@ -1,9 +1,9 @@
 """The explorer without its widgets: runs in the background, and pictures of them."""
 
 import io
+import math
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -11,15 +11,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..figures.layer_roles.energy import maps_of
-from ..models.schedule import Schedule
+from ..measures.token_maps import maps_of
 from ..models.video_model import VideoModel
-from ..puzzles.first.base import Sample
+from ..puzzles import reading
+from ..puzzles.base import Sample, assignment
 from ..sampling.prefix_tree import Branch, grow
 from ..sampling.sites import Captured
 from .config import Config
 
 VIEWS = ("clean estimate", "token norm", "token colours")
+SIDE = 48  # of the pictures of a network without pictures
 
 
 class Stopped(Exception):
@@ -37,17 +38,16 @@ class LiveRun:
     def __init__(
         self,
         model: VideoModel,
-        schedule: Schedule,
         config: Config,
         report: Callable[[], None] | None = None,
     ):
         self.model, self.config, self.report = model, config, report or (lambda: None)
-        self.schedule = replace(schedule, steps=config.steps)
         self.x0_hats: list[Tensor] = []
         self.states: Captured = Captured()
         self.error: Exception | None = None
         self._clips: dict[int, np.ndarray] = {}
-        self._evidence: dict[int, np.ndarray] = {}
+        self._beliefs: dict[int, np.ndarray] = {}
+        self._drawn: dict[int, bool] = {}
         self._stop = threading.Event()
         self.ended = False
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -90,16 +90,40 @@ class LiveRun:
         return step in self._clips
 
     def clip(self, step: int) -> np.ndarray:
-        """The decoded clean estimate of a step, (P, H, W, 3), uint8; decoded once."""
+        """The decoded clean estimate of a step, (P, H, W, 3), uint8; decoded once. Without pictures
+        it is drawn: every value with its belief as opacity."""
         if step not in self._clips:
-            self._clips[step] = self.model.decode(self.x0_hats[step])
+            if self.model.family.beliefs is None:
+                self._clips[step] = self.model.decode(self.x0_hats[step])
+            else:
+                base, changes = self._drawings
+                beliefs = self.beliefs(step)  # more than 1 in all would not be a mixture
+                opacity = beliefs / np.maximum(beliefs.sum(-1, keepdims=True), 1.0)
+                picture = base + np.tensordot(opacity, changes, 2)
+                self._clips[step] = _bytes(picture.clip(0.0, 1.0))[None]
         return self._clips[step]
 
-    def evidence(self, step: int) -> np.ndarray:
-        """Evidence for every candidate in the last frame of a step, (K,); read once."""
-        if step not in self._evidence:
-            self._evidence[step] = self.sample.evidence(self.clip(step)[-1])
-        return self._evidence[step]
+    @cached_property
+    def _drawings(self) -> tuple[np.ndarray, np.ndarray]:
+        return reading.changes(self.sample, SIDE)
+
+    def beliefs(self, step: int) -> np.ndarray:
+        """The beliefs (P, V) that the last frame of a step shows; read once."""
+        if step not in self._beliefs:
+            if self.model.family.beliefs is None:
+                found = reading.belief(self.sample, self.clip(step)[-1])
+            else:
+                found = self.model.beliefs(self.sample, self.x0_hats[step])
+            self._beliefs[step] = found
+        return self._beliefs[step]
+
+    def verdict(self, step: int) -> str:
+        """What the last frame of a step answers, in words: is it valid, is it drawn?"""
+        violations = self.sample.violations(assignment(reading.decide(self.beliefs(step))))
+        if step not in self._drawn:
+            self._drawn[step] = reading.drawn(self.sample, self.clip(step)[-1])
+        wrong = f"{violations} violation{'s' if violations > 1 else ''}"
+        return f"{wrong if violations else 'valid'}, {'' if self._drawn[step] else 'not '}drawn"
 
     def picture(self, step: int, frame: int, view: str = VIEWS[0], layer: int = 0) -> np.ndarray:
         """One frame of a view, (H, W, 3), uint8.
@@ -114,10 +138,9 @@ class LiveRun:
             return self.clip(step)[frame * self.model.stride]
         if view not in VIEWS:
             raise ValueError(f"unknown view {view!r}; expected one of {', '.join(VIEWS)}")
-        values = self._maps[view][step, 1 + layer, frame]
-        return np.asarray(
-            Image.fromarray(values).resize((self.model.size,) * 2, Image.Resampling.NEAREST)
-        )
+        values = Image.fromarray(self._maps[view][step, 1 + layer, frame])
+        size = (self.clip(step).shape[1],) * 2
+        return np.asarray(values.resize(size, Image.Resampling.NEAREST))
 
     @cached_property
     def _maps(self) -> dict[str, np.ndarray]:
@@ -126,10 +149,8 @@ class LiveRun:
         layers = range(-1, self.model.layers)
         held = {(site.step, site.layer): state for site, state in self.states.items()}
         stacked = torch.stack([torch.stack([held[s, k] for k in layers]) for s in range(self.done)])
-        maps = maps_of(
-            stacked.unflatten(2, (self.model.latent_frames, -1)).float(),
-            self.model.size // self.model.patch,
-        )
+        stacked = stacked.unflatten(2, (self.model.latent_frames, -1)).float()
+        maps = maps_of(stacked, math.isqrt(stacked.shape[3]))
         norm, colours = (maps[name].float().numpy() for name in ("norm", "colours"))
         norm = norm / norm.max(axis=(0, 2, 3, 4), keepdims=True)  # each layer on a scale of its own
         low, high = np.quantile(colours, [0.01, 0.99], axis=(0, 1, 2, 3, 4))
@@ -143,7 +164,7 @@ class LiveRun:
             for step in range(self.done):  # ahead of time, where no widget has done so
                 if self._stop.is_set():
                     break
-                self.evidence(step)
+                self.verdict(step)
             else:
                 self._maps  # noqa: B018  (their scales need the whole run)
         except Stopped:
@@ -158,7 +179,7 @@ class LiveRun:
         self.states = Captured(lambda site: site.guided)
         branch, seed = Branch(self.config.interventions), self.config.seed
         keep = {"watch": self._watch, "visit": self.states}
-        for _ in grow(self.model, condition, self.schedule, seed, [branch], **keep):
+        for _ in grow(self.model, condition, self.config.schedule, seed, [branch], **keep):
             pass  # what is shown is kept step by step
 
     def _watch(self, step: int, x: Tensor, x0_hat: Tensor) -> None:

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import ipywidgets as w
 
-from ..models.schedule import Schedule
 from ..models.video_model import VideoModel
-from ..puzzles.first import suites
 from ..sampling.interventions import MODES
 from .chart import chart
-from .config import BEHAVIOURS, MOST_STEPS, Config, label
-from .grids import Cells, MazeEditor
+from .choice import Choice, answers
+from .config import BEHAVIOURS, Config, label
+from .grids import Cells
 from .run import VIEWS, LiveRun, png
 
 WIDE = w.Layout(width="17rem")
@@ -28,22 +27,27 @@ class Explorer:
     """Displays itself in a notebook. `clean` and `changed` are the runs on display.
 
     Args:
+        preset: of the schedule, at first.
         labels: JSON file of the behaviours that people saw.
     """
 
-    def __init__(self, model: VideoModel, schedule: Schedule, labels: Path):
-        self.model, self.schedule, self.labels = model, schedule, labels
+    def __init__(self, model: VideoModel, preset: str, labels: Path):
+        self.model, self.labels = model, labels
         self.clean: LiveRun | None = None
         self.changed: LiveRun | None = None
-        self.maze = MazeEditor()
-        self.cells = Cells(schedule.steps, model.latent_frames)
-        self._choices()
+        self.choice = Choice(model, preset)
+        self.choice.steps.observe(lambda change: self._resize(change["new"]), "value")
+        self.cells = Cells(self.choice.steps.value, model.latent_frames)
         self._changes()
         self._views()
         self.message = w.HTML()
+        self.run_button = w.Button(description="run", button_style="primary")
+        self.stop_button = w.Button(description="stop", disabled=True)
+        self.progress = w.IntProgress(0, 0, 1, description="")
+        self.run_button.on_click(lambda _: self.run())
+        self.stop_button.on_click(lambda _: self.stop())
         above = [
-            self.choice,
-            self.maze.view,
+            self.choice.view,
             w.HBox([self.run_button, self.stop_button, self.progress]),
             self.message,
         ]
@@ -55,31 +59,12 @@ class Explorer:
 
         display(self.view)
 
-    def _choices(self) -> None:
-        self.task = w.Dropdown(options=[*suites.TASKS, "a maze of my own"], description="puzzle")
-        self.index = w.BoundedIntText(0, 0, 9999, description="sample")
-        self.seed = w.BoundedIntText(0, 0, 10**6, description="seed")
-        self.steps = w.IntSlider(
-            self.schedule.steps, 2, MOST_STEPS, description="steps", continuous_update=False
-        )
-        self.run_button = w.Button(description="run", button_style="primary")
-        self.stop_button = w.Button(description="stop", disabled=True)
-        self.progress = w.IntProgress(0, 0, 1, description="")
-        for chosen in (self.task, self.index, self.seed, self.steps):
-            chosen.layout.width = "15rem"
-        self.choice = w.HBox([self.task, self.index, self.seed, self.steps])
-        self.task.observe(lambda _: self.maze.show(self.drawing), "value")
-        self.steps.observe(lambda change: self._resize(change["new"]), "value")
-        self.run_button.on_click(lambda _: self.run())
-        self.stop_button.on_click(lambda _: self.stop())
-        self.maze.show(False)
-
     def _changes(self) -> None:
         layers = self.model.layers
         self.mode = w.Dropdown(options=MODES, description="noise", layout=WIDE)
         self.swaps = w.Checkbox(False, description="swap in another seed's state", indent=False)
         self.swap_step = w.BoundedIntText(
-            0, 0, self.schedule.steps - 1, description="at step", layout=WIDE
+            0, 0, self.choice.steps.value - 1, description="at step", layout=WIDE
         )
         self.swap_layer = w.BoundedIntText(
             layers // 2, 0, layers - 1, description="after layer", layout=WIDE
@@ -108,7 +93,7 @@ class Explorer:
 
     def _views(self) -> None:
         layers = self.model.layers
-        self.step = w.IntSlider(0, 0, self.schedule.steps - 1, description="step")
+        self.step = w.IntSlider(0, 0, self.choice.steps.value - 1, description="step")
         self.frame = w.IntSlider(
             self.model.latent_frames - 1, 0, self.model.latent_frames - 1, description="frame"
         )
@@ -137,20 +122,11 @@ class Explorer:
             lambda _: self._guarded(lambda: self.load(Config.from_text(self.text.value)))
         )
 
-    @property
-    def drawing(self) -> bool:
-        """Whether the maze is drawn by hand."""
-        return self.task.value not in suites.TASKS
-
     def config(self) -> Config:
         """The configuration that the widgets describe."""
         layers = self.merge.value > 1 and self.merge_what.value == MERGES[1]
         return Config(
-            task="maze" if self.drawing else self.task.value,
-            index=self.index.value,
-            drawn=self.maze.drawn() if self.drawing else None,
-            seed=self.seed.value,
-            steps=self.steps.value,
+            **self.choice.chosen(),
             noise=self.cells.chosen(),
             mode=self.mode.value,
             swap=(self.swap_step.value, self.swap_layer.value) if self.swaps.value else None,
@@ -160,14 +136,7 @@ class Explorer:
 
     def load(self, config: Config) -> None:
         """Sets the widgets to a configuration and runs it."""
-        self.task.value = "a maze of my own" if config.drawn else config.task
-        if config.drawn:
-            self.maze.load(config.drawn)
-        self.index.value, self.seed.value, self.steps.value = (
-            config.index,
-            config.seed,
-            config.steps,
-        )
+        self.choice.load(config)
         self.mode.value, self.merge.value, self.swaps.value = (
             config.mode,
             config.merge,
@@ -197,20 +166,18 @@ class Explorer:
 
     def _run(self) -> None:
         config = self.config()
-        prompt = config.sample().prompt  # raises if it is invalid, before anything is stopped
+        sample = config.sample()  # raises if it is invalid, before anything is stopped
         self.stop()
         if (
             self.clean is None
             or self.clean.config != config.clean
             or self.clean.done < config.steps
         ):
-            self.clean = LiveRun(self.model, self.schedule, config.clean, self._reported).start()
+            self.clean = LiveRun(self.model, config.clean, self._reported).start()
         self.changed = (
-            LiveRun(self.model, self.schedule, config, self._reported).start()
-            if config.changes
-            else None
+            LiveRun(self.model, config, self._reported).start() if config.changes else None
         )
-        self.question.value = f"Prompt: <i>{html.escape(prompt)}</i>"
+        self.question.value = f"Prompt: <i>{html.escape(sample.prompt)}</i> ({answers(sample)})"
         self.text.value, self.stop_button.disabled = config.to_text(), False
         self.step.max, self.progress.max = config.steps - 1, config.steps * (1 + config.changes)
         self._reported()

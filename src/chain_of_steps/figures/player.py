@@ -38,7 +38,7 @@ AXES = ("step", "frame", "layer")
 @dataclass(frozen=True)
 class Curve:
     """A line of the chart under the step slider: one value in [0, 1] per step; dashed for
-    candidates not valid."""
+    values that are not valid."""
 
     name: str
     values: Sequence[float]
@@ -81,7 +81,7 @@ class Player:
     frame_labels: Sequence[str] | None = None
     layer_labels: Sequence[str] | None = None
     series: Sequence[Curve] = ()
-    series_title: str = "evidence"
+    series_title: str = "curves"
     scale: int = 4
     lossless: bool = False
 

@@ -15,6 +15,7 @@ from ..experiments.parameters import read
 from ..experiments.sweep import planned
 from ..models.video_model import VideoModel
 
+SYMBOLS = "data/symbols/"  # where the symbol networks are
 WHOLE = ""  # the group of an only experiment: the notebook's whole section
 
 
@@ -27,7 +28,11 @@ class Use(NamedTuple):
 
 
 def experiments(
-    params: Path, scale: str, load: Callable[[str], VideoModel], model: str = "data/mini"
+    params: Path,
+    scale: str,
+    load: Callable[[str], VideoModel],
+    model: str = "data/mini",
+    symbols: bool = True,
 ) -> dict[str, tuple[Experiment, list]]:
     """Every experiment by name, with its runs, see `together`.
 
@@ -35,11 +40,12 @@ def experiments(
         params: a params.yaml.
         load: loads a model folder.
         model: folder of the model, for groups of parameters that name none.
+        symbols: also those on symbol networks, which do not depend on the model.
 
     Raises:
         ValueError: for a scale that the file does not have, or a faulty section of it.
     """
-    return together(uses(params, sections(params, scale), load, model))
+    return together(uses(params, sections(params, scale), load, model, symbols))
 
 
 def folders(params: Path) -> dict[str, str]:
@@ -102,7 +108,11 @@ def sections(params: Path, scale: str) -> dict[str, dict]:
 
 
 def uses(
-    params: Path, sections: dict[str, dict], load: Callable[[str], VideoModel], model: str
+    params: Path,
+    sections: dict[str, dict],
+    load: Callable[[str], VideoModel],
+    model: str,
+    symbols: bool = True,
 ) -> list[Use]:
     """The experiments of every notebook, from its section of parameters; see `experiments`."""
     found, known = [], folders(params)
@@ -112,8 +122,15 @@ def uses(
             if missing := [name for name in ("preset", part or "preset") if name not in section]:
                 raise ValueError(f"the parameters of {notebook} lack {missing[0]!r}")
             own = groups if part == WHOLE else groups[part]
+            if not symbols and on_symbols(own):
+                continue
             found.append(Use(notebook, *planned(kind, own, load, model, section["preset"])))
     return found
+
+
+def on_symbols(group: dict) -> bool:
+    """Whether a group of parameters names a symbol network as its model."""
+    return str(group.get("model", "")).startswith(SYMBOLS)
 
 
 def together(uses: Iterable[Use]) -> dict[str, tuple[Experiment, list]]:

@@ -10,9 +10,10 @@ from PIL import Image
 
 from ..common.files import atomic
 from ..models.video_model import VideoModel
-from ..puzzles.first.base import Sample
+from ..puzzles import reading
+from ..puzzles.base import Sample
 from ..sampling.denoise import Trajectory
-from .player import Curve
+from .curves import curves
 
 
 @dataclass(frozen=True)
@@ -54,15 +55,13 @@ def read_clips(file: Path, steps: int) -> np.ndarray:
 
 
 def player_arguments(case: ShownCase, sigmas: list[float]) -> dict:
-    """What `Player` needs to show a case: pictures, labels, and evidence by candidate."""
-    evidence = np.array([case.sample.evidence(clip[-1]) for clip in case.clips])  # (S, K)
+    """What `Player` needs to show a case: pictures, labels, and the `curves` of its last frame."""
+    beliefs = reading.belief(case.sample, case.clips[:, -1])  # (S, P, V)
     return {
         "pictures": case.clips,
         "title": case.sample.prompt,
         "step_labels": [f"step {s} · sigma {sigmas[s]:.2f}" for s in range(len(case.clips))],
         "frame_labels": [f"frame {f}" for f in range(case.clips.shape[1])],
-        "series": [
-            Curve(candidate.name, [float(v) for v in values], dashed=candidate.kind != "valid")
-            for candidate, values in zip(case.sample.candidates, evidence.T, strict=True)
-        ],
+        "series": curves(case.sample, beliefs),
+        "series_title": "what the last frame shows",
     }

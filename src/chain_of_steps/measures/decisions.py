@@ -9,14 +9,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from ..puzzles import reading
 from ..puzzles.base import Answer, Sample, assignment
-from ..puzzles.latin_squares import propagate
+from ..puzzles.latin_squares import candidates, propagate
 
 TIE = 1 / 255  # opacities that differ by less are equal: 8-bit frames do not resolve the difference
+HELD = 0.2  # least margin by which a part holds a value: less may be a ghost of several values
+FIRM = 0.5  # margin by which it holds a value firmly
 NEVER = -1  # as a commit step
+FLAT = 1e-9  # residuals of less variance are those of a perfect fit
 
 
 def decide(beliefs: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -78,19 +81,40 @@ def in_sigma(steps: np.ndarray | int, sigmas: np.ndarray | list[float]) -> np.nd
     return np.where(np.equal(steps, NEVER), np.nan, np.asarray(sigmas)[steps])
 
 
-def commit_order(decided: np.ndarray, rounds: np.ndarray) -> float:
+def commit_order(decided: np.ndarray, rounds: np.ndarray, given: np.ndarray | None = None) -> float:
     """Spearman correlation of commit step and propagation round, over the parts of round 1 or more
     that commit. NaN if one of the two is constant: then there is no order to compare.
 
     Args:
         decided: (S, P).
         rounds: (P,), see `part_rounds`.
+        given: (P,), what is held fixed, e.g. `part_candidates`: the correlation is the partial one.
+            NaN also where the round or the commit step follows from it.
     """
     steps = commit_steps(decided)
     counts = (rounds >= 1) & (steps != NEVER)
     if len(set(steps[counts])) < 2 or len(set(rounds[counts])) < 2:
         return float("nan")
-    return float(spearmanr(steps[counts], rounds[counts]).statistic)
+    if given is None:
+        return float(spearmanr(steps[counts], rounds[counts]).statistic)
+    return partial_spearman(steps[counts], rounds[counts], given[counts])
+
+
+def partial_spearman(x: np.ndarray, y: np.ndarray, given: np.ndarray) -> float:
+    """The Spearman correlation of x and y with a third variable held fixed: that of what is left of
+    their ranks after linear regression on the ranks of the third. NaN if nothing is left.
+
+    Args:
+        x, y, given: (n,).
+    """
+    if np.isnan(given).any():
+        return float("nan")
+    known = np.stack([np.ones(len(x)), rankdata(given)], 1)
+    ranks = np.stack([rankdata(x), rankdata(y)], 1)
+    left = ranks - known @ np.linalg.lstsq(known, ranks, rcond=None)[0]
+    if (left.var(0) < FLAT).any():
+        return float("nan")
+    return float(np.corrcoef(left.T)[0, 1])
 
 
 def part_rounds(sample: Sample) -> np.ndarray:
@@ -107,6 +131,15 @@ def part_rounds(sample: Sample) -> np.ndarray:
         moves = {f"row {r} column {c}": i for i, (r, c) in enumerate(state["routes"][0])}
         return np.array([moves.get(part.name, np.nan) for part in sample.parts], float)
     return undefined
+
+
+def part_candidates(sample: Sample) -> np.ndarray:
+    """The number of values that the clues in its row and column leave to each open cell of a Latin
+    square, (P,) float: how hard a cell looks at the start. NaN for clues and in other puzzles."""
+    if sample.puzzle.name != "latin":
+        return np.full(len(sample.parts), np.nan)
+    counts = candidates(np.array(sample.state["clues"], np.int8)).sum(-1).ravel()
+    return np.where(counts > 0, counts, np.nan)
 
 
 # Revisions.
@@ -206,11 +239,25 @@ def present(beliefs: np.ndarray, possible: np.ndarray) -> np.ndarray:
     return possible & (shown >= enough) & (shown >= 2 * impossible)
 
 
-def pruned(present: np.ndarray) -> bool:
-    """Whether a part shows two or more values at some step and exactly one at the last step.
+def pruned(present: np.ndarray) -> np.ndarray:
+    """Which parts show two or more values at some step and exactly one at the last step, (P,) bool.
 
     Args:
         present: (S, P, V) bool.
     """
     count = present.sum(-1)  # (S, P)
-    return bool(((count >= 2).any(0) & (count[-1] == 1)).any())
+    return (count >= 2).any(0) & (count[-1] == 1)
+
+
+def falls_below(values: np.ndarray, level: float) -> float:
+    """The step at which a curve falls below a level for good, between two steps by linear
+    interpolation. NaN if it never is at the level, or ends there.
+
+    Args:
+        values: (S,).
+    """
+    above = np.flatnonzero(np.asarray(values) >= level)
+    if not len(above) or above[-1] == len(values) - 1:
+        return float("nan")
+    before, after = values[above[-1]], values[above[-1] + 1]
+    return float(above[-1] + (before - level) / (before - after))

@@ -2,7 +2,8 @@
 
 Proportions get Wilson's interval, paired differences of proportions Newcombe's, means a bootstrap.
 Runs that share a canonical state form a cluster: the bootstrap draws whole clusters, and the closed
-forms use the number of independent runs that the clusters are worth (`effective_size`).
+forms use the number of independent runs that the clusters are worth (`effective_size`). How many
+states there are stands next to each interval, under `clusters`.
 """
 
 import functools
@@ -49,6 +50,7 @@ def clustered(values: np.ndarray | Sequence[float], clusters: Clusters) -> dict:
     known = ~np.isnan(values)
     if not known.any():
         return NOTHING | {"clusters": 0}
+    states = number_of(clusters, known)
     cluster = cluster_numbers(clusters, len(values))[known]
     sums = np.bincount(cluster, values[known])
     sizes = np.bincount(cluster)
@@ -56,7 +58,7 @@ def clustered(values: np.ndarray | Sequence[float], clusters: Clusters) -> dict:
     times = resample(len(sizes))  # (DRAWS, clusters)
     low, high = np.quantile(times @ sums / (times @ sizes), [0.025, 0.975])
     found = _rounded(sums.sum() / sizes.sum(), low, high, int(sizes.sum()))
-    return found | {"clusters": len(sizes)}
+    return found | {"clusters": states}
 
 
 def share(hits: int, n: int) -> dict:
@@ -69,27 +71,29 @@ def share(hits: int, n: int) -> dict:
 
 def proportion(values: np.ndarray | Sequence[bool], clusters: Clusters = None) -> dict:
     """The share of true values with Wilson's interval at the effective size,
-    {mean, low, high, n}."""
+    {mean, low, high, n, clusters}."""
     values = np.asarray(values, bool)
     if not len(values):
-        return dict(NOTHING)
+        return NOTHING | {"clusters": 0}
     low, high = wilson(values.mean(), effective_size(values, clusters))
-    return _rounded(values.mean(), low, high, len(values))
+    states = number_of(clusters, np.ones(len(values), bool))
+    return _rounded(values.mean(), low, high, len(values)) | {"clusters": states}
 
 
 def difference(first, second, clusters: Clusters = None) -> dict:
     """The share true in `first` minus that in `second`, paired, with Newcombe's interval at the
-    effective size, {mean, low, high, n}.
+    effective size, {mean, low, high, n, clusters}.
 
     Args:
         first, second: (n,) bool, two outcomes of each run.
     """
     first, second = np.asarray(first, bool), np.asarray(second, bool)
     if not len(first):
-        return dict(NOTHING)
+        return NOTHING | {"clusters": 0}
     gain = first.astype(float) - second
     low, high = newcombe(pairs(first, second).mean(0), effective_size(gain, clusters))
-    return _rounded(gain.mean(), low, high, len(first))
+    states = number_of(clusters, np.ones(len(first), bool))
+    return _rounded(gain.mean(), low, high, len(first)) | {"clusters": states}
 
 
 def pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -165,6 +169,14 @@ def cluster_numbers(clusters: Clusters, n: int) -> np.ndarray:
     numbers: dict[Hashable, int] = {}
     found = np.array([numbers.setdefault(c, len(numbers)) for c in clusters])
     return found if len(numbers) > 1 else np.arange(n)
+
+
+def number_of(clusters: Clusters, known: np.ndarray) -> int:
+    """How many clusters the `known` values (n,) bool are of. One is one here, whatever
+    `cluster_numbers` makes of it: it says how far a number generalises."""
+    if clusters is None:
+        return int(known.sum())
+    return len({c for c, counts in zip(clusters, known, strict=True) if counts})
 
 
 @functools.lru_cache(maxsize=32)  # curves ask for the same one at every step

@@ -13,7 +13,8 @@ A pass at noise level sigma on latents z is the clean estimate at the state
   on the re-noised estimate of the last. So I_1 = A_0 and I_2 = F, and a network that adds one
   round of deduction a pass needs as many passes as there are rounds.
 
-sigma is chosen from a grid on validation runs; outcomes are reported on test runs.
+sigma is chosen from a grid on validation runs; outcomes are reported on test runs. That of I_k is
+the best one after `CHOSEN` passes: the least of these numbers that is k or more, or the last.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +27,9 @@ from torch import Tensor
 from ..sampling.interventions.base import generator
 
 GRID = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # of 50 steps, shift 5, the last is .09
-MOST_PASSES = 8
+COARSE = GRID[::2]  # of I_k, k > 2, whose search takes many passes
+CHOSEN = (2, 4, 8)
+MOST_PASSES = 20
 
 Estimate = Callable[[Tensor, float], Tensor]  # states (B, C, F, H, W), sigma -> clean estimates
 Valid = Callable[[Tensor], np.ndarray]  # clean estimates (B, C, F, H, W) -> (B,) bool
@@ -100,8 +103,17 @@ def control(validation: Runs, test: Runs, z: str, grid: Sequence[float] = GRID) 
     Args:
         z: which latents of the runs it starts from: `blank` (B), `first` (F) or `truth` (T).
     """
+    return at_level(test, z, best_level(validation, z, grid))
+
+
+def best_level(validation: Runs, z: str, grid: Sequence[float] = GRID) -> float:
+    """The level of the grid at which one pass is best on validation runs."""
     shares = [passes(validation, getattr(validation, z), sigma)[0].mean() for sigma in grid]
-    sigma = grid[middle_of_best(np.array(shares))]
+    return grid[middle_of_best(np.array(shares))]
+
+
+def at_level(test: Runs, z: str, sigma: float) -> Control:
+    """One pass at a level that has been chosen."""
     return Control(sigma, passes(test, getattr(test, z), sigma)[0])
 
 
@@ -119,14 +131,33 @@ def iterated(
     most: int = MOST_PASSES,
     fresh: bool = True,
 ) -> list[Control]:
-    """I_1 to I_most, each at the level that is best on validation runs for that number of passes.
-    The level of I_1 is that of step 0, given as 1.
+    """I_1 to I_most at levels chosen on validation runs. The level of I_1 is that of step 0, given
+    as 1.
 
     Args:
         fresh: see `passes`.
     """
-    tried = [passes(validation, validation.first, s, most - 1, fresh).mean(1) for s in grid]
-    best = [grid[middle_of_best(shares)] for shares in np.array(tried).T]  # of each k from 2 on
-    curves = {s: passes(test, test.first, s, most - 1, fresh) for s in dict.fromkeys(best)}
-    later = [Control(s, curves[s][k]) for k, s in enumerate(best)]
+    return at_levels(test, best_levels(validation, grid, most, fresh), fresh)
+
+
+def best_levels(
+    validation: Runs,
+    grid: Sequence[float] = GRID,
+    most: int = MOST_PASSES,
+    fresh: bool = True,
+) -> list[float]:
+    """The levels of I_2 to I_most. No more than the last of `CHOSEN` passes are tried."""
+    tried = min(most, CHOSEN[-1])
+    shares = np.array(
+        [passes(validation, validation.first, s, tried - 1, fresh).mean(1) for s in grid]
+    )
+    chosen = {k: grid[middle_of_best(shares[:, min(k, tried) - 2])] for k in CHOSEN}
+    return [chosen[next((c for c in CHOSEN if c >= k), CHOSEN[-1])] for k in range(2, most + 1)]
+
+
+def at_levels(test: Runs, levels: Sequence[float], fresh: bool = True) -> list[Control]:
+    """I_1, and I_2, I_3, ... at levels that have been chosen."""
+    last = {sigma: count for count, sigma in enumerate(levels, 1)}  # passes at each that are used
+    curves = {s: passes(test, test.first, s, count, fresh) for s, count in last.items()}
+    later = [Control(s, curves[s][k]) for k, s in enumerate(levels)]
     return [Control(1.0, test.valid(test.first)), *later]

@@ -84,7 +84,7 @@ class Phase:
     Attributes:
         label: one of `PHASES`.
         shares: the share of bootstrap samples (of whole clusters) that give each label.
-        intervals: {mean, low, high, n} of A_S, A_0 and each paired difference.
+        intervals: {mean, low, high, n, clusters} of A_S, A_0 and each paired difference.
     """
 
     label: str

@@ -82,9 +82,8 @@ def trace(
 
     Returns:
         `decided` and `held`, the answer at each step, as text; `valid_at`, as text;
-        `violations_at`; `several_at`, the number of parts that show two or more possible values;
-        `present_at`, the mean number of possible values that open parts show; `pruned`, whether a
-        part shows several at some step and one at the last.
+        `violations_at`; `present_at`, the mean number of possible values that open parts show;
+        `pruned`, whether a part shows several at some step and one at the last.
     """
     decided = decisions.decide(beliefs, rng)  # (S, P)
     held = decisions.held(beliefs, floor)
@@ -97,9 +96,8 @@ def trace(
         "held": [encoded(answer) for answer in held],
         "valid_at": flags(decisions.valid(sample, decided)),
         "violations_at": decisions.violations(sample, decided).tolist(),
-        "several_at": (counts >= 2).sum(1).tolist(),
         "present_at": mean.round(3).tolist(),
-        "pruned": decisions.pruned(present),
+        "pruned": bool(decisions.pruned(present).any()),
     }
 
 

@@ -83,10 +83,9 @@ class Schedule:
 PRESETS = {
     schedule.name: schedule
     for schedule in (
-        Schedule("mini", "euler", steps=20, shift=3.0),
-        Schedule("fifty", "euler", steps=50, shift=5.0),  # becomes `mini`
+        Schedule("mini", "euler", steps=50, shift=5.0),
         Schedule("stochastic", "stochastic", steps=50, shift=5.0),
-        Schedule("student", "euler", steps=4, shift=3.0),
+        Schedule("student", "euler", steps=4, shift=5.0),
         Schedule("paper", "euler", steps=50, shift=5.0, guidance=5.0, boundary=0.875),
         Schedule(
             "official", "unipc", steps=40, shift=5.0, guidance=3.5, guidance_2=3.5, boundary=0.9

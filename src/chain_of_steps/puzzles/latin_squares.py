@@ -95,7 +95,7 @@ def repeats(square: np.ndarray) -> int:
     return int(sum(np.clip(shown.sum(axis) - 1, 0, None).sum() for axis in (0, 1)))
 
 
-def _candidates(board: np.ndarray) -> np.ndarray:
+def candidates(board: np.ndarray) -> np.ndarray:
     """(n, n, values) bool: values missing in a cell's row and column; none for a full cell."""
     shown = board[..., None] == np.arange(len(board))
     taken = shown.any(0, keepdims=True) | shown.any(1, keepdims=True)
@@ -104,7 +104,7 @@ def _candidates(board: np.ndarray) -> np.ndarray:
 
 def _singles(board: np.ndarray) -> np.ndarray:
     """The values (n, n) that follow in one round, -1 elsewhere."""
-    free = _candidates(board)
+    free = candidates(board)
     only = free & (
         (free.sum(2, keepdims=True) == 1)
         | (free.sum(0, keepdims=True) == 1)

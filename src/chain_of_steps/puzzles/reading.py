@@ -101,20 +101,29 @@ def cell_error(frame: np.ndarray, picture: np.ndarray, cells: int) -> float:
 @functools.lru_cache(maxsize=256)
 def part_readers(sample: Sample, size: int, progress: float) -> tuple[PartReader | None, ...]:
     """A reader for each part, None if its values are indistinguishable at this progress."""
-    parts = sample.parts
-    nothing: list[int | None] = [None] * len(parts)
+    base, drawn = changes(sample, size, progress)
+    flat_changes = drawn.reshape(*drawn.shape[:2], -1, 3)  # (P, V, pixels, 3)
+    touched = np.stack([np.abs(change).max((0, 2)) > CHANGE for change in flat_changes])
+    own = touched & (touched.sum(0) == 1)
+    flat = base.reshape(-1, 3)
+    return tuple(
+        _reader(change, mask, flat) for change, mask in zip(flat_changes, own, strict=True)
+    )
+
+
+def changes(sample: Sample, size: int, progress: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """The picture (size, size, 3) on which nothing of an answer is drawn, and what each value of
+    each part changes on it, (P, V, size, size, 3)."""
+    nothing: list[int | None] = [None] * len(sample.parts)
     base = sample.picture(tuple(nothing), progress, size)
-    changes = []  # of each part: (V, size * size, 3)
-    for p, part in enumerate(parts):
-        drawings = [
+    drawings = [
+        [
             sample.picture((*nothing[:p], v, *nothing[p + 1 :]), progress, size) - base
             for v in range(len(part.values))
         ]
-        changes.append(np.stack(drawings).reshape(len(part.values), -1, 3))
-    touched = np.stack([np.abs(change).max((0, 2)) > CHANGE for change in changes])  # (P, pixels)
-    own = touched & (touched.sum(0) == 1)
-    flat = base.reshape(-1, 3)
-    return tuple(_reader(change, mask, flat) for change, mask in zip(changes, own, strict=True))
+        for p, part in enumerate(sample.parts)
+    ]
+    return base, np.array(drawings)
 
 
 def _reader(change: np.ndarray, mask: np.ndarray, base: np.ndarray) -> PartReader | None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..models.schedule import Schedule
 from ..models.video_model import Condition, VideoModel
-from ..puzzles.first.base import Sample
+from ..puzzles.base import Sample
 from .denoise import Trajectory, advance, denoise, estimate
 from .interventions import Merge, Source, generator
 from .prefix_tree import Branch, grow

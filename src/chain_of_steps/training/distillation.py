@@ -24,7 +24,6 @@ from torch import Tensor
 from ..models import cpu
 from ..models.schedule import preset
 from ..models.video_model import VideoModel
-from ..puzzles.first.suites import FRAMES
 from .checkpoints import load_tensors, save_tensors
 from .codec import encode
 from .data import BATCH, clip
@@ -40,12 +39,13 @@ pipeline_tag: image-to-video
 ---
 # A student of the mini model
 
-It takes four steps where its teacher takes twenty: same layout, codec and text encoder, 48 x 48
-pixels, 9 frames. Progressive distillation (Salimans & Ho 2022, arXiv 2202.00512) in one stage of
-five to one, from {trajectories} trajectories of the teacher on training samples, {steps} steps of
-{batch}. Notebook 6_step_budget measures what is left of the chain of steps. Made by
-`chain-of-steps distill`; `training.json` holds its record.
+It takes four steps where its teacher takes twenty: same layout, codec and text encoder,
+{size} x {size} pixels, {frames} frames. Progressive distillation (Salimans & Ho 2022, arXiv
+2202.00512) in one stage of five to one, from {trajectories} trajectories of the teacher on training
+samples, {steps} steps of {batch}. Notebook 6_step_budget measures what is left of the chain of
+steps. Made by `chain-of-steps distill`; `training.json` holds its record.
 """
+TEACHER, STUDENT = "mini/20", "student"  # presets; the student's levels are among its teacher's
 MOST = 10_000  # trajectories
 CHUNK = 250  # of them in a file
 CLIP_SEED = 2  # of the stream from which they are drawn
@@ -78,15 +78,17 @@ def distill(
     parts = [load_tensors(file) for file in files]
     stored = {name: torch.cat([part[name] for part in parts])[:trajectories] for name in parts[0]}
     progress = fit(student, stored, work / "student.safetensors", time.time() + budget, say)
-    save_pipeline(folder, pipe.vae, pipe.text_encoder, student.transformer, preset("student"))
+    save_pipeline(folder, pipe.vae, pipe.text_encoder, student.transformer, preset(STUDENT))
+    clip_of = {"size": model.size, "frames": model.frames}
     record = {
+        "recipe": clip_of,
         "teacher": model.fingerprint,
         "trajectories": trajectories,
         "steps": progress.step,
         "batch": BATCH,
     }
     (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(CARD.format(**record), encoding="utf-8")
+    (folder / "README.md").write_text(CARD.format(**record, **clip_of), encoding="utf-8")
 
 
 @torch.no_grad()
@@ -102,12 +104,12 @@ def make(
     found: dict[str, list[Tensor]] = {"states": [], "given": [], "words": []}
     for first in range(numbers.start, numbers.stop, batch):
         indices = range(first, min(first + batch, numbers.stop))
-        clips = [clip(i, FRAMES, seed=CLIP_SEED) for i in indices]
+        clips = [clip(i, model.frames, seed=CLIP_SEED) for i in indices]
         given = encode(model.pipe.vae, np.stack([c.frames for c in clips]), only_first=True)
         prompts = [c.prompt for c in clips]
         words = model.pipe.tokenizer(prompts, padding="max_length", return_tensors="pt").input_ids
         noise = torch.stack([_noise(i, given.shape[1:]) for i in indices])
-        sigmas, levels = preset("mini").sigmas, preset("student").sigmas
+        sigmas, levels = preset(TEACHER).sigmas, preset(STUDENT).sigmas
         with attention_backend("_native_math"), cpu.mixed_precision():
             states = waypoints(teacher, noise, given, words, sigmas, levels)
         for name, value in (("states", states.half()), ("given", given.half()), ("words", words)):
@@ -152,7 +154,7 @@ def fit(
     progress = Progress.load(file, student.transformer)
     student.text_encoder.requires_grad_(False)
     optimizer = Optimizer(student.transformer.train().requires_grad_(True), RATES)
-    levels = torch.tensor(preset("student").sigmas)
+    levels = torch.tensor(preset(STUDENT).sigmas)
     losses: list[float] = []
     while time.time() < deadline:
         loss = _loss(student, stored, levels, progress.step)

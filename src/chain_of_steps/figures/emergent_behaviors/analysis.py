@@ -1,231 +1,192 @@
-"""From rows to numbers: who leads along the steps, self-correction, and perception before action.
+"""From rows to numbers: what dropping the given frame costs, which mistakes are repaired, and what
+comes first, perception or action. Nothing is pooled over cells.
 
-Everything is paired: a run is compared with another reading of the same sample, and intervals are
-over samples.
+Curves are {step: interval}, with steps as text, as JSON has them.
 """
 
-from collections import defaultdict
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import pandas as pd
 
-from ...measures.intervals import NOTHING, interval
-from ...measures.presence import commit_step, leader, net_evidence, presence_threshold, present
+from ...measures.intervals import (
+    NOTHING,
+    Clusters,
+    difference,
+    proportion,
+)
+from ..summaries import base_of, by_cell, clusters, mean, of_design, share
+from .curves import of_means
+from .onset_analysis import onsets_of
+from .wrong_parts import KINDS, WRONG
 
-HOLD = 3  # steps that a leader must hold before losing it counts
-PRIOR = "calibrated"  # only a departure from this null is more than blur
-PAPER = ("bounce", "maze")  # the tasks closest to the paper's examples of self-correction
-MEMORY = ("out_and_back", "occlusion")
-RIVAL_READER = "x0_hat"  # the floor that also serves as the instrument for actions
-SAMPLE = ["task", "index"]
+CLEAN = ("clean", 0)
 
-
-# Leaders along the steps, from the rows of `step_visualization`.
-
-
-def courses(rows: list[dict]) -> pd.DataFrame:
-    """One line per run: which kind of candidate led at each step, in the last frame.
-
-    Columns: task, index, `leads` (S,), 1 for a valid candidate, -1 for another, 0 for none; the
-    outcomes of `outcome`; and for runs with a null `null_leads` and its outcomes with the prefix
-    `null_`.
-    """
-    groups = defaultdict(list)
-    for row in rows:
-        groups[row["run"]["task"]].append(row)
-    lines = []
-    for task, group in groups.items():
-        threshold = presence_threshold([np.array(row["result"]["control"], float) for row in group])
-        lines += [_course(row, threshold) | {"task": task} for row in group]
-    return pd.DataFrame(lines)
+Validity = dict[tuple[str, int], np.ndarray]  # (n,) bool by design and step
 
 
-def outcome(leaders: np.ndarray, valid: np.ndarray) -> dict[str, float]:
-    """Outcomes of the leaders of a run, each 1.0 or 0.0.
-
-    `wrong_held`: one wrong candidate led for `HOLD` steps in a row; `corrected`: and a valid one
-    leads in the end. `right_held`: a valid one did; `spoiled`: and a wrong one leads in the end;
-    `lost`: and none does.
+def metrics(
+    memory: list[dict], mistakes: list[dict], onsets: list[dict], sigmas: dict[str, list[float]]
+) -> dict:
+    """All numbers of the notebook: `cells`, and `sigmas` by experiment.
 
     Args:
-        leaders: (S,) index of the leading candidate, -1 for none.
-        valid: (K,) bool.
+        memory, mistakes, onsets: rows of the three experiments.
+        sigmas: noise levels of their schedules, by these names.
     """
-    held = {
-        int(leaders[s])
-        for s in range(len(leaders) - HOLD + 1)
-        if len(set(leaders[s : s + HOLD])) == 1
-    } - {-1}
-    wrong_held, right_held = any(not valid[k] for k in held), any(valid[k] for k in held)
-    none, right = leaders[-1] < 0, leaders[-1] >= 0 and valid[leaders[-1]]
+    found: dict[str, dict] = {}
+    for part in (
+        memory_of(memory, sigmas["memory"]),
+        mistakes_of(mistakes),
+        onsets_of(onsets),
+    ):
+        for cell, values in part.items():
+            found.setdefault(cell, {}).update(values)
+    return {"cells": found, "sigmas": sigmas}
+
+
+# Working memory.
+
+
+def memory_of(rows: list[dict], sigmas: Sequence[float]) -> dict[str, dict]:
+    """By cell, all of valid answers:
+
+    `clean`; `dropped_at`, the given frame dropped from a step on; `dropped_at_0`, never given;
+    `restored_at`, given from a step on only; `kept_from_half` and `kept_from_fifth`, what is lost,
+    clean minus dropped from half or a fifth of the steps on; `memory_sigma`, see there; `noised`
+    and `erased`, from half of the steps on; `lost_elsewhere`, what dropping costs if frame 0
+    of the latents does not show the given frame either, noised minus erased.
+    """
+    return {cell: _memory(own, sigmas) for cell, own in by_cell(rows).items()}
+
+
+def _memory(rows: list[dict], sigmas: Sequence[float]) -> dict:
+    valid, groups = validity(rows)
+    steps, half = len(sigmas) - 1, (len(sigmas) - 1) // 2
+    clean, dropped = valid[CLEAN], _of(valid, "dropped")
     found = {
-        "wrong_held": wrong_held,
-        "corrected": wrong_held and right,
-        "right_held": right_held,
-        "spoiled": right_held and not right and not none,
-        "lost": right_held and none,
+        "clean": proportion(clean, groups),
+        "dropped_at": _curve(dropped, groups),
+        "dropped_at_0": proportion(dropped[0], groups),
+        "restored_at": _curve(_of(valid, "restored"), groups),
+        "kept_from_half": difference(clean, dropped[half], groups),
+        "kept_from_fifth": difference(clean, dropped[max(1, steps // 5)], groups),
+        "memory_sigma": memory_sigma(clean, dropped, sigmas, groups),
     }
-    return {name: float(value) for name, value in found.items()}
+    if noised := _of(valid, "noised"):
+        one, other = noised[half], _of(valid, "erased")[half]
+        found["noised"], found["erased"] = proportion(one, groups), proportion(other, groups)
+        found["lost_elsewhere"] = difference(one, other, groups)
+    return found
 
 
-def corrected_runs(rows: list[dict]) -> list[int]:
-    """Indices of the samples in which a held wrong leader gave way to a right one."""
-    lines = courses(rows)
-    return [] if lines.empty else lines[lines["corrected"] == 1.0]["index"].tolist()
+def validity(rows: list[dict]) -> tuple[Validity, list[str]]:
+    """Whether the runs of one cell are valid, by design and step, in the order of the clean ones;
+    and their clusters."""
+    clean = of_design(rows, "clean")
+    order = {base_of(row): i for i, row in enumerate(clean)}
+    found: Validity = {}
+    for row in rows:
+        values = found.setdefault(_name(row["run"]), np.zeros(len(order), bool))
+        values[order[base_of(row)]] = row["result"]["valid"]
+    return found, clusters(clean)
 
 
-def self_correction(lines: pd.DataFrame) -> dict:
-    """Shares of samples by task, of all, and of the paper's tasks together; with the null on the
-    same trajectories."""
-    groups = {
-        "all": lines,
-        "paper": lines[lines["task"].isin(PAPER)],
-        **dict(tuple(lines.groupby("task", sort=False))),
-    }
-    return {name: _corrections(group) for name, group in groups.items()}
+def _name(run: dict) -> tuple[str, int]:
+    """Design and step of a run: from where the frame is dropped, given again, or noised."""
+    if run["design"] == "clean":
+        return CLEAN
+    first = run["interventions"][0]
+    if run["design"] == "restored":
+        return "restored", first["until"]
+    return run["design"], first["step"] if first["kind"] == "Drop" else first["steps"][0]
 
 
-def readable(lines: pd.DataFrame) -> dict:
-    """Is the start state the leader of the clean estimate, step by step? By task of memory, and of
-    both.
-
-    `at`: share of samples at each step; `always`: at every step; `never_wrong`: no wrong candidate
-    ever leads; `null_at`: the same as `at` for the null.
-    """
-    groups = {"all": lines[lines["task"].isin(MEMORY)]}
-    groups |= {task: lines[lines["task"] == task] for task in MEMORY}
-    return {name: _readable(group) for name, group in groups.items()}
+def _of(valid: Validity, design: str) -> dict[int, np.ndarray]:
+    """By step, in order."""
+    return {step: valid[name, step] for name, step in sorted(valid) if name == design}
 
 
-def _course(row: dict, threshold: np.ndarray) -> dict:
-    result = row["result"]
-    control, valid = np.array(result["control"], float), np.array(result["kinds"]) == "valid"
-
-    def led(evidence: np.ndarray) -> np.ndarray:
-        net = net_evidence(evidence, control)  # (S, K)
-        return leader(net, present(net, threshold))
-
-    ours = led(np.array(result["evidence"])[:, -1])
-    line = {"index": row["run"]["index"], "leads": _sign(ours, valid)} | outcome(ours, valid)
-    if "null" in result:
-        null = led(np.array(result["null"]["evidence"][PRIOR]))
-        line["null_leads"] = _sign(null, valid)
-        line |= {f"null_{name}": value for name, value in outcome(null, valid).items()}
-    return line
+def _curve(values: dict[int, np.ndarray], groups: Clusters) -> dict[str, dict]:
+    return {str(step): proportion(own, groups) for step, own in values.items()}
 
 
-def _sign(leaders: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    return np.where(leaders < 0, 0, np.where(valid[leaders], 1, -1))
-
-
-def _judged(lines: pd.DataFrame) -> pd.DataFrame:
-    """The runs with a null."""
-    return lines[lines["null_corrected"].notna()] if "null_corrected" in lines else lines.iloc[:0]
-
-
-def _corrections(lines: pd.DataFrame) -> dict:
-    names, judged = ("wrong_held", "corrected", "right_held", "spoiled", "lost"), _judged(lines)
-    null: dict = {name: interval(judged[f"null_{name}"]) for name in names} if len(judged) else {}
-    return {
-        "n": len(lines),
-        **{name: interval(lines[name]) for name in names},
-        "of_wrong_held": interval(lines[lines["wrong_held"] == 1.0]["corrected"]),
-        "net": interval(lines["corrected"] - lines["spoiled"]),
-        "null": null
-        | {
-            "n": len(judged),
-            "excess": interval(judged["corrected"] - judged["null_corrected"])
-            if len(judged)
-            else dict(NOTHING),
-        },
-    }
-
-
-def _readable(lines: pd.DataFrame) -> dict:
-    if lines.empty:
-        return {
-            "n": 0,
-            "at": [],
-            "null_at": [],
-            "always": dict(NOTHING),
-            "never_wrong": dict(NOTHING),
-        }
-    leads, judged = np.stack(lines["leads"]), _judged(lines)  # (n, S)
-    null = np.stack(judged["null_leads"]) if len(judged) else np.zeros((0, leads.shape[1]))
-    return {
-        "n": len(lines),
-        "at": [interval(column) for column in (leads == 1).T],
-        "null_at": [interval(column) for column in (null == 1).T],
-        "always": interval((leads == 1).all(1)),
-        "never_wrong": interval((leads >= 0).all(1)),
-    }
-
-
-# Two onsets per sample, from the rows of `Onsets` and the commit steps of `step_visualization`.
-
-
-def onset_table(rows: list[dict], commits: pd.DataFrame) -> pd.DataFrame:
-    """One line per sample that was probed and has a row of `step_visualization`.
-
-    Columns: task, index, `action`, the commit step (NaN if it never commits); `named:<source>` and
-    `answer:<source>`, the first step from which that place is picked for good. Perception that
-    never comes counts as S, after the last step; an answer never picked, or a run without one, is
-    NaN: both choices are against perception coming first.
+def memory_sigma(
+    clean: np.ndarray, dropped: dict[int, np.ndarray], sigmas: Sequence[float], groups: Clusters
+) -> dict:
+    """The noise level from which on the given frame can be dropped: that of the first step from
+    which the loss stays below half of the loss at step 0. 0 if it is needed up to the last step
+    that was tried. Nothing where a frame that is never given is not missed for certain.
 
     Args:
-        commits: has the columns task, index, commit.
+        clean: (n,) bool.
+        dropped: (n,) bool by the step from which it is dropped.
     """
-    lines: dict = defaultdict(dict)
-    for row in rows:
-        run, picked = (
-            row["run"],
-            np.array(row["result"]["picked"], float),
-        )  # (S, n), NaN where there is none
-        name = f"{run['what']}:{'layer' if run['source'].isdigit() else run['source']}"
-        for index, course in enumerate(picked.T):
-            lines[run["task"], index][name] = _for_good(
-                course, len(course) if run["what"] == "named" else np.nan
-            )
-    table = pd.DataFrame(
-        [{"task": task, "index": index} | line for (task, index), line in lines.items()]
-    )
-    action = commits[[*SAMPLE, "commit"]].rename(columns={"commit": "action"})
-    return table.merge(action, on=SAMPLE)
+    if difference(clean, dropped[0], groups)["low"] <= 0:
+        return dict(NOTHING)
+    levels = np.array([sigmas[step] for step in dropped] + [0.0])
+    losses = clean.astype(float) - np.array(list(dropped.values()))  # (T, n)
+
+    def half_lost(loss: np.ndarray) -> np.ndarray:
+        first = loss[:, :1]
+        small = np.column_stack([loss < first / 2, np.ones(len(loss), bool)])
+        stays = np.logical_and.accumulate(small[:, ::-1], axis=1)[:, ::-1]
+        return np.where(first[:, 0] > 0, levels[stays.argmax(1)], np.nan)
+
+    return of_means(half_lost, [losses], groups)
 
 
-def onsets(table: pd.DataFrame) -> dict:
-    """Onsets by task and of all, and paired differences: steps by which perception comes first.
+# Mistakes.
 
-    `perception`: the named thing, off the middle layer; `action`: the commit step; `fine_action`:
-    the run's answer, off the clean estimate by the same kind of probe; `layer_action`: the run's
-    answer, off the middle layer too; `seen`: the named thing, off the clean estimate.
+
+def mistakes_of(rows: list[dict]) -> dict[str, dict]:
+    """By cell, as curves by kind of mistake over the steps noised to: `recovered`, `at_once` (by
+    the first estimate), `kept`, `readable` (off the noised answer) and `valid`, the whole answer
+    is; and `repaired`, the share recovered of the runs whose mistake was there to be seen and was
+    not put right at once, that is, readable and not at once.
+
+    `unaided`, valid clean runs. Per clean run `wrong_to_right` and `right_to_wrong`; `revisions`,
+    the same by step.
     """
-    groups = {"all": table, **dict(tuple(table.groupby("task", sort=False)))}
-    return {name: _onsets(group) for name, group in groups.items()}
+    return {cell: _mistakes(own) for cell, own in by_cell(rows).items()}
 
 
-def _for_good(course: np.ndarray, never: float) -> float:
-    if np.isnan(course).any():
-        return np.nan
-    step = commit_step(course.astype(int), 1)
-    return never if step is None else float(step)
+def _mistakes(rows: list[dict]) -> dict:
+    read = [row for row in rows if row["result"]["valid"] is not None]
+    clean, kinds = of_design(read, "clean"), {kind: of_design(read, kind) for kind in KINDS}
+    found = {
+        name: {kind: _by_step(own, name) for kind, own in kinds.items()}
+        for name in ("recovered", "at_once", "kept", "readable", "valid")
+    }
+    found["repaired"] = {kind: _by_step(kinds[kind], "recovered", _stands) for kind in WRONG}
+    return found | {"unaided": share(clean, lambda r: r["valid"])} | _revisions(clean)
 
 
-def _onsets(table: pd.DataFrame) -> dict:
-    perception, action = table["named:layer"], table["action"]
-    fine, seen = table[f"answer:{RIVAL_READER}"], table[f"named:{RIVAL_READER}"]
-    inner = table["answer:layer"]
-    floors = [name for name in table if name.startswith("named:") and name != "named:layer"]
+def _stands(result: dict) -> bool:
+    """Whether a mistake was there to be seen, and the first estimate did not put it right."""
+    return result["readable"] and not result["at_once"]
+
+
+def _by_step(
+    rows: list[dict], name: str, counts: Callable[[dict], bool] = lambda result: True
+) -> dict[str, dict]:
+    """The share of results with `name`, of those that count; one result per sample and step."""
     return {
-        "n": len(table),
-        "perception": interval(perception),
-        "action": interval(action),
-        "fine_action": interval(fine),
-        "layer_action": interval(inner),
-        "seen": interval(seen),
-        "floors": {name.removeprefix("named:"): interval(table[name]) for name in floors},
-        "action_minus_perception": interval(action - perception),
-        "fine_action_minus_perception": interval(fine - perception),
-        "layer_action_minus_perception": interval(inner - perception),
-        "seen_minus_perception": interval(seen - perception),
+        str(step): share(
+            [r for r in rows if r["run"]["step"] == step and counts(r["result"])],
+            lambda result: result[name],
+        )
+        for step in sorted({row["run"]["step"] for row in rows})
+    }
+
+
+def _revisions(clean: list[dict]) -> dict:
+    def per_run(kind: str) -> Callable[[dict], int]:
+        return lambda result: sum(result["revisions"][kind])
+
+    kinds = clean[0]["result"]["revisions"]
+    by_step = {k: np.mean([r["result"]["revisions"][k] for r in clean], axis=0) for k in kinds}
+    return {
+        "wrong_to_right": mean(clean, per_run("wrong_to_right")),
+        "right_to_wrong": mean(clean, per_run("right_to_wrong")),
+        "revisions": {kind: values.round(4).tolist() for kind, values in by_step.items()},
     }

@@ -1,102 +1,94 @@
-"""Tasks in which something goes out of sight: in which frames, and what has to be remembered.
+"""Working memory: from which step on can the given frame be taken away?
 
-A frame hides the start state if its picture would be the same whichever candidate were right.
+At every step the network gets the given frame as a condition, so whatever it needs it can look up
+again. Here the frame is dropped from the condition from a step on; what is still right afterwards
+was in the latents.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
+from ...bench import samples
+from ...experiments.parameters import checked
+from ...puzzles.splits import Split
+from ...sampling.interventions import Drop, NoiseAtFrame
+from ..sample_runs import SampleBranches, SampleRun
+from ..showcase import ShownCase
+from ..summaries import base_of, by_cell, of_design
+from .pictures import case
 
-from ...bench import tasklist
-from ...puzzles.canvas import CELLS
-from ...puzzles.first import suites
-from ...puzzles.first.base import Candidate, Partition, Sample
-from ...puzzles.first.reading import timeline
-
-MODULES = ("out_and_back", "occlusion")
-VISIBLE = 0.02  # a pixel value that differs by more can be seen
+SHOWN = ("out_and_back", "occlusion")  # the paper's own examples
 
 
-def begun_as(sample: Sample, candidate: Candidate) -> Sample:
-    """The sample with the start state under which that candidate would be right: another home row,
-    another thing.
-
-    Raises:
-        ValueError: for a task without hidden things.
+class WorkingMemory(SampleBranches):
+    """The experiment. Designs: `clean`; `dropped`, without the given frame from a step to the end;
+    `restored`, with it from a step on only. The latents of frame 0 show the given frame too, so two
+    more from half of the steps on: `noised`, frame 0 is replaced by noise at every step; `erased`,
+    and the given frame is dropped as well.
     """
-    if sample.module not in MODULES:
-        raise ValueError(
-            f"nothing is hidden in {sample.task}; expected a task of {' or '.join(MODULES)}"
-        )
-    if sample.module == "occlusion":
-        return replace(sample, state=sample.state | {"thing": candidate.answer})
-    named, *others = sample.state["things"]
-    return replace(
-        sample, state=sample.state | {"things": [[*named[:3], candidate.answer + 0.5], *others]}
-    )
 
+    name = "3_working_memory"
+    showcases = ("showcase",)
 
-def hidden_frames(
-    sample: Sample, frames: int, stride: int, size: int = suites.SIZE
-) -> tuple[int, ...]:
-    """Latent frames in which the start state is out of sight in every pixel frame.
+    @checked
+    def plan(
+        self, cells: dict[str, int], step_stride: int, suite_seed: int, split: Split = "test"
+    ) -> list[SampleRun]:
+        """All runs.
 
-    Args:
-        frames: pixel frames of the clip.
-        stride: pixel frames per latent frame; the first latent frame is the given picture alone.
-    """
-    starts = [(begun_as(sample, candidate), candidate) for candidate in sample.candidates]
-    hides = []
-    for progress in timeline(frames):
-        pictures = np.stack(
-            [start.picture(candidate, progress, size) for start, candidate in starts]
-        )
-        hides.append(bool(np.abs(pictures - pictures[0]).max() < VISIBLE))
-    latent = [
-        hides[max(0, stride * (f - 1) + 1) : stride * f + 1]
-        for f in range(1 + (frames - 1) // stride)
-    ]
-    return tuple(f for f, pixel_frames in enumerate(latent) if all(pixel_frames))
-
-
-def with_hidden(
-    task: str, count: int, suite_seed: int, partition: Partition, frames: int, stride: int
-) -> list[tuple[int, Sample, tuple[int, ...]]]:
-    """The first `count` samples of a task's list that hide their start state for at least one
-    latent frame: index, sample, hidden frames.
-
-    Raises:
-        ValueError: if too few of them do, because clips are too short.
-    """
-    found = []
-    for index in range(20 * (count + 1)):
-        sample = tasklist.draw_one(task, index, suite_seed, partition)
-        hidden = hidden_frames(sample, frames, stride)
-        if hidden:
-            found.append((index, sample, hidden))
-        if len(found) == count:
-            return found
-    raise ValueError(
-        f"{task} hardly ever hides its start state for a whole latent frame of {stride} pixel "
-        f"frames in a clip of {frames}; use longer clips"
-    )
-
-
-def places(sample: Sample, size: int = suites.SIZE) -> list[np.ndarray]:
-    """The places of a frame that may show the start state, pixel masks (size, size).
-
-    Out and back: the row of every candidate, the right one first. Occlusion: one mask, the place
-    of the thing.
-    """
-    if sample.module == "occlusion":
-        gone = next(candidate for candidate in sample.candidates if candidate.answer is None)
+        Args:
+            cells: how many samples of each cell.
+            step_stride: the given frame is dropped from every which step on.
+        """
+        samples.cells(list(cells))
         return [
-            np.abs(
-                sample.picture(sample.candidates[0], 1.0, size) - sample.picture(gone, 1.0, size)
-            ).max(2)
-            > 0.05
+            run
+            for cell, count in cells.items()
+            for index in range(count)
+            for run in self._runs(
+                SampleRun(cell, index, suite_seed, seed=index, split=split), step_stride
+            )
         ]
-    rows = np.arange(size)[:, None] * CELLS // size
-    return [
-        np.broadcast_to(rows == candidate.answer, (size, size)) for candidate in sample.candidates
-    ]
+
+    def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
+        """Pictures of the paper's tasks: clean, dropped from a fifth of the steps on, and never
+        given. Of each task the first sample that is right when clean, and wrong when never given;
+        else the first."""
+        early, cases = max(1, self.schedule.steps // 5), []
+        for cell, own in by_cell(rows).items():
+            if samples.task_of(cell) in SHOWN:
+                run = self.run_of(_telling(own)["run"])
+                what = (self.sample(run), run.seed, results)
+                cases += [
+                    case(self, f"{cell}\nclean", *what),
+                    case(self, f"dropped\nfrom step {early}", *what, (Drop(early),)),
+                    case(self, "never\ngiven", *what, (Drop(),)),
+                ]
+        return cases
+
+    def _runs(self, base: SampleRun, step_stride: int) -> list[SampleRun]:
+        steps = self.schedule.steps
+        fifth, half = max(1, steps // 5), steps // 2
+        noise = NoiseAtFrame(0, steps=tuple(range(half, steps)), seed=base.index)
+        changes = [
+            ("dropped", Drop(s)) for s in sorted({*range(0, steps, step_stride), fifth, half})
+        ]
+        changes += [("restored", Drop(until=s)) for s in sorted({fifth, half})]
+        runs = [base, *(replace(base, design=d, interventions=(change,)) for d, change in changes)]
+        if self.model.latent_frames > 1:  # else frame 0 is the answer itself
+            runs.append(replace(base, design="noised", interventions=(noise,)))
+            runs.append(replace(base, design="erased", interventions=(noise, Drop(half))))
+        return runs
+
+
+def _telling(rows: list[dict]) -> dict:
+    """The clean row of the first sample that is right, and wrong when the frame is never given;
+    else the first clean row."""
+    never = {
+        base_of(row): row["result"]["valid"]
+        for row in of_design(rows, "dropped")
+        if row["run"]["interventions"][0]["step"] == 0
+    }
+    clean = of_design(rows, "clean")
+    found = (row for row in clean if row["result"]["valid"] and not never[base_of(row)])
+    return next(found, clean[0])

@@ -1,200 +1,259 @@
-"""Figures 4 and 5 of the paper, measured: each function draws one result with matplotlib."""
+"""Figures 4 and 5 of the paper, measured: each function draws one result. Every panel is one cell,
+and says its n."""
+
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from ..style import PALETTE, WIDTH, band, intervals, picture, spread, step_axis, style
+from ..style import PALETTE, WIDTH, band, nothing, picture, spread, step_axis, style
+from .mistakes import Repair
+from .onsets import QUESTIONS
+from .wrong_parts import WRONG
 
-FLOORS = ("x", "x0_hat", "input", "shuffled", "random network")
-GREYS = ("0.25", "0.4", "0.55", "0.7", "0.82")
-NAMES = {
-    "wrong_held": "wrong one held",
-    "corrected": "wrong, then right",
-    "right_held": "right one held",
-    "spoiled": "right, then wrong",
-}
+FLOORS = {"x0_hat": ":", "input": "--", "random network": "-.", "shuffled": "-"}
+LABELS = {"x0_hat": r"same probe on $\hat{x}_0$"}  # the network's own output is no floor
+COLUMNS = 3  # of panels
+SHOWN = 7  # steps of a picture
+
+Cells = dict[str, dict]
 
 
-def noised_clips(cases: list) -> Figure:
-    """What is left of the final video under noise in hidden, visible and all inner frames: one row
-    per case.
+def memory(summary: dict) -> Figure:
+    """Valid answers by the step from which the given frame is dropped."""
+    sigmas, cells = summary["sigmas"]["memory"], _with(summary, "dropped_at")
 
-    Args:
-        cases: have a `label` and `clips` (S, P, H, W, 3), uint8.
-    """
-    frames = spread(cases[0].clips.shape[1], 9)
+    def draw(axis: Axes, cell: str, found: dict) -> None:
+        _line(axis, found["clean"], "0.45", "clean")
+        _line(axis, found["dropped_at_0"], PALETTE[1], "never given")
+        _curve(axis, found["dropped_at"], PALETTE[0], "dropped from this step on")
+        for step, value in found["restored_at"].items():
+            label = (
+                "given from this step on only"
+                if step == min(found["restored_at"], key=int)
+                else None
+            )
+            _point(axis, int(step), value, PALETTE[2], label)
+        half = (len(sigmas) - 1) // 2
+        if "erased" in found:
+            _point(axis, half + 0.3, found["erased"], PALETTE[3], "dropped, and frame 0 erased")
+        axis.set_title(f"{cell} (n = {found['clean']['n']})", fontsize="medium")
+        step_axis(axis, sigmas[:-1], ticks=4)
+
+    title = (
+        "How long is the given frame needed? Valid answers once it is dropped from the condition"
+    )
+    return _panels(cells, draw, title, "valid answers")
+
+
+def recovery(summary: dict) -> Figure:
+    """Mistakes that are put in, by the step noised to: a row per cell, a column per kind."""
+    sigmas, cells = summary["sigmas"]["mistakes"], _with(summary, "repaired")
+    if not cells:
+        return nothing("no mistake was put in")
     with style():
-        size = (WIDTH, WIDTH * len(cases) / (len(frames) + 1.5) * 1.04)
-        figure, axes = plt.subplots(len(cases), len(frames), figsize=size, squeeze=False)
+        size = (WIDTH, 1.3 + 2.3 * len(cells))
+        figure, axes = plt.subplots(
+            len(cells), len(WRONG), figsize=size, sharey=True, squeeze=False, layout="constrained"
+        )
+        for row, (cell, found) in zip(axes, cells.items(), strict=True):
+            n = next(iter(found["recovered"]["control"].values()))["n"]
+            row[0].set_ylabel(f"{cell}\n(n = {n})\nends right")
+            for axis, kind in zip(row, WRONG, strict=True):
+                _mistake(axis, found, kind)
+                step_axis(axis, sigmas[:-1], "", ticks=4)
+                axis.set_ylim(-0.03, 1.18)
+        for axis, kind in zip(axes[0], WRONG, strict=True):
+            axis.set_title(f"{kind} mistake", fontsize="medium")
+        for axis in axes[-1]:
+            axis.set_xlabel(r"noised to this step / $\sigma$")
+        handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))
+        figure.legend(handles.values(), handles, frameon=False, ncols=2, loc="outside lower center")
+        figure.suptitle("A mistake in an answer, noised to a step: does the run end right?")
+    return figure
+
+
+def _mistake(axis: Axes, found: dict, kind: str) -> None:
+    """One kind of mistake in one cell. The small numbers are those of runs that repair counts."""
+    _line(axis, found["unaided"], PALETTE[4], "clean runs, from noise (valid)")
+    _points(axis, found["recovered"]["control"], "0.45", "no mistake (control)", -0.3)
+    _curve(axis, found["recovered"][kind], PALETTE[0], "ends right, all runs")
+    _means(axis, found["at_once"][kind], PALETTE[0], "--", "right in the first estimate")
+    _means(axis, found["readable"][kind], "0.2", ":", "mistake readable in the noised answer")
+    repaired = {step: value for step, value in found["repaired"][kind].items() if value["n"]}
+    label = "ends right: readable, not right at once"
+    if repaired:
+        _points(axis, repaired, PALETTE[1], label, 0.3)
+    for step, value in repaired.items():
+        where = int(step) + 0.3, max(value["high"], 1.0) + 0.03
+        axis.text(*where, value["n"], color=PALETTE[1], ha="center", fontsize="x-small")
+
+
+def revisions(summary: dict) -> Figure:
+    """Revisions of clean runs by step: wrong to right up, right to wrong down."""
+    sigmas, cells = summary["sigmas"]["mistakes"], _with(summary, "revisions")
+
+    def draw(axis: Axes, cell: str, found: dict) -> None:
+        own = found["revisions"]
+        steps = range(len(own["wrong_to_right"]))
+        axis.bar(steps, own["wrong_to_right"], color=PALETTE[2], label="wrong to right")
+        axis.bar(steps, -np.array(own["right_to_wrong"]), color=PALETTE[1], label="right to wrong")
+        axis.axhline(0, color="0.3", lw=0.8)
+        n = found["wrong_to_right"]["n"]
+        axis.set_title(f"{cell} (n = {n})", fontsize="medium")
+        step_axis(axis, sigmas[:-1], ticks=4)
+
+    title = "Revisions of clean runs: parts that change their value, by step"
+    return _panels(cells, draw, title, "parts per run", columns=2, unit=False)
+
+
+def repairs(cases: list[Repair], sigmas: list[float]) -> Figure:
+    """Where a run from a mistake goes: one row per case, the changed part framed."""
+    if not cases:
+        return nothing("no mistake was put into a picture")
+    columns = SHOWN + 1
+    with style():
+        size = (WIDTH, WIDTH * len(cases) / columns * 1.04 + 0.4)
+        figure, axes = plt.subplots(len(cases), columns, figsize=size, squeeze=False)
         for row, case in zip(axes, cases, strict=True):
-            for axis, f in zip(row, frames, strict=True):
-                picture(axis, case.clips[-1, f])
+            chosen = spread(len(case.clips), SHOWN)
+            picture(row[0], case.start)
             row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
-        for f, axis in zip(frames, axes[0], strict=True):
-            axis.set_title("given" if f == 0 else f"frame {f}")
+            for axis in row[len(chosen) + 1 :]:
+                axis.axis("off")
+            for axis, s in zip(row[1:], chosen, strict=False):
+                picture(axis, case.clips[s, -1])
+            for axis in row[: len(chosen) + 1]:
+                _frame(axis, case.changed)
+        steps = [cases[0].step + s for s in spread(len(cases[0].clips), SHOWN)]
+        axes[0, 0].set_title("put in")
+        for axis, s in zip(axes[0, 1:], steps, strict=False):
+            axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")
         figure.tight_layout(pad=0.3)
     return figure
 
 
-def memory(readable: dict, noise: dict, sigmas: list[float]) -> Figure:
-    """Working memory: is the start state the leader at every step, and what does noise in hidden
-    frames cost?"""
-    with style():
-        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.9))
-        for colour, task in zip(PALETTE, _measured(readable), strict=False):
-            entry = readable[task]
-            band(axes[0], range(len(entry["at"])), entry["at"], colour, task)
-            null = [value["mean"] for value in entry["null_at"]]
-            axes[0].plot(null, color=colour, lw=1.2, ls="--", label=f"{task}, calibrated null")
-        axes[0].set(
-            ylabel="right start state leads",
-            ylim=(-0.02, 1.02),
-            title=r"read off $\hat{x}_0$, last frame",
-        )
-        axes[0].legend(frameon=False, fontsize="small")
-        step_axis(axes[0], sigmas[:-1])
-        order = [
-            "clean",
-            *(
-                f"{d}-{m}"
-                for m in ("replace", "level-correct")
-                for d in ("hidden", "visible", "inner")
-            ),
-        ]
-        intervals(
-            axes[1], {name.replace("-", ", ", 1): noise["all"]["right"][name] for name in order}
-        )
-        axes[1].set(
-            xlabel="right answers", xlim=(-0.02, 1.02), title="noise at all steps, by frames"
-        )
-        figure.tight_layout()
-    return figure
-
-
-def memory_probes(probes: dict, sigmas: list[float]) -> Figure:
-    """What can be read off the tokens of a frame that does not show it: the chosen layer, the
-    other layers, floors."""
-    tasks = [task for task in probes if task != "all"]
-    with style():
-        figure, axes = plt.subplots(1, len(tasks), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
-        for axis, task in zip(axes[0], tasks, strict=True):
-            sources = probes[task]["sources"]
-            for name in filter(str.isdigit, sources):
-                axis.plot(*_curve(sources[name]), color=PALETTE[0], lw=0.7, alpha=0.4)
-            chosen = sources[str(probes[task]["layer"])]
-            places, values = sorted(map(int, chosen)), [chosen[s] for s in sorted(chosen, key=int)]
-            band(
-                axis,
-                places,
-                values,
-                PALETTE[0],
-                f"layer {probes[task]['layer']} (chosen on even samples)",
-            )
-            for grey, name in zip(GREYS, FLOORS, strict=True):
-                axis.plot(
-                    *_curve(sources[name]), color=grey, lw=1.2, ls="--", label=f"floor: {name}"
-                )
-            axis.set(title=task, ylim=(-0.02, 1.02))
-            step_axis(axis, sigmas[:-1])
-        axes[0, 0].set_ylabel("start state read off")
-        axes[0, -1].legend(
-            frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0)
-        )
-        figure.tight_layout()
-    return figure
-
-
-def self_correction(corrections: dict) -> Figure:
-    """Leaders that held and lost: in the model, and in its calibrated null."""
-    tasks = [name for name in corrections if name not in ("all", "paper")]
-    with style():
-        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.8 + 0.32 * max(len(tasks), 5)))
-        paper = corrections["paper"]
-        _pairs(
-            axes[0],
-            {label: (paper[name], paper["null"].get(name)) for name, label in NAMES.items()},
-        )
-        axes[0].set(
-            title=f"bounce and maze (null: n = {paper['null']['n']})", xlabel="share of samples"
-        )
-        labelled = {f"{task} ({corrections[task]['n']})": corrections[task] for task in tasks}
-        _pairs(
-            axes[1],
-            {label: (entry["corrected"], entry["spoiled"]) for label, entry in labelled.items()},
-            PALETTE[1],
-        )
-        axes[1].set(
-            title="by task: wrong to right (blue), right to wrong (orange)",
-            xlabel="share of samples",
-        )
-        figure.tight_layout()
-    return figure
-
-
-def onsets(table: pd.DataFrame, summary: dict) -> Figure:
-    """Perception before action: two onsets per sample, and their paired differences."""
-    tasks = _measured(summary)
-    jitter = np.random.default_rng(0)
+def onsets(summary: dict) -> Figure:
+    """What fits the prompt, and what will be marked: how well each can be read, by step."""
+    sigmas, cells = summary["sigmas"]["onsets"], _with(summary, "perception_at")
+    if not cells:
+        return nothing("no cell with onsets")
     with style():
         figure, axes = plt.subplots(
-            1, 2, figsize=(WIDTH, 3.8), gridspec_kw={"width_ratios": [1, 1.2]}
+            2, len(cells), figsize=(WIDTH, 6.4), sharey=True, squeeze=False, layout="constrained"
         )
-        for colour, task in zip(PALETTE, tasks, strict=False):
-            own = table[table["task"] == task].dropna(subset=["action", "named:layer"])
-            x, y = (
-                own[name] + jitter.uniform(-0.2, 0.2, len(own))
-                for name in ("named:layer", "action")
+        for column, (cell, found) in zip(axes.T, cells.items(), strict=True):
+            for axis, question, colour in zip(column, QUESTIONS, PALETTE, strict=False):
+                _reading(axis, found, question, colour)
+                step_axis(axis, sigmas[:-1])
+            gap = found["onset_gap"]
+            n = next(iter(found["perception_at"].values()))["n"]
+            said = _brief(gap, "+.1f") + " steps" if gap["n"] else "undefined"
+            column[0].set_title(
+                f"{cell} (n = {n})\naction minus perception: {said}", fontsize="medium"
             )
-            axes[0].plot(x, y, "o", ms=4, alpha=0.6, color=colour, label=task)
-        end = np.nanmax(table[["action", "named:layer"]].to_numpy(float), initial=1.0)
-        axes[0].plot([0, end], [0, end], color="0.6", lw=1, ls="--")
-        axes[0].set(
-            xlabel="perception onset (step)",
-            ylabel="action onset (step)",
-            title="one dot per sample",
+        axes[0, 0].set_ylabel("perception: fits the prompt\n(AUROC within a sample)")
+        axes[1, 0].set_ylabel("action: will be marked\n(AUROC within a sample)")
+        axes[0, 0].set_ylim(0.3, 1.03)
+        for row in axes:
+            row[-1].legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+        figure.suptitle(
+            "Which things fit the prompt, and which is marked: from which step on can it be read?"
         )
-        axes[0].legend(frameon=False)
-        names = {
-            "action": "commit step",
-            "fine_action": "answer, by probe",
-            "seen": r"named thing in $\hat{x}_0$",
-        }
-        differences = {
-            f"{task}: {label}": summary[task][f"{name}_minus_perception"]
-            for task in tasks
-            for name, label in names.items()
-        }
-        intervals(axes[1], differences)
-        axes[1].axvline(0, color="0.6", lw=1)
-        axes[1].set(
-            xlabel="steps after perception (middle layer)", title="what comes later, by how much"
-        )
-        figure.tight_layout()
     return figure
 
 
-def _measured(summary: dict) -> list[str]:
-    """The tasks of which there are samples."""
-    return [name for name, entry in summary.items() if name != "all" and entry["n"]]
+def _reading(axis: Axes, found: dict, question: str, colour: str) -> None:
+    """One question: the middle block, its onset, what the picture shows, and floors."""
+    _curve(axis, found[f"{question}_at"], colour, "middle block")
+    if question == "action":
+        _curve(axis, found["shown_at"], PALETTE[2], "ring in the clean estimate")
+    for name, line in FLOORS.items():
+        _means(
+            axis, found["floors"][question][name], "0.5", line, LABELS.get(name, f"floor: {name}")
+        )
+    onset = found[f"{question}_onset"]
+    if onset["n"]:
+        axis.axvline(onset["mean"], color=colour, lw=1.2, label="onset (95 % interval)")
+        axis.axvspan(onset["low"], onset["high"], color=colour, alpha=0.12, lw=0)
 
 
-def _curve(steps: dict[str, dict]) -> tuple[list[int], list[float]]:
-    order = sorted(steps, key=int)
-    return [int(s) for s in order], [
-        np.nan if steps[s]["mean"] is None else steps[s]["mean"] for s in order
-    ]
+def _panels(
+    cells: Cells,
+    draw: Callable[[Axes, str, dict], None],
+    title: str,
+    label: str,
+    columns: int = COLUMNS,
+    unit: bool = True,
+) -> Figure:
+    """A panel per cell, with one legend for all."""
+    if not cells:
+        return nothing("no such cell was run")
+    columns = min(columns, len(cells))
+    rows = -(-len(cells) // columns)
+    with style():
+        size = (WIDTH, 0.9 + 2.8 * rows)
+        figure, axes = plt.subplots(
+            rows, columns, figsize=size, sharey=True, squeeze=False, layout="constrained"
+        )
+        for axis in axes.flat[len(cells) :]:
+            axis.axis("off")
+        for axis, (cell, found) in zip(axes.flat, cells.items(), strict=False):
+            draw(axis, cell, found)
+            if unit:
+                axis.set_ylim(-0.03, 1.03)
+        for row in axes:
+            row[0].set_ylabel(label)
+        handles = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))
+        figure.legend(handles.values(), handles, frameon=False, ncols=3, loc="outside lower center")
+        figure.suptitle(title)
+    return figure
 
 
-def _pairs(axis: Axes, pairs: dict[str, tuple[dict, dict | None]], second: str = "0.55") -> None:
-    """Two dots with intervals per name: the model's above, in blue, another's below."""
-    for y, pair in enumerate(pairs.values()):
-        for offset, colour, value in zip((-0.14, 0.14), (PALETTE[0], second), pair, strict=True):
-            if value and value["n"]:
-                axis.plot([value["low"], value["high"]], [y + offset] * 2, color=colour, lw=2)
-                axis.plot(value["mean"], y + offset, "o", color=colour, ms=5)
-    axis.set_yticks(range(len(pairs)), list(pairs))
-    axis.set_xlim(-0.02, 1.02)
-    axis.invert_yaxis()
+def _with(summary: dict, metric: str) -> Cells:
+    """The cells that have a metric."""
+    return {cell: found for cell, found in summary["cells"].items() if metric in found}
+
+
+def _curve(axis: Axes, values: dict[str, dict], colour: str, label: str) -> None:
+    places = sorted(map(int, values))
+    band(axis, places, [values[str(s)] for s in places], colour, label)
+
+
+def _means(axis: Axes, values: dict[str, dict], colour: str, line: str, label: str) -> None:
+    places = sorted(map(int, values))
+    means = [np.nan if (m := values[str(s)]["mean"]) is None else m for s in places]
+    axis.plot(places, means, color=colour, ls=line, lw=1.3, label=label)
+
+
+def _line(axis: Axes, value: dict, colour: str, label: str) -> None:
+    axis.axhline(value["mean"], color=colour, lw=1.4, ls="--", label=label)
+
+
+def _points(axis: Axes, values: dict[str, dict], colour: str, label: str, shift: float) -> None:
+    """Dots with their intervals, joined."""
+    places = sorted(map(int, values))
+    for s in places:
+        _point(axis, s + shift, values[str(s)], colour, None)
+    means = [values[str(s)]["mean"] for s in places]
+    axis.plot([s + shift for s in places], means, color=colour, lw=1.2, label=label)
+
+
+def _point(axis: Axes, place: float, value: dict, colour: str, label: str | None) -> None:
+    axis.plot([place, place], [value["low"], value["high"]], color=colour, lw=1.4)
+    axis.plot(place, value["mean"], "D", color=colour, ms=4, label=label)
+
+
+def _frame(axis: Axes, changed: np.ndarray) -> None:
+    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
+    corner = columns[0] - 1.5, rows[0] - 1.5
+    width, height = columns[-1] - columns[0] + 3, rows[-1] - rows[0] + 3
+    axis.add_patch(Rectangle(corner, width, height, fill=False, ec=PALETTE[1], lw=1.8))
+
+
+def _brief(value: dict, form: str) -> str:
+    mean, low, high = (format(value[key], form) for key in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"

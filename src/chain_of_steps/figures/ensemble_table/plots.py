@@ -1,175 +1,241 @@
-"""The paper's ensemble table and its controls: each function draws one result with matplotlib."""
+"""The ensemble table and its controls: each function draws one result with matplotlib."""
+
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...puzzles.first.suites import CATEGORIES, SPLITS
-from ..style import PALETTE, WIDTH, band, style
+from ..style import PALETTE, WIDTH, last_frames, nothing, style
+from .merged_run import MergedRun
 
-CHECKER = "with checker"
-SHORT = dict(zip(SPLITS, ("ID", "OOD"), strict=True))
-POINTS = 100.0  # per unit of score
+BLIND, CHECKED, CONTROL = PALETTE[0], PALETTE[1], "#9A9AA0"
+FAMILIES = {"vote": "vote", "recognised": "recognition", "x0_merge": "merged clean estimates"}
+NEAR = {"textcoords": "offset points", "fontsize": 9, "color": "0.4"}
+CONTROLS = ("recipe_stranger", "x0_stranger")
+NAMES = {
+    "stochastic": "stochastic sampler",
+    "x0_merge": "merged clean estimates",
+    "x0_merge_9": "merged clean estimates",
+    "short": "short runs, recognition",
+    "refined": "remade in part, by margin",
+    "refined_checked": "remade in part, by rules",
+    "more_steps_3": "three times as many steps",
+    "paper_recipe": "paper's recipe, first step",
+    "recipe_vote": "paper's recipe, vote",
+    "recipe_window": "recipe, first steps",
+    "recipe_delta": "recipe, block updates",
+    "recipe_soft": "recipe, half way",
+    "recipe_stranger": "recipe, unrelated prompt",
+    "x0_stranger": "clean estimates, unrelated",
+    "vote": "vote",
+    "early_plan": "early plan, by margin",
+    "recognised": "recognition",
+    "recognised_vote": "vote, then recognition",
+    "checked_plan": "early plan, by rules",
+    "fewest_violations": "fewest violations",
+    "pass_at": "pass@k",
+}
 
 
-def scores(summary: dict) -> Figure:
-    """Scores with intervals: overall, in domain, out of domain; a checker's choices stand apart,
-    below the line."""
-    table, groups = summary["table"], summary["groups"]
-    blind = list(dict.fromkeys([*groups["table"], summary["best"]["name"]]))
-    names = [*blind, *groups[CHECKER]]
-    columns = {"overall": lambda row: row["overall"]} | {
-        s: lambda row, s=s: row[s]["all"] for s in SPLITS
+def name_of(strategy: str) -> str:
+    """A strategy in words."""
+    family = strategy.rstrip("0123456789").removesuffix("_")
+    return NAMES.get(strategy) or NAMES.get(family, strategy)
+
+
+def forest(summary: dict, cells: Sequence[str]) -> Figure:
+    """Paired differences to a single run: blind strategies, then those with a checker, each by k; a
+    panel for each cell."""
+    names = _lines(summary, cells)
+    if not names:
+        return nothing("no cell has such runs")
+    labels = [f"{name_of(n)}  ({summary['nfe'][n] / summary['steps']:.2g})" for n in names]
+    groups = [(summary["blind"][n], summary["k"][n]) for n in names]
+    with style():
+        size = (WIDTH, 1.1 + 0.25 * len(names))
+        shared = {"sharex": True, "sharey": True, "squeeze": False}
+        figure, axes = plt.subplots(1, len(cells), figsize=size, **shared)
+        for axis, cell in zip(axes[0], cells, strict=True):
+            _panel(axis, summary, cell, names)
+            for y in (y for y in range(1, len(names)) if groups[y] != groups[y - 1]):
+                axis.axhline(y - 0.5, color="0.8", lw=1)
+        axes[0, 0].set_yticks(range(len(names)), labels)
+        axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
+        _legend(axes[0, 0], controls=not set(CONTROLS).isdisjoint(names))
+        gained = "valid answers minus those of single runs, paired by sample (95 %)"
+        figure.supxlabel(gained, fontsize=11)
+        figure.legend(loc="upper right", ncols=3, frameon=False)
+        figure.suptitle("What each strategy gains (evaluations, in single runs)", x=0.02, ha="left")
+        figure.tight_layout()
+    return figure
+
+
+def _legend(axis: Axes, controls: bool) -> None:
+    kinds = [(BLIND, "blind"), (CONTROL, "unrelated prompt"), (CHECKED, "with checker")]
+    for colour, label in kinds if controls else kinds[::2]:
+        axis.plot([], [], "o-", color=colour, mfc="white", label=label)
+
+
+def _lines(summary: dict, cells: Sequence[str]) -> list[str]:
+    """The strategies that some cell has, blind ones first, in the order of k."""
+    known = [
+        name
+        for name in summary["nfe"]
+        if any(summary["cells"][c]["minus_single"].get(name, {"n": 0})["n"] for c in cells)
+    ]
+    return sorted(known, key=lambda n: (not summary["blind"][n], summary["k"][n]))
+
+
+def _panel(axis: Axes, summary: dict, cell: str, names: Sequence[str]) -> None:
+    found = summary["cells"][cell]
+    gains, single = found["minus_single"], found["single"]
+    for y, name in enumerate(names):
+        value = gains[name]
+        if not value["n"]:
+            continue
+        colour = CONTROL if name in CONTROLS else BLIND if summary["blind"][name] else CHECKED
+        filled = colour if name in (found["best"], found["rival"]) else "white"
+        axis.plot([value["low"], value["high"]], [y, y], color=colour, lw=1.8)
+        axis.plot(value["mean"], y, "o", color=colour, mfc=filled, ms=5)
+    axis.axvline(0, color="0.45", lw=1.2, ls="--")
+    counts = sorted({gains[name]["n"] for name in names if gains[name]["n"]}, reverse=True)
+    n = " or ".join(map(str, counts))
+    room = "" if found["headroom"]["room"] else "\nno headroom"
+    axis.set_title(f"{_broken(cell)}\nsingle {single['mean']:.2f}, n = {n}{room}", fontsize=9)
+
+
+def recipe(summary: dict) -> Figure:
+    """The paper's recipe against what costs the same: one run, and three runs and a vote. A row for
+    each cell, with the share of valid single runs on validation samples."""
+    cells = {
+        name: found
+        for name, found in summary["cells"].items()
+        if found["paper_recipe_minus_single"]["n"]
+    }
+    if not cells:
+        return nothing("the recipe was not run")
+    titles = {
+        "paper_recipe_minus_single": "recipe minus a single run",
+        "recipe_vote_minus_vote": "three merged seeds minus three seeds, votes",
     }
     with style():
-        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 0.9 + 0.34 * len(names)), sharey=True)
-        for axis, (title, pick) in zip(axes, columns.items(), strict=True):
-            single = pick(table["single"])
-            _rows(axis, {name: pick(table[name]) for name in names})
-            if single["mean"] is not None:
-                axis.axvline(single["mean"], color="0.45", lw=1.2, ls="--")
-            axis.axhline(len(blind) - 0.5, color="0.8", lw=1)
-            axis.set(title=f"{title} (n = {single['n']})", xlabel="score")
+        size = (WIDTH, 1.5 + 0.5 * len(cells))
+        figure, axes = plt.subplots(1, 2, figsize=size, sharex=True, sharey=True)
+        for axis, (metric, title) in zip(axes, titles.items(), strict=True):
+            for y, value in enumerate(found[metric] for found in cells.values()):
+                if value["n"]:
+                    axis.plot([value["low"], value["high"]], [y, y], color=BLIND, lw=2)
+                    axis.plot(value["mean"], y, "o", color=BLIND)
+                    axis.annotate(f"{value['n']}", (value["high"], y), (4, 5), **NEAR)
+            axis.axvline(0, color="0.45", lw=1.2, ls="--")
+            ours, theirs = next(iter(cells.values()))[metric]["nfe"]
+            axis.set_title(f"{title}\n({ours} and {theirs} evaluations)", fontsize=10)
+            axis.set_xlabel("difference in valid answers")
+        labels = [f"{_broken(c)}\nsingle {_room(found)}" for c, found in cells.items()]
+        axes[0].set_yticks(range(len(cells)), labels, fontsize=9)
+        axes[0].set_ylim(len(cells) - 0.5, -0.5)
         figure.tight_layout()
     return figure
 
 
-def categories(summary: dict) -> Figure:
-    """Gains of the blind strategies over single runs by split and category, in points."""
-    table, groups = summary["table"], summary["groups"]
-    names = list(
-        dict.fromkeys([*[n for n in groups["table"] if n != "single"], summary["best"]["name"]])
+def _room(found: dict) -> str:
+    """The share of valid single runs on validation samples, in words."""
+    share = found["headroom"]["mean"]
+    return "not measured" if share is None else f"{share:.2f} on validation"
+
+
+def along_k(summary: dict) -> Figure:
+    """Gain over single runs with 3 and 9 times the evaluations, a panel for each cell that has nine
+    runs a sample."""
+    cells = [c for c, found in summary["cells"].items() if found["along_k"]["vote"][1]["n"]]
+    if not cells:
+        return nothing("no cell has nine runs of each sample")
+    with style():
+        size = (WIDTH, 3.4)
+        figure, axes = plt.subplots(1, len(cells), figsize=size, sharey=True, squeeze=False)
+        for axis, cell in zip(axes[0], cells, strict=True):
+            curves = summary["cells"][cell]["along_k"]
+            for number, (family, label) in enumerate(FAMILIES.items()):
+                _along(axis, curves[family], PALETTE[number * 2], "-", label, number - 1.5)
+            _along(axis, curves["pass_at"], CHECKED, "--", "pass@k (with checker)", 1.5)
+            axis.axhline(0, color="0.45", lw=1.2, ls="--")
+            axis.set_xscale("log")
+            axis.set_xticks([1, 3, 9], ["1", "3", "9"], minor=False)
+            axis.minorticks_off()
+            axis.set_title(f"{cell} (n = {curves['vote'][1]['n']})")
+            axis.set_xlabel("k, runs merged or chosen from")
+        axes[0, 0].set_ylabel("gain in valid answers")
+        axes[0, -1].legend(frameon=False, fontsize=8)
+        figure.tight_layout()
+    return figure
+
+
+def _along(
+    axis: Axes, values: list[dict], colour: str, dash: str, label: str, place: float
+) -> None:
+    places = [1.0, *(k * 1.03**place for k in (3, 9))]  # side by side, to be told apart
+    axis.plot(
+        places, [0.0, *(v["mean"] for v in values)], dash, color=colour, label=label, marker="o"
     )
-    places = [(split, category) for split in SPLITS for category in CATEGORIES]
-    means = [
-        [table[name][split][category]["gain"]["mean"] for split, category in places]
-        for name in names
-    ]
-    gains = POINTS * np.array(means, float)
-    reach = max(1.0, np.nanmax(np.abs(gains), initial=1.0))
-    with style():
-        size = (WIDTH, 1.4 + 0.36 * len(names))
-        figure, axis = plt.subplots(figsize=size, layout="constrained")
-        picture = axis.imshow(gains, cmap="RdBu", vmin=-reach, vmax=reach, aspect="auto")
-        for (y, x), value in np.ndenumerate(gains):
-            if np.isfinite(value):
-                colour = "white" if abs(value) > 0.6 * reach else "black"
-                axis.text(
-                    x, y, f"{round(value):+d}", ha="center", va="center", fontsize=9, color=colour
-                )
-        axis.axvline(len(CATEGORIES) - 0.5, color="black", lw=1)
-        axis.set_xticks(
-            range(len(places)),
-            [f"{category}\n{SHORT[split]}" for split, category in places],
-            fontsize=8,
-        )
-        axis.set_yticks(range(len(names)), names)
-        figure.colorbar(picture, ax=axis, label="gain, points", shrink=0.85)
-    return figure
+    for x, value in zip(places[1:], values, strict=True):
+        axis.plot([x, x], [value["low"], value["high"]], color=colour, lw=1.4, alpha=0.6)
 
 
-def costs(summary: dict) -> Figure:
-    """Score against cost on the decision set: what a strategy buys; the line is what a perfect
-    choice would reach."""
-    entries = [*summary["rivals"], summary["best"]]
+def recognition(summary: dict) -> Figure:
+    """How well the denoising error of a finished run tells right from wrong: the curve at the level
+    that strategies use, and the area by cell and level."""
+    cells = [c for c, found in summary["cells"].items() if found["recognition_auroc"]["n"]]
+    if not cells:
+        return nothing("no cell has right and wrong runs")
     with style():
-        figure, axis = plt.subplots(figsize=(WIDTH * 0.7, 4.4))
-        for number, entry in enumerate(entries if summary["n_hard"] else ()):
-            value, colour = summary["hard"][entry["name"]], PALETTE[number % len(PALETTE)]
-            place = entry["cost"] + 0.03 * (number - len(entries) / 2)  # equal costs side by side
-            axis.plot([place] * 2, [value["low"], value["high"]], color=colour, lw=1.6, alpha=0.6)
-            axis.plot(
-                place,
-                value["mean"],
-                "D" if entry is summary["best"] else "o",
-                color=colour,
-                label=entry["name"],
-            )
-        for name, dash in (("pass_k3", "-"), ("legal_k3", ":")):
-            if summary["hard"][name]["n"]:
-                label = f"{name} (with checker)"
-                axis.axhline(
-                    summary["hard"][name]["mean"], color="0.45", lw=1.2, ls=dash, label=label
-                )
-        axis.set(
-            xlabel="cost, in single runs",
-            ylabel="score on the decision set",
-            xlim=(0.8, 3.8),
-            ylim=(0, 1),
-        )
-        if summary["n_hard"]:
-            axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        size = (WIDTH, 1.6 + 0.55 * max(4, len(cells)))
+        figure, (left, right) = plt.subplots(1, 2, figsize=size, width_ratios=(2, 3))
+        for y, cell in enumerate(cells):
+            found, colour = summary["cells"][cell], PALETTE[y % len(PALETTE)]
+            left.plot(found["roc"]["false"], found["roc"]["true"], color=colour, lw=1.8)
+            _levels(right, y, found["auroc_at"], str(summary["level"]), colour)
+            _within(right, y, found["recognition_within"], colour)
+        left.plot([0, 1], [0, 1], color="0.45", lw=1.2, ls="--")
+        level = summary["level"]
+        left.set(xlabel="right runs called wrong", ylabel="wrong runs called wrong")
+        left.set_title(f"called by denoising error, $\\sigma$ = {level}")
+        counts = (summary["cells"][c]["recognition_auroc"] for c in cells)
+        rows = zip(cells, counts, strict=True)
+        labels = [f"{_broken(c)}\n{v['right']} right, {v['wrong']} wrong" for c, v in rows]
+        right.set_yticks(range(len(cells)), labels, fontsize=8)
+        right.set_ylim(len(cells) - 0.5, -0.5)
+        right.axvline(0.5, color="0.45", lw=1.2, ls="--")
+        right.set(xlabel="area under the curve", xlim=(0, 1.02))
+        others = [each for each in summary["cells"][cells[0]]["auroc_at"] if each != str(level)]
+        right.set_title(f"filled: $\\sigma$ = {level}; open, downwards: {', '.join(others)}")
         figure.tight_layout()
     return figure
 
 
-def ablations(summary: dict) -> Figure:
-    """Gain of merged clean estimates along the number of generations and of merged steps."""
-    with style():
-        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), sharey=True)
-        labels = {
-            "by_k": ("k", "generations k"),
-            "by_steps": ("steps", "merged steps, from the first on"),
-        }
-        for axis, (part, (name, label)) in zip(axes, labels.items(), strict=True):
-            curve = summary[part]
-            if curve["n"]:
-                band(axis, curve[name], curve["gain"], PALETTE[0], "merged clean estimates")
-            axis.axhline(0, color="0.45", lw=1.2, ls="--", label="single runs")
-            axis.set_xticks(curve[name])
-            axis.set(xlabel=label, title=f"n = {curve['n']}")
-        axes[0].set_ylabel("gain in score")
-        axes[0].legend(frameon=False)
-        figure.tight_layout()
-    return figure
+def _levels(axis: Axes, y: float, at: dict[str, dict], used: str, colour: str) -> None:
+    for number, (level, value) in enumerate(at.items()):
+        place = y + 0.16 * (number - (len(at) - 1) / 2)
+        strong = level == used
+        line = {"color": colour, "lw": 2.0 if strong else 1.0}
+        axis.plot([value["low"], value["high"]], [place, place], **line)
+        axis.plot(value["mean"], place, "o", color=colour, mfc=colour if strong else "white", ms=5)
 
 
-def controls(summary: dict) -> Figure:
-    """Gain of every control and other reading of "merged", and how far each moved the run."""
-    names = [n for n in ("paper_recipe", "recipe_window", "x0_merge_k3") if n in summary["table"]]
-    names += summary["groups"].get("control", [])
-    rows = {name: summary["table"][name] for name in names}
-    with style():
-        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 0.9 + 0.3 * len(names)), sharey=True)
-        labels = {name: f"{name} ({row['overall']['gain']['n']})" for name, row in rows.items()}
-        _rows(axes[0], {label: rows[name]["overall"]["gain"] for name, label in labels.items()})
-        _rows(axes[1], {label: rows[name]["moved"] for name, label in labels.items()})
-        _rows(axes[2], {label: rows[name]["moved_final"] for name, label in labels.items()})
-        axes[0].axvline(0, color="0.45", lw=1.2, ls="--")
-        axes[0].set(xlabel="gain in score", title="what it gains")
-        axes[1].set(
-            xlabel=r"$\|\Delta\| / \|\cdot\|$", title=r"moved $\hat x_0$ of the last merged step"
-        )
-        axes[2].set(xlabel=r"$\|\Delta\| / \|\cdot\|$", title="moved the final latents")
-        figure.tight_layout()
-    return figure
+def _within(axis: Axes, y: float, value: dict, colour: str) -> None:
+    if value["n"]:
+        axis.plot([value["low"], value["high"]], [y + 0.36] * 2, color=colour, lw=2.0)
+        axis.plot(value["mean"], y + 0.36, "D", color=colour, ms=6)
 
 
-def accounts(summary: dict) -> Figure:
-    """Three accounts compared: the gain of each arm, and how pale its clean estimate was at the
-    window's end."""
-    arms = summary["accounts"]
-    with style():
-        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 0.9 + 0.4 * len(arms)), sharey=True)
-        labels = {name: f"{name} ({arm['gain']['n']})" for name, arm in arms.items()}
-        _rows(axes[0], {label: arms[name]["gain"] for name, label in labels.items()})
-        _rows(axes[1], {label: arms[name]["contrast"] for name, label in labels.items()})
-        axes[0].axvline(0, color="0.45", lw=1.2, ls="--")
-        axes[0].set(xlabel="gain in score", title="what each arm gains")
-        axes[1].set(
-            xlabel="contrast, as a share of the final clip's",
-            title="how decided it is at the window's end",
-        )
-        figure.tight_layout()
-    return figure
+def merged_run(shown: MergedRun, sigmas: list[float]) -> Figure:
+    """Seeds alone, then merged: the last frame of the clean estimate at chosen steps."""
+    places = list(range(len(shown.steps)))
+    titles = [f"step {s}\n$\\sigma$ {sigmas[s]:.2f}" for s in shown.steps[:-1]] + ["end"]
+    return last_frames(shown.cases, sigmas, places, titles)
 
 
-def _rows(axis: Axes, values: dict[str, dict]) -> None:
-    """A dot with its 95 % interval per name, top to bottom; empty where there is no value."""
-    for y, value in enumerate(values.values()):
-        if value["n"]:
-            axis.plot([value["low"], value["high"]], [y, y], color=PALETTE[0], lw=2)
-            axis.plot(value["mean"], y, "o", color=PALETTE[0])
-    axis.set_yticks(range(len(values)), list(values))
-    axis.set_ylim(len(values) - 0.5, -0.5)
+def _broken(cell: str) -> str:
+    """A cell's name in two lines."""
+    task, *knobs = cell.split(" ")
+    return f"{task}\n{' '.join(knobs)}" if knobs else task

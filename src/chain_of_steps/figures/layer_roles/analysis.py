@@ -1,278 +1,216 @@
-"""From rows of the layer experiments to numbers: flip rates, energy curves, and what linear probes
-can read."""
+"""From rows of energy and of patches to numbers: curves, flips, and flips above both nulls."""
 
 import numpy as np
 import pandas as pd
 
-from ...measures.intervals import interval, interval_of
-from ...measures.linear_probes import FLOORS
+from ...bench.samples import task_of
+from ...measures.intervals import clustered, difference, proportion
+from ...measures.traces import decoded
+from ..summaries import by_cell, mean
+from .energy import CURVES
+from .pairs import REGIONS
 
-CLEAR = 0.1  # evidence by which one answer must lead the other
-CURVES = ("norm", "channel_variance", "temporal")
-CHANCE, RISE = (
-    0.5,
-    0.9,
-)  # balanced accuracy of a guess; share of a probe's rise above it that counts as all of it
-PLACE = ["task", "index", "step", "variant", "where", "donor"]
-FOUND = ["layer", "moved", "flip", "kept", "final_flip", "final_kept"]
-COUNTS = ("hits", "positives", "rejections", "negatives")
+NULLS = ("noise", "elsewhere")
+READ = ("flip", "kept", "rest", "valid")  # of the final answer of a patched generation
+FOUND = ("flip_estimate", "way", *(f"{name}_{how}" for how in ("single", "held") for name in READ))
+PLACE = ("cell", "index", "cluster", "region", "kind", "step", "layer")
 
 
-def swaps(rows: list[dict]) -> pd.DataFrame:
-    """One line per swap and layer, of pairs whose two clean runs answer correctly and differently.
+def energy(rows: list[dict]) -> dict:
+    """By cell: mean `norm`, `channel_variance` and `temporal`, each (S, 1 + L), their number `n`,
+    and `growth`, the norm after the last block over that after the first, mean over steps, with its
+    interval."""
+    found = {}
+    for cell, own in by_cell(rows).items():
+        curves = {
+            name: np.round(np.mean([row["result"][name] for row in own], axis=0), 4).tolist()
+            for name in CURVES
+        }
+        found[cell] = curves | {"n": len(own), "growth": mean(own, _growth)}
+    return found
 
-    Columns, NaN where not computed: task (with suffix `_exchanged` where the things, not the
-    prompt, differ), index, step, variant, where, donor, layer, `moved`, `flip` and `kept` (the
-    clean estimate of that step shows the donor's, or still its own answer), `final_flip` and
-    `final_kept`.
+
+def _growth(result: dict) -> float:
+    norm = np.array(result["norm"])  # (S, 1 + L)
+    return float((norm[:, -1] / norm[:, 1]).mean())
+
+
+def swap_lines(rows: list[dict]) -> pd.DataFrame:
+    """A line for every patch and layer, of pairs of which there are any.
+
+    Columns besides `PLACE`, NaN where not computed. `flip_...`: all parts that are read show the
+    donor's values, in the step's clean `estimate`, or in the final video of a patch of a `single`
+    step or of one that is `held` from there on; `kept_...`: they show the receiver's own;
+    `rest_...`: all other parts are as in the receiver's answer; `valid_...`: the whole answer is;
+    and `way`, how far the clean estimate went towards the donor's.
     """
     lines = []
     for row in rows:
         run, result = row["run"], row["result"]
-        if run["random"] or result["answers"] != result["right"]:
+        if not result["eligible"]:
             continue
-        place = {name: run[name] for name in PLACE}
-        if run["donor"] == "exchanged":
-            place |= {"task": f"{run['task']}_exchanged", "donor": "twin"}
-        for k in range(len(result.get("final", result.get("moved")))):
-            lines.append(place | {"layer": k} | _estimate(result, k) | _final(result, k))
-    return pd.DataFrame(lines, columns=[*PLACE, *FOUND])
+        place = {name: run[name] for name in ("cell", "index", "region", "kind", "step")}
+        place["cluster"] = result["sample"]["cluster"]
+        own, donor = decoded([result["own"], result["donor"]])
+        for k, layer in enumerate(run["layers"]):
+            line = place | {"layer": layer}
+            if "estimate" in result:
+                flip, _, _ = shown(result["estimate"][k], own, donor, result["parts"])
+                line |= {"flip_estimate": flip, "way": result["way"][k]}
+            if result["answer"]:
+                how = "held" if run["held"] else "single"
+                found = *shown(result["answer"][k], own, donor, result["parts"]), result["valid"][k]
+                line |= {f"{name}_{how}": v for name, v in zip(READ, found, strict=True)}
+            lines.append(line)
+    table = pd.DataFrame(lines, columns=[*PLACE, *FOUND])
+    return table.groupby(list(PLACE), as_index=False, sort=False).first()
 
 
-def swap_summary(lines: pd.DataFrame, pairs: dict[str, int]) -> dict:
-    """Flip rates with intervals by task, step and kind of swap; each kind is named
-    `variant-where-donor`.
-
-    Under every kind: lists over layers `flip`, `final_flip`, `final_kept`, `moved`; and `best`,
-    `final_best`: the rate at the layer between the first and the last where most pairs flip
-    (chosen on one half of the pairs, measured on the other).
+def shown(text: str, own: np.ndarray, donor: np.ndarray, parts: list[int]) -> tuple:
+    """Whether an answer shows the donor's values in all `parts`, the receiver's own in all, and
+    the receiver's in all other parts (None if there are none).
 
     Args:
-        pairs: how many of each task were drawn; those that remain, `eligible`, are those whose
-            clean runs are right.
+        text: of the answer, as in `traces.encoded`.
+        own, donor: clean answers (P,).
     """
-    eligible = {task: int(group["index"].nunique()) for task, group in lines.groupby("task")}
-    result: dict = {"pairs": pairs, "eligible": eligible}
-    for (task, step), group in lines.groupby(["task", "step"]):
-        kinds = result.setdefault(task, {}).setdefault(f"step{step}", {})
-        for names, kind in group.groupby(["variant", "where", "donor"]):
-            kinds["-".join(names)] = _kind(kind)
-    return result
+    (answer,) = decoded([text])
+    rest = np.setdiff1d(np.arange(len(own)), parts)
+    same = answer == own
+    flip = bool((answer[parts] == donor[parts]).all())
+    return flip, bool(same[parts].all()), bool(same[rest].all()) if len(rest) else None
 
 
-def ramps(rows: list[dict], step: int) -> dict:
-    """How far a swap at `step` moves that step's clean estimate towards the donor's, `||P_k - A||
-    / ||B - A||`: by task and kind (`variant-where`), lists over layers; swaps of all tokens in a
-    random network are `random network`."""
-    moved: dict = {}
-    for run, result in ((row["run"], row["result"]) for row in rows):
-        if (
-            run["step"] == step
-            and run["donor"] == "twin"
-            and run["variant"] != "noise"
-            and "moved" in result
-        ):
-            kind = "random network" if run["random"] else f"{run['variant']}-{run['where']}"
-            moved.setdefault(run["task"], {}).setdefault(kind, []).append(result["moved"])
-    return {
-        task: {
-            kind: [interval(column) for column in zip(*values, strict=True)]
-            for kind, values in kinds.items()
+def swaps(rows: list[dict], middle: int, early: int, late: int) -> dict:
+    """By cell: how many pairs were `drawn` and are `eligible`, what is claimed of the first region
+    (see `claimed`), the same of all `regions`, and `curves` over layers.
+
+    Args:
+        middle: the layer that claims are about.
+        early, late: the steps from which patches are held, see `LayerSwaps`.
+    """
+    lines, found = swap_lines(rows), {}
+    for cell, own in by_cell(rows).items():
+        names = REGIONS[task_of(cell)]
+        here = lines[lines["cell"] == cell]
+        drawn = {row["run"]["index"]: row["result"]["eligible"] for row in own}
+        at = here[here["layer"] == middle]
+        regions = {name: claimed(at[at["region"] == name], early, late) for name in names}
+        found[cell] = regions[names[0]] | {
+            "drawn": len(drawn),
+            "eligible": sum(drawn.values()),
+            "regions": regions,
+            "curves": curves(here, names[0], early),
+            "way": _way(here, early),
         }
-        for task, kinds in moved.items()
+    return found
+
+
+def claimed(lines: pd.DataFrame, early: int, late: int) -> dict:
+    """Shares of patches of one region at one layer, and of each flip `..._minus_noise`,
+    `..._minus_elsewhere` and `..._minus_null`, the paired difference to a flip under either null.
+
+    `flip_single`, one step, S/5; `flip_first`, one step, the first, as in the paper; `flip_held`,
+    from S/5 to the end; `flip_late_held`, in the last steps only, which pastes the donor's tokens
+    into a finished video; each with `kept_...`, `rest_...` and `valid_...`. The clean estimate of
+    the patched step itself: `flip_estimate` at S/5, `flip_first_estimate`.
+    """
+    finals = {"first": (0, "single"), "single": (early, "single")}
+    finals |= {"held": (early, "held"), "late_held": (late, "held")}
+    views = {
+        f"{name}_{how}": (f"{name}_{column}", step)
+        for how, (step, column) in finals.items()
+        for name in READ
     }
+    views |= {
+        "flip_estimate": ("flip_estimate", early),
+        "flip_first_estimate": ("flip_estimate", 0),
+    }
+    result = {}
+    for name, (column, step) in views.items():
+        at = lines[lines["step"] == step]
+        own = at[(at["kind"] == "state") & at[column].notna()]
+        result[name] = proportion(own[column].astype(bool), own["cluster"].tolist())
+        if name.startswith("flip"):
+            result |= {f"{name}_minus_{null}": minus(at, column, (null,)) for null in NULLS}
+            result[f"{name}_minus_null"] = minus(at, column)
+    return result
 
 
-def map_of(
-    lines: pd.DataFrame, task: str, where: str, held: bool
-) -> tuple[np.ndarray, list[int], int]:
-    """Flip rates of swaps in a region, (steps, L), the steps, and the number of pairs, the same at
-    every step.
+def minus(lines: pd.DataFrame, column: str, nulls: tuple[str, ...] = NULLS) -> dict:
+    """The share of patches that flip minus the share of pairs in which any of these nulls does,
+    paired, as `intervals.difference`.
 
     Args:
-        held: in the final video, swapped at a step and all later ones; else in the clean estimate
-            of the step itself.
+        lines: of one region, layer and step.
     """
-    column, variant = ("final_flip", "held") if held else ("flip", "state")
-    kind = (lines["task"] == task) & (lines["variant"] == variant) & (lines["donor"] == "twin")
-    chosen = lines[kind & (lines["where"] == where)]
-    steps = chosen.groupby("index")["step"].nunique()
-    chosen = chosen[chosen["index"].isin(steps[steps == steps.max()].index)]
-    grid = chosen.pivot_table(column, "step", "layer", "mean")
-    return grid.to_numpy(), [int(step) for step in grid.index], int(chosen["index"].nunique())
+    wide = lines.pivot(index=["index", "cluster"], columns="kind", values=column)
+    if not {"state", *nulls} <= set(wide.columns):
+        return difference([], [])
+    wide = wide[["state", *nulls]].dropna().astype(bool)
+    clusters_of = wide.index.get_level_values("cluster").tolist()
+    return difference(wide["state"], wide[list(nulls)].any(axis=1), clusters_of)
 
 
-def energy(rows: list[dict]) -> dict:
-    """Mean curves over samples, each (S, 1 + L): norm, channel variance, temporal; and `frames`,
-    (S, 1 + L, F)."""
-    names = (*CURVES, "frames")
-    means = {name: np.mean([row["result"][name] for row in rows], axis=0) for name in names}
-    growth = [np.mean(row["result"]["norm"], axis=0) for row in rows]  # (1 + L,)
+def curves(lines: pd.DataFrame, region: str, early: int) -> dict:
+    """Shares that flip by layer, of one region, at or held from step `early`: `flip_estimate` and
+    `flip_held`, each by kind: a list of {layer, mean, low, high, n, clusters}. All layers of a
+    curve are of the same pairs."""
+    own = lines[(lines["region"] == region) & (lines["step"] == early)]
+    return {column: _by_layer(own, column) for column in ("flip_estimate", "flip_held")}
+
+
+def _by_layer(lines: pd.DataFrame, column: str) -> dict:
+    known = lines[lines[column].notna()]
+    layers = known.groupby("index")["layer"].nunique()
+    known = known[known["index"].isin(layers.index[layers == layers.max()])]
     return {
-        "n": len(rows),
-        **{name: np.round(values, 4).tolist() for name, values in means.items()},
-        "growth_with_depth": interval([curve[-1] / curve[1] for curve in growth]),
+        kind: [
+            {"layer": int(layer)} | proportion(at[column].astype(bool), at["cluster"].tolist())
+            for layer, at in own.groupby("layer")
+        ]
+        for kind, own in known.groupby("kind")
     }
 
 
-def probes(rows: list[dict]) -> dict:
-    """Balanced accuracy of every probe with its interval over samples, {task: {label: {source:
-    {step: ...}}}}.
-
-    With `right` and `wrong`, the same apart for runs that end with the right answer and for those
-    that do not.
-    """
-    result: dict = {}
-    for row in rows:
-        run, found = row["run"], row["result"]
-        place = (
-            result.setdefault(run["task"], {})
-            .setdefault(run["label"], {})
-            .setdefault(run["source"], {})
-        )
-        right = np.array(found["right"], bool)
-        for number, step in enumerate(found["step"]):
-            counts = {name: found[name][number] for name in COUNTS}
-            place[str(step)] = balanced_accuracy(counts, np.ones_like(right)) | {
-                "right": balanced_accuracy(counts, right)["mean"],
-                "wrong": balanced_accuracy(counts, ~right)["mean"],
-            }
-    return result
+def _way(lines: pd.DataFrame, early: int) -> dict:
+    """How far patches at step `early` move the clean estimate, by region and layer."""
+    own = lines[(lines["kind"] == "state") & (lines["step"] == early) & lines["way"].notna()]
+    return {
+        region: [
+            {"layer": int(layer)} | clustered(at["way"], at["cluster"].tolist())
+            for layer, at in one.groupby("layer")
+        ]
+        for region, one in own.groupby("region")
+    }
 
 
-def gains(rows: list[dict]) -> dict:
-    """What can be read off each layer's tokens beyond the best floor: {task: {label: {runs:
-    [interval by layer]}}}.
-
-    The difference of balanced accuracies at the same step, the best floor chosen step by step,
-    averaged over the probed steps; for `all` runs, and apart for those that end `right` and
-    `wrong`.
-    """
-    result: dict = {}
-    for task, label in dict.fromkeys((row["run"]["task"], row["run"]["label"]) for row in rows):
-        own = [row for row in rows if (row["run"]["task"], row["run"]["label"]) == (task, label)]
-        found = {row["run"]["source"]: row["result"] for row in own}
-        right = np.array(own[0]["result"]["right"], bool)
-        runs = {"all": np.ones_like(right), "right": right, "wrong": ~right}
-        curves = {
-            name: _gain_by_layer(found, np.flatnonzero(chosen)) for name, chosen in runs.items()
-        }
-        result.setdefault(task, {})[label] = curves
-    return result
-
-
-def _gain_by_layer(found: dict[str, dict], indices: np.ndarray) -> list[dict]:
-    layers = sorted((source for source in found if source.isdigit()), key=int)
-
-    def by_step(source: str, drawn: np.ndarray) -> np.ndarray:  # (steps, ...)
-        counts = (
-            {name: found[source][name][s] for name in COUNTS}
-            for s in range(len(found[source]["step"]))
-        )
-        return np.stack([accuracy(each, indices[drawn]) for each in counts])
-
-    def gain(layer: str, drawn: np.ndarray) -> np.ndarray:
-        floor = np.max([by_step(source, drawn) for source in FLOORS], axis=0)
-        return (by_step(layer, drawn) - floor).mean(0)
-
-    return [
-        interval_of(lambda drawn, layer=layer: gain(layer, drawn), len(indices)) for layer in layers
-    ]
-
-
-def order(rows: list[dict], task: str, seen: str, decided: str) -> dict:
-    """How many layers later a probe reads what is `decided` than what is `seen`, at step 0: the
-    difference of the first layers at which a label is read nearly as well as at its best (nine
-    tenths of the way up from chance; the input of the first block counts as a layer), with an
-    interval over samples, the probes as they are."""
-    counts = {label: _by_layer(rows, task, label) for label in (seen, decided)}
-    if not all(counts.values()):
-        return interval([])
-
-    def onset(label: str, drawn: np.ndarray) -> np.ndarray:
-        curve = np.stack([accuracy(layer, drawn) for layer in counts[label]])  # (1 + L, ...)
-        enough = CHANCE + RISE * (curve.max(0) - CHANCE)
-        return (curve >= enough).argmax(0)
-
-    samples = len(counts[seen][0]["hits"])
-    return interval_of(lambda drawn: onset(decided, drawn) - onset(seen, drawn), samples)
-
-
-def accuracy(counts: dict, drawn: np.ndarray) -> np.ndarray:
-    """Balanced accuracy over the tokens of the drawn samples, (..., n) -> (...): mean of
-    sensitivity and specificity.
+def swap_map(lines: pd.DataFrame, cell: str, column: str) -> dict:
+    """Flips minus flips under either null, by step and layer of the first region: `values`
+    (steps, layers), `steps`, and the number `n` of pairs, which are the same everywhere.
 
     Args:
-        counts: `hits` of `positives` and `rejections` of `negatives`, each (samples,).
+        column: `flip_held` or `flip_estimate`.
     """
-    hits, positives, rejections, negatives = (
-        np.array(counts[name], float)[drawn].sum(-1) for name in COUNTS
-    )
-    return 0.5 * (hits / np.maximum(positives, 1.0) + rejections / np.maximum(negatives, 1.0))
+    region = REGIONS[task_of(cell)][0]
+    own = lines[(lines["cell"] == cell) & (lines["region"] == region) & lines[column].notna()]
+    layers = own.groupby("step")["layer"].transform("nunique")
+    own = own[layers == layers.max()]  # elsewhere only the middle layer was patched
+    wide = own.pivot(index=["index", "step", "layer"], columns="kind", values=column)
+    if wide.empty:
+        return {"values": [], "steps": [], "n": 0}
+    gain = wide["state"].astype(float) - wide[list(NULLS)].astype(bool).any(axis=1)
+    table = gain.unstack(["step", "layer"]).dropna()  # pairs with every step and layer
+    values = table.mean().unstack("layer").sort_index()
+    steps = [int(step) for step in values.index]
+    return {"values": np.round(values.to_numpy(), 4).tolist(), "steps": steps, "n": len(table)}
 
 
-def balanced_accuracy(counts: dict, chosen: np.ndarray) -> dict:
-    """Of the chosen samples, (n,) bool, with an interval over samples."""
-    indices = np.flatnonzero(chosen)
-    return interval_of(lambda drawn: accuracy(counts, indices[drawn]), len(indices))
-
-
-def _by_layer(rows: list[dict], task: str, label: str) -> list[dict]:
-    """The counts of a label's probes at step 0, the input of the first block before all layers."""
-    wanted = [row for row in rows if row["run"]["task"] == task and row["run"]["label"] == label]
-    found = {
-        row["run"]["source"]: {name: row["result"][name][0] for name in COUNTS} for row in wanted
-    }
-    layers = sorted((source for source in found if source.isdigit()), key=int)
-    return [found[source] for source in ("input", *layers)] if found else []
-
-
-def _estimate(result: dict, layer: int) -> dict:
-    """What a swap after that layer does to the clean estimate of its step."""
-    if "moved" not in result:  # a held swap
-        return {}
-    lead = result["donor"][layer] - result["own"][layer]
-    return {
-        "moved": result["moved"][layer],
-        "flip": float(lead > CLEAR),
-        "kept": float(lead < -CLEAR),
-    }
-
-
-def _final(result: dict, layer: int) -> dict:
-    """What the swap does to the final video."""
-    if "final" not in result:
-        return {}
-    own, target = result["right"]
-    shown = result["final"][layer]
-    return {"final_flip": float(shown == target), "final_kept": float(shown == own)}
-
-
-def _kind(lines: pd.DataFrame) -> dict:
-    layers, result = [group for _, group in lines.groupby("layer")], {}
-    for best, flip, others in (
-        ("best", "flip", ("moved",)),
-        ("final_best", "final_flip", ("final_kept",)),
-    ):
-        if lines[flip].notna().any():
-            result |= {
-                name: [interval(group[name]) for group in layers] for name in (flip, *others)
-            }
-            result[best] = _best(lines, flip)
-    return result
-
-
-def _best(lines: pd.DataFrame, column: str) -> dict:
-    """Each half of the pairs is measured at the layer that is best on the other half, the first
-    and last left out: what goes into the first is the donor's run, what the last puts out is the
-    donor's output."""
-    between = lines["layer"].between(1, lines["layer"].max() - 1)
-    lines = lines[between] if between.any() else lines
-    even = lines["index"] % 2 == 0
-    if not even.any() or even.all():
-        return interval([]) | {"layers": None}
-    values, layers = [], []
-    for half in (even, ~even):
-        layers.append(int(lines[~half].groupby("layer")[column].mean().idxmax()))
-        values.append(lines[half & (lines["layer"] == layers[-1])][column])
-    return interval(pd.concat(values)) | {"layers": layers}
+def merged(energy: dict, probes: dict, swaps: dict) -> dict:
+    """What is published, by cell: all of the patches, and the rest under `energy` and `probe`."""
+    found: dict = {}
+    for cell in dict.fromkeys([*energy, *probes, *swaps]):
+        found[cell] = dict(swaps.get(cell, {}))
+        found[cell] |= {"energy": energy[cell]} if cell in energy else {}
+        found[cell] |= {"probe": probes[cell]} if cell in probes else {}
+    return {"cells": found}

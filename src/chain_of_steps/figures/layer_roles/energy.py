@@ -1,135 +1,99 @@
-"""Figure 6a of the paper, measured: how large the hidden states are, by layer, frame and step."""
+"""Figure 6a of the paper, measured: how large hidden states are, by layer and step."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ...bench import tasklist
-from ...experiments.base import Experiment
+from ...bench import samples
 from ...experiments.parameters import checked
 from ...experiments.store import key_of
-from ...puzzles.first.base import Sample
-from ...sampling.denoise import generate
-from ...sampling.sites import Captured
+from ...experiments.trees import Count, Read
+from ...puzzles.splits import Split
+from ...sampling.denoise import Trajectory, generate
+from ...sampling.prefix_tree import Tree
+from ...sampling.sites import Captured, Site
+from ..sample_runs import SampleBranches, SampleRun
+
+CURVES = ("norm", "channel_variance", "temporal")
 
 
-@dataclass(frozen=True)
-class EnergyRun:
-    """What determines one row, apart from model and schedule: a sample and its noise's seed."""
+class Energies:
+    """A visitor that measures hidden states as they pass, each into a table (S, 1 + L), the input
+    of the first block in column 0. Under guidance only the pass with the prompt counts.
 
-    task: str
-    index: int
-    suite_seed: int
-    seed: int
-    partition: str = "test"
+    `norm` is the L2 norm over channels, `channel_variance` the variance over channels, `temporal`
+    the L2 norm of a token's change from one latent frame to the next; means over tokens.
+    """
 
-    @property
-    def base(self) -> "EnergyRun":
-        """Nothing is shared."""
-        return self
+    def __init__(self, steps: int, layers: int, frames: int):
+        self.frames = frames
+        self.curves = {name: np.zeros((steps, 1 + layers)) for name in CURVES}
+
+    def __call__(self, site: Site, hidden: Tensor) -> None:
+        if not site.guided:
+            return
+        states = hidden[0].float().unflatten(0, (self.frames, -1))  # (F, h w, D)
+        place = site.step, 1 + site.layer
+        self.curves["norm"][place] = states.norm(dim=-1).mean()
+        self.curves["channel_variance"][place] = states.var(dim=-1).mean()
+        if self.frames > 1:
+            self.curves["temporal"][place] = states.diff(dim=0).norm(dim=-1).mean()
 
 
-class LayerEnergy(Experiment[EnergyRun]):
-    """The experiment: hidden states of clean generations, with the prompt (the cond pass), at all
-    layers and steps.
+class LayerEnergy(SampleBranches):
+    """The experiment: clean generations, whose hidden states are measured at every layer and step.
 
-    Args:
-        model, schedule: what generates.
+    A result also has the tables of `Energies`.
     """
 
     name = "4_layer_energy"
-    digits: ClassVar = {"norm": 3, "temporal": 3, "frames": 3}
-    run_type = EnergyRun
+    digits: ClassVar = {name: 3 for name in CURVES}
     showcases = ("showcase",)
 
     @checked
-    def plan(self, tasks: list[str], samples_per_task: int, suite_seed: int) -> list[EnergyRun]:
-        """All runs."""
+    def plan(
+        self, cells: list[str], samples_per_cell: int, suite_seed: int, split: Split = "test"
+    ) -> list[SampleRun]:
+        """All runs; a sample's number is the seed of its noise."""
         return [
-            EnergyRun(task, i, suite_seed, i)
-            for task in tasklist.task_names(tasks)
-            for i in range(samples_per_task)
+            SampleRun(cell, i, suite_seed, i, split=split)
+            for cell in samples.cells(cells)
+            for i in range(samples_per_cell)
         ]
 
-    def evaluations(self, runs: list[EnergyRun]) -> int:
-        """How many model evaluations `results` makes."""
-        return self.schedule.steps * len(runs)
+    def tree(self, runs: list[SampleRun], count: Count = None) -> tuple[Tree, Read]:
+        """See `TreeExperiment`: the clean generation, which `Energies` visits."""
+        tree, read = super().tree(runs, count)
+        frames = tree.condition.shape[2]
+        energies = Energies(self.schedule.steps, self.model.layers, frames)
 
-    def results(
-        self, runs: list[EnergyRun], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[EnergyRun, dict]]:
-        """Yields the curves of every run, each (S, 1 + L), the input of the first block first.
+        def read_both(index: int, trajectory: Trajectory) -> Iterator[tuple[SampleRun, dict]]:
+            for run, result in read(index, trajectory):
+                yield run, result | energies.curves
 
-        Fields: `norm`, mean L2 norm over channels of all tokens (paper, figure 6a);
-        `channel_variance`, variance over tokens, mean over channels; `temporal`, mean L2 norm of a
-        token's change from one latent frame to the next; `frames`, mean norm by latent frame, (S,
-        1 + L, F).
-        """
-        for run in runs:
-            sample, states, final = self._generated(run, count)
-            norm = states.norm(dim=-1)
-            curves = {
-                "norm": norm.mean((2, 3)),
-                "channel_variance": states.flatten(2, 3).var(2).mean(-1),
-                "temporal": states.diff(dim=2).norm(dim=-1).mean((2, 3)),
-                "frames": norm.mean(3),
-            }
-            yield run, sample.outcome(self.model.decode(final)) | curves
+        return replace(tree, visit=energies), read_both
 
-    def states(self, run: EnergyRun) -> Tensor:
-        """All hidden states of a clean generation, (S, 1 + L, F, h w, D), float32."""
-        return self._generated(run)[1]
-
-    def _generated(
-        self, run: EnergyRun, count: Callable[[], None] | None = None
-    ) -> tuple[Sample, Tensor, Tensor]:
-        """A sample, the hidden states of its clean generation, and its final latents."""
-        sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
-        condition = self.model.prepare_sample(sample)
-        watch = (lambda *_: count()) if count else None
-        captured = Captured(lambda site: site.guided)
-        clean = generate(
-            self.model, condition, self.schedule, run.seed, watch=watch, visit=captured
-        )
-        return sample, self._stacked(captured, condition.shape[2]), clean.latents[-1]
-
-    def showcase(self, rows: list[dict], results: str | Path) -> dict[str, Tensor]:
-        """Maps of the first maze, or without one of the first sample: `norm` (S, 1 + L, F, h, w),
-        and `colours` (S, 1 + L, F, h, w, 3), the first three principal components of all tokens
-        together, so that colours compare across panels; kept under `results`."""
-        first = next((row["run"] for row in rows if row["run"]["task"] == "maze"), rows[0]["run"])
-        run = EnergyRun(**{name: first[name] for name in EnergyRun.__dataclass_fields__})
+    def showcase(self, rows: list[dict], results: str | Path) -> Tensor:
+        """Token norms (S, 1 + L, F, h, w) of the first row's generation, kept under `results`."""
+        run = self.run_of(rows[0]["run"])
         file = Path(results) / "showcase" / f"{key_of(self.identity(run))}.safetensors"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            save_file(maps_of(self.states(run), self.model.size // self.model.patch), file)
-        return load_file(file)
+            save_file({"norm": self.norms(run)}, file)
+        return load_file(file)["norm"]
 
-    def _stacked(self, captured: Captured, frames: int) -> Tensor:
-        layers = range(-1, self.model.layers)
-        by_place = {(site.step, site.layer): state for site, state in captured.items()}
-        rows = [torch.stack([by_place[s, k] for k in layers]) for s in range(self.schedule.steps)]
-        return torch.stack(rows).unflatten(2, (frames, -1)).float()
-
-
-def maps_of(states: Tensor, side: int) -> dict[str, Tensor]:
-    """Norms and principal components of hidden states (S, 1 + L, F, h w, D), as maps of `side`
-    tokens a side, fp16."""
-    flat = states.flatten(0, 3)
-    centred = flat / flat.norm(dim=1, keepdim=True).clamp_min(
-        1e-6
-    )  # direction only: norms have their own map
-    centred = centred - centred.mean(0)
-    _, vectors = torch.linalg.eigh((centred.T @ centred).double())
-    axes = vectors[:, -3:].flip(1).float()  # (D, 3), the largest first
-    axes = axes * axes.sum(0).sign()  # eigenvectors have no sign of their own
-    colours = (centred @ axes).unflatten(0, (*states.shape[:3], side, side))
-    return {
-        "norm": states.norm(dim=-1).unflatten(3, (side, side)).half(),
-        "colours": colours.half().contiguous(),
-    }
+    def norms(self, run: SampleRun) -> Tensor:
+        """The norm of every token of a clean generation, (S, 1 + L, F, h, w), float32."""
+        condition = self.model.prepare_sample(self.sample(run))
+        captured = Captured(lambda site: site.guided)
+        generate(self.model, condition, self.schedule, run.seed, visit=captured)
+        side = self.model.size // self.model.patch
+        norms = torch.stack([state.float().norm(dim=-1) for state in captured.values()])
+        shape = (self.schedule.steps, 1 + self.model.layers, condition.shape[2], side, side)
+        return norms.reshape(shape).cpu()  # sites come in the order of steps and layers

@@ -1,165 +1,177 @@
-"""Figures 5 and 6 of the paper and their controls: each function draws one result."""
+"""Figure 6a of the paper and what probes add to it: each function draws one result."""
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...measures.linear_probes import FLOORS
-from ..style import PALETTE, WIDTH, band, picture, spread, style
+from ..style import PALETTE, WIDTH, band, heat, nothing, spread, style
+
+TITLES = {
+    "norm": "token norm",
+    "channel_variance": "variance over channels",
+    "temporal": "change between latent frames",
+}
+LABELS = {"clue": "what can be seen", "decision": "what will be answered"}
+LABEL_COLOURS = {"clue": PALETTE[0], "decision": PALETTE[1]}
+OUTPUT = "x0_hat"  # what the network makes of it, and no floor of what enters
 
 
-def energy_maps(norm: Tensor, step: int) -> Figure:
-    """Figure 6a: token norms after each layer (rows) in each latent frame (columns) at one step, on
-    one scale for all panels, and next to it with a separate scale for each layer.
+def energy_maps(norm: Tensor, step: int, sigma: float, cell: str) -> Figure:
+    """Figure 6a: token norms after each layer (columns) in each latent frame (rows) of one
+    generation at one step, all on one logarithmic scale.
 
     Args:
         norm: (S, 1 + L, F, h, w).
+        cell: of the sample.
     """
     values = norm[step].float().numpy()  # (1 + L, F, h, w)
-    layers, frames = spread(len(values), 6), spread(values.shape[1], 6)
+    layers, frames = spread(len(values), 9), spread(values.shape[1], 5)
+    scale = LogNorm(values.min(), values.max())
     with style():
-        figure = plt.figure(figsize=(WIDTH, 5.2), layout="constrained")
-        for half, title in zip(
-            figure.subfigures(1, 2), ("one scale for all", "each layer on its own"), strict=True
-        ):
-            half.suptitle(title)
-            axes = half.subplots(len(layers), len(frames))
-            for row, k in zip(axes, layers, strict=True):
-                scale = values if title.startswith("one") else values[k]
-                for axis, f in zip(row, frames, strict=True):
-                    axis.imshow(values[k, f], vmin=scale.min(), vmax=scale.max(), cmap="viridis")
-                    axis.set(xticks=[], yticks=[])
-                row[0].set_ylabel(
-                    "input" if k == 0 else f"layer {k - 1}", rotation=0, ha="right", va="center"
-                )
-            for axis, f in zip(axes[-1], frames, strict=True):
-                axis.set_xlabel("given" if f == 0 else f"frame {f}")
-    return figure
-
-
-def colours(values: Tensor, sigmas: list[float]) -> Figure:
-    """Three principal components of all tokens as red, green and blue: layers (rows) by steps
-    (columns), last frame.
-
-    Args:
-        values: (S, 1 + L, F, h, w, 3), one basis for all.
-    """
-    shown = values[:, :, -1].float().numpy()
-    low, high = np.quantile(shown, [0.01, 0.99], axis=(0, 1, 2, 3))
-    shown = np.clip((shown - low) / (high - low), 0.0, 1.0)
-    layers, steps = spread(shown.shape[1], 6), spread(len(shown), 8)
-    with style():
+        size = (WIDTH, 1.02 * len(frames) * WIDTH / (len(layers) + 1.6) + 0.7)
         figure, axes = plt.subplots(
-            len(layers), len(steps), figsize=(WIDTH, WIDTH * len(layers) / len(steps))
+            len(frames), len(layers), figsize=size, layout="constrained", squeeze=False
         )
-        for row, k in zip(axes, layers, strict=True):
-            for axis, s in zip(row, steps, strict=True):
-                picture(axis, shown[s, k])
+        for row, f in zip(axes, frames, strict=True):
+            for axis, k in zip(row, layers, strict=True):
+                image = axis.imshow(values[k, f], norm=scale, cmap="viridis")
+                axis.set(xticks=[], yticks=[])
             row[0].set_ylabel(
-                "input" if k == 0 else f"layer {k - 1}", rotation=0, ha="right", va="center"
+                "given" if f == 0 else f"frame {f}", rotation=0, ha="right", va="center"
             )
-        for axis, s in zip(axes[0], steps, strict=True):
-            axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")
-        figure.tight_layout(pad=0.3)
+        for axis, k in zip(axes[0], layers, strict=True):
+            axis.set_title(_layer(k))
+        figure.suptitle(
+            f"Token norms of one generation ({cell}) at step {step}, $\\sigma$ {sigma:.2f}"
+        )
+        figure.colorbar(image, ax=axes, label="norm, log scale", shrink=0.8)
     return figure
-
-
-def player_of(norm: Tensor, sigmas: list[float]) -> dict:
-    """What `Player` needs to scrub token norms (S, 1 + L, F, h, w) by step, frame and layer, each
-    layer on its own scale."""
-    values = norm.float().numpy().transpose(0, 2, 1, 3, 4)  # (S, F, 1 + L, h, w)
-    low, high = values.min((0, 1, 3, 4), keepdims=True), values.max((0, 1, 3, 4), keepdims=True)
-    pictures = plt.get_cmap("viridis")((values - low) / (high - low))[..., :3]
-    return {
-        "pictures": (pictures * 255.0 + 0.5).astype(np.uint8),
-        "title": "token norms, each layer on its own scale",
-        "step_labels": [
-            step_label(s, sigmas).replace("$\\sigma$", "sigma") for s in range(len(values))
-        ],
-        "frame_labels": [f"frame {f}" for f in range(values.shape[1])],
-        "layer_labels": ["input", *(f"layer {k}" for k in range(values.shape[2] - 1))],
-        "scale": 32,
-        "lossless": True,
-    }
 
 
 def energy_curves(energy: dict, sigmas: list[float]) -> Figure:
-    """Norm, channel variance and change between frames, against the layer, at several steps."""
-    titles = {
-        "norm": "norm",
-        "channel_variance": "variance over tokens",
-        "temporal": "change between frames",
-    }
-    steps = spread(len(energy["norm"]), 5)
+    """Norm, channel variance and change between frames by layer (colour) and step, on log scales:
+    the first cell in full, the others as thin lines of the last layer."""
+    if not energy:
+        return nothing("no generation was measured")
+    (cell, first), *others = energy.items()
+    steps, columns = len(first["norm"]), len(first["norm"][0])
+    shades = plt.get_cmap("viridis")(np.linspace(0.0, 0.92, columns))
     with style():
-        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.4))
-        for axis, (name, title) in zip(axes, titles.items(), strict=True):
-            for shade, s in zip(
-                plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(steps))), steps, strict=True
-            ):
-                axis.plot(
-                    range(-1, len(energy[name][s]) - 1),
-                    energy[name][s],
-                    color=shade,
-                    label=step_label(s, sigmas),
-                )
-            axis.set(title=title, xlabel="layer (-1 is the input)")
-        axes[0].legend(frameon=False)
-        figure.tight_layout()
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.9))
+        for axis, (name, title) in zip(axes, TITLES.items(), strict=True):
+            values = np.array(first[name])  # (S, 1 + L)
+            for k, shade in enumerate(shades):
+                axis.plot(values[:, k], color=shade, label=_layer(k), lw=1.8)
+            for i, (_, other) in enumerate(others):
+                label = f"last layer, {len(others)} other kinds" if i == 0 else None
+                axis.plot(np.array(other[name])[:, -1], color="0.6", lw=0.9, ls=":", label=label)
+            if values.max() > 0:
+                axis.set_yscale("log")
+            _steps(axis, steps, sigmas)
+            axis.set_title(title)
+        figure.suptitle(
+            f"Hidden states by layer and step: {cell}, mean of {first['n']} generations"
+        )
+        handles, names = axes[0].get_legend_handles_labels()
+        figure.tight_layout(rect=(0, 0.1, 1, 1))
+        figure.legend(handles, names, frameon=False, ncol=6, loc="lower center")
     return figure
 
 
-def probe_curves(probes: dict, layers: int, sigmas: list[float]) -> Figure:
-    """What a linear probe reads off each layer at several steps, and its floors at the last."""
-    panels = [(task, label) for task, labels in probes.items() for label in labels]
+def probe_curves(probes: dict) -> Figure:
+    """What is read off each layer at the middle steps: what can be seen against what will be
+    answered; next to each the best floor that enters, and the network's own output."""
+    if not probes:
+        return nothing("nothing was probed")
     with style():
         figure, axes = plt.subplots(
-            1, len(panels), figsize=(WIDTH, 3.6), sharey=True, squeeze=False
+            1, len(probes), figsize=(WIDTH, 4.2), sharey=True, squeeze=False
         )
-        for axis, (task, label) in zip(axes[0], panels, strict=True):
-            sources = probes[task][label]
-            steps = sorted(sources["0"], key=int)
-            chosen = [steps[i] for i in spread(len(steps), 4)]
-            for shade, s in zip(
-                plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(chosen))), chosen, strict=True
-            ):
-                curve = [sources[str(k)][s] for k in range(layers)]
-                band(axis, range(layers), curve, shade, step_label(int(s), sigmas))
-            for line, floor in zip(("-", "--", ":", "-.", (0, (1, 3))), FLOORS, strict=True):
-                best = max(sources[floor][s]["mean"] for s in chosen)
-                axis.axhline(best, color="0.55", lw=1, ls=line, label=f"floor: {floor}")
-            axis.set(title=f"{task}: {label}", xlabel="layer", ylim=(0.45, 1.0))
+        for axis, (cell, found) in zip(axes[0], probes.items(), strict=True):
+            for label, colour in LABEL_COLOURS.items():
+                if label in found:
+                    _label(axis, found[label], colour, LABELS[label])
+            axis.set_title(f"{_short(cell)}\nn = {_samples(found)}", fontsize="medium")
+            axis.set(xlabel="layer", ylim=(0.0, 1.03))
         axes[0, 0].set_ylabel("balanced accuracy")
-        axes[0, -1].legend(
-            frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0)
-        )
-        figure.tight_layout()
+        lines = _legend(axes)
+        figure.suptitle("What a linear probe reads off each layer, mean of the steps S/5 to 3S/5")
+        figure.tight_layout(rect=(0, 0.12, 1, 1))
+        legend = {"frameon": False, "ncol": 3, "loc": "lower center", "fontsize": "small"}
+        figure.legend(lines.values(), lines, **legend)
     return figure
 
 
-def probe_gains(gains: dict) -> Figure:
-    """Perception, reasoning, consolidation: what is read off each layer beyond the best floor, one
-    curve per label; dotted for runs that end right, dashed for those that end wrong."""
+def probe_maps(probes: dict, sigmas: list[float]) -> Figure:
+    """What is read off a layer beyond the best floor that enters it at the same step: maps of all
+    cells (columns) and labels (rows), on one scale."""
+    cells = {cell: found for cell, found in probes.items() if "decision" in found}
+    if not cells:
+        return nothing("nothing was probed")
     with style():
-        figure, axes = plt.subplots(1, len(gains), figsize=(WIDTH, 3.6), sharey=True, squeeze=False)
-        for axis, (task, labels) in zip(axes[0], gains.items(), strict=True):
-            for colour, (label, runs) in zip(PALETTE, labels.items(), strict=False):
-                band(axis, range(len(runs["all"])), runs["all"], colour, label)
-                for name, dashes in (("right", ":"), ("wrong", "--")):
-                    axis.plot(
-                        [v["mean"] if v["n"] else np.nan for v in runs[name]],
-                        color=colour,
-                        ls=dashes,
-                        lw=1.2,
-                    )
-            axis.axhline(0.0, color="0.6", lw=1)
-            axis.set(title=task, xlabel="layer")
-            axis.legend(frameon=False)
-        axes[0, 0].set_ylabel("balanced accuracy beyond the best floor")
-        figure.tight_layout()
+        figure, axes = plt.subplots(
+            2, len(cells), figsize=(WIDTH, 5.2), layout="constrained", squeeze=False
+        )
+        for column, (cell, found) in zip(axes.T, cells.items(), strict=True):
+            for axis, label in zip(column, LABELS, strict=True):
+                if label in found:
+                    image = heat(axis, np.array(found[label]["over_input"]), -0.5, 0.5)
+                    image.set_cmap("RdBu_r")
+                    _step_rows(axis, found[label]["step"], sigmas)
+                else:
+                    axis.set_axis_off()
+                if axis not in axes[:, 0]:
+                    axis.set_yticklabels([])
+            column[0].set_title(f"{_short(cell)}\nn = {_samples(found)}", fontsize="medium")
+            column[1].set_xlabel("layer")
+        for axis, title in zip(axes[:, 0], LABELS.values(), strict=True):
+            axis.set_ylabel(f"{title}\nstep / $\\sigma$")
+        figure.suptitle("What a layer tells beyond what enters the network at the same step")
+        figure.colorbar(image, ax=axes, label="balanced accuracy, difference", shrink=0.7)
     return figure
 
 
-def step_label(step: int, sigmas: list[float]) -> str:
-    return f"step {step}, $\\sigma$ {sigmas[step]:.2f}"
+def _label(axis: Axes, found: dict, colour: str, name: str) -> None:
+    """A label's curve over layers, and two floors as horizontal lines."""
+    band(axis, range(len(found["curve"])), found["curve"], colour, name)
+    means = {floor: value["mean"] for floor, value in found["floors"].items()}
+    best = max(means[floor] for floor in FLOORS if floor != OUTPUT)
+    for value, line, title in ((means[OUTPUT], ":", "clean estimate"), (best, "--", "best floor")):
+        axis.axhline(value, color=colour, lw=1.2, ls=line, label=f"{name}: {title}")
+
+
+def _samples(found: dict) -> int:
+    return max(v["n"] for label in LABELS if label in found for v in found[label]["curve"])
+
+
+def _step_rows(axis: Axes, steps: list[int], sigmas: list[float]) -> None:
+    ticks = spread(len(steps), 5)
+    axis.set_yticks(ticks, [f"{steps[i]} / {sigmas[steps[i]]:.2f}" for i in ticks])
+
+
+def _legend(axes: np.ndarray) -> dict:
+    """Lines by label, each once."""
+    return {
+        label: line
+        for axis in axes.flat
+        for line, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+
+
+def _steps(axis: Axes, steps: int, sigmas: list[float]) -> None:
+    ticks = list(range(0, steps, max(1, steps // 4)))
+    axis.set_xticks(ticks, [f"{s}\n{sigmas[s]:.2f}" for s in ticks])
+    axis.set_xlabel(r"step / $\sigma$")
+
+
+def _layer(column: int) -> str:
+    return "input" if column == 0 else f"layer {column - 1}"
+
+
+def _short(cell: str) -> str:
+    """A cell's name, a knob a line."""
+    return cell.replace(" ", "\n")

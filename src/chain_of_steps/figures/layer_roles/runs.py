@@ -1,7 +1,7 @@
-"""Which runs the figures of layers rest on: three experiments, each in a file of its own."""
+"""What each layer does: energy, linear probes and patches, each experiment in a file of its own."""
 
 from .energy import LayerEnergy
 from .probes import LayerProbes
 from .swaps import LayerSwaps
 
-EXPERIMENTS = {"swaps": LayerSwaps, "energy": LayerEnergy, "probes": LayerProbes}
+EXPERIMENTS = {"energy": LayerEnergy, "probes": LayerProbes, "swaps": LayerSwaps}

@@ -1,261 +1,303 @@
-"""Figure 6b of the paper, measured: at which layer, and at which step, is the answer decided?
+"""Figure 6b of the paper, measured: at which layer, and until which step, is the answer decided?
 
-A receiver and a donor run on the same board, with the same noise, towards different answers. At
-one step the output of one block of the receiver is replaced by the donor's, wholly or in part; the
-answer is read off that step's clean estimate and off the final video.
+Hidden states of a donor's tokens take the place of the receiver's after one layer, at one step (the
+paper patches the first) or, *held*, at every step from there on. If that layer carries the answer,
+the receiver answers as the donor does. Only token subsets are patched, or states under other
+prompts: with equal text, the whole state gives the donor's output after any layer (paper trap 2).
+A held patch also pastes the donor's finished tokens; how much that explains is measured by a patch
+that is held in the last three steps only.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from functools import cache
-from typing import ClassVar
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ...bench import tasklist
-from ...experiments.base import UNREAD, Experiment
+from ...bench import samples
+from ...experiments.base import UNREAD
 from ...experiments.parameters import checked
-from ...measures.linear_probes import shaken
-from ...models.hooks import FromLayer
-from ...models.schedule import Schedule
-from ...models.video_model import VideoModel
-from ...puzzles.first import suites
-from ...puzzles.first.base import Sample
-from ...puzzles.first.counterfactual import MODULES, counterfactual, exchanged
-from ...puzzles.first.reading import OWN_PIXEL
-from ...sampling.denoise import advance, denoise, generate
-from ...sampling.interventions.patch import Patch, patched
-from ...sampling.sites import Captured, Site, region
-from ...sampling.state import State
-from .parties import Party, Patched, SwapRun
+from ...experiments.store import key_of
+from ...experiments.trees import Count, Read, TreeExperiment
+from ...measures import traces
+from ...measures.decisions import decide
+from ...puzzles.base import Sample
+from ...puzzles.splits import Split
+from ...sampling.denoise import Trajectory
+from ...sampling.interventions import Patch, Source
+from ...sampling.layout import Branch
+from ...sampling.prefix_tree import Tree, grow_all
+from ..showcase import kept_clips
+from . import pairs, places
+from .pairs import Pair
 
-WHERE = ("all", "cause", "answer")
-UNRELATED = "stranger"  # the donor from an unrelated sample, as stored rows name it
+Kind = Literal["state", "noise", "elsewhere"]
+KINDS: tuple[Kind, ...] = ("state", "noise", "elsewhere")  # the patch and its two nulls
 
 
-class LayerSwaps(Experiment[SwapRun]):
-    """The experiment: swaps at every layer.
+@dataclass(frozen=True)
+class SwapRun:
+    """What determines one row, apart from model and schedule: a patch, after each of some layers.
 
-    Args:
-        model, schedule: what generates; under guidance only the pass with the prompt is swapped.
+    Attributes:
+        cell, index, suite_seed, split: name the sample, see `samples.draw_one`.
+        seed: of the receiver's noise.
+        region: what is patched, see `pairs.region`.
+        kind: `state`, the donor's states; or a null: `noise`, a random change of each of these
+            tokens, as long as the way to the donor's; `elsewhere`, the donor's states on an equally
+            large random set of other tokens.
+        step: of the patch.
+        layers: after which it is made, one run for each.
+        held: at every later step too.
+        final: the generation goes on to its end; otherwise only the step's clean estimate is read.
     """
 
-    name = "4_layer_swaps"
-    digits: ClassVar = {"own": 3, "donor": 3}
-    run_type = SwapRun
+    cell: str
+    index: int
+    suite_seed: int
+    seed: int
+    region: str
+    kind: Kind
+    step: int
+    layers: tuple[int, ...]
+    held: bool = False
+    final: bool = False
+    split: Split = "test"
 
-    def __init__(self, model: VideoModel, schedule: Schedule):
-        super().__init__(model, schedule)
-        self.layers = model.layers
-        self.patch = model.patch
+    @property
+    def base(self) -> tuple:
+        """Runs of one pair share their clean generations."""
+        return self.cell, self.index, self.suite_seed, self.split, self.seed
+
+
+class LayerSwaps(TreeExperiment[SwapRun]):
+    """The experiment: patches from a donor, by layer and step."""
+
+    name = "4_layer_swaps"
+    run_type = SwapRun
+    showcases = ("showcase",)
 
     @checked
     def plan(
         self,
         pairs: dict[str, int],
+        layer_pairs: dict[str, int],
         map_pairs: dict[str, int],
-        steps: list[int],
         map_stride: int,
         suite_seed: int,
+        split: Split = "test",
     ) -> list[SwapRun]:
-        """All runs: every variant at `steps`, and for the map the two regions at every
-        `map_stride`-th step.
+        """All runs.
 
         Args:
-            pairs, map_pairs: how many pairs of each task are drawn; the map's are the first of
-                them.
+            pairs: how many pairs of each cell are drawn; those with a donor count (`pairs.find`).
+            layer_pairs: on how many of these a held patch is made after every layer, not only the
+                middle one.
+            map_pairs: how many are patched after every layer at every `map_stride`-th step, too.
 
         Raises:
-            ValueError: if the schedule has no such step.
+            ValueError: for a cell without regions.
         """
-        if beyond := [step for step in steps if not 0 <= step < self.schedule.steps]:
-            raise ValueError(
-                f"there is no step {beyond[0]}; expected 0 to {self.schedule.steps - 1}"
-            )
-        runs = []
-        for task in tasklist.task_names(list(pairs)):
-            for i in range(pairs[task]):
-                for step in steps:
-                    base = (task, i, suite_seed, i, step)
-                    runs += [SwapRun(*base, "state", where, final=True) for where in WHERE]
-                    runs += [SwapRun(*base, variant, "all") for variant in ("delta", "blend")]
-                    runs += [SwapRun(*base, "delta", "answer")]
-                    runs += [
-                        SwapRun(*base, "state", "answer", UNRELATED, True),
-                        SwapRun(*base, "noise", "answer", final=True),
-                    ]
-                    runs += [SwapRun(*base, "held", where, final=True) for where in WHERE]
-                    if suites.TASKS[task].module == "mark_object":
-                        runs += [
-                            SwapRun(*base, v, where, "exchanged", True)
-                            for v in ("state", "held")
-                            for where in WHERE
-                        ]
-                runs += [SwapRun(task, i, suite_seed, i, steps[0], random=True)]
-            for i in range(map_pairs.get(task, 0)):
-                for step in range(0, self.schedule.steps, map_stride):
-                    base = (task, i, suite_seed, i, step)
-                    runs += [
-                        SwapRun(*base, v, where, final=True)
-                        for v in ("state", "held")
-                        for where in WHERE[1:]
-                    ]
+        every, steps, runs = self._every, range(0, self.schedule.steps, map_stride), []
+        for cell in samples.cells(list(pairs)):
+            for i in range(pairs[cell]):
+                base = (cell, i, suite_seed, i)
+                runs += self._runs(base, split)
+                if i < layer_pairs.get(cell, 0):
+                    runs += self._held(base, self.early, every, split)
+                if i < map_pairs.get(cell, 0):
+                    runs += self._map(base, steps, split)
         return list(dict.fromkeys(runs))
 
+    @property
+    def early(self) -> int:
+        """The step of single patches and the first of held ones, S/5: little is decided yet."""
+        return self.schedule.steps // 5
+
+    @property
+    def late(self) -> int:
+        """From which step the control is held, S - 3: whatever flips there is pasted."""
+        return max(self.early, self.schedule.steps - 3)
+
+    @property
+    def middle(self) -> int:
+        """The layer that claims are about, fixed beforehand: L/2."""
+        return self.model.layers // 2
+
+    @property
+    def _every(self) -> tuple[int, ...]:
+        return tuple(range(self.model.layers))
+
+    def _runs(self, base: tuple, split: Split) -> Iterator[SwapRun]:
+        """The runs of one pair: after every layer what ends at the patched step, else after the
+        middle one."""
+        middle, early = (self.middle,), self.early
+        yield SwapRun(*base, pairs.WHOLE, "state", early, self._every, split=split)
+        names = pairs.REGIONS[pairs.check(base[0])]
+        for kind in KINDS:
+            yield SwapRun(*base, names[0], kind, early, self._every, split=split)
+            yield SwapRun(*base, names[0], kind, 0, middle, final=True, split=split)
+            for name in names:
+                yield SwapRun(*base, name, kind, early, middle, final=True, split=split)
+                for step in (early, self.late):
+                    yield SwapRun(*base, name, kind, step, middle, True, True, split)
+
+    def _held(self, base: tuple, step: int, layers: tuple, split: Split) -> Iterator[SwapRun]:
+        region = pairs.REGIONS[pairs.check(base[0])][0]
+        for kind in KINDS:
+            yield SwapRun(*base, region, kind, step, layers, held=True, final=True, split=split)
+
+    def _map(self, base: tuple, steps: range, split: Split) -> Iterator[SwapRun]:
+        region = pairs.REGIONS[pairs.check(base[0])][0]
+        for step in steps:
+            for kind in KINDS:
+                yield SwapRun(*base, region, kind, step, self._every, split=split)
+            yield from self._held(base, step, self._every, split)
+
+    def run_of(self, identity: dict) -> SwapRun:
+        """The run that an identity describes."""
+        return super().run_of(identity | {"layers": tuple(identity["layers"])})
+
+    def sample(self, run: SwapRun) -> Sample:
+        """The receiver's sample."""
+        return samples.draw_one(run.cell, run.index, run.suite_seed, run.split)
+
+    def pair(self, run: SwapRun, count: Count = None) -> Pair | None:
+        """The pair of a run, if there is one."""
+        sample = self.sample(run)
+        donors = pairs.sources(sample, run.cell, run.index, run.suite_seed, run.split)
+        return pairs.find(self.model, self.schedule, sample, run.seed, donors, count)
+
     def evaluations(self, runs: list[SwapRun]) -> int:
-        """How many model evaluations `results` makes if both clean runs are right; a patched one
-        counts as half."""
-        left = self.schedule.steps - runs[0].step - 1
-        patched = (
-            self.layers
-            * sum(1 + 2 * left * run.final + (run.variant == "held") for run in runs)
-            // 2
-        )
-        return patched + (1 + len({"twin", *(run.donor for run in runs)})) * self.schedule.steps
+        """How many model evaluations `results` makes, at most."""
+        tried = 1 + pairs.TRIES
+        return tried * self.schedule.steps + super().evaluations(runs)
 
-    def results(
-        self, runs: list[SwapRun], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[SwapRun, dict]]:
-        """Yields the result of every run; all share a base.
-
-        Fields: `answers` of the two clean runs, and the two `right` answers, as the receiver's
-        candidates. Where these are equal, lists over layers: `moved`, how far the clean estimate
-        went on the way from receiver to donor, `||P - A|| / ||B - A||`; `own` and `donor`, evidence
-        for either's answer in the last frame of that clean estimate (these three not where the swap
-        is held); and `final`, the candidate that the final video shows on the receiver's board or
-        on the donor's (-1 for none), where `final` is set, which is then its `answer`. Nothing can
-        flip in other pairs, so nothing is swapped in them.
-        """
-        with shaken(self.model) if runs[0].random else nullcontext():
-            yield from self._results(runs)
-
-    def _results(self, runs: list[SwapRun]) -> Iterator[tuple[SwapRun, dict]]:
-        first, held = runs[0], any(run.variant == "held" for run in runs)
-        sample = tasklist.draw_one(first.task, first.index, first.suite_seed, first.partition)
-        own, state = self._party(sample, sample, first)
-
-        @cache
-        def donor(name: str) -> Party:
-            return self._party(self.board(sample, name, first), sample, first, held)[0]
-
-        target = self.target(sample)
+    def branches(self, runs: list[SwapRun], pair: Pair | None = None) -> list[Branch]:
+        """The clean run, then a branch for every layer of every run. Without a pair, each region
+        is given a token of its own: enough to count evaluations."""
+        found = [Branch()]
         for run in runs:
-            pair = "twin" if run.donor == UNRELATED else run.donor
-            clean = {"right": [0, target], "answers": [own.answer, donor(pair).answer]}
-            if not run.random and clean["answers"] != clean["right"]:
-                yield run, UNREAD | clean
-                continue
-            board = self.board(sample, pair, run)
-            parts = own, donor(run.donor), self._tokens(sample, board, run), state
-            swapped = self._held if run.variant == "held" else self._patched
-            patched = [swapped(layer, run, *parts) for layer in range(self.layers)]
-            yield run, clean | self._read((sample, board), target, own, donor(run.donor), patched)
+            source, tokens = self._place(run, pair)
+            variant = "noise" if run.kind == "noise" else "state"
+            for layer in run.layers:
+                patch = Patch(
+                    *(run.step, layer, source, tokens, variant), seed=run.seed, held=run.held
+                )
+                found.append(Branch((patch,), None if run.final else run.step + 1))
+        return found
 
-    def target(self, sample: Sample) -> int:
-        """Which of the receiver's candidates is the donor's answer: the first wrong one."""
-        if sample.module not in MODULES:
-            raise ValueError(
-                f"{sample.task} has no twin; expected a task of {' or '.join(MODULES)}"
+    def _place(self, run: SwapRun, pair: Pair | None) -> tuple[Source, tuple[int, ...]]:
+        """The donor and the patched tokens of a run."""
+        if pair is None:
+            names = (pairs.WHOLE, *pairs.REGIONS[pairs.check(run.cell)])
+            return Source(1000), (2 * names.index(run.region) + (run.kind == "elsewhere"),)
+        if run.kind == "elsewhere":
+            return pair.source, pairs.elsewhere(self.model, pair, run.region)
+        return pair.source, pairs.region(self.model, pair, run.region)[0]
+
+    def tree(self, runs: list[SwapRun], count: Count = None) -> tuple[Tree, Read]:
+        """See `TreeExperiment`. The clean generations are made first: the regions depend on them.
+
+        A result says whether there is a pair (`eligible`), and if so: the two clean answers (`own`,
+        `donor`), the `parts` that are read and the number of `tokens`; and lists over layers, of
+        runs that are not held, the answer of the step's clean `estimate` and its `way` to the
+        donor's, `||P - A|| / ||B - A||`; of runs that are final, the outcome.
+        """
+        sample, pair = self.sample(runs[0]), self.pair(runs[0], count)
+        condition, facts = self.model.prepare_sample(sample), {"sample": traces.facts(sample)}
+        if pair is None:
+
+            def read_none(index: int, _: Trajectory) -> Iterator[tuple[SwapRun, dict]]:
+                yield from ((run, UNREAD | facts | {"eligible": False}) for run in runs)
+
+            return Tree(condition, runs[0].seed, [Branch((), 1)]), read_none
+        places_of = [(run, layer) for run in runs for layer in run.layers]
+        found: dict[SwapRun, dict[int, dict]] = defaultdict(dict)
+
+        def read(index: int, trajectory: Trajectory) -> Iterator[tuple[SwapRun, dict]]:
+            if index == 0:
+                return
+            run, layer = places_of[index - 1]
+            found[run][layer] = self._read(run, pair, trajectory)
+            if len(found[run]) == len(run.layers):
+                yield run, UNREAD | facts | self._result(run, pair, found.pop(run))
+
+        others = {pairs.OTHER: self.model.prepare_sample(pair.donors)}
+        return Tree(condition, runs[0].seed, self.branches(runs, pair), others=others), read
+
+    def _read(self, run: SwapRun, pair: Pair, trajectory: Trajectory) -> dict:
+        """What one patched generation shows."""
+        read: dict = {}
+        if not run.held:
+            x0_hat, own, donor = (
+                hats[run.step] for hats in (trajectory.x0_hats, pair.own_hats, pair.donor_hats)
             )
-        return next(i for i, candidate in enumerate(sample.candidates) if candidate.kind == "wrong")
+            read["estimate"] = traces.encoded(decide(self.model.beliefs(pair.sample, x0_hat)))
+            read["way"] = float((x0_hat - own).norm() / (donor - own).norm())
+        if run.final:
+            outcome = traces.outcome(self.model, pair.sample, trajectory.x0_hats[-1])
+            read |= {name: outcome[name] for name in ("answer", "valid", "score")}
+        return read
 
-    def board(self, sample: Sample, donor: str, run: SwapRun) -> Sample:
-        """The board that the donor of that name runs on, see `SwapRun.donor`."""
-        if donor == UNRELATED:
-            return tasklist.draw_one(run.task, run.index + 1000, run.suite_seed, run.partition)
-        return {"twin": counterfactual, "exchanged": exchanged}[donor](sample, self.target(sample))
+    def _result(self, run: SwapRun, pair: Pair, read: dict[int, dict]) -> dict:
+        tokens, parts = pairs.region(self.model, pair, run.region)
+        by_layer = [read[layer] for layer in run.layers]
+        lists = {name: [one[name] for one in by_layer] for name in by_layer[0]}
+        clean = {"own": traces.encoded(pair.own), "donor": traces.encoded(pair.donor)}
+        return {"eligible": True, "parts": parts, "tokens": len(tokens)} | clean | lists
 
-    @torch.inference_mode()
-    def _party(
-        self, board: Sample, reader: Sample, run: SwapRun, later: bool = False
-    ) -> tuple[Party, State]:
-        """A clean run on `board`, its answer read as one of `reader`'s candidates; and where it
-        stood at the step."""
-        condition, last = (
-            self.model.prepare_sample(board),
-            self.schedule.steps if later else run.step,
-        )
-        captured = Captured(lambda site: run.step <= site.step <= last)
-        clean = generate(
-            self.model, condition, self.schedule, run.seed, keep_states=True, visit=captured
-        )
-        answer = _shown(self.model.decode(clean.latents[-1])[-1], (board,), reader)
-        return Party(condition, captured, clean.x0_hats[run.step], answer), clean.states[run.step]
-
-    @torch.inference_mode()
-    def _patched(
-        self, layer: int, run: SwapRun, own: Party, donor: Party, tokens: Tensor, state: State
-    ) -> Patched:
-        """The receiver's run, swapped at one layer of one step: the step begins at that layer."""
-        here, states = state.copy(), own.states(run.step)
-        chosen = tuple(torch.nonzero(tokens).flatten().tolist())
-        patch = Patch(run.step, layer, tokens=chosen, variant=run.variant, seed=run.seed)
-        changed = patched(patch, states, donor.states(run.step))
-        unguided = own.states(run.step, guided=False).get(layer)
-        start = FromLayer(layer, {True: changed, False: unguided})
-        _, x0_hat = advance(self.model, own.condition, self.schedule, here, start=start)
-        rest = denoise(self.model, own.condition, self.schedule, here) if run.final else None
-        return Patched(x0_hat, rest and rest.latents[-1])
-
-    @torch.inference_mode()
-    def _held(
-        self, layer: int, run: SwapRun, own: Party, donor: Party, tokens: Tensor, state: State
-    ) -> Patched:
-        """The receiver's run with the donor's state after one layer from this step on."""
-
-        def change(site: Site, hidden: Tensor) -> Tensor | None:
-            if not site.guided or site.layer != layer:
-                return None
-            return torch.where(tokens.to(hidden.device)[:, None], donor.captured[site], hidden[0])[
-                None
-            ]
-
-        final = denoise(self.model, own.condition, self.schedule, state.copy(), visit=change)
-        return Patched(None, final.latents[-1])
-
-    def _tokens(self, sample: Sample, other: Sample, run: SwapRun) -> Tensor:
-        """Which tokens a run swaps, (N,) bool; `other` is the donor's board, of another answer."""
-        later = torch.arange(self.model.latent_frames) > 0
-        size = self.model.size
-        pictures = [
-            sample.picture(sample.candidates[index], 1.0, size)
-            for index in (0, self.target(sample))
+    def showcase(self, rows: list[dict], results: str | Path) -> "Shown | None":
+        """The first pair of the first cell: the last frames of receiver, donor and generations with
+        the first region patched at the middle layer, held from step S/5, and of both nulls; kept
+        under `results`. None if there is no pair."""
+        chosen = [row for row in rows if row["result"]["eligible"]]
+        if not chosen:
+            return None
+        first = self.run_of(chosen[0]["run"])
+        region = pairs.REGIONS[pairs.check(first.cell)][0]
+        patched = [
+            SwapRun(
+                *_base(first), region, kind, self.early, (self.middle,), True, True, first.split
+            )
+            for kind in KINDS
         ]
-        answers = np.abs(pictures[0] - pictures[1]).max(2) > OWN_PIXEL
-        given = np.abs(sample.first_frame(size) - other.first_frame(size)).max(2) > 0.05
-        if run.where == "answer":
-            return region(torch.from_numpy(answers), later, self.patch)
-        if run.where == "cause":
-            return region(torch.from_numpy(given if given.any() else answers), ~later, self.patch)
-        return torch.ones(len(later) * (size // self.patch) ** 2, dtype=torch.bool)
+        key = key_of(self.identity(patched[0]))
+        frames = kept_clips(results, key, 2 + len(KINDS), lambda: self._frames(patched))[:, 0]
+        row = next(row for row in chosen if row["run"]["region"] == region)
+        sample, result = self.sample(first), row["result"]
+        values = [(part, int(result["donor"][part], 36)) for part in result["parts"]]
+        drawn, patch = places.pixels(sample, values, frames.shape[1]), self.model.patch
+        cells = drawn.reshape(len(drawn) // patch, patch, -1, patch).any((1, 3))
+        return Shown(first.cell, frames, cells.repeat(patch, 0).repeat(patch, 1))
 
-    def _read(
-        self, boards: tuple, target: int, own: Party, donor: Party, patched: list[Patched]
-    ) -> dict:
-        sample, result, way = boards[0], dict(UNREAD), (donor.x0_hat - own.x0_hat).norm()
-        if patched[0].x0_hat is not None:
-            evidence = [sample.evidence(self.model.decode(p.x0_hat)[-1]) for p in patched]
-            result["moved"] = [float((p.x0_hat - own.x0_hat).norm() / way) for p in patched]
-            result["own"] = [float(e[0]) for e in evidence]
-            result["donor"] = [float(e[target]) for e in evidence]
-        if patched[0].final is not None:
-            result["final"] = [
-                _shown(self.model.decode(p.final)[-1], boards, sample) for p in patched
-            ]
-            result["answer"] = result["final"]
-            result["valid"] = [answer == 0 for answer in result["final"]]
-        return result
+    def _frames(self, patched: list[SwapRun]) -> np.ndarray:
+        """Last frames of receiver, donor and patched generations, (K, 1, H, W, 3), uint8."""
+        pair = self.pair(patched[0])
+        condition = self.model.prepare_sample(pair.sample)
+        others = {pairs.OTHER: self.model.prepare_sample(pair.donors)}
+        branches = self.branches(patched, pair)[1:]
+        tree = Tree(condition, patched[0].seed, branches, others=others)
+        finals: dict[int, Tensor] = {
+            index: trajectory.x0_hats[-1]
+            for _, index, trajectory in grow_all(self.model, self.schedule, [tree])
+        }
+        latents = [pair.own_hats[-1], pair.donor_hats[-1], *(finals[i] for i in range(len(finals)))]
+        return self.model.decode_all(latents)[:, -1:]
 
 
-def _shown(frame: np.ndarray, boards: tuple[Sample, ...], reader: Sample) -> int:
-    """Which of the reader's candidates a frame shows, drawn on the first of these boards that it
-    is a picture of; -1 for none."""
-    answers = [candidate.answer for candidate in reader.candidates]
-    for board in boards:
-        index = board.answer_index(frame)
-        if index is not None:
-            given = board.candidates[index].answer
-            return answers.index(given) if given in answers else -1
-    return -1
+@dataclass(frozen=True)
+class Shown:
+    """Last frames (K, H, W, 3) of a pair and its patched generations, and where the patch is,
+    (H, W) bool."""
+
+    cell: str
+    frames: np.ndarray
+    where: np.ndarray
+
+
+def _base(run: SwapRun) -> tuple:
+    return run.cell, run.index, run.suite_seed, run.seed

@@ -1,251 +1,172 @@
-"""From rows of `perturbation` to numbers: what noise costs by step, frame, mode and dose.
+"""From rows of `perturbation_curves` to numbers, for each cell by itself."""
 
-Everything is paired: a run is compared with the clean run of its own sample, and intervals are
-over samples.
-"""
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from ...bench.tasklist import short
-from ...measures.intervals import interval, interval_of
-from . import noise_maps
+from ...measures.intervals import proportion
+from ..summaries import by_cell
+from .decided import half_sigma, log_snr
+from .noise_maps import maps_of
+from .restarts import one_refinement, restarts
+from .shares import contrast, part_of, share
+from .tables import along_steps, known, nearest, of, pairs, table
 
-SAMPLE = ["task", "index"]
-LATE = 0.75  # share of the steps after which a step counts as late
-
-
-def table(rows: list[dict]) -> pd.DataFrame:
-    """One line per run.
-
-    Columns: task, index, design, mode, step and frame where the noise is (the centre of windows,
-    the first cell of others; -1 for all), score, unchanged and changed (the answer is that of the
-    clean run, or not; NaN if that shows none), drop (clean score minus score), cells, energy, and
-    `maps`, the result's comparison with the clean run (None without).
-    """
-    clean = {_sample(row): row["result"] for row in rows if row["run"]["design"] == "clean"}
-    return pd.DataFrame([_line(row, clean[_sample(row)]) for row in rows])
+# Shares of the schedule; the paper finds the largest sensitivity in the middle.
+EARLY, MIDDLE, LATE = (0.0, 0.2), (0.4, 0.6), (0.8, 1.0)
+MODES = {"replace": "replace", "level_correct": "level-correct"}  # by name of the metric
 
 
-def summary(lines: pd.DataFrame, sigmas: list[float], frames: int) -> dict:
-    """What the figure reports: means over samples with 95 % bootstrap intervals.
+def summary(
+    rows: list[dict], sigmas: list[float], frames: int, controls: Sequence[str] = ()
+) -> dict:
+    """What the figure reports.
 
     Args:
         sigmas: the S + 1 noise levels of the schedule.
         frames: latent frames F.
+        controls: the cells that are controls.
     """
+    cells = {cell: cell_summary(group, sigmas, frames) for cell, group in by_cell(rows).items()}
+    levels = [round(sigma, 4) for sigma in sigmas]
+    return {"sigmas": levels, "frames": frames, "controls": list(controls), "cells": cells}
+
+
+def cell_summary(rows: list[dict], sigmas: list[float], frames: int) -> dict:
+    """The metrics of one cell."""
+    lines = table(rows)
     steps = len(sigmas) - 1
-    lines = lines.assign(inner=lines["frame"].between(1, frames - 2))
-    deep = lines[lines["design"] == "window"].groupby(SAMPLE).ngroups
-    return {
-        "n": lines.groupby(SAMPLE).ngroups,
-        "n_ablations": deep,
-        "sigmas": [round(sigma, 4) for sigma in sigmas],
-        "clean": interval(lines[lines["design"] == "clean"]["score"]),
-        "step": {mode: _curve(group, "step") for mode, group in _modes(lines, "step")},
-        "frame": {mode: _curve(group, "frame") for mode, group in _modes(lines, "frame")},
-        "window": _curve(lines[lines["design"] == "window"], "step"),
-        "scatter": _curve(lines[lines["design"] == "scatter"], "step"),
-        "contrasts": _contrasts(lines, steps),
-        "decision": _decision(lines),
-        "by_task": _by_task(lines),
-        "cells": {
-            task: _cells(group, frames)
-            for task, group in _of(lines, "cell").groupby("task", sort=False)
-        },
-        "maps": noise_maps.summary(lines[lines["maps"].notna()], steps, sigmas),
+    found = _at_steps(lines, steps) | _damage(lines) | _decided(lines, sigmas)
+    found |= _in_frames(lines, frames) | restarts(lines, sigmas) | one_refinement(lines)
+    for name, mode in MODES.items():
+        found[name] = curve(along_steps(lines, mode), "step", sigmas)
+        found["frames_" + name] = curve(of(lines, f"frame {mode}"), "frame")
+    clean = of(lines, "clean")
+    first = [row["result"]["valid_at"][0] == "1" for row in rows if row["run"]["design"] == "clean"]
+    return found | {
+        "n": len(clean),
+        "clean": share(clean, "valid"),
+        "first": proportion(first, clean["cluster"].tolist()),
+        "maps": maps_of(rows, steps),
     }
 
 
-def _sample(row: dict) -> tuple:
-    return short(row["run"]["task"]), row["run"]["index"]
-
-
-def _line(row: dict, clean: dict) -> dict:
-    run, result = row["run"], row["result"]
-    step, frame, mode = _place(run)
-    answered = clean["answer"] >= 0
-    return {
-        "task": short(run["task"]),
-        "index": run["index"],
-        "design": run["design"],
-        "mode": mode,
-        "step": step,
-        "frame": frame,
-        "score": result["score"],
-        "unchanged": float(result["answer"] == clean["answer"]) if answered else np.nan,
-        "changed": float(result["answer"] != clean["answer"]) if answered else np.nan,
-        "drop": clean["score"] - result["score"],
-        "cells": result["cells"],
-        "energy": result["energy"],
-        "maps": result if "from" in result else None,
-    }
-
-
-def _place(run: dict) -> tuple[int, int, str]:
-    """Step, frame and mode of a run's noise; -1 for none or all.
-
-    Raises:
-        ValueError: for another intervention than noise.
-    """
-    if not run["interventions"]:
-        return -1, -1, "none"
-    match run["interventions"][0]:
-        case {"kind": "NoiseAtStep", "step": step, "mode": mode}:
-            return step, -1, mode
-        case {"kind": "NoiseAtFrame", "steps": None, "frame": frame, "mode": mode}:
-            return -1, frame, mode
-        case {"kind": "NoiseAtFrame", "frame": frame, "mode": mode}:
-            return run["centre"], frame, mode
-        case {"kind": "NoiseAtCells", "cells": [[step, frame], *_], "mode": mode}:
-            return (run["centre"], -1, mode) if run["design"] == "scatter" else (step, frame, mode)
-        case other:
-            raise ValueError(
-                f"these figures are about noise at a step, a frame or cells, not {other}; give a "
-                "new intervention an experiment and an analysis of its own"
-            )
-
-
-def _of(lines: pd.DataFrame, design: str) -> pd.DataFrame:
-    return lines[lines["design"] == design]
-
-
-def _modes(lines: pd.DataFrame, design: str):
-    return _of(lines, design).groupby("mode", sort=False)
-
-
-def _curve(lines: pd.DataFrame, axis: str) -> dict:
-    """Score, unchanged answers and dose along steps or frames."""
+def curve(lines: pd.DataFrame, axis: str, sigmas: list[float] | None = None) -> dict:
+    """Along steps or frames: `valid_at`, `unchanged_at`, `exact_unchanged_at` and the mean dose."""
+    lines = _unchanged(lines)
     groups = [(int(place), group) for place, group in lines.groupby(axis)]
-    return {
+    exact = [known(group, "exact_changed") for _, group in groups]
+    lines = {
         axis: [place for place, _ in groups],
-        "score": [interval(group["score"]) for _, group in groups],
-        "unchanged": [interval(group["unchanged"]) for _, group in groups],
+        "valid_at": [share(group, "valid") for _, group in groups],
+        "unchanged_at": [share(group, "unchanged") for _, group in groups],
+        "exact_unchanged_at": [share(group, "exact_unchanged") for group in exact],
         "cells": [round(float(group["cells"].mean()), 3) for _, group in groups],
         "energy": [round(float(group["energy"].mean()), 3) for _, group in groups],
-        "n": int(lines.groupby(SAMPLE).ngroups),
     }
+    if sigmas is not None:
+        lines["sigma"] = [round(sigmas[place], 4) for place in lines[axis]]
+        lines["log_snr"] = [log_snr(sigmas[place]) for place in lines[axis]]
+    return lines
 
 
-def _contrasts(lines: pd.DataFrame, steps: int) -> dict:
-    """Paired differences, one value per sample, with intervals."""
-    replaced = lines["mode"] == "replace"
-    step, frame = (lines[(lines["design"] == design) & replaced] for design in ("step", "frame"))
-    step = _shared_by_all(step)
-    inner, window, scatter = (
-        frame[frame["inner"]],
-        *(lines[lines["design"] == d] for d in ("window", "scatter")),
-    )
-    inside, short = (lines[lines["design"] == design] for design in ("inner", "inner-window"))
-    fresh = {
-        d: lines[(lines["design"] == d) & (lines["mode"] == "level-correct")]
-        for d in ("step", "frame")
-    }
-    fresh["frame"] = fresh["frame"][fresh["frame"]["inner"]]
-    late = lines[(lines["design"] == "step") & (lines["step"] >= LATE * (steps - 1))]
-    repaired, left = (late[late["mode"] == mode] for mode in ("level-correct", "replace"))
-    left = left[left["step"].isin(repaired["step"].unique())]
+def _unchanged(lines: pd.DataFrame) -> pd.DataFrame:
+    exact = lines["exact_changed"] == False  # noqa: E712  (None is not False)
+    return lines.assign(unchanged=~lines["changed"].astype(bool), exact_unchanged=exact)
+
+
+def _at_steps(lines: pd.DataFrame, steps: int) -> dict:
+    """What noise at one step costs, and how much more in the middle than early and late."""
+    replaced, fresh = (along_steps(lines, mode) for mode in MODES.values())
+    whole = replaced.assign(nothing=False)
     return {
-        "step_drop": _paired(step, "drop"),
-        "frame_drop": _paired(inner, "drop"),
-        "given_frame_drop": _paired(frame[frame["frame"] == 0], "drop"),
-        "scored_frame_drop": _paired(frame[frame["frame"] == frame["frame"].max()], "drop"),
-        "step_minus_frame": _paired(step, "drop", inner),
-        "step_minus_window": _paired(step, "drop", window),
-        "step_minus_scatter": _paired(step, "drop", scatter),
-        "inner_drop": _paired(inside, "drop"),
-        "inner_minus_window": _paired(inside, "drop", short),
-        "inner_minus_window_changed": _paired(inside, "changed", short),
-        "step_minus_frame_level_correct": _paired(fresh["step"], "drop", fresh["frame"]),
-        "late_damage": _paired(repaired, "score", left),
-        "late_answer": _paired(repaired, "unchanged", left),
-        "relative_drop": _relative_drop(step),
+        "step_noise_drop": contrast(replaced, "clean", "valid"),
+        "relative_drop": part_of(whole, ("clean", "valid"), ("clean", "nothing")),
+        "level_correct_drop": contrast(fresh, "clean", "valid"),
+        "middle_drop": contrast(_between(replaced, MIDDLE, steps), "clean", "valid"),
+        "middle_minus_early": _middle_minus(EARLY, lines, steps),
+        "middle_minus_late": _middle_minus(LATE, lines, steps),
     }
 
 
-def _shared_by_all(step: pd.DataFrame) -> pd.DataFrame:
-    """Runs at those steps at which every sample was noised."""
-    counts = step["step"].value_counts()
-    return step[step["step"].isin(counts.index[counts == counts.max()])]
+def _middle_minus(span: tuple[float, float], lines: pd.DataFrame, steps: int) -> dict:
+    """The drop in the middle minus that in another span of steps, by mode."""
+    found = {}
+    for name, mode in MODES.items():
+        noised = along_steps(lines, mode)
+        both = pairs(_between(noised, span, steps), _between(noised, MIDDLE, steps))
+        found[name] = contrast(both, "valid", "valid_other")
+    return found
 
 
-def _paired(lines: pd.DataFrame, column: str, rival: pd.DataFrame | None = None) -> dict:
-    """Mean over samples of a column's mean over their runs, minus that of a rival set of runs."""
-    values = lines.groupby(SAMPLE)[column].mean()
-    if rival is not None:
-        values = (values - rival.groupby(SAMPLE)[column].mean()).dropna()
-    return interval(values)
+def _between(lines: pd.DataFrame, span: tuple[float, float], steps: int) -> pd.DataFrame:
+    return lines[lines["step"].between(span[0] * steps, span[1] * steps)]
 
 
-def _relative_drop(step: pd.DataFrame) -> dict:
-    """The drop under noise at a step as a share of the clean score, of means over samples."""
-    drop = step.groupby(SAMPLE)["drop"].mean().to_numpy()
-    clean = (
-        (step["score"] + step["drop"]).groupby([step[name] for name in SAMPLE]).mean().to_numpy()
-    )
-    return interval_of(
-        lambda chosen: drop[chosen].sum(-1) / np.maximum(clean[chosen].sum(-1), 1e-9), len(drop)
-    )
-
-
-def _decision(lines: pd.DataFrame) -> dict:
-    """By task: curves under level-correct noise at one step, and under replacement on the same
-    samples."""
-    fresh = lines[lines["design"] == "decision"]
-    result = {}
-    for task, group in fresh.groupby("task", sort=False):
-        here = (lines["design"] == "step") & (lines["mode"] == "replace") & (lines["task"] == task)
-        replaced = lines[
-            here & lines["index"].isin(group["index"]) & lines["step"].isin(group["step"])
-        ]
-        result[task] = {"level-correct": _curve(group, "step"), "replace": _curve(replaced, "step")}
-    return result
-
-
-def _by_task(lines: pd.DataFrame) -> dict:
-    """What noise at a step and in an inner frame costs each task."""
-    replaced = lines[lines["mode"] == "replace"]
-    step, frame = (
-        _shared_by_all(replaced[replaced["design"] == "step"]),
-        replaced[replaced["design"] == "frame"],
-    )
+def _damage(lines: pd.DataFrame) -> dict:
+    """The drop under replacement in two parts, at the steps at which runs were restarted too. A
+    restart has the right noise level, but nothing that the steps worked out: what it loses by the
+    end is *lost work*; what replacement loses beyond that is *damage*."""
+    restarted = of(lines, "restart end")
+    both = pairs(restarted, along_steps(lines, "replace"), by=("step",))
     return {
-        task: {
-            "clean": interval(group[group["design"] == "clean"]["score"]),
-            "step_drop": _paired(step[step["task"] == task], "drop"),
-            "frame_drop": _paired(frame[(frame["task"] == task) & frame["inner"]], "drop"),
-        }
-        for task, group in lines.groupby("task", sort=False)
+        "drop_at_restarts": contrast(both, "clean", "valid_other"),
+        "lost_work": contrast(both, "clean", "valid"),
+        "damage": contrast(both, "valid", "valid_other"),
+        "damage_share": part_of(both, ("valid", "valid_other"), ("clean", "valid_other")),
     }
 
 
-def _cells(lines: pd.DataFrame, frames: int) -> dict:
-    """Noise in single cells: mean drop and share of changed answers, steps x frames, and
-    `step_share`.
-
-    The last says along which axis of the map the changed answers differ, given and scored frame
-    left out: the variance between steps as a share of that between steps and that between frames;
-    1 is steps alone, 0 frames alone.
-    """
-    grids = {
-        name: lines.groupby(["step", "frame"])[name].mean().unstack()
-        for name in ("drop", "changed")
-    }
-    inner = lines[lines["frame"].between(1, frames - 2) & lines["changed"].notna()]
-    maps = [
-        group.pivot(index="step", columns="frame", values="changed")
-        for _, group in inner.groupby(SAMPLE)
-    ]
-    stack = np.stack(maps) if maps else np.zeros((0, 1, 1))  # none where no clean run answers
-
-    def step_share(chosen: np.ndarray) -> np.ndarray:
-        grid = stack[chosen].mean(-3)  # (..., S, F)
-        steps, columns = grid.mean(-1).var(-1), grid.mean(-2).var(-1)
-        return steps / np.maximum(steps + columns, 1e-12)
-
+def _decided(lines: pd.DataFrame, sigmas: list[float]) -> dict:
+    """When the answer is decided: how often level-correct noise changes it, and how often it
+    changes where the exact posterior goes from the same two states."""
+    fresh, steps = along_steps(lines, "level-correct"), len(sigmas) - 1
+    third = nearest(fresh, steps / 3)
+    exact = known(third, "exact_changed")
     return {
-        "n": int(lines.groupby(SAMPLE).ngroups),
-        "step": [int(s) for s in grids["drop"].index],
-        **{name: np.round(grid.to_numpy(), 4).tolist() for name, grid in grids.items()},
-        "step_share": interval_of(step_share, len(stack)) if stack.any() else interval([]),
+        "open_at_third": share(third, "changed"),
+        "exact_open_at_third": share(exact, "exact_changed"),
+        "open_minus_exact": contrast(exact, "changed", "exact_changed"),
+        "open_at_half": share(nearest(fresh, steps / 2), "changed"),
+        "other_seed": share(of(lines, "other seed"), "changed"),
+        "half_sigma": half_sigma(_unchanged(fresh), sigmas),
+    }
+
+
+def _in_frames(lines: pd.DataFrame, frames: int) -> dict:
+    """Noise at one step against noise in one frame: as the paper does it, where a step includes the
+    scored frame; with the inner frames alone on both sides; and at equal doses."""
+    step, frame = along_steps(lines, "replace"), of(lines, "frame replace")
+    inner = frame[frame["frame"].between(1, frames - 2)]
+    given, scored = frame[frame["frame"] == 0], frame[frame["frame"] == frames - 1]
+    inside, window = of(lines, "inner"), of(lines, "inner-window")
+    equal = pairs(window, inside, by=("step",))
+    doses = {"step": _at_steps_of(step, inside), "inner": inside, "window": window, "frame": inner}
+    same = step[step["sample"].isin(frame["sample"])]
+    return {
+        "step_drop_of_same": contrast(same, "clean", "valid"),  # samples as for frames
+        "inner_step_drop": contrast(inside, "clean", "valid"),
+        "inner_frame_drop": contrast(inner, "clean", "valid"),
+        "given_frame_drop": contrast(given, "clean", "valid"),
+        "scored_frame_drop": contrast(scored, "clean", "valid"),
+        "step_minus_frame": contrast(pairs(inner, step), "valid", "valid_other"),
+        "inner_step_minus_frame": contrast(pairs(inner, inside), "valid", "valid_other"),
+        "inner_minus_window": contrast(equal, "valid", "valid_other"),
+        "inner_minus_window_changed": contrast(equal, "changed_other", "changed"),
+        "doses": {name: _dose(group) for name, group in doses.items()},
+    }
+
+
+def _at_steps_of(step: pd.DataFrame, inside: pd.DataFrame) -> pd.DataFrame:
+    """Noise in all frames of the same samples at the steps at which the inner ones are noised."""
+    return step.merge(inside[["sample", "step"]], on=["sample", "step"])
+
+
+def _dose(lines: pd.DataFrame) -> dict:
+    """What a design costs and how much it changes."""
+    return {
+        "drop": contrast(lines, "clean", "valid"),
+        "changed": share(lines, "changed"),
+        "cells": None if lines.empty else round(float(lines["cells"].mean()), 3),
+        "energy": None if lines.empty else round(float(lines["energy"].mean()), 3),
     }

@@ -1,95 +1,87 @@
-"""What is noised, and where: runs, and designs of equal dose."""
+"""What is done to each sample: runs with noise at steps and in frames, of equal dose, restarted."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
+from ...sampling.interventions import Intervention, NoiseAtFrame, NoiseAtStep, Restart
+from ..sample_runs import SampleRun
 
-from ...sampling.interventions import (
-    MODES,
-    Intervention,
-    NoiseAtCells,
-    NoiseAtFrame,
-    NoiseAtStep,
-)
-
-SCATTER = 2  # steps before and after its centre over which a scattered dose is spread
+OTHER_SEED = 1000  # from a run's seed to that of another run of its sample
+MODES = ("replace", "level-correct")
 
 
 @dataclass(frozen=True)
-class NoiseRun:
-    """What determines one row, apart from model and schedule.
+class NoiseRun(SampleRun):
+    """A run of this figure.
 
     Attributes:
-        task, index, suite_seed, partition: name the sample, see `tasklist.draw_one`.
-        seed: of the noise that the generation starts from.
-        design: which comparison the run belongs to: clean, step, frame, window, scatter, inner,
-            inner-window, cell or decision.
-        interventions: the changes to its latents.
-        centre: the step around which windows and scattered cells are placed, else -1.
-        until: read on the clean estimate before this step; None means the final video.
-        maps: also compare with the clean run at every step.
+        offset: added to the seed of the initial noise.
+        maps: also compare the run with the clean one at every step.
     """
 
-    task: str
+    offset: int = 0
+    maps: bool = False
+
+
+@dataclass(frozen=True)
+class Designs:
+    """The runs of one sample; its index is the seed of all noise."""
+
+    cell: str
     index: int
     suite_seed: int
-    seed: int
-    design: str = "clean"
-    interventions: tuple[Intervention, ...] = ()
-    centre: int = -1
-    until: int | None = None
-    maps: bool = False
-    partition: str = "test"
 
-    @property
-    def base(self) -> tuple:
-        """What runs must have in common to be grown together."""
-        return self.task, self.index, self.suite_seed, self.partition, self.seed, self.maps
+    def run(self, design: str, *interventions: Intervention, **more) -> NoiseRun:
+        base = self.cell, self.index, self.suite_seed, self.index
+        return NoiseRun(*base, design, interventions, **more)
 
+    def at_steps(self, steps: range, maps: bool) -> list[NoiseRun]:
+        """Designs that every sample gets. Noise at step 0 is not among them: it is another seed."""
+        i = self.index
+        runs = [self.run("clean", traced=True)]
+        runs.append(self.run("other seed", offset=OTHER_SEED, maps=maps))
+        if maps:
+            runs.append(self.run("null", NoiseAtStep(steps[0], frames=()), maps=True))
+        for s in steps:
+            for mode in MODES:
+                noise = NoiseAtStep(s, mode=mode, seed=i)
+                runs.append(self.run(f"step {mode}", noise, maps=maps))
+            runs.append(self.run("restart", Restart(s, seed=i), until=s + 1))
+            runs.append(self.run("renoise", level_correct(s, i), until=s + 1))
+        return runs
 
-def ablations(
-    base: NoiseRun, coarse: range, columns: list[int], frames: int, steps: int
-) -> list[NoiseRun]:
-    """The other modes, and equal doses along a frame or scattered."""
-    i, runs = base.index, []
-    for mode in MODES[1:]:
-        runs += [with_noise(base, "step", NoiseAtStep(s, mode=mode, seed=i)) for s in coarse]
-        runs += [with_noise(base, "frame", NoiseAtFrame(f, mode=mode, seed=i)) for f in columns]
-    rng = np.random.default_rng([i, 5])
-    for s in coarse:
-        frame = int(rng.integers(1, frames - 1))  # neither the given nor the scored one
-        column = NoiseAtFrame(frame, steps=window(s, frames, steps), seed=i)
-        scattered = NoiseAtCells(_scattered(rng, s, frames, steps), seed=i)
-        runs += [
-            with_noise(base, "window", column, centre=s),
-            with_noise(base, "scatter", scattered, centre=s),
-        ]
-        inner = tuple(range(1, frames - 1))
-        short = NoiseAtFrame(frame, steps=window(s, len(inner), steps), seed=i)
-        runs.append(with_noise(base, "inner", NoiseAtStep(s, frames=inner, seed=i)))
-        runs.append(with_noise(base, "inner-window", short, centre=s))
-    return runs
+    def in_frames(self, columns: list[int], frames: int) -> list[NoiseRun]:
+        """Noise in chosen frames; level-correct in inner ones only."""
+        runs = []
+        for frame in columns:
+            for mode in MODES if 0 < frame < frames - 1 else MODES[:1]:
+                noise = NoiseAtFrame(frame, mode=mode, seed=self.index)
+                runs.append(self.run(f"frame {mode}", noise))
+        return runs
 
-
-def window(centre: int, count: int, steps: int) -> tuple[int, ...]:
-    """`count` consecutive steps centred at one, moved to lie inside the schedule."""
-    first = min(max(0, centre - count // 2), max(0, steps - count))
-    return tuple(range(first, min(first + count, steps)))
-
-
-def _scattered(
-    rng: np.random.Generator, step: int, frames: int, steps: int
-) -> tuple[tuple[int, int], ...]:
-    """As many random cells as there are frames, at a step and its neighbours; neither given nor
-    scored frame."""
-    near = range(max(0, step - SCATTER), min(steps, step + SCATTER + 1))
-    cells = [(s, f) for s in near for f in range(1, frames - 1)]
-    return tuple(
-        sorted(
-            cells[k] for k in rng.choice(len(cells), size=min(frames, len(cells)), replace=False)
-        )
-    )
+    def at_some_steps(self, some: Sequence[int], frames: int, steps: int) -> list[NoiseRun]:
+        """At each of some steps: a restart, read at the end; noise in all inner frames; and its
+        equal dose, noise in the middle one of them at as many steps around it."""
+        i, inner = self.index, tuple(range(1, frames - 1))
+        runs = []
+        for s in some:
+            runs.append(self.run("restart end", Restart(s, seed=i)))
+            around = centred(s, len(inner), steps)
+            if inner:
+                runs.append(self.run("inner", NoiseAtStep(s, frames=inner, seed=i)))
+            if around:
+                window = NoiseAtFrame(frames // 2, steps=around, seed=i)
+                runs.append(self.run("inner-window", window))
+        return runs
 
 
-def with_noise(base: NoiseRun, design: str, *interventions: Intervention, **more) -> NoiseRun:
-    return replace(base, design=design, interventions=interventions, **more)
+def level_correct(step: int, seed: int) -> NoiseAtStep:
+    """Noise of the right level at a step, in all frames."""
+    return NoiseAtStep(step, mode="level-correct", seed=seed)
+
+
+def centred(centre: int, count: int, steps: int) -> tuple[int, ...]:
+    """`count` consecutive steps around one, which is number `count // 2` of them; none if they do
+    not all lie inside the schedule."""
+    first = centre - count // 2
+    return tuple(range(first, first + count)) if 0 <= first <= steps - count else ()

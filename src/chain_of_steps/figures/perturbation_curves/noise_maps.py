@@ -1,81 +1,61 @@
-"""From rows of `perturbation` to maps: how far noise at a step spreads to later ones, and which
-step it matters at."""
+"""From rows to maps (figure 3c): how far noise at a step spreads to later ones.
+
+The floor is a null intervention, the ceiling the same sample with another seed: an unrelated sample
+would differ by its board as well (paper trap 18).
+"""
 
 import numpy as np
-import pandas as pd
 
-from ...measures.intervals import interval, interval_of
-from ...measures.presence import nanmean
+from ...measures.intervals import clustered
+from ..summaries import clusters, of_design
 
-TENSORS = ("x", "x0_hat", "tokens", "evidence")
+TENSORS = ("x0_hat", "tokens")
+MODES = ("replace", "level-correct")
 
 
-def summary(lines: pd.DataFrame, steps: int, sigmas: list[float]) -> dict:
-    """Step x step maps of dissimilarity to the clean run, their ceiling (an unrelated run), and
-    where they peak.
+def maps_of(rows: list[dict], steps: int) -> dict:
+    """By tensor: `map` of each mode, (injected step, later step); `ceiling` and `floor` at every
+    step; `left`, what remains at the last step, by injected step; `left_ceiling`.
 
     Args:
-        lines: those of `perturbation.table` that were compared with the clean run at every step.
+        rows: of one cell.
+        steps: of the schedule.
     """
-    noised = lines[lines["design"] == "step"]
-    samples = [group for _, group in noised.groupby(["task", "index"])]
-    result: dict = {"n": len(samples)}
-    for name in TENSORS if samples else ():
-        stack = np.stack(
-            [_map(group, name, steps) for group in samples]
-        )  # (n, S injected, S later)
-        unrelated = np.array(
-            [maps[name] for maps in lines[lines["design"] == "clean"]["maps"]], float
-        )  # (n, S)
-        sensitivity = at_the_end(name, stack)
-        result[name] = {
-            "map": np.round(nanmean(stack, 0), 4).tolist(),
-            "unrelated": np.round(nanmean(unrelated, 0), 4).tolist(),
-            "sensitivity": [interval(column) for column in sensitivity.T],
-            "peak": peak(sensitivity, np.arange(steps) / (steps - 1)),
-            "peak_sigma": peak(sensitivity, np.array(sigmas[:-1])),
-            "persistence": persistence(sensitivity, unrelated),
+    rows = [row for row in rows if "from" in row["result"]]
+    other, null = of_design(rows, "other seed"), of_design(rows, "null")
+    found: dict = {"n": len(other)}
+    for name in TENSORS if other else ():
+        found[name] = {
+            "ceiling": rounded(mean_map(other, name, steps)),
+            "floor": rounded(mean_map(null, name, steps)),
+            "left_ceiling": _left(other, name),
+            **{mode: _of_mode(of_design(rows, f"step {mode}"), name, steps) for mode in MODES},
         }
-    return result
+    return found
 
 
-def _map(group: pd.DataFrame, name: str, steps: int) -> np.ndarray:
-    """(S injected, S later) of one sample; NaN before the noise enters."""
-    values = np.full((steps, steps), np.nan)
-    for step, maps in zip(group["step"], group["maps"], strict=True):
-        values[step, maps["from"] :] = np.array(maps[name], float)
-    return values
+def _of_mode(rows: list[dict], name: str, steps: int) -> dict:
+    places = sorted({row["result"]["from"] for row in rows})
+    groups = [[row for row in rows if row["result"]["from"] == step] for step in places]
+    return {
+        "step": places,
+        "map": [rounded(mean_map(group, name, steps)) for group in groups],
+        "left": [_left(group, name) for group in groups],
+    }
 
 
-def at_the_end(name: str, stack: np.ndarray) -> np.ndarray:
-    """What is left of the change at the last step, by injected step, (n, S).
-
-    Latents replaced at the last step are unrelated by construction: NaN.
-    """
-    values = stack[:, :, -1].copy()
-    if name == "x":
-        values[:, -1] = np.nan
-    return values
+def mean_map(rows: list[dict], name: str, steps: int) -> np.ndarray:
+    """Mean dissimilarity to the clean run at each step, (S,); NaN before the change."""
+    values = np.full((len(rows), steps), np.nan)
+    for line, row in zip(values, rows, strict=True):
+        line[row["result"]["from"] :] = row["result"][name]
+    return values.mean(0)
 
 
-def peak(sensitivity: np.ndarray, places: np.ndarray) -> dict:
-    """Where the mean curve over samples, (n, S), is highest: the place (S,) of that step."""
-
-    def highest(chosen: np.ndarray) -> np.ndarray:
-        return places[np.nan_to_num(nanmean(sensitivity[chosen], -2)).argmax(-1)]
-
-    return interval_of(highest, len(sensitivity))
+def _left(rows: list[dict], name: str) -> dict:
+    return clustered([row["result"][name][-1] for row in rows], clusters(rows))
 
 
-def persistence(sensitivity: np.ndarray, unrelated: np.ndarray) -> dict:
-    """What noise in the first quarter of the steps leaves at the last one, as a share of an
-    unrelated run's distance there; both averaged over samples first.
-
-    Args:
-        sensitivity: (n, S).
-        unrelated: (n, S), dissimilarity to an unrelated run at every step.
-    """
-    left, whole = sensitivity[:, : max(1, sensitivity.shape[1] // 4)].mean(1), unrelated[:, -1]
-    return interval_of(
-        lambda chosen: left[chosen].sum(-1) / np.maximum(whole[chosen].sum(-1), 1e-9), len(left)
-    )
+def rounded(values: np.ndarray) -> list[float | None]:
+    """As JSON has it: 3 digits, None for NaN."""
+    return [None if np.isnan(value) else round(float(value), 3) for value in values]

@@ -1,180 +1,259 @@
-"""Figure 3 of the paper and its controls: each function draws one result with matplotlib."""
+"""Figure 3 of the paper and its controls: each function draws one result with matplotlib.
+
+Cells with a claim stand first, their controls after them; every panel is one cell.
+"""
+
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
-from ..style import MODE_COLOURS, PALETTE, WIDTH, band, heat, step_axis, style
+from ..style import MODE_COLOURS, PALETTE, WIDTH, band, heat, nothing, style
 
-LABELS = {
-    "x": r"latents $x_s$",
-    "x0_hat": r"clean estimate $\hat x_0$",
-    "tokens": "tokens of the middle block",
+COLUMNS = 4
+MODES = {"replace": "replace", "level_correct": "level-correct"}
+READINGS = {  # name: label, colour
+    "own": ("the run itself", PALETTE[6]),
+    "renoised": ("its newest estimate, noised again", PALETTE[2]),
+    "restarted": ("its first estimate, noised again", PALETTE[1]),
 }
+EXACT = {  # the same of the exact posterior, which has no estimate of its own to noise again
+    "exact_own": ("exact posterior, the run itself", PALETTE[6]),
+    "exact_restarted": ("exact posterior, first estimate", PALETTE[1]),
+}
+TENSORS = {"x0_hat": r"clean estimate $\hat x_0$", "tokens": "middle block"}
 
 
 def curves(summary: dict) -> Figure:
-    """Figure 3b: score and unchanged answers against noised step and noised frame, by mode."""
-    sigmas, clean = summary["sigmas"][:-1], summary["clean"]
-    with style():
-        figure, axes = plt.subplots(2, 2, figsize=(WIDTH, 6.6), sharex="col", sharey="row")
-        for column, place in enumerate(("step", "frame")):
-            for mode, curve in summary[place].items():
-                for row, what in enumerate(("score", "unchanged")):
-                    band(axes[row, column], curve[place], curve[what], MODE_COLOURS[mode], mode)
-            axes[0, column].axhline(clean["mean"], color="0.45", lw=1.2, ls="--", label="clean run")
-        step_axis(axes[1, 0], sigmas)
-        frames = summary["frame"]["replace"]["frame"]
-        ends = {frames[0]: "\ngiven", frames[-1]: "\nscored"}
-        axes[1, 1].set_xticks(frames, [f"{f}{ends.get(f, '')}" for f in frames])
-        axes[1, 1].set_xlabel("latent frame")
-        axes[0, 0].set(ylabel="score", ylim=(0, 1), title="noise at one step, in all frames")
-        axes[1, 0].set(ylabel="share with the clean run's answer", ylim=(0, 1))
-        axes[0, 1].set_title("noise in one frame, at all steps")
-        axes[0, 1].legend(frameon=False, loc="lower left")
-        figure.tight_layout()
-    return figure
+    """Figure 3b: valid answers after noise at one step, against log SNR."""
+
+    def draw(axis: Axes, cell: dict) -> None:
+        _modes(axis, cell, "valid_at", cell["clean"])
+
+    return _panels(
+        summary, draw, "valid answers", "noised step", "Valid answers after noise at one step"
+    )
 
 
-def doses(summary: dict) -> Figure:
-    """Equal doses: one step of all frames, one frame of as many steps, as many cells scattered."""
-    sigmas = summary["sigmas"][:-1]
-    designs = {"one step, all frames": summary["step"]["replace"]}
-    designs |= {
-        "one frame, as many steps": summary["window"],
-        "as many cells, scattered": summary["scatter"],
-    }
-    with style():
-        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.7), sharex=True)
-        for colour, (label, curve) in zip(PALETTE, designs.items(), strict=False):
-            band(axes[0], curve["step"], curve["score"], colour, label)
-            axes[1].plot(curve["step"], curve["energy"], color=colour, label=label)
-        axes[0].axhline(summary["clean"]["mean"], color="0.45", lw=1.2, ls="--", label="clean run")
-        axes[0].set(ylabel="score", ylim=(0, 1), title="the same number of cells")
-        axes[1].set(
-            ylabel=r"energy $\sum \|\delta x\|^2 / D$", ylim=(0, None), title="how much they change"
+def decided(summary: dict) -> Figure:
+    """When the answer is decided: unchanged answers after noise at one step, and those of the exact
+    posterior from the same two states."""
+
+    def draw(axis: Axes, cell: dict) -> None:
+        floor = 1.0 - cell["other_seed"]["mean"]
+        axis.axhline(floor, color="0.45", lw=1.2, ls=":", label="another seed")
+        _modes(axis, cell, "unchanged_at")
+        exact = cell["level_correct"]
+        label = "level-correct, exact posterior"
+        dashed(axis, _apart(exact["sigma"]), exact["exact_unchanged_at"], "0.2", label)
+        half = cell["half_sigma"]["mean"]
+        if half is not None and 0.0 < half < 1.0:
+            axis.axvline(2 * np.log((1 - half) / half), color=PALETTE[2], lw=1, ls="--")
+
+    return _panels(summary, draw, "unchanged answers", "noised step", "When is the answer decided?")
+
+
+def restarts(summary: dict) -> Figure:
+    """What one pass at a step makes of the run's state, of its newest and its first estimate."""
+
+    def draw(axis: Axes, cell: dict) -> None:
+        at = cell["restart_at"]
+        places = [_place(sigma) for sigma in at["sigma"]]
+        axis.axhline(cell["clean"]["mean"], color="0.45", lw=1.2, ls=":", label="all steps")
+        for name, (label, colour) in READINGS.items():
+            band(axis, places, at[name], colour, label)
+        for name, (label, colour) in EXACT.items():
+            dashed(axis, places, at[name], colour, label)
+        axis.set_xticks(places[::2], _names(at["step"], at["sigma"])[::2])
+
+    return _panels(
+        summary,
+        draw,
+        "valid at the step",
+        "step",
+        "One pass at a step, on three states of its noise level",
+    )
+
+
+def _modes(axis: Axes, cell: dict, what: str, clean: dict | None = None) -> None:
+    """Both modes along log SNR; noise at step 0, another seed, stands apart at the left."""
+    for name, label in MODES.items():
+        curve = cell[name]
+        places = _apart(curve["sigma"])
+        band(axis, places, curve[what], MODE_COLOURS[label], label)
+        axis.plot(
+            places, [value["mean"] for value in curve[what]], "o", ms=3, c=MODE_COLOURS[label]
         )
-        axes[0].legend(frameon=False)
-        for axis in axes:
-            step_axis(axis, sigmas)
-        figure.tight_layout()
-    return figure
+    names = _names(curve["step"], curve["sigma"])
+    axis.set_xticks(places[::2], names[::2])
+    if clean is not None:
+        axis.axhline(clean["mean"], color="0.45", lw=1.2, ls="--", label="no noise")
 
 
-def decision(summary: dict) -> Figure:
-    """When is the answer decided? Unchanged answers under level-correct noise, by task."""
-    sigmas, tasks = summary["sigmas"][:-1], summary["decision"]
+def dashed(axis: Axes, places: list[float], values: list[dict], colour: str, label: str) -> None:
+    """A curve of means without its intervals; nothing where it was not measured."""
+    found = [(place, v["mean"]) for place, v in zip(places, values, strict=True) if v["n"]]
+    if found:
+        axis.plot(*zip(*found, strict=True), color=colour, label=label, lw=1.2, ls="--")
+
+
+def _apart(sigmas: list[float]) -> list[float]:
+    """Places along log SNR; the first, at pure noise, stands apart at the left."""
+    places = [_place(sigma) for sigma in sigmas]
+    return [places[1] - 1.5 if len(places) > 1 else 0.0, *places[1:]]
+
+
+def _place(sigma: float) -> float:
+    return float(2.0 * np.log(max(1.0 - sigma, 1e-6) / sigma))
+
+
+def _names(steps: list[int], sigmas: list[float]) -> list[str]:
+    return [f"{s}\n{sigma:.2f}" for s, sigma in zip(steps, sigmas, strict=True)]
+
+
+def _panels(
+    summary: dict,
+    draw: Callable,
+    label: str,
+    place: str,
+    heading: str,
+    counts: dict[str, int] | None = None,
+    top: float = 1.0,
+) -> Figure:
+    """One panel per cell: controls begin a row of their own, unless all fit into one.
+
+    Args:
+        counts: samples of each cell, if not all.
+        top: of the vertical axis.
+    """
+    counts = counts or {name: cell["n"] for name, cell in summary["cells"].items()}
+    lines = order(summary)
+    rows, columns = len(lines), max(len(line) for line in lines)
     with style():
         figure, axes = plt.subplots(
-            1, max(1, len(tasks)), figsize=(WIDTH, 3.5), sharey=True, squeeze=False
+            rows, columns, figsize=(WIDTH, 1.3 + 2.5 * rows), sharey=True, squeeze=False
         )
-        for axis, (task, modes) in zip(axes[0], tasks.items(), strict=False):
-            for mode, curve in modes.items():
-                band(axis, curve["step"], curve["unchanged"], MODE_COLOURS[mode], mode)
-            axis.set(title=task, ylim=(0, 1.02))
-            step_axis(axis, sigmas)
-        axes[0, 0].set_ylabel("share with the clean run's answer")
-        axes[0, -1].legend(frameon=False, loc="center")
-        figure.tight_layout()
+        for line, cells in zip(axes, lines, strict=True):
+            for axis in line[len(cells) :]:
+                axis.axis("off")
+            for axis, name in zip(line, cells, strict=False):
+                cell = summary["cells"][name]
+                draw(axis, cell)
+                axis.set_title(title(summary, name, counts[name]), fontsize="small")
+                axis.set_ylim(-0.02 * top, 1.04 * top)
+                axis.tick_params(labelsize="x-small")
+            line[0].set_ylabel(label, fontsize="small")
+        axes[-1, 0].set_xlabel(
+            rf"{place} / $\sigma$, on a log SNR axis", fontsize="small", loc="left"
+        )
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="lower right", ncols=3, frameon=False, fontsize="small")
+        figure.suptitle(heading)
+        lines_of_legend = -(-len(labels) // 3)
+        figure.tight_layout(rect=(0, 0.06 * lines_of_legend / rows, 1, 1))
     return figure
 
 
-def by_task(summary: dict) -> Figure:
-    """What noise at one step, and in one inner frame at all steps, costs by task."""
-    drops = {"one step, all frames": "step_drop", "one frame, all steps": "frame_drop"}
-    with style():
-        figure, axis = plt.subplots(figsize=(WIDTH, 4.2))
-        for number, (label, name) in enumerate(drops.items()):
-            for place, task in enumerate(summary["by_task"].values()):
-                drop, y = task[name], place + 0.15 * (2 * number - 1)
-                if drop["n"]:
-                    axis.plot([drop["low"], drop["high"]], [y, y], color=PALETTE[number], lw=2)
-                    axis.plot(
-                        drop["mean"],
-                        y,
-                        "o",
-                        color=PALETTE[number],
-                        label=label if place == 0 else None,
-                    )
-        names = [
-            f"{name} ({task['clean']['mean']:.2f})" for name, task in summary["by_task"].items()
-        ]
-        axis.set_yticks(range(len(names)), names)
-        axis.axvline(0.0, color="0.6", lw=1)
-        axis.set(xlabel="drop of the score (clean score in brackets)")
-        axis.invert_yaxis()
-        axis.legend(frameon=False, loc="lower right")
-        figure.tight_layout()
-    return figure
+def order(summary: dict) -> list[list[str]]:
+    """Names of cells, row by row."""
+    cells, controls = _groups(summary)
+    groups = (cells, controls) if len(cells + controls) > COLUMNS else (cells + controls,)
+    return [group[i : i + COLUMNS] for group in groups for i in range(0, len(group), COLUMNS)]
+
+
+def _groups(summary: dict) -> tuple[list[str], list[str]]:
+    """Names of the cells with claims, and of the controls."""
+    controls = [name for name in summary["cells"] if name in summary["controls"]]
+    return [name for name in summary["cells"] if name not in controls], controls
+
+
+def title(summary: dict, name: str, n: int) -> str:
+    """Name of a cell and its n."""
+    kind = "control, " if name in summary["controls"] else ""
+    return f"{_short(name)}\n{kind}n = {n}"
+
+
+def _short(name: str) -> str:
+    """A cell's name without the names of its knobs where they go without saying."""
+    return name.replace("order=4 ", "4x4 ").replace("order=5 ", "5x5 ")
 
 
 def maps(summary: dict) -> Figure:
-    """Figure 3c: dissimilarity to the clean run, injected step x later step, each on its own
-    scale; the title has that of an unrelated run, the ceiling."""
-    sigmas, labels = summary["sigmas"][:-1], LABELS | {"evidence": "evidence for candidates"}
+    """Figure 3c: dissimilarity to the clean run, noised step x later step, for the first cell and
+    the first control; a tensor has one scale, and the titles have its ceiling."""
+    names = [name for group in _groups(summary) for name in group[:1]]
+    entries = {name: summary["cells"][name]["maps"] for name in names}
+    entries = {name: entry for name, entry in entries.items() if entry["n"]}
+    if not entries:
+        return nothing("no run was compared step by step")
+    columns = [(tensor, mode) for tensor in TENSORS for mode in MODES.values()]
     with style():
         figure, axes = plt.subplots(
-            1, len(labels), figsize=(WIDTH, 3.7), sharey=True, layout="constrained"
+            len(entries),
+            len(columns),
+            figsize=(WIDTH, 1.0 + 2.8 * len(entries)),
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
         )
-        for axis, (name, label) in zip(axes, labels.items(), strict=True):
-            entry = summary["maps"][name]
-            image = heat(axis, np.array(entry["map"], float), 0.0, None)
-            ceiling = np.nanmean(np.array(entry["unrelated"], float))
-            axis.set_title(f"{label}\nunrelated run: {ceiling:.2f}", fontsize="medium")
-            step_axis(axis, sigmas, "later step / $\\sigma$", ticks=3)
-            figure.colorbar(
-                image,
-                ax=axis,
-                location="bottom",
-                shrink=0.9,
-                label="change" if name == "evidence" else "1 - CKA",
-            )
-        axes[0].set_ylabel("noise put in at step")
+        for line, (name, entry) in zip(axes, entries.items(), strict=True):
+            for axis, (tensor, mode) in zip(line, columns, strict=True):
+                top = max(_highest(each[tensor]) for each in entries.values())
+                image = _map(axis, entry[tensor], mode, top, summary["sigmas"])
+                said = f"{TENSORS[tensor]}, {mode}\nanother seed: {_ceiling(entry[tensor]):.2f}"
+                axis.set_title(said, fontsize="x-small")
+                if axis in axes[-1]:
+                    figure.colorbar(image, ax=axis, location="bottom", label="1 - CKA")
+            line[0].set_ylabel(f"{title(summary, name, entry['n'])}\nnoised step", fontsize="small")
     return figure
 
 
-def sensitivity(summary: dict) -> Figure:
-    """Where noise matters: what is left of it at the last step, against the injected step, with
-    the peak."""
-    sigmas = summary["sigmas"][:-1]
-    labels = LABELS | {"evidence": "evidence for candidates"}
-    with style():
-        figure, axes = plt.subplots(1, 4, figsize=(WIDTH, 3.2))
-        for colour, axis, (name, label) in zip(PALETTE, axes, labels.items(), strict=False):
-            entry = summary["maps"][name]
-            band(axis, range(len(sigmas)), entry["sensitivity"], colour, label)
-            low, high = (entry["peak"][end] * (len(sigmas) - 1) for end in ("low", "high"))
-            axis.axvspan(low - 0.2, high + 0.2, color=colour, alpha=0.15, lw=0)
-            ceiling = np.nanmean(np.array(entry["unrelated"], float)[-1:])
-            axis.set(title=f"{label}\nunrelated run: {ceiling:.2f}", ylim=(0, None))
-            step_axis(axis, sigmas, ticks=3)
-        axes[0].set_ylabel("change left at the last step")
-        figure.tight_layout()
-    return figure
+def _ceiling(entry: dict) -> float:
+    return float(np.mean(entry["ceiling"]))
 
 
-def cells(summary: dict) -> Figure:
-    """Steps or frames: what noise in one single (step, frame) cell costs, by task."""
-    tasks = summary["cells"]
-    names = {"drop": "drop of the score", "changed": "changed answers"}
-    with style():
-        size = (WIDTH, 3.4 * len(tasks))
-        figure, axes = plt.subplots(
-            len(tasks), 2, figsize=size, layout="constrained", squeeze=False
-        )
-        for row, (task, grid) in zip(axes, tasks.items(), strict=True):
-            for axis, (name, label) in zip(row, names.items(), strict=True):
-                values = np.array(grid[name], float)
-                image = heat(axis, values, 0.0, max(0.05, np.nanmax(values)))
-                axis.set_yticks(
-                    range(len(grid["step"])),
-                    [f"{s} / {summary['sigmas'][s]:.2f}" for s in grid["step"]],
-                )
-                axis.set_xticks(range(values.shape[1]))
-                axis.set(
-                    title=f"{task}: {label}", ylabel=r"step / $\sigma$" if name == "drop" else ""
-                )
-                figure.colorbar(image, ax=axis, shrink=0.85)
-        for axis in axes[-1]:
-            axis.set_xlabel("latent frame")
-    return figure
+def _highest(entry: dict) -> float:
+    """The largest value of a tensor's maps, at least its ceiling and .01."""
+    values = np.concatenate(
+        [np.array(entry[mode]["map"], float).ravel() for mode in MODES.values()]
+    )
+    return max(float(np.nanmax(values)), _ceiling(entry), 0.01)
+
+
+def _map(axis: Axes, entry: dict, mode: str, top: float, sigmas: list[float]) -> AxesImage:
+    steps, values = entry[mode]["step"], np.array(entry[mode]["map"], float)
+    image = heat(axis, values, 0.0, top)
+    axis.set_yticks(range(len(steps)), [str(step) for step in steps], fontsize="x-small")
+    places = list(range(0, values.shape[1], max(1, values.shape[1] // 4)))
+    axis.set_xticks(places, _names(places, [sigmas[s] for s in places]), fontsize="x-small")
+    axis.set_xlabel(r"later step / $\sigma$", fontsize="x-small")
+    return image
+
+
+def left(summary: dict) -> Figure:
+    """Sensitivity: what is left of the change in the last clean estimate, by noised step."""
+
+    def draw(axis: Axes, cell: dict) -> None:
+        if not cell["maps"]["n"]:
+            axis.text(0.5, 0.5, "not compared", ha="center", transform=axis.transAxes)
+            return
+        entry = cell["maps"]["x0_hat"]
+        axis.axhline(entry["left_ceiling"]["mean"], color="0.45", ls=":", label="another seed")
+        for mode in MODES.values():
+            steps = entry[mode]["step"]
+            levels = [summary["sigmas"][step] for step in steps]
+            places = [_place(sigma) for sigma in levels]
+            band(axis, places, entry[mode]["left"], MODE_COLOURS[mode], mode)
+            axis.set_xticks(places[::2], _names(steps, levels)[::2])
+
+    counts = {name: cell["maps"]["n"] for name, cell in summary["cells"].items()}
+    heading = "What is left of the change in the last clean estimate"
+    entries = [cell["maps"]["x0_hat"] for cell in summary["cells"].values() if cell["maps"]["n"]]
+    ends = [
+        each["high"] for entry in entries for mode in MODES.values() for each in entry[mode]["left"]
+    ]
+    top = max([0.01, *ends, *(entry["left_ceiling"]["high"] for entry in entries)])
+    return _panels(summary, draw, "1 - CKA at the end", "noised step", heading, counts, top)

@@ -1,229 +1,204 @@
-"""Figure 3 of the paper, measured: noise at a step against noise in a frame, at equal doses and
-correct levels."""
+"""Figure 3 of the paper, measured: noise at a step against noise in a frame, in both modes, at
+equal doses, read at the end and at the step itself."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import torch
 
-from ...bench import tasklist
+from ...bench import samples
 from ...experiments.parameters import checked
 from ...experiments.store import key_of
-from ...experiments.trees import Count, Read, TreeExperiment
-from ...measures.presence import cka, tokens
+from ...experiments.trees import Count, Read
+from ...measures import traces
+from ...measures.similarity import dissimilarity, spread, tokens
 from ...models.schedule import Schedule
 from ...models.video_model import VideoModel
-from ...puzzles.first.base import Sample
+from ...puzzles.base import Sample
 from ...sampling.denoise import Trajectory, generate
-from ...sampling.interventions import (
-    NoiseAtCells,
-    NoiseAtFrame,
-    NoiseAtStep,
-    from_record,
-    record,
-)
-from ...sampling.prefix_tree import Branch, Tree, grow_all
+from ...sampling.interventions import NoiseAtFrame, NoiseAtStep, Source
+from ...sampling.layout import Branch
+from ...sampling.prefix_tree import Tree
 from ...sampling.sites import Captured
+from ..sample_runs import SampleBranches
 from ..showcase import ShownCase, decode_all, kept_clips
-from .designs import NoiseRun, ablations, with_noise
+from .designs import Designs, NoiseRun, level_correct
+from .exact import Exact, exact_of
 
 
-class Seen(NamedTuple):
-    """What is recorded at a step: tokens (N, D) after a middle block, and evidence (K,) in the
-    last frame."""
+class Perturbation(SampleBranches):
+    """The experiment. Its designs:
 
-    tokens: torch.Tensor
-    evidence: np.ndarray
+    - `clean`, traced; `other seed`, the same sample from other initial noise: the ceiling;
+    - `step replace` and `step level-correct`: noise at one step, in all frames;
+    - `frame replace` and `frame level-correct`: noise in one frame, at all steps;
+    - `inner` and `inner-window`, equal doses: the inner frames at one step, and as many consecutive
+      steps of one inner frame around it;
+    - `restart`: the state is replaced by the noised first estimate and read at that very step;
+      `renoise`, its control: the same noise on the newest estimate; `restart end`: read at the end;
+    - `null`: noise in no frame, the floor of the maps.
 
-
-class Perturbation(TreeExperiment[NoiseRun]):
-    """The experiment: noise put into generations, compared with the clean one.
-
-    Args:
-        model, schedule: what generates.
-        layer: block whose tokens are compared; by default the middle one.
+    Results also have the dose: `cells` changed and `energy`; and where all valid answers are
+    listed, under `exact`, what the exact posterior makes of the same states: of a clean run
+    `valid_at` and `ends` by step, of a restart `valid`, after level-correct noise in all frames
+    `end`.
     """
 
     name = "2_perturbation_curves"
-    digits: ClassVar = {"energy": 3}
+    digits: ClassVar = {"energy": 3, "x0_hat": 3, "tokens": 3}
     run_type = NoiseRun
     showcases = ("showcase",)
 
-    def __init__(self, model: VideoModel, schedule: Schedule, layer: int | None = None):
+    def __init__(self, model: VideoModel, schedule: Schedule):
         super().__init__(model, schedule)
-        self.layer = model.layers // 2 if layer is None else layer
+        self._exact: dict[str, Exact | None] = {}  # of the last sample, by its key
+        self.layer = model.layers // 2  # whose tokens are compared
         self.header |= {"layer": self.layer}
 
     @checked
     def plan(
         self,
-        tasks: str | list[str],
-        samples_per_task: int,
-        ablations_per_task: int,
-        maps_per_task: int,
-        map_tasks: list[str],
+        cells: dict[str, int],
+        controls: dict[str, int],
+        deep: dict[str, int],
+        maps_per_cell: int,
         step_stride: int,
         frame_stride: int,
         suite_seed: int,
     ) -> list[NoiseRun]:
-        """All runs of the experiment.
-
-        Every sample: clean, noise at every `step_stride`-th step, noise in every `frame_stride`-th
-        frame, as the paper does it (replace). The first `ablations_per_task`: the other modes,
-        equal doses, and all steps compared with the clean run step by step. The first
-        `maps_per_task` of `map_tasks`: noise in single cells, and level-correct noise at every
-        `step_stride`-th step, which shows when the answer is decided.
+        """All runs.
 
         Args:
-            tasks: their names, or a split of the mini suite.
+            cells, controls: how many samples of each cell get all designs but noise in frames,
+                equal doses and `restart end`.
+            deep: how many of them, by cell, get these too; those at a step at every second one of
+                the noised steps.
+            maps_per_cell: so many of each are compared with their clean runs at every step.
+            step_stride: noise is put in at every so many-th step.
+            frame_stride: and in every so many-th latent frame, and the last.
+
+        Raises:
+            ValueError: for a stride that leaves no step, or `deep` samples that are not planned.
         """
+        counts = cells | controls
+        samples.cells([*counts])
+        if lacking := [cell for cell in deep if deep[cell] > counts.get(cell, 0)]:
+            raise ValueError(f"deep has more samples of {lacking[0]!r} than cells and controls")
         frames, steps = self.model.latent_frames, self.schedule.steps
-        coarse, columns = (
-            range(0, steps, step_stride),
-            sorted({*range(0, frames, frame_stride), frames - 1}),
-        )
+        if step_stride >= steps:
+            raise ValueError(f"step_stride is {step_stride}; expected less than {steps} steps")
+        grid = range(step_stride, steps, step_stride)
+        columns = sorted({*range(0, frames, frame_stride), frames - 1})
         runs = []
-        for task in tasklist.task_names(tasks):
-            for i in range(samples_per_task):
-                base, deep = NoiseRun(task, i, suite_seed, seed=i), i < ablations_per_task
-                every = range(steps) if deep else coarse
-                runs.append(with_noise(base, "clean", maps=deep))
-                runs += [with_noise(base, "step", NoiseAtStep(s, seed=i), maps=deep) for s in every]
-                runs += [with_noise(base, "frame", NoiseAtFrame(f, seed=i)) for f in columns]
-                if deep:
-                    runs += ablations(base, coarse, columns, frames, steps)
-                if task in map_tasks and i < maps_per_task:
-                    cells = [(s, f) for s in coarse for f in range(frames)]
-                    runs += [
-                        with_noise(base, "cell", NoiseAtCells((cell,), seed=i)) for cell in cells
-                    ]
-                    fresh = [NoiseAtStep(s, mode="level-correct", seed=i) for s in coarse]
-                    runs += [with_noise(base, "decision", noise) for noise in fresh]
+        for cell, count in counts.items():
+            for i in range(count):
+                of = Designs(cell, i, suite_seed)
+                runs += of.at_steps(grid, maps=i < maps_per_cell)
+                if i < deep.get(cell, 0):
+                    runs += of.in_frames(columns, frames)
+                    runs += of.at_some_steps(grid[1::2] or grid, frames, steps)
         return runs
 
-    def record(self, run: NoiseRun) -> dict:
-        """A run as plain JSON data."""
-        return super().record(run) | {"interventions": [record(i) for i in run.interventions]}
-
-    def run_of(self, identity: dict) -> NoiseRun:
-        """The run that an identity describes."""
-        interventions = tuple(from_record(data) for data in identity["interventions"])
-        return super().run_of(identity | {"interventions": interventions})
-
     def branches(self, runs: list[NoiseRun]) -> list[Branch]:
-        """The tree of runs that share a base; branch 0 is the clean run, which every result is
-        compared with."""
-        return [Branch(), *(Branch(run.interventions, run.until) for run in runs)]
-
-    def evaluations(self, runs: list[NoiseRun]) -> int:
-        """How many model evaluations `results` makes for runs that share a base."""
-        return super().evaluations(runs) + self.schedule.steps * _needs_unrelated(runs)
+        """See `TreeExperiment`; where runs are compared with the clean one, that comes last."""
+        own = [Branch(run.interventions, run.until, Source(run.offset)) for run in runs]
+        return [*own, Branch()] if any(run.maps for run in runs) else own
 
     def tree(self, runs: list[NoiseRun], count: Count = None) -> tuple[Tree, Read]:
-        """See `TreeExperiment`.
-
-        Fields of a result: `score` and `answer` (candidate index, -1 for none) of the decoded end;
-        `cells` and `energy`, the dose; with maps `from`, the first step that is changed, and from
-        there on `x`, `x0_hat`, `tokens`: dissimilarity 1 - CKA to the clean run (a clean run: to
-        that of an unrelated sample), and `evidence`: the mean absolute change of the candidates'
-        evidence in the last frame.
-        """
-        sample, maps = self._sample(runs[0]), runs[0].maps
-        unrelated = self._unrelated(runs[0], sample, count) if _needs_unrelated(runs) else None
+        """See `TreeExperiment`. With maps, a result also has `from`, the first step that is
+        compared, and from there on `x0_hat` and `tokens`, the dissimilarity to the clean run."""
+        sample = self.sample(runs[0])
         clean: list[Trajectory] = []
 
         def read(index: int, trajectory: Trajectory) -> Iterator[tuple[NoiseRun, dict]]:
-            if index == 0:
+            if index == len(runs):
                 clean.append(trajectory)
                 return
-            run = runs[index - 1]
-            other = clean[0] if run.interventions else unrelated
-            yield run, self._read(sample, trajectory) | (_maps(trajectory, other) if maps else {})
+            run = runs[index]
+            maps = compared(run, trajectory, clean[0]) if run.maps else {}
+            yield run, self.read(run, sample, trajectory) | maps
 
-        return self._tree(runs[0], self.branches(runs), sample if maps else None), read
-
-    def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
-        """The first maze that the clean run solves (else the first sample), clean and under four
-        kinds of noise."""
-        clean = [row for row in rows if row["run"]["design"] == "clean"]
-        solved = [
-            row for row in clean if row["run"]["task"] == "maze" and row["result"]["score"] == 1.0
-        ]
-        first = self.run_of((solved or clean)[0]["run"])
-        steps, frames = self.schedule.steps, self.model.latent_frames
-        noises = {
-            "clean": (),
-            "early step,\nreplace": (NoiseAtStep(steps // 4),),
-            "late step,\nreplace": (NoiseAtStep(3 * steps // 4),),
-            "late step,\nlevel-correct": (NoiseAtStep(3 * steps // 4, mode="level-correct"),),
-            "one frame,\nreplace": (NoiseAtFrame(frames // 2),),
-        }
-        return [
-            self._case(label, with_noise(first, "showcase", *noise), results)
-            for label, noise in noises.items()
-        ]
-
-    def _case(self, label: str, run: NoiseRun, results: str | Path) -> ShownCase:
-        def make() -> np.ndarray:
-            condition = self.model.prepare_sample(self._sample(run))
-            trajectory = generate(
-                self.model, condition, self.schedule, run.seed, interventions=run.interventions
-            )
-            return decode_all(self.model, trajectory)
-
-        key = key_of(self.identity(run))
-        return ShownCase(
-            label, self._sample(run), kept_clips(results, key, self.schedule.steps, make)
-        )
-
-    def _sample(self, run: NoiseRun) -> Sample:
-        return tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
-
-    def _tree(self, run: NoiseRun, branches: list[Branch], watched: Sample | None) -> Tree:
-        """The tree of a sample; its trajectories carry tokens, and evidence for the candidates of
-        `watched`, if given."""
-        condition = self.model.prepare_sample(self._sample(run))
-        if watched is None:
-            return Tree(condition, run.seed, branches)
+        condition, branches = self.model.prepare_sample(sample), self.branches(runs)
+        if len(branches) == len(runs):
+            return Tree(condition, runs[0].seed, branches), read
         captured = Captured(lambda site: site.layer == self.layer and site.guided)
 
-        def watch(s: int, x: torch.Tensor, x0_hat: torch.Tensor) -> Seen:
+        def watch(step: int, x: torch.Tensor, x0_hat: torch.Tensor) -> tuple[torch.Tensor]:
             (state,) = captured.take().values()
-            return Seen(state, watched.evidence(self.model.decode(x0_hat)[-1]))
+            return (spread(state).clone(),)
 
-        return Tree(condition, run.seed, branches, watch, captured)
+        return Tree(condition, runs[0].seed, branches, watch, captured), read
 
-    def _read(self, sample: Sample, trajectory: Trajectory) -> dict:
-        video = self.model.decode(trajectory.x0_hats[-1])
-        return sample.outcome(video) | {"cells": trajectory.cells, "energy": trajectory.energy}
+    def more(self, run: NoiseRun, sample: Sample, trajectory: Trajectory) -> dict:
+        """The dose, and the exact posterior at the same states."""
+        dose = {"cells": trajectory.cells, "energy": trajectory.energy}
+        if sample.key not in self._exact:
+            sigmas = [float(sigma) for sigma in trajectory.sigmas]
+            self._exact = {sample.key: exact_of(self.model, sample, sigmas)}
+        exact = self._exact[sample.key]
+        found = exact and exact_reading(run, trajectory, exact)
+        return dose | {"exact": found} if found else dose
 
-    def _unrelated(self, run: NoiseRun, sample: Sample, count: Count) -> Trajectory:
-        """The clean run of another sample of the same task, with another seed."""
-        unrelated = replace(run, index=run.index + 1000, seed=run.seed + 1000, interventions=())
-        tree = self._tree(unrelated, [Branch()], sample)
-        ((_, _, trajectory),) = grow_all(self.model, self.schedule, [tree], count=count)
-        return trajectory
+    def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
+        """The first run of the first cell whose clean answer is valid (else the first of all),
+        clean and under four kinds of noise."""
+        if self.model.family.beliefs is not None:  # symbols are no pictures
+            return []
+        clean = [row for row in rows if row["run"]["design"] == "clean"]
+        right = [row for row in clean if row["result"]["valid"]]
+        first = self.run_of((right or clean)[0]["run"])
+        of, steps = Designs(first.cell, first.index, first.suite_seed), self.schedule.steps
+        early, late, frame = steps // 5, 4 * steps // 5, self.model.latent_frames // 2
+        noises = {
+            "clean": (),
+            f"step {early},\nreplace": (NoiseAtStep(early, seed=of.index),),
+            f"step {late},\nreplace": (NoiseAtStep(late, seed=of.index),),
+            f"step {early},\nlevel-correct": (level_correct(early, of.index),),
+            f"step {late},\nlevel-correct": (level_correct(late, of.index),),
+            f"frame {frame}, all\nsteps, replace": (NoiseAtFrame(frame, seed=of.index),),
+        }
+        runs = {label: of.run("showcase", *noise) for label, noise in noises.items()}
+        return [self._case(label, run, results) for label, run in runs.items()]
+
+    def _case(self, label: str, run: NoiseRun, results: str | Path) -> ShownCase:
+        sample = self.sample(run)
+
+        def make() -> np.ndarray:
+            condition = self.model.prepare_sample(sample)
+            options = {"interventions": run.interventions}
+            return decode_all(
+                self.model, generate(self.model, condition, self.schedule, run.seed, **options)
+            )
+
+        clips = kept_clips(results, key_of(self.identity(run)), self.schedule.steps, make)
+        return ShownCase(label, sample, clips)
 
 
-def _needs_unrelated(runs: list[NoiseRun]) -> bool:
-    return any(run.maps and not run.interventions for run in runs)
+def exact_reading(run: NoiseRun, trajectory: Trajectory, exact: Exact) -> dict:
+    """What the exact posterior makes of a run's states; nothing for most designs."""
+    states = trajectory.latents[:-1]
+    if run.design == "clean":
+        return {"valid_at": traces.flags(exact.valid(states, 0)), "ends": exact.ends(states, 0)}
+    if run.design == "restart":
+        return {"valid": exact.valid(states[-1:], len(states) - 1)[0]}
+    if run.design in ("step level-correct", "other seed"):
+        start = run.interventions[0].step if run.interventions else 0
+        return {"end": exact.ends([states[start]], start)[0]}
+    return {}
 
 
-def _maps(ours: Trajectory, other: Trajectory) -> dict:
-    """How far a run is from another at every step from the first at which they differ."""
-    different = [s for s, x in enumerate(ours.latents) if x is not other.latents[s]]
-    steps = range(different[0] if different else 0, len(ours.x0_hats))
-    pairs = {
-        "x": [(tokens(ours.latents[s]), tokens(other.latents[s])) for s in steps],
-        "x0_hat": [(tokens(ours.x0_hats[s]), tokens(other.x0_hats[s])) for s in steps],
-        "tokens": [(ours.watched[s].tokens, other.watched[s].tokens) for s in steps],
-    }
-    maps = {name: [1.0 - cka(a, b) for a, b in values] for name, values in pairs.items()}
-    change = [np.abs(ours.watched[s].evidence - other.watched[s].evidence).mean() for s in steps]
-    return {"from": steps[0], "evidence": change} | maps
+def compared(run: NoiseRun, ours: Trajectory, clean: Trajectory) -> dict:
+    """How far a run is from the clean one, from the first step that it changes on."""
+    named = [step for each in run.interventions for step in each.named_steps]
+    start = min(named, default=0)
+    maps: dict[str, list[float]] = {"x0_hat": [], "tokens": []}
+    for s in range(start, len(ours.x0_hats)):
+        estimates = [spread(tokens(each.x0_hats[s])) for each in (ours, clean)]
+        maps["x0_hat"].append(dissimilarity(*estimates))
+        maps["tokens"].append(dissimilarity(ours.watched[s][0], clean.watched[s][0]))
+    return {"from": start} | maps
 
 
 EXPERIMENTS = Perturbation

@@ -1,193 +1,238 @@
-"""How many steps does the chain need? Scores by steps, sampler and frames; and a student distilled
-to four steps."""
+"""The same samples and noise with fewer or more steps, other samplers, longer clips, a student."""
 
-from collections.abc import Callable, Iterator
+import copy
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
-from ...bench import tasklist
-from ...experiments.base import Experiment
+import numpy as np
+
+from ...bench import samples
 from ...experiments.parameters import checked
+from ...experiments.trees import Count
+from ...models.conditions import Condition
+from ...puzzles.base import Sample
+from ...puzzles.splits import Split
 from ...sampling.denoise import generate
-from ...sampling.strategies import Strategy
-from ...sampling.strategies.variants import LEVEL
-from ..ensemble_table.runs import Ensemble, EnsembleRun
-from ..showcase import ShownCase, decode_all
-from ..step_visualization.runs import StepVisualization
+from ..sample_runs import SampleBranches, SampleRun
+from ..showcase import ShownCase, kept_clips
+from .symbol_runs import DeepBudget, ShallowBudget
+
+EULER = "euler"
 
 
 @dataclass(frozen=True)
-class BudgetRun:
-    """What determines one row, apart from the model and the shift of the grid.
+class BudgetRun(SampleRun):
+    """A clean generation on a grid of its own.
 
     Attributes:
-        task, index, suite_seed: name the sample, see `tasklist.draw_one`.
-        seed: of the noise.
-        sampler, steps: of the schedule.
-        frames: pixel frames of the clip.
+        sampler, steps: of its schedule; shift and guidance are those of the experiment's.
+        frames: pixel frames of the clip; None means the model's own number.
     """
 
-    task: str
-    index: int
-    suite_seed: int
-    seed: int
-    sampler: str
-    steps: int
-    frames: int
+    sampler: str = EULER
+    steps: int = 50
+    frames: int | None = None
 
     @property
-    def base(self) -> "BudgetRun":
-        """Nothing is shared: every run has its own grid or its own shape."""
-        return self
+    def way(self) -> tuple:
+        """What is compared between runs of one sample and seed."""
+        return self.sampler, self.steps, self.frames
+
+    @property
+    def base(self) -> tuple:
+        """See `SampleRun`: runs on different grids share nothing."""
+        return (*super().base, *self.way)
 
 
-class StepBudget(Experiment[BudgetRun]):
-    """The experiment: the same samples and seeds with fewer or more steps, with two samplers, in
-    fewer or more frames.
+class Budget(SampleBranches):
+    """Runs that each bring their own sampler, number of steps and length of the clip."""
 
-    Args:
-        model, schedule: what generates; each run changes the schedule's sampler and number of
-            steps.
-    """
+    run_type = BudgetRun
+
+    def on_grid(self, run: BudgetRun) -> Self:
+        """The same experiment, with the schedule of a run."""
+        other = copy.copy(self)
+        name = f"{run.sampler}/{run.steps}"
+        other.schedule = replace(self.schedule, name=name, sampler=run.sampler, steps=run.steps)
+        return other
+
+    def evaluations(self, runs: list[BudgetRun]) -> int:
+        """See `Experiment`."""
+        return runs[0].steps
+
+    def results_of(
+        self, groups: Sequence[list[BudgetRun]], count: Count = None
+    ) -> Iterator[tuple[BudgetRun, dict]]:
+        """See `Experiment`; neighbouring groups of one grid and shape advance together."""
+        for _, alike in itertools.groupby(groups, key=lambda runs: runs[0].way):
+            alike = list(alike)
+            yield from super(Budget, self.on_grid(alike[0][0])).results_of(alike, count)
+
+    def condition(self, run: BudgetRun, sample: Sample) -> Condition:
+        """See `SampleBranches`."""
+        return self.model.prepare_sample(sample, frames=run.frames)
+
+    def clip(self, run: BudgetRun) -> np.ndarray:
+        """What a run ends with, (P, H, W, 3), uint8."""
+        condition = self.condition(run, self.sample(run))
+        made = generate(self.model, condition, self.on_grid(run).schedule, run.seed)
+        return self.model.decode(made.x0_hats[-1])
+
+
+class StepBudget(Budget):
+    """The grid: every sample with every number of steps (Euler), and some cells in other ways."""
 
     name = "6_step_budget"
-    run_type = BudgetRun
+    showcases = ("squares",)
 
     @checked
     def plan(
         self,
-        tasks: str | list[str],
-        samples_per_task: int,
-        deep: dict[str, int],
+        cells: str | list[str],
+        samples_per_cell: int,
+        samples_of: dict[str, int],
         steps: list[int],
-        samplers: list[str],
-        frames: list[int],
+        traced: list[int],
+        ways: dict[str, list[str]],
         suite_seed: int,
+        split: Split = "test",
     ) -> list[BudgetRun]:
-        """All runs: every sampler with every number of steps; and the schedule's own with every
-        number of frames.
+        """All runs; the seed of the noise is the sample's index.
 
         Args:
-            tasks: their names, or a split of the mini suite.
-            deep: samples of these tasks; those beyond `samples_per_task` with the schedule's own
-                sampler only.
-            frames: numbers of pixel frames, 4 k + 1.
+            cells, samples_per_cell, samples_of: see `numbered`.
+            steps: numbers of steps with the Euler sampler.
+            traced: those of which the clean estimate of every step is read.
+            ways: by sampler and number of steps (`euler/100`), the cells that are run so too.
         """
-        own = self.model.frames
-        usual = [(self.schedule.sampler, self.schedule.steps, each) for each in (own, *frames)]
-        ways = dict.fromkeys(
-            [*((sampler, count, own) for sampler in samplers for count in steps), *usual]
-        )
-        names = tasklist.task_names(tasks)
-        runs = [
-            BudgetRun(t, i, suite_seed, i, *way)
-            for t in names
-            for i in range(samples_per_task)
-            for way in ways
+        tried: dict[str, list[tuple[str, int]]] = {
+            cell: [(EULER, count) for count in steps] for cell in samples.cells(cells)
+        }
+        for way, where in ways.items():
+            for cell in where:
+                tried.setdefault(cell, []).append(_way(way))
+        counts = numbered(list(tried), samples_per_cell, samples_of)
+        return [
+            BudgetRun(
+                *(cell, index, suite_seed, index),
+                traced=sampler == EULER and count in traced,
+                split=split,
+                sampler=sampler,
+                steps=count,
+            )
+            for cell, n in counts.items()
+            for sampler, count in dict.fromkeys(tried[cell])
+            for index in range(n)
         ]
-        for task in (task for task in deep if task in names):
-            more, counts = (
-                range(samples_per_task, deep[task]),
-                dict.fromkeys([*steps, self.schedule.steps]),
-            )
-            runs += [
-                BudgetRun(task, i, suite_seed, i, self.schedule.sampler, c, own)
-                for i in more
-                for c in counts
-            ]
-        return runs
 
-    def evaluations(self, runs: list[BudgetRun]) -> int:
-        """How many model evaluations `results` makes."""
-        return sum(run.steps for run in runs)
+    def squares(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
+        """The first Latin square of each of the cells with fewest and with most clues: what every
+        number of steps ends with, valid or not. Of each number of steps one clip."""
+        euler = [r for r in rows if r["run"]["sampler"] == EULER and r["run"]["index"] == 0]
+        clues = {r["run"]["cell"]: samples.knobs_of(r["run"]["cell"]).get("clues") for r in euler}
+        known = sorted((n, cell) for cell, n in clues.items() if n is not None)
+        chosen = dict.fromkeys(cell for _, cell in (known[:1] + known[-1:]))
+        return [self._shown([r for r in euler if r["run"]["cell"] == c], results) for c in chosen]
 
-    def results(
-        self, runs: list[BudgetRun], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[BudgetRun, dict]]:
-        """Yields the result of every run: `sigmas`, and read off the clean estimate of each step
-        `score_at` and `answer_at` (candidate index, -1 for none)."""
-        watch = (lambda *_: count()) if count else None
-        for run in runs:
-            name = f"{run.sampler}-{run.steps}"
-            grid = replace(
-                self.schedule, name=name, sampler=run.sampler, steps=run.steps
-            )  # guided as usual
-            sample = tasklist.draw_one(run.task, run.index, run.suite_seed)
-            condition = self.model.prepare_sample(sample, frames=run.frames)
-            clips = decode_all(
-                self.model, generate(self.model, condition, grid, run.seed, watch=watch)
-            )
-            answers = [sample.answer_index(clip[-1]) for clip in clips]
-            curves = {
-                "sigmas": grid.sigmas,
-                "score_at": [sample.score(clip) for clip in clips],
-                "answer_at": [-1 if answer is None else answer for answer in answers],
-            }
-            yield run, sample.outcome(clips[-1]) | curves
+    def _shown(self, rows: list[dict], results: str | Path) -> ShownCase:
+        rows = sorted(rows, key=lambda row: row["run"]["steps"])
+        runs = [self.run_of(row["run"]) for row in rows]
+        clips = [
+            kept_clips(results, row["key"], 1, lambda run=run: self.clip(run)[None])
+            for row, run in zip(rows, runs, strict=True)
+        ]
+        clues = samples.knobs_of(runs[0].cell)["clues"]
+        return ShownCase(f"{clues} clues", self.sample(runs[0]), np.concatenate(clips))
 
 
-class FewSteps(StepVisualization):
-    """The readings of figures 1 and 2 for a model that takes as few steps as the student."""
+class Frames(Budget):
+    """The schedule's own steps, in clips of several lengths."""
 
-    name = "6_few_steps"
-
-    def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
-        """The first mazes, nothing else."""
-        return self.first(rows, results)
-
-    def several(self, rows: list[dict], results: str | Path, count: int = 0) -> list[ShownCase]:
-        """None."""
-        return []
-
-
-class StudentSteps(FewSteps):
-    """The same for the student."""
-
-    name = "6_student_steps"
-
-    def first(self, rows: list[dict], results: str | Path, count: int = 2) -> list[ShownCase]:
-        """The first mazes, solved or not."""
-        return [replace(case, label="student") for case in super().first(rows, results, count)]
-
-
-class StudentEnsemble(Ensemble):
-    """Does merging still help when there are four steps? The student's single runs, vote and
-    merged estimates."""
-
-    name = "6_student_ensemble"
-
-    def variants(self, windows: list[int]) -> dict[str, dict[str, Strategy]]:
-        """Single runs, a vote, recognition, and merges over the first steps by `windows`."""
-        merges = {
-            f"x0_merge_{n}_steps": Strategy("merge", steps=n, merge="x0_hat") for n in windows
-        }
-        chosen = {
-            "vote_k3": Strategy("vote"),
-            "recognised_k3": Strategy("recognised", amount=LEVEL),
-        }
-        return {"table": {"single": Strategy("single"), **chosen, **merges}}
+    name = "6_frames"
 
     @checked
     def plan(
-        self, tasks: str | list[str], samples_per_task: int, windows: list[int], suite_seed: int
-    ) -> list:
-        """All runs."""
-        strategies = self.variants(windows)["table"].values()
+        self,
+        cells: str | list[str],
+        samples_per_cell: int,
+        samples_of: dict[str, int],
+        frames: list[int],
+        suite_seed: int,
+        split: Split = "test",
+    ) -> list[BudgetRun]:
+        """All runs.
+
+        Args:
+            cells, samples_per_cell, samples_of: see `numbered`.
+            frames: numbers of pixel frames, 4 k + 1.
+        """
+        own = {"sampler": self.schedule.sampler, "steps": self.schedule.steps, "split": split}
         return [
-            EnsembleRun(task, i, suite_seed, i, strategy)
-            for task in tasklist.task_names(tasks)
-            for i in range(samples_per_task)
-            for strategy in strategies
+            BudgetRun(cell, index, suite_seed, index, frames=length, **own)
+            for cell, n in numbered(cells, samples_per_cell, samples_of).items()
+            for length in frames
+            for index in range(n)
         ]
 
-    def showcase(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
-        """None of its own."""
-        return []
+
+class Student(SampleBranches):
+    """A model on its own schedule, on the samples and seeds of the grid."""
+
+    name = "6_student"
+
+    @checked
+    def plan(
+        self,
+        cells: str | list[str],
+        samples_per_cell: int,
+        samples_of: dict[str, int],
+        suite_seed: int,
+        split: Split = "test",
+    ) -> list[SampleRun]:
+        """All runs; see `numbered`."""
+        return [
+            SampleRun(cell, index, suite_seed, index, split=split)
+            for cell, n in numbered(cells, samples_per_cell, samples_of).items()
+            for index in range(n)
+        ]
+
+
+class FewSteps(Student):
+    """The control of the student: the model itself, on the student's noise levels."""
+
+    name = "6_few_steps"
+
+
+def numbered(
+    cells: str | list[str], samples_per_cell: int, samples_of: dict[str, int]
+) -> dict[str, int]:
+    """The number of samples of each cell.
+
+    Args:
+        cells: of `samples.cells`.
+        samples_of: by cell or task, where there is another number than `samples_per_cell`.
+    """
+    return {
+        cell: samples_of.get(cell, samples_of.get(samples.task_of(cell), samples_per_cell))
+        for cell in samples.cells(cells)
+    }
+
+
+def _way(text: str) -> tuple[str, int]:
+    sampler, slash, steps = text.partition("/")
+    if not (slash and steps.isdecimal() and int(steps)):
+        raise ValueError(f"way {text!r} is no sampler with a number of steps; write euler/100")
+    return sampler, int(steps)
 
 
 EXPERIMENTS = {
     "grid": StepBudget,
+    "frames": Frames,
+    "student": Student,
     "few": FewSteps,
-    "student": StudentSteps,
-    "ensemble": StudentEnsemble,
+    "shallow": ShallowBudget,
+    "deep": DeepBudget,
 }

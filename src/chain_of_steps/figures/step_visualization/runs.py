@@ -1,263 +1,217 @@
-"""Figures 1, 2, 4 and 5 of the paper, measured: what the clean estimate shows at every step of a
-clean generation."""
+"""Figures 1, 2, 4 and 5 of the paper, measured: what the clean estimate decides at every step of a
+clean generation; and how much room step 0 leaves."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from ...bench import tasklist
-from ...experiments.base import Experiment
+from ...bench import samples
 from ...experiments.parameters import checked
-from ...experiments.store import key_of
-from ...measures.evidence import Control, read
-from ...measures.presence import posterior_mean, priors
+from ...experiments.trees import Count, Read
+from ...measures import decisions, traces
 from ...models.schedule import Schedule
-from ...models.video_model import Condition, VideoModel
-from ...puzzles.first.base import Sample
-from ...sampling.denoise import Trajectory, Watch, generate
-from ..showcase import ShownCase, decode_all, kept_clips
+from ...models.video_model import VideoModel
+from ...puzzles.base import Sample
+from ...sampling.denoise import Trajectory
+from ...sampling.interventions import Source
+from ...sampling.layout import Branch
+from ...sampling.prefix_tree import Tree
+from ..sample_runs import SampleBranches, SampleRun
+from . import nulls, pictures, pruning, seen
 
-CONTROLS = 6  # unrelated samples per task, from the choosing partition
+MAIN = ("latin", "latin_staged", "maze")  # tasks with `samples_per_cell`; the others get `few`
+OTHERS = 10_000  # added to the seed of a run: the first seed of its calibrated null
+NEXT = 20  # samples among which the other board of `pruning.by_chance` is found
 
 
 @dataclass(frozen=True)
-class VisualizationRun:
-    """What determines one row, apart from model and schedule.
+class VisualizationRun(SampleRun):
+    """A clean generation, and what it is compared with.
 
     Attributes:
-        task: name of the task.
-        index: of the sample in `tasklist.draw(task, ..., suite_seed)`.
-        suite_seed: seed of the list of samples.
-        seed: of the noise.
-        partition: of the samples.
-        null_seeds: how many other seeds calibrate the posterior-mean null; 0 leaves the null out.
+        most_answers: the exact null is computed if so many answers are valid, or fewer.
+        null_seeds: of the calibrated null; 0 leaves it out.
+        by_frame: every latent frame is read, not only the last.
     """
 
-    task: str
-    index: int
-    suite_seed: int
-    seed: int
-    partition: str = "test"
+    most_answers: int = 0
     null_seeds: int = 0
-
-    @property
-    def base(self) -> "VisualizationRun":
-        """Nothing is shared: every run is another sample."""
-        return self
+    by_frame: bool = False
 
 
-class StepVisualization(Experiment[VisualizationRun]):
-    """The experiment: clean generations, read at every step.
+class StepVisualization(SampleBranches):
+    """Clean generations, read at every step.
 
-    Args:
-        model, schedule: what generates.
+    Runs of design `clean` are counted. Those of design `picture` are only looked at: their cells
+    mix strata.
     """
 
     name = "1_step_visualization"
-    digits: ClassVar = dict.fromkeys(("evidence", "control", "control_mean", "ink"), 3)
     run_type = VisualizationRun
-    showcases = ("showcase", "several", "first", "null_comparison")
+    digits: ClassVar = {"present_at": 2}
+    showcases = ("pictures",)
 
     def __init__(self, model: VideoModel, schedule: Schedule):
         super().__init__(model, schedule)
-        self._kept: dict[
-            str, list[Control]
-        ] = {}  # a plain dict, so that an experiment can be sent to a Ray worker
+        self._atoms: dict[str, Tensor] = {}  # of the last sample: a cell may hold one board only
 
     @checked
     def plan(
         self,
-        tasks: str | list[str],
-        samples_per_task: int,
-        null_per_task: int,
+        cells: str | list[str],
+        samples_per_cell: int,
+        few: int,
+        most_answers: int,
+        frame_cells: list[str],
+        null_cells: list[str],
+        null_per_cell: int,
         null_seeds: int,
+        picture_cells: list[str],
+        picture_samples: int,
         suite_seed: int,
     ) -> list[VisualizationRun]:
-        """All runs; the first `null_per_task` samples of each task get the posterior-mean null.
+        """All runs.
 
         Args:
-            tasks: their names, or a split of the mini suite.
+            samples_per_cell: of the tasks in `MAIN`.
+            few: samples of every other cell.
+            most_answers: see `VisualizationRun`.
+            frame_cells: those of `cells` that are read by frame.
+            null_cells: those of `cells` whose first `null_per_cell` samples get a calibrated null,
+                each from `null_seeds` seeds.
+            picture_cells: `picture_samples` are generated of each, and one is shown.
         """
-        return [
-            VisualizationRun(
-                task, i, suite_seed, seed=i, null_seeds=null_seeds if i < null_per_task else 0
-            )
-            for task in tasklist.task_names(tasks)
-            for i in range(samples_per_task)
+        runs = []
+        for cell in samples.cells(cells):
+            for i in range(samples_per_cell if samples.task_of(cell) in MAIN else few):
+                run = VisualizationRun(
+                    cell,
+                    i,
+                    suite_seed,
+                    seed=i,
+                    traced=True,
+                    most_answers=most_answers,
+                    null_seeds=null_seeds if cell in null_cells and i < null_per_cell else 0,
+                    by_frame=cell in frame_cells,
+                )
+                runs.append(run)
+        return runs + [
+            VisualizationRun(cell, i, suite_seed, seed=i, design="picture")
+            for cell in samples.cells(picture_cells)
+            for i in range(picture_samples)
         ]
 
-    def evaluations(self, runs: list[VisualizationRun]) -> int:
-        """How many model evaluations `results` makes, controls aside."""
-        return sum(self.schedule.steps * (1 + run.null_seeds) for run in runs)
-
-    def control_evaluations(self, runs: list[VisualizationRun]) -> int:
-        """How many model evaluations the unrelated samples of these tasks take, once for all."""
-        return CONTROLS * self.schedule.steps * len({run.task for run in runs})
-
-    def results(
-        self, runs: list[VisualizationRun], count: Callable[[], None] | None = None
-    ) -> Iterator[tuple[VisualizationRun, dict]]:
-        """Yields the result of every run; see `read` for its fields."""
-        watch = (lambda *_: count()) if count else None
+    def branches(self, runs: list[VisualizationRun]) -> list[Branch]:
+        """See `TreeExperiment`: each run, then the other seeds of its calibrated null."""
+        found = []
         for run in runs:
-            sample, condition = self._begin(run)
-            trajectory = generate(self.model, condition, self.schedule, run.seed, watch=watch)
-            clips = decode_all(self.model, trajectory)
-            result = read(sample, clips, self.controls(run.task), self.model.stride)
-            if run.null_seeds:
-                result["null"] = self._null(sample, condition, trajectory, run, watch)
-            yield run, result
+            others = [Branch(source=Source(OTHERS + i)) for i in range(run.null_seeds)]
+            found += [*super().branches([run]), *others]
+        return found
 
-    def clips(self, run: VisualizationRun) -> tuple[Sample, np.ndarray]:
-        """The sample and its decoded clean estimates (S, P, H, W, 3)."""
-        sample, condition = self._begin(run)
-        return sample, decode_all(
-            self.model, generate(self.model, condition, self.schedule, run.seed)
-        )
+    def tree(self, runs: list[VisualizationRun], count: Count = None) -> tuple[Tree, Read]:
+        """See `TreeExperiment`. A run's result is ready when its last branch is."""
+        sample = self.sample(runs[0])
+        owners = [run for run in runs for _ in range(1 + run.null_seeds)]  # of each branch
+        own: dict[VisualizationRun, Trajectory] = {}
+        finals: dict[VisualizationRun, dict[int, Tensor]] = {run: {} for run in runs}
 
-    def showcase(self, rows: list[dict], results: str | Path) -> dict[str, ShownCase]:
-        """One case per task, chosen by rule: its first sample that is solved in the end and not
-        yet at step 0, else its first solved one, else its first; under `failed` the first maze
-        that is not solved. Pictures found under `results` are used."""
-        chosen: dict[str, tuple[int, VisualizationRun]] = {}
-        for row in rows:
-            run, scores = self.run_of(row["run"]), row["result"]["score_at"]
-            rank = 0 if scores[-1] < 1.0 else 1 if scores[0] == 1.0 else 2
-            if run.task not in chosen or rank > chosen[run.task][0]:
-                chosen[run.task] = (rank, run)
-            if run.task == "maze" and rank == 0:
-                chosen.setdefault("failed", (rank, run))
-        return {
-            tasklist.short(name): self._case(name, run, Path(results))
-            for name, (_, run) in chosen.items()
-        }
+        def read(index: int, trajectory: Trajectory) -> Iterator[tuple[VisualizationRun, dict]]:
+            run = owners[index]
+            if index == owners.index(run):
+                own[run] = trajectory
+            else:
+                finals[run][index] = trajectory.latents[-1]
+            if run in own and len(finals[run]) == run.null_seeds:
+                others = [latents for _, latents in sorted(finals.pop(run).items())]
+                yield run, self.read_with(run, sample, own.pop(run), others)
 
-    def several(self, rows: list[dict], results: str | Path, count: int = 5) -> list[ShownCase]:
-        """The clearest cases of several answers at once, chosen by rule: of each task the solved
-        sample whose second candidate has most evidence at step 0, in the last frame; the `count`
-        tasks where that is most."""
-        best: dict[str, tuple[float, VisualizationRun]] = {}
-        for row in rows:
-            run, result = self.run_of(row["run"]), row["result"]
-            net = np.array(result["evidence"][0][-1]) - np.array(result["control_mean"][0][-1])
-            second = float(np.sort(net)[-2]) if len(net) > 1 else 0.0
-            if result["score_at"][-1] == 1.0 and second > best.get(run.task, (0.0, run))[0]:
-                best[run.task] = (second, run)
-        ranked = sorted(best.values(), key=lambda pair: -pair[0])[:count]
-        return [self._case(run.task, run, Path(results)) for _, run in ranked]
+        condition = self.condition(runs[0], sample)
+        return Tree(condition, runs[0].seed, self.branches(runs)), read
 
-    def first(self, rows: list[dict], results: str | Path, count: int = 2) -> list[ShownCase]:
-        """The first mazes of these rows, solved or not; without mazes the first samples."""
-        runs = [self.run_of(row["run"]) for row in rows]
-        mazes = [run for run in runs if tasklist.short(run.task) == "maze"] or runs
-        return [
-            self._case(f"{self.schedule.steps} steps", run, Path(results)) for run in mazes[:count]
-        ]
+    def read(self, run: VisualizationRun, sample: Sample, trajectory: Trajectory) -> dict:
+        """See `SampleBranches`. A traced run has, of its parts, the `reference` answer that says
+        which decisions are right, what they hold `firm`, `part_rounds` and `part_candidates`;
+        perhaps `decided_by_frame` and the trace of the `exact` null."""
+        result = traces.outcome(self.model, sample, trajectory.x0_hats[-1])
+        result |= {"sample": traces.facts(sample)}
+        if not run.traced:
+            return result
+        found = seen.seen(self.model, sample, trajectory.x0_hats)
+        result |= seen.trace(sample, found, self.floor(run.cell), self.readings(run, sample))
+        firm = decisions.held(found.beliefs, decisions.FIRM)
+        result["firm"] = [traces.encoded(answer) for answer in firm]
+        reference = decisions.reference_answer(sample, traces.decoded(result["decided"]))
+        result["reference"] = traces.encoded(reference)
+        result["part_rounds"] = decisions.part_rounds(sample).tolist()
+        result["part_candidates"] = decisions.part_candidates(sample).tolist()
+        if run.by_frame:
+            result["decided_by_frame"] = seen.by_frame(self.model, sample, found)
+        if nulls.listed(sample, run.most_answers):
+            result["exact"] = self._null(run, sample, trajectory, self._solutions(sample))
+        return result
 
-    def null_comparison(self, rows: list[dict], results: str | Path) -> list[ShownCase]:
-        """The model's clean estimates, and next to them the posterior mean of its own answers on
-        the same trajectory: of the runs with a null whose answers are readable, the one in which
-        this null's second candidate has most evidence at step 0. Empty if there is none."""
-
-        def ghosts(row: dict) -> float:
-            return float(np.sort(row["result"]["null"]["evidence"]["calibrated"][0])[-2:][0])
-
-        readable = [
-            row
-            for row in rows
-            if "null" in row["result"] and None not in row["result"]["null"]["answers"]
-        ]
-        if not readable:
-            return []
-        row = max(readable, key=ghosts)
-        run, answers = self.run_of(row["run"]), row["result"]["null"]["answers"]
-        model = self._case(run.task, run, Path(results))
-        key = key_of(self.identity(run) | {"showcase": "calibrated null"})
-        null = kept_clips(results, key, self.schedule.steps, lambda: self._null_clips(run, answers))
-        return [
-            replace(model, label="model"),
-            ShownCase("posterior mean\n(calibrated)", model.sample, null),
-        ]
-
-    @torch.inference_mode()
-    def _null_clips(self, run: VisualizationRun, answers: list[int | None]) -> np.ndarray:
-        sample, condition = self._begin(run)
-        trajectory = generate(self.model, condition, self.schedule, run.seed)
-        prior = priors([c.kind for c in sample.candidates], answers)["calibrated"]
-        return np.stack(
-            [self.model.decode(mean) for mean in self._null_means(sample, trajectory, prior)]
-        )
-
-    def _null_means(
-        self, sample: Sample, trajectory: Trajectory, prior: np.ndarray
-    ) -> list[torch.Tensor]:
-        """The null's clean estimate at every step of a trajectory."""
-        clips = [sample.render(c, self.model.size, self.model.frames) for c in sample.candidates]
-        latents = torch.cat([self.model.encode(clip) for clip in clips])
-        states = zip(trajectory.latents[:-1], trajectory.sigmas[:-1], strict=True)
-        return [posterior_mean(x, sigma, latents, prior) for x, sigma in states]
-
-    def _case(self, name: str, run: VisualizationRun, results: Path) -> ShownCase:
-        sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
-        key, steps = key_of(self.identity(run)), self.schedule.steps
-        clips = kept_clips(results, key, steps, lambda: self.clips(run)[1])
-        return ShownCase(
-            "maze\n(failed)" if name == "failed" else tasklist.short(name).replace("_", "\n", 1),
-            sample,
-            clips,
-        )
-
-    def _begin(self, run: VisualizationRun) -> tuple[Sample, Condition]:
-        sample = tasklist.draw_one(run.task, run.index, run.suite_seed, run.partition)
-        return sample, self.model.prepare_sample(sample)
-
-    def controls(self, task: str) -> list[Control]:
-        """Unrelated samples of a task, generated once."""
-        if task not in self._kept:
-            self._kept[task] = self._controls(task)
-        return self._kept[task]
-
-    def _controls(self, task: str) -> list[Control]:
-        runs = [
-            VisualizationRun(task, i, suite_seed=99, seed=1000 + i, partition="choosing")
-            for i in range(CONTROLS)
-        ]
-        stories = [self.clips(run) for run in runs]
-        size = self.model.size
-        return [
-            Control(
-                s.first_frame(size),
-                s.picture(s.candidates[0], 1.0, size),
-                c[:, :: self.model.stride],
-            )
-            for s, c in stories
-        ]
+    def read_with(
+        self, run: VisualizationRun, sample: Sample, own: Trajectory, finals: list[Tensor]
+    ) -> dict:
+        """The result of a run; given the final latents of other seeds, also the trace of the
+        `calibrated` null, and what these seeds answer."""
+        result = self.read(run, sample, own)
+        if not finals:
+            return result
+        ends = [traces.outcome(self.model, sample, latents) for latents in finals]
+        seeds = {"answers": [e["answer"] for e in ends], "valid": [e["valid"] for e in ends]}
+        null = self._null(run, sample, own, torch.cat(finals), calibrated=True)
+        return result | {"calibrated": null, "other_seeds": seeds}
 
     def _null(
         self,
-        sample: Sample,
-        condition: Condition,
-        trajectory: Trajectory,
         run: VisualizationRun,
-        watch: Watch | None,
+        sample: Sample,
+        trajectory: Trajectory,
+        atoms: Tensor,
+        calibrated: bool = False,
     ) -> dict:
-        """Evidence in the posterior mean of a candidate mixture on the same trajectory, under the
-        three priors."""
-        seeds = range(10_000, 10_000 + run.null_seeds)
-        others = [
-            generate(self.model, condition, self.schedule, seed, watch=watch).latents[-1]
-            for seed in seeds
+        """The trace of a posterior mean at the run's own states."""
+        means, which = nulls.means(trajectory, atoms, calibrated)
+        found = seen.seen(self.model, sample, means).at(which)
+        readings = self.readings(run, sample)
+        return seen.trace(sample, found, self.floor(run.cell), readings, nulls.lots(sample))
+
+    def readings(self, run: VisualizationRun, sample: Sample) -> dict[str, pruning.Reading]:
+        """As what the run's estimates are read, see `pruning`; the other boards are the next
+        samples of the cell."""
+        following = range(run.index + 1, run.index + 1 + NEXT)
+        others = (samples.draw_one(run.cell, i, run.suite_seed, run.split) for i in following)
+        return pruning.readings(sample, others)
+
+    def _solutions(self, sample: Sample) -> Tensor:
+        if sample.key not in self._atoms:
+            self._atoms = {sample.key: nulls.atoms(self.model, sample)}
+        return self._atoms[sample.key]
+
+    def pictures(self, rows: list[dict], results: str | Path) -> pictures.Pictures:
+        """The runs that are shown, see `pictures`."""
+        return pictures.chosen(self, rows, results)
+
+
+class Room(SampleBranches):
+    """What step 0 already decides: validation samples, read on the clean estimate of step 0."""
+
+    name = "1_room"
+
+    @checked
+    def plan(self, cells: str | list[str], room_samples: int, suite_seed: int) -> list[SampleRun]:
+        """The first samples of the validation split, of each cell."""
+        return [
+            SampleRun(cell, i, suite_seed, seed=i, design="room", until=1, split="validation")
+            for cell in samples.cells(cells)
+            for i in range(room_samples)
         ]
-        answers = [sample.answer_index(self.model.decode(latents)[-1]) for latents in others]
-        evidence = {}
-        for name, prior in priors([c.kind for c in sample.candidates], answers).items():
-            means = self._null_means(sample, trajectory, prior)
-            evidence[name] = [sample.evidence(self.model.decode(mean)[-1]) for mean in means]
-        return {"answers": answers, "evidence": evidence}
 
 
-EXPERIMENTS = StepVisualization
+EXPERIMENTS = {"steps": StepVisualization, "room": Room}

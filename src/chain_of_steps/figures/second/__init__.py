@@ -1,1 +1,0 @@
-"""The figures on the new world; they replace those of the folder above."""

@@ -1,0 +1,81 @@
+"""Pictures of clean estimates: steps from left to right, or steps by frames."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..style import KIND_COLOURS, WIDTH, nothing, picture, style
+from .pictures import Case
+
+
+def along_steps(
+    cases: Sequence[Case], sigmas: Sequence[float], steps: Sequence[int], title: str
+) -> Figure:
+    """A row for each case: the given frame, then the last frame of the clean estimate at chosen
+    steps, framed in the colour of a valid or a wrong decided answer, with its violations.
+
+    Args:
+        cases: with clips (S, frames, H, W, 3).
+    """
+    if not cases:
+        return nothing("no such case was generated")
+    columns = len(steps) + 1
+    with style():
+        size = (WIDTH, 0.45 + len(cases) * ((WIDTH - 1) / columns + 0.28))
+        figure, axes = plt.subplots(
+            len(cases), columns, figsize=size, squeeze=False, layout="constrained"
+        )
+        figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.0)
+        for row, case in zip(axes, cases, strict=True):
+            picture(row[0], case.clips[-1, 0])
+            row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
+            for axis, s in zip(row[1:], steps, strict=True):
+                judged(axis, case.clips[s, -1], case.violations[s])
+        axes[0, 0].set_title("given", fontsize="small")
+        for axis, s in zip(axes[0, 1:], steps, strict=True):
+            axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}", fontsize="small")
+        figure.suptitle(title)
+    return figure
+
+
+def judged(axis: Axes, pixels: np.ndarray, violations: int) -> None:
+    """A picture, framed and captioned by whether its decided answer is valid."""
+    picture(axis, pixels)
+    colour = KIND_COLOURS["wrong" if violations else "valid"]
+    for spine in axis.spines.values():
+        spine.set(visible=True, color=colour, linewidth=2)
+    plural = "" if violations == 1 else "s"
+    text = f"{violations} violation{plural}" if violations else "valid"
+    axis.set_xlabel(text, color=colour, fontsize="x-small", labelpad=2)
+
+
+def steps_by_frames(
+    cases: dict[str, Case], sigmas: Sequence[float], steps: Sequence[int]
+) -> Figure:
+    """Grids side by side: rows are steps, columns pixel frames, as in the paper's figure 1.
+
+    Args:
+        cases: by their title.
+    """
+    if not cases:
+        return nothing("no cell is read by frame")
+    frames = next(iter(cases.values())).clips.shape[1]
+    with style():
+        wide = WIDTH / len(cases) - 0.6
+        figure = plt.figure(figsize=(WIDTH, 0.7 + len(steps) * wide / frames), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+        grids = np.atleast_1d(figure.subfigures(1, len(cases)))
+        for grid, (title, case) in zip(grids, cases.items(), strict=True):
+            axes = grid.subplots(len(steps), frames, squeeze=False)
+            for row, s in zip(axes, steps, strict=True):
+                for axis, pixels in zip(row, case.clips[s], strict=True):
+                    picture(axis, pixels)
+                label = f"step {s}\n$\\sigma$ {sigmas[s]:.2f}"
+                row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize="small")
+            for f, axis in enumerate(axes[0]):
+                axis.set_title("given" if f == 0 else f"frame {f}", fontsize="small")
+            grid.suptitle(title, fontsize="medium")
+    return figure

@@ -1,1 +1,0 @@
-"""The first edition's puzzles; they leave when its rows do."""
