@@ -116,7 +116,7 @@ def evaluate(
     Raises:
         ValueError: if no EvalKit is installed, or with an OpenCV that scores everything 0.
     """
-    kit, videos, out, done = EvalKit.installed(command), Path(videos), Path(out), []
+    kit, videos, out, done = EvalKit.installed(command), Path(videos).resolve(), Path(out), []
     for case in progress(list(cases)):
         file = out / "clips" / f"{_content(kit, videos, case)}.json"
         if file.exists():
@@ -173,7 +173,7 @@ def _one(executable: str, videos: Path, suite: Path, case: Case, limit: float) -
         except subprocess.TimeoutExpired:
             return place | {"error": f"not scored within {limit:.0f} s"}
         found = list(Path(folder).glob("*_vbvr_results.json"))
-        samples = json.loads(found[0].read_text())["samples"] if found else []
+        samples = json.loads(found[0].read_text(encoding="utf-8"))["samples"] if found else []
         if run.returncode or len(samples) != 1:
             last = (run.stderr or run.stdout).strip().splitlines()
             return place | {
