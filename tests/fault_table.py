@@ -82,7 +82,7 @@ ROWS = [
         "a clear error"),
     Row("foreign_rows", "a store with rows of another model, schedule, size and code version", 4,
         "never mixed"),
-    Row("parameters", "a notebook's parameter mistyped, missing, of a wrong type, out of range", 9,
+    Row("parameters", "a notebook's parameter mistyped, missing, of a wrong type, out of range", 10,
         "a clear error"),
     Row("parameter_files",
         "params.yaml and claims.yaml that are not YAML, empty, a list, or lack a section", 14,

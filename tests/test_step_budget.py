@@ -501,3 +501,11 @@ def test_the_notebook_runs_at_smoke_scale(tmp_path, monkeypatch):
     found = yaml.safe_load((tmp_path / "out" / "6_step_budget.json").read_text())
     assert found["cells"][SEVERAL]["four_steps_loss"]["n"] == 1
     assert found["cells"][SEVERAL]["symbols"].keys() == {"L1", "L2", "last_minus_first"}
+
+
+def test_without_symbol_networks_nothing_is_said_about_them():
+    """As where another model is studied."""
+    tables = {name: analysis.symbol_table([]) for name in ("L1", "L4")}
+    assert analysis.of_symbols(tables) == {}
+    figure = plots.depth({"maze": {}})
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no symbol network was run"]

@@ -65,7 +65,7 @@ def symbol_table(rows: Iterable[dict]) -> pd.DataFrame:
         for index, (right, cluster) in enumerate(zip(valid, result["clusters"], strict=True)):
             names = dict(zip(GENERATION, (run["cell"], index, index, cluster), strict=True))
             lines.append(names | {"way": f"euler/{run['steps']}", "valid": right})
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=[*GENERATION, "way", "valid"])
 
 
 def metrics(rows: dict[str, list[dict]], layers: Sequence[int]) -> dict[str, dict]:

@@ -33,6 +33,8 @@ def depth(cells: dict[str, dict]) -> Figure:
     """The same for networks on symbols: a column for each, several answers above, one below."""
     known = {cell: metrics["symbols"] for cell, metrics in cells.items() if "symbols" in metrics}
     names = [n for n in dict.fromkeys(n for each in known.values() for n in each) if n[0] == "L"]
+    if not names:
+        return nothing("no symbol network was run")
     rows = {SEVERAL: "log2", UNIQUE: "rounds"}
     with style():
         size = (WIDTH, 6.4)
