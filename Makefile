@@ -33,6 +33,9 @@ BIN := $(VENV)/bin
 # Threads of OpenMP that wait spin only briefly: on two threads, a neighbour then costs a factor of two, not three.
 IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH" GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-1000}
 
+# What would shadow the packages of .venv, or turn warnings of Python into errors.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE PYTHONINSPECT RAY_ADDRESS
+
 .DEFAULT_GOAL := help
 .PHONY: help env reproduce test fuzz audit lint format lab train results site clean
 
@@ -45,14 +48,14 @@ env: $(INSTALLED) ## make .venv with the tested versions [TORCH_INDEX=url PYTHON
 reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGET=30m FULL=1], or run another MODEL=folder
 ifdef MODEL
 	$(IN_VENV) $(BIN)/python tools/reproduce_model.py --model "$(MODEL)" --suite "$(SUITE)" --preset "$(PRESET)" \
-	  --scale "$(SCALE)" --size "$(SIZE)" --frames "$(FRAMES)" --device "$(DEVICE)" --dtype "$(DTYPE)" --load "$(LOAD)" \
-	  --hours "$(HOURS)" $(RAY)
+	  --scale "$(SCALE)" --size="$(SIZE)" --frames="$(FRAMES)" --device "$(DEVICE)" --dtype "$(DTYPE)" --load "$(LOAD)" \
+	  --hours="$(HOURS)" $(RAY)
 else
-	$(IN_VENV) $(BIN)/python tools/reproduce.py $(if $(BUDGET),--budget "$(BUDGET)") $(if $(filter-out 0,$(FULL)),--full) $(RAY)
+	$(IN_VENV) $(BIN)/python tools/reproduce.py $(if $(BUDGET),--budget="$(BUDGET)") $(if $(filter-out 0,$(FULL)),--full) $(RAY)
 endif
 
 test: lint ## check the style, then run the tests
-	$(IN_VENV) $(BIN)/python -m dvc pull -q
+	$(IN_VENV) $(BIN)/python tools/pull.py
 	$(IN_VENV) $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=10
 
 fuzz: $(INSTALLED) ## run 10,000 random cases of every reader, intervention and task; writes benchmarks/fuzz.json
@@ -70,11 +73,11 @@ format: $(INSTALLED) ## format code and notebooks
 	$(BIN)/python -m ruff format .
 
 lab: $(INSTALLED) ## open the notebooks in JupyterLab, on this machine only and with a token
-	$(IN_VENV) $(BIN)/python -m dvc pull -q
-	cd notebooks && JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter" $(IN_VENV) ../$(BIN)/python -m jupyterlab --ServerApp.ip=127.0.0.1
+	$(IN_VENV) $(BIN)/python tools/pull.py
+	cd notebooks && JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter" $(IN_VENV) ../$(BIN)/python ../tools/surroundings.py -m jupyterlab --ServerApp.ip=127.0.0.1
 
 train: $(INSTALLED) ## train the mini model, continuing where it stopped [TRAIN_BUDGET=3h]
-	$(IN_VENV) $(BIN)/chain-of-steps train --budget "$(TRAIN_BUDGET)" --resume
+	$(IN_VENV) $(BIN)/chain-of-steps train --budget="$(TRAIN_BUDGET)" --resume
 
 site: $(INSTALLED) ## write the executed notebooks as pages under site/, which open as files
 	$(IN_VENV) $(BIN)/python tools/pages.py

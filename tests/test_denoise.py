@@ -237,9 +237,7 @@ def test_sigmas_fall_from_one_to_zero_and_are_recorded(name):
 
 
 def test_an_unknown_preset_or_sampler_is_refused():
-    with pytest.raises(
-        ValueError, match="unknown preset 'papers'; expected one of mini, "
-    ):
+    with pytest.raises(ValueError, match="unknown preset 'papers'; expected one of mini, "):
         preset("papers")
     with pytest.raises(
         ValueError, match="unknown sampler 'heun'; expected euler, stochastic or unipc"

@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
+from PIL import Image
 
 from chain_of_steps.bench import recorded, tasklist, vbvr
-from chain_of_steps.common.video import write_video
+from chain_of_steps.common.pictures import fitted
+from chain_of_steps.common.video import read_video, write_video
+from chain_of_steps.figures.perturbation_curves.runs import Perturbation
 from chain_of_steps.figures.step_visualization.runs import StepVisualization
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
@@ -63,16 +66,41 @@ def test_a_folder_without_answers_is_refused(folder):
         tasklist.task_names(str(folder))
 
 
-def test_what_is_not_square_is_refused(folder, tmp_path):
+def test_ground_truth_of_other_proportions_is_refused_before_anything_runs(folder):
     wide = next(folder.rglob("ground_truth.mp4"))
     write_video(wide, np.zeros((5, 64, 96, 3), np.uint8))
-    name = next(
-        n
-        for n in tasklist.task_names(str(folder))
-        if wide.parent.parent.name.startswith(n.split("::")[1][:4])
-    )
-    with pytest.raises(ValueError, match="expected both square"):
-        tasklist.draw_one(name, int(wide.parent.name), 7).first_frame(48)
+    with pytest.raises(ValueError, match=r"96 x 64 .* a first frame of 96 x 96; expected the same"):
+        tasklist.task_names(str(folder))
+
+
+def widen(folder, task: str, shape: tuple[int, int]) -> None:
+    """Stretches the samples of a task."""
+    for truth in folder.rglob(f"{task}_data-generator/*/ground_truth.mp4"):
+        clip = np.stack([fitted(frame, shape, (96, 96)) for frame in read_video(truth)])
+        write_video(truth, clip)
+        Image.fromarray(clip[0]).save(truth.with_name("first_frame.png"))
+
+
+def test_experiments_run_on_tasks_of_different_shapes(folder):
+    widen(folder, "maze", (64, 96))
+    bounce, maze = tasklist.task_names(str(folder))
+    assert recorded.widest(folder, 96) == 128
+    for name, shape in ((bounce, (96, 96)), (maze, (96, 128))):
+        for index in (0, 1000):  # its own sample, and an unrelated one in its proportions
+            truth = tasklist.draw_one(name, index, 7).render(size=96, frames=9)
+            assert truth.shape[1:3] == shape
+        sample = tasklist.draw_one(name, 0, 7)
+        truth = sample.render(size=96, frames=9)
+        assert sample.score(truth) == 1.0 and sample.answer(truth[-1]) == "ground truth"
+    model, schedule = VideoModel(tiny.wan22_like(), size=32), Schedule("t", "euler", 3, shift=3.0)
+    shown, noised = StepVisualization(model, schedule), Perturbation(model, schedule)
+    for experiment, runs in (
+        (shown, shown.plan(str(folder), 1, 1, 2, 7)),
+        (noised, noised.plan(str(folder), 1, 1, 0, [], 1, 1, 7)),
+    ):
+        groups = [[run for run in runs if run.task == name] for name in (bounce, maze)]
+        results = [result for _, result in experiment.results_of(groups)]
+        assert len(results) == len(runs) and all(0 <= r["score"] <= 1 for r in results)
 
 
 def test_step_visualization_runs_on_a_folder(folder):

@@ -7,17 +7,22 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import tiny
 import torch
 import yaml
+from PIL import Image
 
 from chain_of_steps.bench import tasklist, vbvr
+from chain_of_steps.common.video import write_video
 from chain_of_steps.experiments.cost_plan import blueprint, on_gpu, refuse_too_large
 from chain_of_steps.experiments.store import Store, names
 from chain_of_steps.figures import registry
 from chain_of_steps.models.loading import Loading
+from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
+from chain_of_steps.training.recipe import save_pipeline
 
 ROOT = Path(__file__).parent.parent
 FIGURES = registry.folders(ROOT / "params.yaml")
@@ -146,7 +151,7 @@ def test_all_notebooks_run_on_another_model_and_real_samples(apart, folder, tmp_
 
 def test_a_plan_that_takes_too_long_is_not_begun(apart, tmp_path):
     said: list[str] = []
-    assert reproduce_model.main([*apart, "--hours", "1e-12"], said.append) == 1
+    assert reproduce_model.main([*apart, "--hours", "0.0000000001"], said.append) == 1
     assert "PFLOP" in said[0] and "lower the numbers of samples in the section 'smoke'" in said[-1]
     assert not (tmp_path / "runs").exists() and not (tmp_path / "figures").exists()
 
@@ -206,12 +211,16 @@ def test_what_is_no_model_is_said_in_one_sentence(apart):
         (["--load", "offload=all"], "unknown offload 'all'; expected one of none, model, group"),
         (["--load", "tiling=yes"], "loading option 'tiling' is 'yes'; expected true or false"),
         (["--load", "attention=quick"], "unknown attention 'quick'; expected one of flash"),
-        (["--load", "lora=/no/file"], "/no/file is not a file; expected LoRA or GGUF weights"),
+        (["--load", "lora=/no/file"], "/no/file is not a file; expected LoRA weights"),
         (
             ["--size", "100"],
             "frames of 100 x 100 pixels do not fit the model; both sides must be multiples of 16",
         ),
         (["--frames", "50"], "50 frames do not fit the video codec; it takes 4 k \\+ 1 frames"),
+        (
+            ["--frames", "5"],
+            r"5 frames are 2 latent frames; experiments need one between .*: 9 frames or more",
+        ),
         (["--preset", "quick"], "unknown preset 'quick'; expected one of mini"),
         (["--preset", "paper/0"], "unknown preset 'paper/0'"),
     ],
@@ -220,6 +229,48 @@ def test_a_wrong_option_is_one_sentence_before_anything_is_run(apart, tmp_path, 
     with pytest.raises((ValueError, OSError), match=said):
         reproduce_model.main([*apart, *options])
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_plan_counts_frames_as_wide_as_they_are(apart, folder, tmp_path):
+    costs = {}
+    for name, shape in (("square", (64, 64)), ("wide", (64, 128))):
+        place = tmp_path / name / TASK / "00000"
+        place.mkdir(parents=True)
+        write_video(place / "ground_truth.mp4", np.zeros((5, *shape, 3), np.uint8))
+        Image.fromarray(np.zeros((*shape, 3), np.uint8)).save(place / "first_frame.png")
+        (place / "prompt.txt").write_text("stay")
+        said: list[str] = []
+        options = ["--suite", str(tmp_path / name), "--hours", "0.0000000001"]
+        assert reproduce_model.main([*apart, *options], said.append) == 1
+        costs[name] = said[0].splitlines()[0]
+    assert costs == {
+        "square": "tiny-wan at 96 x 96, 49 frames",
+        "wide": "tiny-wan at 96 x 192, 49 frames",
+    }
+
+
+def test_a_model_of_this_project_keeps_its_own_size_and_length(apart, tmp_path):
+    pipe = tiny.mini_like()
+    save_pipeline(tmp_path / "own", pipe.vae, pipe.text_encoder, pipe.transformer, preset("mini"))
+    (tmp_path / "own" / "training.json").write_text("{}")
+    said: list[str] = []
+    options = ["--model", str(tmp_path / "own"), "--hours", "0.0000000001"]
+    assert reproduce_model.main([*apart, *options], said.append) == 1
+    assert said[0].startswith("own at 48 x 48, 9 frames")
+
+
+def test_a_model_never_writes_over_the_projects_figures(apart, folder, tmp_path):
+    taken = tmp_path / next(iter(FIGURES))
+    taken.symlink_to(folder / "tiny-wan")  # the folder behind the link has another name
+    assert reproduce_model._places(taken)[0].name == "tiny-wan"
+    taken.unlink()
+    shutil.copytree(folder / "tiny-wan", taken)
+    with pytest.raises(ValueError, match="holds a figure of this project; rename the model's"):
+        reproduce_model.main([*apart, "--model", str(taken)])
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "tiny-wan").touch()
+    with pytest.raises(ValueError, match=r"tiny-wan is a file, but .* has to be a folder"):
+        reproduce_model.main(apart)
 
 
 def test_a_missing_expert_is_named(apart, broken):

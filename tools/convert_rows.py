@@ -48,7 +48,10 @@ def convert(old: Path, new: Path, progress: Callable = tqdm) -> int:
     """Writes all rows of `old` to `new`; returns how many."""
     total = 0
     for name, (experiment, runs) in experiments().items():
-        rows = [json.loads(line) for line in (old / f"{name}.jsonl").read_text().splitlines()]
+        rows = [
+            json.loads(line)
+            for line in (old / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        ]
         by_key = {key_of(experiment.identity(run)): run for run in runs}
         assert by_key.keys() == {row["key"] for row in rows}, name
         store = Store(new, name)

@@ -4,7 +4,6 @@ files, without a server.
 Formulas become MathML, figures and players are embedded, and nothing is loaded from the network.
 """
 
-import argparse
 import base64
 import html
 import io
@@ -15,7 +14,6 @@ from pathlib import Path
 import mistune
 import nbformat
 import strip
-import yaml
 from jinja2 import Environment
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
@@ -23,13 +21,16 @@ from PIL import Image
 from pygments.formatters import HtmlFormatter
 from run import execute, released
 
+from chain_of_steps.cli.arguments import Parser
+from chain_of_steps.experiments.parameters import read
+
 ROOT = Path(__file__).parent.parent
 NAME = "Chain of Steps"
 THUMBNAIL = 900  # pixels: sharp in the gallery, also where two pictures are joined
 MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?(?:\n[^$\n]+?)*?)\$", re.S)
 CODE = re.compile(r"(```.*?```|`[^`]*`)", re.S)
-STYLE = (Path(__file__).parent / "pages.css").read_text()
-TEMPLATE = (Path(__file__).parent / "page.html.jinja").read_text()
+STYLE = (Path(__file__).parent / "pages.css").read_text(encoding="utf-8")
+TEMPLATE = (Path(__file__).parent / "page.html.jinja").read_text(encoding="utf-8")
 
 
 def main(out: Path) -> None:
@@ -60,7 +61,7 @@ def around(name: str, names: list[str]) -> dict[str, str | None]:
 
 def published() -> list[str]:
     """The notebooks that have a page: all except those whose figure is not drawn yet."""
-    waiting = set(yaml.safe_load((ROOT / "params.yaml").read_text())["mini"]) - set(released())
+    waiting = set(read(ROOT / "params.yaml", "mini")) - set(released())
     return sorted({file.stem for file in (ROOT / "notebooks").glob("*.ipynb")} - waiting)
 
 
@@ -78,7 +79,7 @@ def up_to_date(name: str, notebook: nbformat.NotebookNode) -> bool:
     """Whether an executed copy is of the current notebook, at scale `mini`, without an error."""
     source = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     cells = {cell.source for cell in source.cells} <= {cell.source for cell in notebook.cells}
-    wanted = yaml.safe_load((ROOT / "params.yaml").read_text())["mini"].get(name, {})
+    wanted = read(ROOT / "params.yaml", "mini").get(name, {})
     given = {
         key: value for key, value in notebook.metadata.papermill.parameters.items() if key != "out"
     }
@@ -188,6 +189,6 @@ def page(title: str, body: str = "", links: dict | None = None, index: dict | No
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--out", default=ROOT / "site", type=Path)
     main(parser.parse_args().out)

@@ -21,10 +21,12 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from pull import pull
 from run import execute, released
+from surroundings import own
 from tqdm import tqdm
 
-from chain_of_steps.cli.arguments import seconds
+from chain_of_steps.cli.arguments import Parser, seconds
 from chain_of_steps.common.errors import run_command
 from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.base import Experiment
@@ -65,7 +67,7 @@ def experiments(scale: str = "mini", load: Callable[[str], VideoModel] = load) -
 
 def redraw() -> None:
     """Pulls data and results, executes every notebook and redraws every figure."""
-    _dvc("pull", "--quiet")
+    _pull()
     _dvc("repro", "--force")
 
 
@@ -87,7 +89,9 @@ def compute(
         if record and not stored:
             _record_cost(name, experiment, runs, time.monotonic() - began)
         store.seal({key_of(experiment.identity(run)) for run in runs})
-        (results / "machine.json").write_text(json.dumps(machine(), indent=1) + "\n")
+        (results / "machine.json").write_text(
+            json.dumps(machine(), indent=1) + "\n", encoding="utf-8"
+        )
         for use in (use for use in used if use.experiment.name == name):
             rows = [store.get(use.experiment.identity(run)) for run in use.runs]
             for shown in use.experiment.showcases:  # chosen from the rows of one notebook
@@ -104,13 +108,13 @@ def same_machine(results: Path) -> bool:
     """Whether the stored rows were written on the same kind of machine; only then must they be
     bit-identical."""
     file = results / "machine.json"
-    return file.exists() and json.loads(file.read_text()) == machine()
+    return file.exists() and json.loads(file.read_text(encoding="utf-8")) == machine()
 
 
 def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) -> None:
     """Stores in benchmarks/full.json the cost of an experiment that was computed in one run."""
     file = ROOT / "benchmarks" / "full.json"
-    costs = json.loads(file.read_text()) if file.exists() else {}
+    costs = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     evaluations = cost(experiment, runs, experiment.schedule).shared
     costs[name] = {
         "runs": len(runs),
@@ -118,7 +122,7 @@ def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) ->
         "minutes": round(taken / 60, 1),
         "workers": WORKERS,
     }
-    file.write_text(json.dumps(costs, indent=1, sort_keys=True) + "\n")
+    file.write_text(json.dumps(costs, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def verify(results: Path, budget: float) -> int:
@@ -233,15 +237,21 @@ def _numbers(value) -> list[float]:
     return [float(value)] if isinstance(value, (int, float)) else []
 
 
+def _pull() -> None:
+    print("> dvc pull", flush=True)
+    pull(ROOT)
+
+
 def _dvc(*arguments: str) -> None:
     print("> dvc", *arguments, flush=True)
-    if subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=ROOT).returncode:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    if subprocess.run(command, cwd=ROOT, env=own(dict(os.environ))).returncode:
         raise RuntimeError(f"`dvc {' '.join(arguments)}` failed; see its message above")
 
 
 def _full(executor: "str | ray_cluster.Ray") -> int:
     """Computes all runs into a fresh store (resuming a killed call), draws from it, compares."""
-    _dvc("pull", "--quiet")
+    _pull()
     compute(FULL, executor=executor)
     _dvc("repro", "sources")
     for name in released():
@@ -254,12 +264,10 @@ def _full(executor: "str | ray_cluster.Ray") -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
+    parser = Parser(__doc__)
+    parser.number(
         "--budget",
-        type=seconds,
+        seconds,
         help="time to recompute runs, e.g. 8m; by default what redrawing leaves of 12 minutes",
     )
     parser.add_argument("--full", action="store_true", help="compute every run again")

@@ -6,7 +6,6 @@ samples would fit. Figures go to figures/<model>/, rows to runs/<model>/; a call
 resumes with the missing rows.
 """
 
-import argparse
 import builtins
 import sys
 from collections.abc import Callable
@@ -19,7 +18,9 @@ from strip import main as strip
 from tqdm import tqdm
 
 from chain_of_steps.bench import recorded
+from chain_of_steps.cli.arguments import Parser, positive, whole
 from chain_of_steps.common.errors import run_command
+from chain_of_steps.common.files import check_place
 from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.cost_plan import (
     GPUS,
@@ -31,13 +32,15 @@ from chain_of_steps.experiments.cost_plan import (
     refuse_too_large,
     report,
 )
+from chain_of_steps.experiments.preflight import check_length
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures import registry
 from chain_of_steps.models import schedule
 from chain_of_steps.models.loading import EXPERTS, Loading, parse
+from chain_of_steps.models.pipeline import own_clip
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.models.weights import refuse_code_and_strays, refuse_missing
+from chain_of_steps.models.weights import refuse_missing, refuse_strays
 
 ROOT = Path(__file__).parent.parent
 # These need exact states (which thing is hidden, which one is named), which only the mini suite
@@ -58,7 +61,7 @@ def sections(
         for name, section in registry.sections(params, scale).items()
     }
     if suite != "mini":
-        folder = str(Path(suite).resolve())
+        folder = _whole(suite)
         recorded.names_of(folder)  # raises if it is not a folder of samples
         found = {
             name: part if name in EXACT else _given(part, folder) for name, part in found.items()
@@ -79,6 +82,11 @@ def sections(
             "with few steps."
         )
     return found, said
+
+
+def _whole(suite: str) -> str:
+    """The folder of a suite, as its tasks name it."""
+    return str(Path(suite).resolve())
 
 
 def _changed(group: dict, preset: str) -> dict:
@@ -112,15 +120,16 @@ def planned(model: Blueprint, wanted: dict[str, dict]) -> list[Cost]:
     return [cost(experiment, runs, experiment.schedule) for experiment, runs in found.values()]
 
 
-def hours(model: Blueprint, costs: list[Cost], gpu: str) -> float:
-    """GPU hours of all experiments together, as the sweep runs them."""
-    flop = model.flop(model.size, model.size, model.frames)
+def hours(model: Blueprint, costs: list[Cost], gpu: str, width: int | None = None) -> float:
+    """GPU hours of all experiments together, as the sweep runs them, on frames of that width in
+    pixels, by default square ones."""
+    flop = model.flop(model.size, width or model.size, model.frames)
     return sum(each.hours(flop, gpu) for each in costs)
 
 
 def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
     """The blueprint of a complete model folder that fits into the GPU's memory when loaded as
-    given.
+    given. A model of this project has its own size and number of frames.
 
     Raises:
         ValueError: if it is incomplete or does not fit, or does not take this size or these
@@ -131,15 +140,36 @@ def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
             f"{folder} is a name to plan with; to run it, fetch its weights and pass their folder"
         )
     model, loading = blueprint(str(folder)), Loading(**how)
-    refuse_code_and_strays(folder)
+    refuse_strays(folder)
     refuse_missing(folder, EXPERTS[: len(loading.gguf)])
-    model.check_clip(size, size, frames)
-    model.size, model.frames = size, frames
+    clip = {"size": size, "frames": frames} | own_clip(folder)
+    model.size, model.frames = clip["size"], clip["frames"]
+    model.check_clip(model.size, model.size, model.frames)
+    check_length(model)
     if loading.device.startswith("cuda"):
         refuse_too_large(
             model, loading, torch.cuda.get_device_properties(loading.device).total_memory
         )
     return model
+
+
+def _places(folder: Path) -> tuple[Path, Path]:
+    """Folders of the figures and rows of a model, by its folder's name.
+
+    Raises:
+        ValueError, OSError: if the name is that of a figure of this project, or something there
+            cannot be written.
+    """
+    name = folder.resolve().name
+    if name in registry.folders(ROOT / "params.yaml"):
+        raise ValueError(
+            f"the model's folder is called {name}, and figures/{name}/ holds a figure of this "
+            "project; rename the model's folder"
+        )
+    places = ROOT / "figures" / name, ROOT / "runs" / name
+    for place in places:
+        check_place(place)
+    return places
 
 
 def _in(notebook: str, error: PapermillExecutionError) -> Exception:
@@ -182,20 +212,16 @@ def ahead(
         sweep(experiment, Store(rows, experiment.name), runs, tqdm, executor=executor)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser() -> Parser:
+    parser = Parser(__doc__)
     parser.add_argument("--model", required=True, help="folder in the layout of diffusers")
     parser.add_argument("--suite", default="mini", help="mini, or a VBVR-Bench folder")
     parser.add_argument(
         "--preset", default="paper", help=f"{', '.join(schedule.PRESETS)}, or paper/5 for 5 steps"
     )
     parser.add_argument("--scale", default="real", help="section of params.yaml")
-    parser.add_argument(
-        "--size", type=int, default=480, help="side at which samples are drawn, pixels"
-    )
-    parser.add_argument("--frames", type=int, default=49, help="pixel frames of a clip")
+    parser.number("--size", whole, default=480, help="height at which samples are drawn, pixels")
+    parser.number("--frames", whole, default=49, help="pixel frames of a clip")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument(
@@ -203,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="loading options, e.g. 'offload=group storage=fp8'; see chain_of_steps.models.loading",
     )
-    parser.add_argument("--hours", type=float, default=24.0, help="GPU hours that may be spent")
+    parser.number("--hours", positive, default=24.0, help="GPU hours that may be spent")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     ray_cluster.add_options(parser)
     return parser
@@ -215,11 +241,15 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     wanted, cannot = sections(ROOT / "params.yaml", options.scale, options.preset, options.suite)
     how = {"device": options.device, "dtype": options.dtype} | parse(options.load)
     model = _weighed(Path(options.model), how, options.size, options.frames)
+    figures, rows = _places(Path(options.model))
     costs, gpu = planned(model, wanted), gpu_of(options.device)
-    say(report(model, costs, options.size, options.size, options.frames))
+    width = model.size
+    if options.suite != "mini":
+        width = max(width, recorded.widest(_whole(options.suite), model.size))
+    say(report(model, costs, model.size, width, model.frames))
     for sentence in cannot:
         say(f"\n{sentence}")
-    needed = hours(model, costs, gpu)
+    needed = hours(model, costs, gpu, width)
     if needed > options.hours:
         say(
             f"\nThis needs {needed:.0f} hours on {gpu}, but HOURS is {options.hours:g}. "
@@ -227,8 +257,6 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
             f"params.yaml to {options.hours / needed:.0%}."
         )
         return 1
-    name = Path(options.model).resolve().name
-    figures, rows = ROOT / "figures" / name, ROOT / "runs" / name
     load = how | {"size": options.size, "frames": options.frames}
     if executor != "local":
         ahead(wanted, options.model, load, rows, executor)

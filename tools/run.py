@@ -1,12 +1,12 @@
 """Executes one notebook with its parameters from params.yaml: `run.py NAME [--scale mini]`."""
 
-import argparse
-import os
 import sys
 from pathlib import Path
 
 import papermill
+from surroundings import KERNEL, surroundings
 
+from chain_of_steps.cli.arguments import Parser
 from chain_of_steps.common.errors import run_command
 from chain_of_steps.experiments.parameters import read
 
@@ -22,7 +22,6 @@ def execute(name: str, scale: str | None = "mini", out: str = "figures", **more:
         out: folder of figures and metrics.
         more: parameters that override those of params.yaml.
     """
-    os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
     parameters: dict = {}
     if scale is not None:
         parameters |= read(ROOT / "params.yaml", scale, name) | {"out": out} | more
@@ -36,9 +35,10 @@ def execute(name: str, scale: str | None = "mini", out: str = "figures", **more:
         raise ValueError(
             f"notebook {name} has no parameter {unknown[0]!r}; it has {', '.join(known)}"
         )
-    papermill.execute_notebook(
-        source, executed, parameters, cwd=ROOT, progress_bar=False, kernel_name="python3"
-    )
+    with surroundings(ROOT):
+        papermill.execute_notebook(
+            source, executed, parameters, cwd=ROOT, progress_bar=False, kernel_name=KERNEL
+        )
     return executed
 
 
@@ -48,7 +48,7 @@ def released() -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("name")
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--out", default="figures")

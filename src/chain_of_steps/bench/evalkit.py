@@ -128,13 +128,13 @@ def evaluate(
             "install it with opencv<5"
         )
     refuse_opencv_5()
-    videos, out = Path(videos), Path(out)
+    videos, out = Path(videos).resolve(), Path(out)
     done = []
     for case in progress(list(cases)):
         file = out / "clips" / videos.name / case.split / case.task / f"{case.index}.json"
         if not file.exists():
             _save(file, _one(executable, videos, Path(suite), case, limit))
-        done.append(json.loads(file.read_text()))
+        done.append(json.loads(file.read_text(encoding="utf-8")))
     result = out / f"{videos.name}_vbvr_results.json"
     _save(
         result,
@@ -177,7 +177,7 @@ def _one(executable: str, videos: Path, suite: Path, case: Case, limit: float) -
         except subprocess.TimeoutExpired:
             return place | {"error": f"not scored within {limit:.0f} s"}
         found = list(Path(folder).glob("*_vbvr_results.json"))
-        samples = json.loads(found[0].read_text())["samples"] if found else []
+        samples = json.loads(found[0].read_text(encoding="utf-8"))["samples"] if found else []
         if run.returncode or len(samples) != 1:
             last = (run.stderr or run.stdout).strip().splitlines()
             return place | {

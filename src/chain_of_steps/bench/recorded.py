@@ -1,10 +1,12 @@
 """A VBVR-Bench folder as tasks next to the mini suite's; their names are `FOLDER::TASK@HASH`."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..common.hashing import digest
+from ..common.pictures import read_picture, same_proportions, shape_at
+from ..common.video import shape_of
 from ..puzzles.first.base import Partition, Sample
 from ..puzzles.first.recorded import sample_of
 from .vbvr import Case, read_suite
@@ -43,9 +45,16 @@ def names_of(folder: str | Path) -> list[str]:
     """Names of the tasks of a folder.
 
     Raises:
-        ValueError: if it is not such a folder, or a sample has no ground truth.
+        ValueError: if it is not such a folder, or a sample has no ground truth, or one that
+            cannot be read or has other proportions than its first frame.
     """
     return list(_read(str(folder)))
+
+
+def widest(folder: str | Path, size: int) -> int:
+    """The largest width of a folder's frames, in pixels, when they are `size` pixels high."""
+    tasks = _read(str(folder)).values()
+    return max(shape_at(size, task.own[0].state["shape"])[1] for task in tasks)
 
 
 def find(name: str) -> Recorded:
@@ -54,7 +63,7 @@ def find(name: str) -> Recorded:
     Raises:
         ValueError: if its folder lacks it, or its samples have changed since it was named.
     """
-    folder = name.split(BETWEEN)[0]
+    folder = name.rpartition(BETWEEN)[0]
     tasks = _read(folder)
     if name not in tasks:
         raise ValueError(
@@ -78,8 +87,9 @@ def _read(folder: str) -> dict[str, Recorded]:
     for (split, task), cases in groups.items():
         contents = [_content(case) for case in cases]
         name = f"{folder}{BETWEEN}{task}@{digest(contents)[:8]}"
+        shape, *_ = [_shape(case) for case in cases]  # the first one's; all are looked at
         samples = [
-            sample_of(name, c.folder, c.prompt, content)
+            sample_of(name, c.folder, c.prompt, content, shape)
             for c, content in zip(cases, contents, strict=True)
         ]
         named[name] = (split, samples)
@@ -89,10 +99,34 @@ def _read(folder: str) -> dict[str, Recorded]:
             split,
             "",
             tuple(own),
-            tuple(s for other, (_, all_) in named.items() if other != name for s in all_),
+            tuple(_like(own[0], s) for o, (_, all_) in named.items() if o != name for s in all_),
         )
         for name, (split, own) in named.items()
     }
+
+
+def _shape(case: Case) -> tuple[int, int]:
+    """(H, W) of the first frame of a case.
+
+    Raises:
+        ValueError: if it or the ground truth cannot be read, or their proportions differ.
+    """
+    given, truth = read_picture(case.folder / "first_frame.png").shape[:2], case.ground_truth
+    shown = shape_of(truth)
+    if not same_proportions(given, shown):
+        raise ValueError(
+            f"{case.folder} holds a ground truth of {shown[1]} x {shown[0]} pixels and a first "
+            f"frame of {given[1]} x {given[0]}; expected the same proportions"
+        )
+    return given
+
+
+def _like(one: Sample, other: Sample) -> Sample:
+    """Another sample in the proportions of this one, to be compared with it."""
+    shape = one.state["shape"]
+    if other.state["shape"] == shape:
+        return other
+    return replace(other, state=other.state | {"shape": shape})
 
 
 def _content(case: Case) -> str:

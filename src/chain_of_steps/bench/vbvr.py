@@ -251,9 +251,12 @@ def _read_prompt(folder: Path) -> str:
                 f"sample {folder} has no {name}; a model needs the given frame and the prompt"
             )
     try:
-        return (folder / "prompt.txt").read_text(encoding="utf-8").strip()
+        prompt = (folder / "prompt.txt").read_text(encoding="utf-8-sig").strip()  # without a BOM
     except UnicodeDecodeError as error:
         raise ValueError(f"{folder / 'prompt.txt'} is not UTF-8 text; save it as that") from error
+    if not prompt:
+        raise ValueError(f"{folder / 'prompt.txt'} is empty; write what the model is to do")
+    return prompt
 
 
 def _read_sample(folder: Path) -> Sample | None:

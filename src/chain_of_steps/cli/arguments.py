@@ -3,11 +3,15 @@
 A parser that rejects a value raises ValueError with what it expected; `errors` adds the rest.
 """
 
+import argparse
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 from cyclopts import Parameter, Token
+
+from ..common.errors import USER_ERROR
 
 MINI = "data/mini"
 MOST, INFINITY = 2**63 - 1, float("inf")
@@ -28,13 +32,23 @@ def seconds(text: str) -> float:
     return float(number) * UNITS[unit]
 
 
-def _positive(text: str) -> float:
+def positive(text: str) -> float:
+    """A number.
+
+    Raises:
+        ValueError: unless it is above 0 and finite.
+    """
     if not NUMBER.fullmatch(text) or not 0.0 < float(text) < INFINITY:
         raise ValueError("expected a number above 0")
     return float(text)
 
 
-def _whole(text: str, least: int) -> int:
+def whole(text: str, least: int = 1) -> int:
+    """A whole number.
+
+    Raises:
+        ValueError: if it is smaller than `least`, or fits no signed integer of 64 bits.
+    """
     if not DIGITS.fullmatch(text) or not least <= int(text) <= MOST:
         raise ValueError(f"expected a whole number from {least} to 2^63 - 1")
     return int(text)
@@ -55,13 +69,38 @@ def _parsed(parse: Callable[[str], object], **more) -> Parameter:
     return Parameter(converter=convert, allow_leading_hyphen=True, **more)  # `parse` rejects "-5"
 
 
+class Parser(argparse.ArgumentParser):
+    """For the scripts of tools/: a wrong argument is one sentence, as in `chain-of-steps`."""
+
+    def __init__(self, description: str):
+        raw = argparse.RawDescriptionHelpFormatter
+        super().__init__(description=description, formatter_class=raw, allow_abbrev=False)
+
+    def number(self, name: str, parse: Callable[[str], object], **more) -> None:
+        """Adds an option whose value one of the functions above parses."""
+
+        def convert(text: str) -> object:
+            try:
+                return parse(text)
+            except ValueError as error:
+                raise argparse.ArgumentTypeError(f"is {text!r}; {error}") from None
+
+        self.add_argument(name, type=convert, **more)
+
+    def error(self, message: str) -> None:
+        """Ends the process with that sentence."""
+        said = re.sub(r"^argument (\S+?): ", r"\1 ", message)
+        print(f"{self.prog.removesuffix('.py')}: {said}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+
+
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
-Count = Annotated[int, _parsed(lambda text: _whole(text, 1), metavar="N")]
+Count = Annotated[int, _parsed(lambda text: whole(text, 1), metavar="N")]
 Seed = Annotated[
-    int, _parsed(lambda text: _whole(text, 0), metavar="N", help="Seed of samples and noise.")
+    int, _parsed(lambda text: whole(text, 0), metavar="N", help="Seed of samples and noise.")
 ]
 Budget = Annotated[float, _parsed(seconds, metavar="TIME")]
-Positive = Annotated[float, _parsed(_positive, metavar="NUMBER")]
+Positive = Annotated[float, _parsed(positive, metavar="NUMBER")]
 FileOrDash = Annotated[str, _parsed(_file_or_dash, metavar="FILE")]
 Domain = Annotated[
     Literal["in-domain", "out-of-domain", "all"], Parameter(help="Tasks of this domain.")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from ..common.files import check_place
 from .arguments import (
     MINI,
     Count,
@@ -87,7 +88,7 @@ def _show(report: dict, file: str | None) -> None:
         return
     if file:
         try:
-            Path(file).write_text(text + "\n")
+            Path(file).write_text(text + "\n", encoding="utf-8")
         except OSError:
             print(text)  # rather than lose it
             raise
@@ -113,6 +114,7 @@ def export_suite(
     """
     from ..bench import tasklist, vbvr
 
+    check_place(out)
     names = tasklist.task_names(split)
     samples = {name: tasklist.draw(name, samples_per_task, seed) for name in names}
     vbvr.export_suite(samples, out, size, frames)
@@ -141,15 +143,19 @@ def generate(
         until: Stop before this step and write previews only.
         out: Folder to write.
     """
-    from ..bench.generate import cases_of, generate_videos
+    from ..bench.generate import cases_of, check_settings, generate_videos
     from ..models.loading import parse
     from ..models.schedule import preset as schedule
     from ..models.video_model import VideoModel
 
+    if out.resolve() == Path(suite).resolve():
+        raise ValueError(f"--out is the suite itself, {suite}; choose another folder for videos")
+    steps = schedule(preset)
+    check_settings(steps, out, every_step, until)
     cases = cases_of(suite, samples_per_task, seed, task)
     loaded = VideoModel.load(model, device, **parse(load))
     progress = _bar("generate", "video")
-    generate_videos(loaded, schedule(preset), cases, out, seed, every_step, until, progress)
+    generate_videos(loaded, steps, cases, out, seed, every_step, until, progress)
 
 
 def evalkit(
@@ -172,6 +178,7 @@ def evalkit(
     from ..bench.evalkit import evaluate, write_frozen
     from ..bench.vbvr import read_suite
 
+    check_place(out)
     cases = read_suite(suite)
     if frozen:
         write_frozen(videos, cases)

@@ -65,7 +65,7 @@ def claims(
     if out == "-":
         print(text, end="")
     else:
-        Path(out).write_text(text)
+        Path(out).write_text(text, encoding="utf-8")
 
 
 def store(

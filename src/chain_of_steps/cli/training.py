@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..common.files import check_place
 from .arguments import MINI, Budget, Count, Flag, Model
 
 
@@ -37,6 +38,8 @@ def train(
         out: Folder of the finished model or networks.
         work: Folder of the checkpoints.
     """
+    check_place(out or Path("data"))
+    check_place(work or Path("build/train"))
     if symbols:
         _train_symbols(
             out or Path("data/symbols"), work or Path("build/train/symbols"), budget, only
@@ -84,6 +87,8 @@ def distill(
     """
     from ..training.distillation import distill
 
+    check_place(out)
+    check_place(work)
     distill(Path(model), out, work, trajectories, budget, _say)
 
 

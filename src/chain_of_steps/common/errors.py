@@ -20,6 +20,9 @@ def run_command(command: Callable[[], int | None], name: str, debug: bool = Fals
         name: of the command; the sentence begins with it.
         debug: raise errors instead, so that Python shows the traceback.
     """
+    for stream in (sys.stdout, sys.stderr):  # names that are not UTF-8, terminals that are not
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return command() or 0
     except KeyboardInterrupt:

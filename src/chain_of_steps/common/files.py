@@ -32,3 +32,28 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_place(folder: str | Path, room: int = 0) -> None:
+    """Raises if nothing can be written to a folder, which need not exist yet.
+
+    Args:
+        room: bytes that will be written there at least.
+
+    Raises:
+        ValueError: if the path is a file's or leads through one, or the disk has less room.
+        PermissionError: if the folder does not let us write.
+    """
+    folder = Path(folder)
+    there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not there.is_dir():
+        kind = "a link to nowhere" if there.is_symlink() else "a file"
+        raise ValueError(f"{there} is {kind}, but {folder} has to be a folder; choose another")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(13, "cannot write", str(there))
+    free = shutil.disk_usage(there).free
+    if free < max(room, 1):
+        raise ValueError(
+            f"{there} has {free / 1e6:.1f} MB of free space, but at least {room / 1e6:.1f} MB will "
+            "be written; free some or choose another folder"
+        )

@@ -1,6 +1,7 @@
 """Pictures as people have them: the pixels that a viewer shows, as RGB."""
 
 import io
+import math
 import warnings
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 LARGEST = 65535  # of 16 bits
+SAME = 0.02  # proportions that differ by less are those of one picture, rounded
+COARSEST = 32  # the sides of a clip are multiples of at most so many pixels, in every known model
 
 
 def read_picture(path: str | Path) -> np.ndarray:
@@ -67,3 +70,32 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         return ImageCms.profileToProfile(image, own, srgb, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):  # viewers ignore a damaged profile, too
         return image
+
+
+def same_proportions(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two shapes, (H, W) each, are of the same proportions, up to rounding."""
+    return abs(one[1] * other[0] / (one[0] * other[1]) - 1.0) <= SAME
+
+
+def shape_at(size: int, shape: tuple[int, int]) -> tuple[int, int]:
+    """(H, W) of frames that are `size` pixels high, in the proportions of `shape`, (H, W).
+
+    The width is a multiple of the largest power of two, up to 32, that divides the height: a model
+    that takes the one takes the other. Square frames stay square.
+    """
+    multiple = math.gcd(size, COARSEST)
+    return size, max(1, round(size * shape[1] / shape[0] / multiple)) * multiple
+
+
+def fitted(picture: np.ndarray, shape: tuple[int, int], like: tuple[int, int]) -> np.ndarray:
+    """A picture (H, W, 3), uint8, resized to a shape. Unless its proportions are those of `like`,
+    it is centred on white to have them; differences between `like` and `shape` are rounding, for
+    which it is stretched."""
+    image = Image.fromarray(picture)
+    if not same_proportions(picture.shape[:2], like):
+        scale = max(picture.shape[0] / like[0], picture.shape[1] / like[1])
+        whole = round(like[1] * scale), round(like[0] * scale)
+        image = ImageOps.pad(image, whole, Image.Resampling.BOX, "white")
+    if image.size != (shape[1], shape[0]):
+        image = image.resize((shape[1], shape[0]), Image.Resampling.BOX)
+    return np.asarray(image)

@@ -33,7 +33,7 @@ def write_video(path: str | Path, frames: np.ndarray, fps: int = 16) -> None:
     _check(frames)
     with (
         atomic(path) as temporary,
-        av.open(str(temporary), "w", format="mp4", options=MUXER) as container,
+        av.open(_address(temporary), "w", format="mp4", options=MUXER) as container,
     ):
         stream = container.add_stream("libx264", rate=fps, options=ENCODER)
         stream.height, stream.width = frames.shape[1:3]
@@ -63,6 +63,15 @@ def read_video(path: str | Path) -> np.ndarray:
     if not frames:
         raise ValueError(f"{path} ends after 0 frames; make or fetch it again")
     return np.stack(frames)
+
+
+def shape_of(path: str | Path) -> tuple[int, int]:
+    """(H, W) of a video file's frames as a player shows them; errors as for `read_video`. Only the
+    first frame is decoded."""
+    with _opened(path) as (container, stream):
+        for frame in container.decode(stream):
+            return _as_shown(frame, stream.sample_aspect_ratio).shape[:2]
+    raise ValueError(f"{path} ends after 0 frames; make or fetch it again")
 
 
 def _as_shown(frame: av.VideoFrame, shape: Fraction | None) -> np.ndarray:
@@ -102,10 +111,15 @@ def enlarge(frames: np.ndarray, at_least: int = 480) -> np.ndarray:
     return frames if k == 1 else frames.repeat(k, axis=1).repeat(k, axis=2)
 
 
+def _address(path: str | Path) -> str:
+    """A path as FFmpeg takes it: in a relative one, what precedes a colon would be a protocol."""
+    return str(Path(path).absolute())
+
+
 @contextmanager
 def _opened(path: str | Path, options: dict[str, str] | None = None) -> Iterator[tuple]:
     try:
-        with av.open(str(path), options=options or {}) as container:
+        with av.open(_address(path), options=options or {}) as container:
             if not container.streams.video:
                 raise ValueError(f"{path} holds no video stream; expected a video file such as MP4")
             yield container, container.streams.video[0]

@@ -43,7 +43,7 @@ def judge(claims_file: Path, figures: Path, figure: str | None = None) -> list[d
         file = Path(figures) / f"{claim['figure']}.json"
         if not file.exists() or (figure and claim["figure"] != figure):
             continue
-        interval = _at(json.loads(file.read_text()), claim["metric"])
+        interval = _at(json.loads(file.read_text(encoding="utf-8")), claim["metric"])
         if interval is not None:
             judged.append({**claim, "interval": interval, "verdict": verdict(interval, claim)})
     return judged

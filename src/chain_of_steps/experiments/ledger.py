@@ -225,7 +225,9 @@ class _Metrics:
     def of(self, figure: str) -> dict:
         if figure not in self._read:
             file = self.folder / f"{figure}.json"
-            self._read[figure] = json.loads(file.read_text()) if file.exists() else {}
+            self._read[figure] = (
+                json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+            )
         return self._read[figure]
 
     def at(self, figure: str, cell: str, metric: str) -> dict | None:

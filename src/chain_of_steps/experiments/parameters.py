@@ -10,7 +10,21 @@ from typing import Any
 import yaml
 from pydantic import ConfigDict, ValidationError, validate_call
 
+MOST = 2**63 - 1  # seeds and counts are signed integers of 64 bits
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
+
+
+class Once(yaml.SafeLoader):
+    """Refuses a name that occurs twice: YAML would silently keep the last value."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for i, name in enumerate(names):
+            if name in names[:i] and name != "<<":
+                raise yaml.YAMLError(
+                    f"{name!r} occurs twice, again in line {node.value[i][0].start_mark.line + 1}"
+                )
+        return super().construct_mapping(node, deep)
 
 
 def read(file: str | Path, *keys: str) -> Any:
@@ -20,7 +34,7 @@ def read(file: str | Path, *keys: str) -> Any:
         ValueError: if it cannot be read, or has no such part.
     """
     try:
-        found = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        found = yaml.load(Path(file).read_text(encoding="utf-8"), Once)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} is no YAML file: {' '.join(str(error).split())}") from error
     for key in keys:
@@ -60,8 +74,11 @@ def _check_numbers(name: str, value: Any, at_least: int) -> None:
     if isinstance(value, dict):
         value = list(value.values())
     for number in value if isinstance(value, list) else [value]:
-        if isinstance(number, (int, float)) and number < at_least:
-            raise ValueError(f"parameter {name!r} is {number}; expected {at_least} or more")
+        if isinstance(number, (int, float)) and not at_least <= number <= MOST:  # NaN is neither
+            raise ValueError(
+                f"parameter {name!r} is {number}; expected {at_least} or more"
+                + (", up to 2^63 - 1" if number > MOST else "")
+            )
 
 
 def _first(error: ValidationError) -> str:

@@ -8,12 +8,16 @@ writes to the store.
 
 import argparse
 import os
+import subprocess
+import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+PATIENCE = 60  # seconds for a connection to a cluster to come up
 LOST = 3  # how often the same group may lose its worker: after that the group itself is to blame
 
 
@@ -97,7 +101,13 @@ class Worker:
 
 
 def connect(address: str | None) -> Any:
-    """The module `ray`, connected to a cluster; a connection that there is already is kept."""
+    """The module `ray`, connected to a cluster; a connection that there is already is kept.
+
+    Only the argument says which cluster: RAY_ADDRESS, with which Ray would replace it, is ignored.
+
+    Raises:
+        ValueError: if Ray is not installed, or no cluster answers within `PATIENCE` seconds.
+    """
     os.environ.setdefault(
         "RAY_USAGE_STATS_ENABLED", "0"
     )  # Ray would report its use over the network
@@ -107,18 +117,35 @@ def connect(address: str | None) -> Any:
         raise ValueError(
             "Ray is not installed; `pip install 'chain-of-steps[ray]'` brings it"
         ) from None
-    if not ray.is_initialized():
-        try:
-            ray.init(
-                address=address,
-                log_to_driver=False,
-                include_dashboard=False if address is None else None,
-            )
-        except ConnectionError as error:
-            raise ValueError(
-                f"no Ray cluster answers at {address!r}; start one with `ray start --head`"
-            ) from error
+    if ray.is_initialized():
+        return ray
+    if elsewhere := os.environ.pop("RAY_ADDRESS", None):
+        warnings.warn(
+            f"RAY_ADDRESS={elsewhere} is ignored; to use that cluster, pass it as --address",
+            stacklevel=2,
+        )
+    if address is None:
+        ray.init(address="local", log_to_driver=False, include_dashboard=False)
+    else:
+        _refuse_silence(address)
+        ray.init(address=address, log_to_driver=False)
     return ray
+
+
+def _refuse_silence(address: str) -> None:
+    """Raises if no cluster answers at an address: another process tries to connect, since Ray
+    itself would wait for minutes, or for ever where something else is listening."""
+    call = f"import ray; ray.init(address={address!r}, log_to_driver=False)"
+    command = [sys.executable, "-c", call]
+    try:
+        run = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
+        why = "" if run.returncode == 0 else "no Ray cluster answers"
+    except subprocess.TimeoutExpired:
+        why = f"no Ray cluster answered within {PATIENCE} s"
+    if why:
+        raise ValueError(
+            f"{why} at {address!r}; start one with `ray start --head`, or correct --address"
+        )
 
 
 def _as_finished(ray: Any, workers: list, packs: list[list]) -> Iterator[tuple[list, list]]:

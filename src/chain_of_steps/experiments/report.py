@@ -29,4 +29,6 @@ class Report:
     def metrics(self, values: dict) -> None:
         """Saves `<name>.json`, atomically."""
         with atomic(self.folder / f"{self.name}.json") as temporary:
-            temporary.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
+            temporary.write_text(
+                json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+            )

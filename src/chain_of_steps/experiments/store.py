@@ -95,7 +95,9 @@ class Store:
         with _locked(self.folder):
             found, damaged = read([self.sealed, self.growing])
             if damaged:
-                with open(self.folder / f"{self.experiment}.damaged", "a") as aside:
+                with open(
+                    self.folder / f"{self.experiment}.damaged", "a", encoding="utf-8"
+                ) as aside:
                     aside.writelines(line + "\n" for line in damaged.values())
             everything = self._rows | found
             self._rows = {k: everything[k] for k in sorted(everything) if keys is None or k in keys}

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
+from ..common.files import check_place
 from ..models.schedule import preset
 from ..models.video_model import VideoModel
 from . import ray_cluster
 from .base import Experiment
+from .preflight import ROW, Clip, check_clips
 from .store import Store
 
 
@@ -68,6 +70,8 @@ def sweep(
         if store.get(identity) is None:
             missing[run.base].append(run)
     groups = list(missing.values())
+    if groups:
+        _check(experiment, store, sum(map(len, groups)))
     packs = [groups[i : i + batch] for i in range(0, len(groups), batch)]
     total = sum(map(experiment.evaluations, groups))
     bar = progress(total=total, unit="evaluation") if progress and groups else None
@@ -81,6 +85,13 @@ def sweep(
     for run, result in results:
         store.put(experiment.header, experiment.record(run), result, experiment.digits)
     return [store.get(identities[run]) for run in runs]
+
+
+def _check(experiment: Experiment, store: Store, missing: int) -> None:
+    """Raises if the model does not take clips of its size, or rows cannot be written."""
+    model = experiment.model
+    check_clips(model, [Clip(model.name, model.size, model.size, model.frames)])
+    check_place(store.folder, missing * ROW)
 
 
 def _here(experiment: Experiment, packs: list[list], bar: Any) -> Iterator[tuple[Any, dict]]:

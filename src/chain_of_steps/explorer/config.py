@@ -193,10 +193,10 @@ def label(file: Path, config: Config, behaviours: list[str]) -> dict:
         raise ValueError(
             f"unknown behaviour {unknown.pop()!r}; expected some of {', '.join(BEHAVIOURS)}"
         )
-    labels = json.loads(file.read_text()) if file.exists() else {}
+    labels = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     labels[config.to_text()] = {"config": asdict(config), "behaviours": sorted(behaviours)}
     with atomic(file) as temporary:
-        temporary.write_text(json.dumps(labels, indent=1, sort_keys=True) + "\n")
+        temporary.write_text(json.dumps(labels, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return labels
 
 

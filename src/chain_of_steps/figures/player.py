@@ -151,7 +151,9 @@ class Player:
             },
             "sheets": sheets,
         }
-        template = Template(resources.files(__package__).joinpath("player.html").read_text("utf-8"))
+        template = Template(
+            resources.files(__package__).joinpath("player.html").read_text(encoding="utf-8")
+        )
         title = html.escape(self.title).encode("ascii", "xmlcharrefreplace").decode()
         # With "<" escaped, no label can end the script element that holds the data.
         return template.substitute(title=title, data=json.dumps(data).replace("<", "\\u003c"))

@@ -85,8 +85,8 @@ class LoadedPipeline:
         options = {"device": device, "dtype": dtype, **how}
         if device == "cpu":
             cpu.use_free_cores()
-        pipe, name = load(source, Loading(**options)), Path(source).name
-        own = _own_clip(Path(source))
+        pipe, name = load(source, Loading(**options)), Path(source).resolve().name
+        own = own_clip(Path(source))
         clip = own or {"size": size, "frames": frames}
         model = cls(pipe, name, **clip, fixed=bool(own), how=Loading(**options), kept=kept)
         place = Path(source).resolve() if Path(source).exists() else source
@@ -137,6 +137,30 @@ class LoadedPipeline:
         """Sides of a clip are multiples of this many pixels."""
         return max(self.family.side, self.patch)
 
+    def check_clip(self, width: int, height: int, frames: int) -> None:
+        """Raises if the model cannot take clips of that size, in pixels, and length."""
+        n, side = self.family.frames, self.side
+        if min(width, height) < side or width % side or height % side:
+            refusal = f"frames of {width} x {height} pixels do not fit the model"
+            raise ValueError(f"{refusal}; both sides must be multiples of {side}")
+        if frames < 1 or frames % n != 1 % n:  # the codec would silently drop the rest
+            counts = ", ".join(str(k * n + 1) for k in (1, 2, 3))
+            raise ValueError(
+                f"{frames} frames do not fit the video codec; "
+                f"it takes {n} k + 1 frames: {counts}, ..."
+            )
+        self._check_positions(width, height, frames)
+
+    def _check_positions(self, width: int, height: int, frames: int) -> None:
+        """Raises if a clip has more tokens along an axis than the network has positions for."""
+        most = getattr(self.transformers[0].config, "rope_max_seq_len", None)
+        longest = max(width // self.patch, height // self.patch, 1 + (frames - 1) // self.stride)
+        if most is not None and longest > most:
+            raise ValueError(
+                f"a clip of {width} x {height} pixels and {frames} frames has {longest} tokens "
+                f"along an axis, and the model takes {most}; make it smaller"
+            )
+
     @property
     def prediction(self) -> str:
         """What the network predicts: `flow_prediction` (the velocity) or `sample` (the clean
@@ -172,12 +196,12 @@ class LoadedPipeline:
         return len(self.family.blocks(self.transformers[0]))
 
 
-def _own_clip(folder: Path) -> dict[str, int]:
+def own_clip(folder: Path) -> dict[str, int]:
     """Size and frames of a model that this project trained; empty for any other."""
     record = folder / "training.json"
     if not record.exists():
         return {}
-    recipe = json.loads(record.read_text()).get("recipe", {})
+    recipe = json.loads(record.read_text(encoding="utf-8")).get("recipe", {})
     return {
         "size": recipe.get("size", MINI_SIZE),
         "frames": recipe.get("frames", MINI_FRAMES),

@@ -258,19 +258,6 @@ class VideoModel(LoadedPipeline):
         progress = timeline(self.frames)[frame]
         return reading.belief(sample, self.decode(latents)[frame], progress)
 
-    def check_clip(self, width: int, height: int, frames: int) -> None:
-        """Raises if the model cannot take clips of that size, in pixels, and length."""
-        n, side = self.family.frames, self.side
-        if min(width, height) < side or width % side or height % side:
-            refusal = f"frames of {width} x {height} pixels do not fit the model"
-            raise ValueError(f"{refusal}; both sides must be multiples of {side}")
-        if frames < 1 or frames % n != 1 % n:  # the codec would silently drop the rest
-            counts = ", ".join(str(k * n + 1) for k in (1, 2, 3))
-            raise ValueError(
-                f"{frames} frames do not fit the video codec; "
-                f"it takes {n} k + 1 frames: {counts}, ..."
-            )
-
     def _attention(self) -> AbstractContextManager:
         return attention_backend(self.how.attention) if self.how.attention else nullcontext()
 

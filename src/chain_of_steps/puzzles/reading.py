@@ -40,7 +40,7 @@ def belief(sample: Sample, frames: np.ndarray, progress: float = 1.0) -> np.ndar
     """The opacity with which frames show each value of each part, in [0, 1], not normalised.
 
     Args:
-        frames: (..., H, H, 3), uint8 or float in [0, 1].
+        frames: (..., H, W, 3), uint8 or float in [0, 1].
         progress: of the clip at these frames; 1 is the final picture.
 
     Returns:
@@ -48,7 +48,7 @@ def belief(sample: Sample, frames: np.ndarray, progress: float = 1.0) -> np.ndar
     """
     frames = to_float(frames)
     flat = frames.reshape(*frames.shape[:-3], -1)
-    readers = part_readers(sample, frames.shape[-2], round(float(progress), 4))
+    readers = part_readers(sample, frames.shape[-3], round(float(progress), 4))
     out = np.full((*flat.shape[:-1], len(readers), len(sample.parts[0].values)), np.nan, np.float32)
     for p, reader in enumerate(readers):
         if reader is not None:
@@ -60,7 +60,7 @@ def belief(sample: Sample, frames: np.ndarray, progress: float = 1.0) -> np.ndar
 
 
 def decided(sample: Sample, frame: np.ndarray, progress: float = 1.0) -> Answer:
-    """The decided answer of one frame (H, H, 3): the value of strongest belief in every part, None
+    """The decided answer of one frame (H, W, 3): the value of strongest belief in every part, None
     in a part that shows nothing or cannot be read."""
     return assignment(decide(belief(sample, frame, progress)))
 
@@ -87,10 +87,10 @@ def to_float(pixels: np.ndarray) -> np.ndarray:
 
 
 def cell_errors(frame: np.ndarray, picture: np.ndarray, cells: int) -> np.ndarray:
-    """The RMS difference of each cell of two frames (H, H, 3), float in [0, 1]; (cells, cells)."""
-    side = frame.shape[0] // cells
-    difference = (frame - picture)[: side * cells, : side * cells] ** 2
-    return np.sqrt(difference.reshape(cells, side, cells, side, 3).mean((1, 3, 4)))
+    """The RMS difference of each cell of two frames (H, W, 3), float in [0, 1]; (cells, cells)."""
+    high, wide = (side // cells for side in frame.shape[:2])
+    difference = (frame - picture)[: high * cells, : wide * cells] ** 2
+    return np.sqrt(difference.reshape(cells, high, cells, wide, 3).mean((1, 3, 4)))
 
 
 def cell_error(frame: np.ndarray, picture: np.ndarray, cells: int) -> float:

@@ -3,15 +3,16 @@
 No symbols are known here. Belief is therefore agreement with the ground truth's pictures, where
 these change; another valid way to solve the puzzle would count as wrong, and how much has to be
 worked out is unknown.
+
+Frames need not be square: a size is their height, and the width follows from their proportions.
 """
 
 import functools
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from ..common.pictures import read_picture
+from ..common.pictures import fitted, read_picture, shape_at
 from ..common.video import read_video
 from .base import Answer, Part, Puzzle, Sample, Solutions
 from .canvas import Canvas
@@ -22,7 +23,8 @@ VALUES = ("nothing happens", "ground truth")
 
 
 class Recorded(Puzzle):
-    """See the module. A state names the `folder` and the hash of its `content`."""
+    """See the module. A state names the `folder`, the hash of its `content`, and the `shape`, [H,
+    W], whose proportions the frames have."""
 
     name = "recorded"
 
@@ -36,13 +38,13 @@ class Recorded(Puzzle):
 
     def scene(self, canvas: Canvas, state: dict) -> None:
         """The given frame."""
-        canvas.pixels[:] = _frames(state["folder"], canvas.size)[0] / np.float32(255.0)
+        canvas.pixels = frames_of(state, canvas.size)[0] / np.float32(255.0)
 
     def act(self, canvas: Canvas, state: dict, answer: Answer, progress: float) -> None:
         """The ground truth at a progress, or nothing."""
         if answer[0] == TRUTH:
-            frames = _frames(state["folder"], canvas.size)
-            canvas.pixels[:] = frames[round(progress * (len(frames) - 1))] / np.float32(255.0)
+            frames = frames_of(state, canvas.size)
+            canvas.pixels = frames[round(progress * (len(frames) - 1))] / np.float32(255.0)
 
     def parts(self, state: dict) -> tuple[Part, ...]:
         return (Part("video", VALUES),)
@@ -54,30 +56,25 @@ class Recorded(Puzzle):
         return "unknown"
 
 
-def sample_of(task: str, folder: Path, prompt: str, content: str) -> Sample:
+def sample_of(task: str, folder: Path, prompt: str, content: str, shape: tuple[int, int]) -> Sample:
     """The sample in a folder with first_frame.png and ground_truth.mp4.
 
     Args:
         content: hash of what the folder holds; it becomes part of the sample's key.
+        shape: (H, W) whose proportions its frames get: those of its task, so that samples of a task
+            can be compared pixel by pixel.
     """
-    state = {"folder": str(folder), "content": content}
+    state = {"folder": str(folder), "content": content, "shape": list(shape)}
     return Sample(task, Recorded(), state, prompt, ["recorded", content])
 
 
-@functools.lru_cache(maxsize=16)
-def _frames(folder: str, size: int) -> np.ndarray:
-    """The ground truth at a size, (F, size, size, 3), uint8; its first frame is first_frame.png.
+def frames_of(state: dict, size: int) -> np.ndarray:
+    """The ground truth at a size, (F, size, W, 3), uint8; its first frame is first_frame.png."""
+    return _frames(state["folder"], size, tuple(state["shape"]))
 
-    Raises:
-        ValueError: if it is not square, or the two are of different shapes.
-    """
+
+@functools.lru_cache(maxsize=16)
+def _frames(folder: str, size: int, like: tuple[int, int]) -> np.ndarray:
+    first = read_picture(Path(folder) / "first_frame.png")
     clip = read_video(Path(folder) / "ground_truth.mp4")
-    first = Image.fromarray(read_picture(Path(folder) / "first_frame.png"))
-    if clip.shape[1] != clip.shape[2] or first.size != (clip.shape[2], clip.shape[1]):
-        raise ValueError(
-            f"{folder} holds a ground truth of {clip.shape[2]} x {clip.shape[1]} pixels and a "
-            f"first frame of {first.size[0]} x {first.size[1]}; expected both square and of one "
-            "size, as in VBVR-Bench"
-        )
-    pictures = [first, *map(Image.fromarray, clip[1:])]
-    return np.stack([np.asarray(p.resize((size, size), Image.Resampling.BOX)) for p in pictures])
+    return np.stack([fitted(frame, shape_at(size, like), like) for frame in (first, *clip[1:])])

@@ -23,7 +23,7 @@ def score(sample: Sample, video: np.ndarray) -> float:
     spacing), and the last frame must show the state reached in every cell.
 
     Args:
-        video: (F, H, H, 3), uint8 or float in [0, 1], any number of frames.
+        video: (F, H, W, 3), uint8 or float in [0, 1], any number of frames.
     """
     answer = decided(sample, video[-1])
     if not sample.is_valid(answer):

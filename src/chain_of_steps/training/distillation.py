@@ -85,8 +85,8 @@ def distill(
         "steps": progress.step,
         "batch": BATCH,
     }
-    (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n")
-    (folder / "README.md").write_text(CARD.format(**record))
+    (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(CARD.format(**record), encoding="utf-8")
 
 
 @torch.no_grad()

@@ -218,7 +218,9 @@ def _refuse_overwrite(folder: Path, work: Path, checkpoint: Path, resume: bool) 
 
 def _take_up(folder: Path, checkpoint: Path, code: Path, model: Denoiser) -> None:
     """Makes checkpoints of a finished model's codec and averaged weights, to continue from them."""
-    steps = json.loads((folder / "training.json").read_text())["sessions"][-1]["to_step"]
+    steps = json.loads((folder / "training.json").read_text(encoding="utf-8"))["sessions"][-1][
+        "to_step"
+    ]
     transformer = load_file(folder / "transformer/diffusion_pytorch_model.safetensors")
     model.transformer.load_state_dict(transformer)
     text = load_file(folder / "text_encoder/model.safetensors")

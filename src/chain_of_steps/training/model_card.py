@@ -18,11 +18,15 @@ def record(folder: Path, recipe: dict, session: dict, score: Callable[[Path], di
     """Adds a session's line and the scores after it to training.json, the file that identifies a
     model of ours."""
     file = folder / "training.json"
-    whole = json.loads(file.read_text()) if file.exists() else {"recipe": recipe, "sessions": []}
+    whole = (
+        json.loads(file.read_text(encoding="utf-8"))
+        if file.exists()
+        else {"recipe": recipe, "sessions": []}
+    )
     whole["sessions"].append(session)
-    file.write_text(json.dumps(whole, indent=1) + "\n")
+    file.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     session["scores"] = score(folder)
-    file.write_text(json.dumps(whole, indent=1) + "\n")
+    file.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
 
 
 CARD = """\
@@ -53,7 +57,7 @@ a test square.
 
 def write_card(folder: Path) -> None:
     """Writes the model card, README.md, from training.json."""
-    record = json.loads((folder / "training.json").read_text())
+    record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     session, recipe = record["sessions"][-1], record["recipe"]
     found = session["scores"]
     card = CARD.format(
@@ -66,7 +70,7 @@ def write_card(folder: Path) -> None:
         seed=found["seed"],
         rows="\n".join(_row(found, task) for task in found["decided"]),
     )
-    (folder / "README.md").write_text(card)
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def _row(found: dict, task: str) -> str:

@@ -230,4 +230,4 @@ def save(recipe: SymbolRecipe, progress: Progress, folder: Path) -> None:
     with atomic_folder(folder) as temporary:
         pipe.save_pretrained(temporary, safe_serialization=True)
         text = json.dumps(record | {"losses": progress.losses})
-        (temporary / "training.json").write_text(text + "\n")
+        (temporary / "training.json").write_text(text + "\n", encoding="utf-8")

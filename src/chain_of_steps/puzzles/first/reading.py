@@ -59,11 +59,11 @@ def to_float(pixels: np.ndarray) -> np.ndarray:
 
 
 def cell_error(frame: np.ndarray, picture: np.ndarray) -> float:
-    """The largest RMS difference over the board's cells of two frames (H, H, 3), float in [0,
+    """The largest RMS difference over the board's cells of two frames (H, W, 3), float in [0,
     1]."""
-    side = frame.shape[0] // CELLS
-    difference = (frame - picture)[: side * CELLS, : side * CELLS] ** 2
-    return float(np.sqrt(difference.reshape(CELLS, side, CELLS, side, 3).mean((1, 3, 4)).max()))
+    high, wide = (side // CELLS for side in frame.shape[:2])
+    difference = (frame - picture)[: high * CELLS, : wide * CELLS] ** 2
+    return float(np.sqrt(difference.reshape(CELLS, high, CELLS, wide, 3).mean((1, 3, 4)).max()))
 
 
 def evidence(sample: Sample, frame: np.ndarray, progress: float = 1.0) -> np.ndarray:
