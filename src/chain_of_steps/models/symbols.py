@@ -22,6 +22,8 @@ from .conditions import Condition
 COLOURS = 6  # channels of a square, whatever its order
 STATES = 2  # channels of a relay: off, on
 SIGNS = (None, *ARROWS, "stop")  # of a relay's board, by number: blank, four arrows, stop
+WIDTH = 96  # of a block, but for wide networks
+STEPS = 8_000  # of training: 2 million samples
 TEXT = 16  # width of the text states, which are zeros: there is no prompt
 GIVEN = {"latin": COLOURS + 1, "relay": len(SIGNS) + 2}  # channels of the board
 LATENT = {"latin": COLOURS, "relay": STATES}

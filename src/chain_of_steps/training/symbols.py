@@ -20,15 +20,23 @@ from torch import Tensor
 from ..common.files import atomic_folder
 from ..models import cpu
 from ..models.schedule import preset
-from ..models.symbols import GIVEN, LATENT, TEXT, Boards, SymbolPipeline, boards
+from ..models.symbols import (
+    GIVEN,
+    LATENT,
+    STEPS,
+    TEXT,
+    WIDTH,
+    Boards,
+    SymbolPipeline,
+    boards,
+)
 from ..puzzles import suite
 from .checkpoints import load_tensors, save_tensors
 from .optimizer import Optimizer
 from .progress import Progress, compile_blocks
 
-WIDTH, HEAD = 96, 32
+HEAD = 32
 BATCH = 256
-STEPS = 8_000  # 2 million samples
 EARLIER = (STEPS // 4, STEPS // 2)  # steps whose weights are also kept
 SAVE_EVERY = 500
 RATES = (1e-2, 2e-3)  # of Muon and AdamW

@@ -14,9 +14,9 @@ from ....measures.batches import SymbolBatch, estimate_of
 from ....measures.known_denoisers import InTheLoop
 from ....measures.one_pass import Estimate
 from ....models.schedule import Schedule
+from ....models.symbols import STEPS, WIDTH
 from ....models.video_model import VideoModel
 from ....sampling.denoise import Trajectory
-from ....training.symbols import STEPS, WIDTH
 
 EXACT = "exact"
 NAME = re.compile(
