@@ -123,7 +123,7 @@ def test_arrays_are_taken_in_the_two_usual_ranges_only(pixels):
         (pixels.astype(np.float32), "values from 0 to 255"),
         (pixels / 255.0 * 2 - 1, "values from -1 to 1"),
         (np.full((4, 4, 3), np.nan), "values from nan"),
-        (pixels[..., 0], r"shape \(4, 6\)"),
+        (pixels[0, :, 0], r"shape \(6,\)"),
         (pixels.transpose(2, 0, 1), r"shape \(3, 4, 6\)"),
         (np.dstack([pixels, pixels[..., :1]]), r"shape \(4, 6, 4\)"),
     ):

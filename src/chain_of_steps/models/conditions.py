@@ -48,13 +48,15 @@ def picture(image: np.ndarray | Image.Image) -> Image.Image:
     """A given frame as an RGB picture, as a viewer shows it.
 
     Args:
-        image: a picture, or an array (H, W, 3), uint8 or float in [0, 1].
+        image: a picture, or an array (H, W, 3), or (H, W) for grey, uint8 or float in [0, 1].
 
     Raises:
         ValueError: for an array of another shape, type or range.
     """
     if isinstance(image, Image.Image):
         return as_shown(image)
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=2)
     floats = np.issubdtype(image.dtype, np.floating)
     if image.ndim != 3 or image.shape[2] != 3 or not (floats or image.dtype == np.uint8):
         raise ValueError(
