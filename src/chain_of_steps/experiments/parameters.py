@@ -34,7 +34,7 @@ def read(file: str | Path, *keys: str) -> Any:
         ValueError: if it cannot be read, or has no such part.
     """
     try:
-        found = yaml.load(Path(file).read_text(encoding="utf-8"), Once)
+        found = Once(Path(file).read_text(encoding="utf-8")).get_single_data()
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} is no YAML file: {' '.join(str(error).split())}") from error
     for key in keys:
