@@ -743,7 +743,7 @@ def test_the_notebook_runs_at_smoke_scale(pictures, tmp_path):
     papermill.execute_notebook(
         ROOT / f"notebooks/second/{NAME}.ipynb",
         tmp_path / "executed.ipynb",
-        smoke | places | {"load": {"frames": 5}},
+        smoke | places | {"load": {"size": 48, "frames": 5}},
         cwd=ROOT / "notebooks/second",
     )
     metrics = json.loads((tmp_path / f"out/{NAME}.json").read_text())
