@@ -14,6 +14,7 @@ import torch
 from scales import scales_of
 
 from chain_of_steps.bench import samples
+from chain_of_steps.common.tagged import record
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.ensemble_table import analysis, choices, plots, recognition
@@ -159,7 +160,7 @@ def test_arms_make_the_evaluations_they_say(experiment):
 
 def test_a_record_gives_its_arm_back(experiment):
     for arm in experiment.arms(**SETTINGS).values():
-        assert arms.from_record(json.loads(json.dumps(arms.record(arm)))) == arm
+        assert arms.from_record(json.loads(json.dumps(record(arm)))) == arm
     with pytest.raises(ValueError, match="is no arm; expected one of Runs, Merged, Refined"):
         arms.from_record({"kind": "Luck"})
 

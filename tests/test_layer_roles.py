@@ -695,7 +695,11 @@ def test_the_notebook_runs_at_smoke_scale(model, tmp_path):
     smoke = scales_of(NAME)["smoke"]
     paths = {name: str(tmp_path / name) for name in ("model", "results", "out")}
     papermill.execute_notebook(
-        *(notebook, tmp_path / "executed.ipynb", smoke | paths | {"load": {"size": 48, "frames": 5}}),
+        *(
+            notebook,
+            tmp_path / "executed.ipynb",
+            smoke | paths | {"load": {"size": 48, "frames": 5}},
+        ),
         cwd=ROOT / "notebooks",
     )
     metrics = json.loads((tmp_path / f"out/{NAME}.json").read_text())

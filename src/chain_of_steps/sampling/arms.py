@@ -8,10 +8,10 @@ recognition share the same runs.
 from dataclasses import replace
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from ..common import tagged
 from .denoise import Trajectory, denoise
 from .interventions import Merge, MergeEstimates, MergeLayers
 from .refined import Refined
@@ -123,22 +123,9 @@ Arm = Runs | Merged | Refined
 KINDS: dict[str, type] = {kind.__name__: kind for kind in (Runs, Merged, Refined)}
 
 
-def record(arm: Arm) -> dict[str, Any]:
-    """Plain JSON data that determines an arm, its class under `kind`."""
-    kind = type(arm)
-    return {"kind": kind.__name__, **TypeAdapter(kind).dump_python(arm, mode="json")}
-
-
 def from_record(data: dict[str, Any]) -> Arm:
-    """The arm that `record` wrote down.
-
-    Raises:
-        ValueError: for an unknown kind, or fields that do not fit it.
-    """
-    if not isinstance(data, dict) or data.get("kind") not in KINDS:
-        raise ValueError(f"{data!r} is no arm; expected one of {', '.join(KINDS)}")
-    fields = {name: value for name, value in data.items() if name != "kind"}
-    return TypeAdapter(KINDS[data["kind"]]).validate_python(fields)
+    """The arm that `record` wrote down; errors as for `tagged.from_record`."""
+    return tagged.from_record(data, KINDS, "arm")
 
 
 def evaluations(arms: list[Arm], steps: int) -> int:

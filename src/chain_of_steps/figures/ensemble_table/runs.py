@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...bench import samples
+from ...common.tagged import record
 from ...experiments.base import Experiment
 from ...experiments.parameters import checked
 from ...measures import decisions, traces
@@ -179,7 +180,7 @@ class Ensemble(Experiment[EnsembleRun]):
 
     def record(self, run: EnsembleRun) -> dict:
         """A run as plain JSON data."""
-        return super().record(run) | {"arm": arms.record(run.arm)}
+        return super().record(run) | {"arm": record(run.arm)}
 
     def run_of(self, identity: dict) -> EnsembleRun:
         """The run that an identity describes."""

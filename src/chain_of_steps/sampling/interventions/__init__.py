@@ -8,8 +8,8 @@ class in `KINDS`.
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import TypeAdapter
-
+from ...common import tagged
+from ...common.tagged import record
 from .base import Action, Intervention, Source, generator
 from .drop import Drop
 from .merge import Merge, MergeEstimates, MergeLatents, MergeLayers
@@ -58,22 +58,9 @@ __all__ = [
 ]
 
 
-def record(intervention: Intervention) -> dict[str, Any]:
-    """Plain JSON data that determines an intervention, its class under `kind`."""
-    kind = type(intervention)
-    return {"kind": kind.__name__, **TypeAdapter(kind).dump_python(intervention, mode="json")}
-
-
 def from_record(data: dict[str, Any]) -> Intervention:
-    """The intervention that `record` wrote down.
-
-    Raises:
-        ValueError: for an unknown kind, or fields that do not fit it.
-    """
-    if not isinstance(data, dict) or data.get("kind") not in KINDS:
-        raise ValueError(f"{data!r} is no intervention; expected one of {', '.join(KINDS)}")
-    fields = {name: value for name, value in data.items() if name != "kind"}
-    return TypeAdapter(KINDS[data["kind"]]).validate_python(fields)
+    """The intervention that `record` wrote down; errors as for `tagged.from_record`."""
+    return tagged.from_record(data, KINDS, "intervention")
 
 
 def check(interventions: Iterable[Intervention], steps: int, frames: int, layers: float) -> None:
