@@ -139,3 +139,11 @@ def test_holm_by_hand(p, adjusted):
 
 def test_nothing_has_no_interval():
     assert proportion([]) == difference([], []) == intervals.NOTHING | {"clusters": 0}
+
+
+def test_unpaired_shares_have_newcombes_published_interval():
+    first, second = intervals.share(56, 70), intervals.share(48, 80)  # Newcombe 1998, table II, a
+    found = intervals.unpaired(first, second)
+    assert found == pytest.approx({"mean": 0.2, "low": 0.0524, "high": 0.3339, "n": 70}, abs=1e-4)
+    assert intervals.unpaired(second, first)["low"] == pytest.approx(-0.3339, abs=1e-4)
+    assert intervals.unpaired(first, intervals.share(0, 0)) == intervals.NOTHING

@@ -42,7 +42,13 @@ NOTEBOOK = ROOT / "notebooks" / f"{NAME}.ipynb"
 SCALES = scales_of(NAME)
 SCHEDULE = Schedule("test", "euler", steps=4, shift=5.0)
 CELL = "latin order=4 log2=5"
-PLAN = {"cells": {CELL: 2}, "controls": {"occlusion": 1}, "deep": {CELL: 1}, "maps_per_cell": 1}
+PLAN = {
+    "restarted": {CELL: 3},
+    "cells": {CELL: 2},
+    "controls": {"occlusion": 1},
+    "deep": {CELL: 1},
+    "maps_per_cell": 1,
+}
 PLAN |= {"step_stride": 1, "frame_stride": 2, "suite_seed": 7}
 
 
@@ -266,7 +272,10 @@ def test_deep_samples_get_the_frames_and_others_do_not(experiment):
     assert [noise.frame for noise in frames] == [0, 2, 4]
     fresh = [r.interventions[0].frame for r in runs if r.design == "frame level-correct"]
     assert fresh == [2], "inner frames only"
-    assert {(r.cell, r.index) for r in runs} == {(CELL, 0), (CELL, 1), ("occlusion", 0)}
+    noised = {(r.cell, r.index) for r in runs if r.design == "other seed"}
+    assert noised == {(CELL, 0), (CELL, 1), ("occlusion", 0)}
+    others = [r.design for r in runs if (r.cell, r.index) == (CELL, 2)]
+    assert others == ["clean", *["restart"] * 3], "restarted only"
     assert all(i.seed == r.index == r.seed for r in runs for i in r.interventions if r.index)
     steps = [r.interventions[0].step for r in runs if r.design == "step replace" and r.index == 1]
     assert steps == [1, 2, 3]
@@ -288,6 +297,8 @@ def test_bad_plans_are_refused(experiment):
         experiment.plan(**PLAN | {"step_stride": 4})
     with pytest.raises(ValueError, match="deep has more samples of 'occlusion'"):
         experiment.plan(**PLAN | {"deep": {"occlusion": 2}})
+    with pytest.raises(ValueError, match="fewer samples"):
+        experiment.plan(**PLAN | {"restarted": {CELL: 1}})
     with pytest.raises(ValueError, match="nonsense"):
         experiment.plan(**PLAN | {"cells": {"nonsense": 1}})
 

@@ -74,7 +74,7 @@ def few_runs() -> dict:
     """Parameters of scale `smoke`, with still fewer runs, of two steps: they take a minute, most
     of it imports."""
     found = yaml.safe_load((ROOT / "params.yaml").read_text())["smoke"]
-    found["1_step_visualization"]["steps"]["few"] = 2
+    found["1_step_visualization"]["steps"]["samples_of"] = {}
     found["3_emergent_behaviors"]["memory"]["step_stride"] = 1
     found["3_emergent_behaviors"]["mistakes"]["steps"] = [1]
     found["3_emergent_behaviors"]["onsets"]["step_stride"] = 1

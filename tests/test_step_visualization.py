@@ -252,7 +252,7 @@ def test_the_plan(experiment):
     planned = experiment.plan(
         cells=["latin order=4 log2=1", "maze rooms=5 paths=2", SEVERAL],
         samples_per_cell=3,
-        few=2,
+        samples_of={SEVERAL: 2},
         most_answers=64,
         frame_cells=["latin order=4 log2=1"],
         null_cells=[SEVERAL],
@@ -310,6 +310,9 @@ def row(valid="0001", violations=(3, 2, 1, 0), cell="c", cluster="a", design="cl
     return {"run": run, "result": result | more}
 
 
+ALWAYS, OFTEN = ["0001"] * 4, ["0001", "0010"] * 2
+
+
 def several(*rows) -> list[dict]:
     return [
         {**r, "result": r["result"] | {"sample": r["result"]["sample"] | {"cluster": str(i)}}}
@@ -339,6 +342,16 @@ def test_validity_by_hand():
     assert found["curves"]["valid_at"]["low"][0] == pytest.approx(
         0.061, abs=0.002
     )  # Wilson, 1 of 3
+
+
+def test_staged_squares_are_set_against_those_whose_cells_appear_together():
+    cells = ["latin order=4 rounds=3", "latin_staged order=4 rounds=3", "latin_staged order=5"]
+    rows = [row(v, cell=c) for c, vs in zip(cells, (OFTEN, ALWAYS, ALWAYS)) for v in vs]
+    found = analysis.summary(rows, [], SIGMAS)["cells"]
+    staged = found[cells[1]]
+    assert staged["at_end_minus_together"]["mean"] == 0.5
+    assert staged["at_step_0_minus_together"]["mean"] == 0.0
+    assert not any("minus_together" in n for c in (cells[0], cells[2]) for n in found[c])
 
 
 def trace_of(present, valid="1111", pruned=(1.0, None)) -> dict:

@@ -79,6 +79,21 @@ def cells(which: str | list[str]) -> list[str]:
     raise ValueError(f"unknown domain {which!r}; expected {expected}, or a VBVR-Bench folder")
 
 
+def numbered(
+    which: str | list[str], samples_per_cell: int, samples_of: dict[str, int]
+) -> dict[str, int]:
+    """The number of samples of each cell.
+
+    Args:
+        which: see `cells`.
+        samples_of: by cell or task, where there is another number than `samples_per_cell`.
+    """
+    return {
+        cell: samples_of.get(cell, samples_of.get(task_of(cell), samples_per_cell))
+        for cell in cells(which)
+    }
+
+
 @functools.lru_cache(maxsize=1024)
 def draw_one(cell: str, index: int, seed: int, split: Split = "test") -> Sample:
     """Sample number `index` of a cell's list for a seed; a folder has its own numbering.

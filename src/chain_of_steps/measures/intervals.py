@@ -96,6 +96,23 @@ def difference(first, second, clusters: Clusters = None) -> dict:
     return _rounded(gain.mean(), low, high, len(first)) | {"clusters": states}
 
 
+def unpaired(first: dict, second: dict) -> dict:
+    """One proportion minus another, of other samples, {mean, low, high, n}: the bounds are those of
+    the two, combined as independent (Newcombe 1998, method 10); n is the smaller one.
+
+        low  = d - sqrt((p - l_p)^2 + (u_q - q)^2),   high likewise
+
+    Args:
+        first, second: as of `proportion` or `share`.
+    """
+    if not first["n"] or not second["n"]:
+        return dict(NOTHING)
+    d = first["mean"] - second["mean"]
+    low = d - np.hypot(first["mean"] - first["low"], second["high"] - second["mean"])
+    high = d + np.hypot(first["high"] - first["mean"], second["mean"] - second["low"])
+    return _rounded(d, low, high, min(first["n"], second["n"]))
+
+
 def pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """(n, 4) float, one-hot: both true, only `first`, only `second`, none."""
     kinds = 2 * (1 - first.astype(int)) + (1 - second.astype(int))

@@ -35,18 +35,24 @@ class Designs:
         base = self.cell, self.index, self.suite_seed, self.index
         return NoiseRun(*base, design, interventions, **more)
 
+    def restarts(self, steps: range) -> list[NoiseRun]:
+        """The clean run, and at each step one refinement of the first estimate, read there."""
+        restarts = [Restart(s, seed=self.index) for s in steps]
+        return [
+            self.run("clean", traced=True),
+            *(self.run("restart", restart, until=restart.step + 1) for restart in restarts),
+        ]
+
     def at_steps(self, steps: range, maps: bool) -> list[NoiseRun]:
-        """Designs that every sample gets. Noise at step 0 is not among them: it is another seed."""
+        """Noise in all frames at each step but 0, where it is another seed; and its ceiling."""
         i = self.index
-        runs = [self.run("clean", traced=True)]
-        runs.append(self.run("other seed", offset=OTHER_SEED, maps=maps))
+        runs = [self.run("other seed", offset=OTHER_SEED, maps=maps)]
         if maps:
             runs.append(self.run("null", NoiseAtStep(steps[0], frames=()), maps=True))
         for s in steps:
             for mode in MODES:
                 noise = NoiseAtStep(s, mode=mode, seed=i)
                 runs.append(self.run(f"step {mode}", noise, maps=maps))
-            runs.append(self.run("restart", Restart(s, seed=i), until=s + 1))
             runs.append(self.run("renoise", level_correct(s, i), until=s + 1))
         return runs
 

@@ -60,6 +60,7 @@ class Perturbation(SampleBranches):
     @checked
     def plan(
         self,
+        restarted: dict[str, int],
         cells: dict[str, int],
         controls: dict[str, int],
         deep: dict[str, int],
@@ -71,6 +72,8 @@ class Perturbation(SampleBranches):
         """All runs.
 
         Args:
+            restarted: how many samples of each cell get `clean` and `restart`; others as many as
+                `cells` and `controls` say.
             cells, controls: how many samples of each cell get all designs but noise in frames,
                 equal doses and `restart end`.
             deep: how many of them, by cell, get these too; those at a step at every second one of
@@ -80,10 +83,13 @@ class Perturbation(SampleBranches):
             frame_stride: and in every so many-th latent frame, and the last.
 
         Raises:
-            ValueError: for a stride that leaves no step, or `deep` samples that are not planned.
+            ValueError: for a stride that leaves no step, or samples that are not planned: more
+                of `cells` than of `restarted`, or more of `deep` than of those.
         """
         counts = cells | controls
-        samples.cells([*counts])
+        samples.cells([*counts, *restarted])
+        if fewer := [cell for cell in restarted if restarted[cell] < counts.get(cell, 0)]:
+            raise ValueError(f"restarted has fewer samples of {fewer[0]!r} than cells and controls")
         if lacking := [cell for cell in deep if deep[cell] > counts.get(cell, 0)]:
             raise ValueError(f"deep has more samples of {lacking[0]!r} than cells and controls")
         frames, steps = self.model.latent_frames, self.schedule.steps
@@ -92,10 +98,12 @@ class Perturbation(SampleBranches):
         grid = range(step_stride, steps, step_stride)
         columns = sorted({*range(0, frames, frame_stride), frames - 1})
         runs = []
-        for cell, count in counts.items():
+        for cell, count in (counts | restarted).items():
             for i in range(count):
                 of = Designs(cell, i, suite_seed)
-                runs += of.at_steps(grid, maps=i < maps_per_cell)
+                runs += of.restarts(grid)
+                if i < counts.get(cell, 0):
+                    runs += of.at_steps(grid, maps=i < maps_per_cell)
                 if i < deep.get(cell, 0):
                     runs += of.in_frames(columns, frames)
                     runs += of.at_some_steps(grid[1::2] or grid, frames, steps)

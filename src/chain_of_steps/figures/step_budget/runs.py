@@ -103,7 +103,7 @@ class StepBudget(Budget):
         """All runs; the seed of the noise is the sample's index.
 
         Args:
-            cells, samples_per_cell, samples_of: see `numbered`.
+            cells, samples_per_cell, samples_of: see `samples.numbered`.
             steps: numbers of steps with the Euler sampler.
             traced: those of which the clean estimate of every step is read.
             ways: by sampler and number of steps (`euler/100`), the cells that are run so too.
@@ -114,7 +114,7 @@ class StepBudget(Budget):
         for way, where in ways.items():
             for cell in where:
                 tried.setdefault(cell, []).append(_way(way))
-        counts = numbered(list(tried), samples_per_cell, samples_of)
+        counts = samples.numbered(list(tried), samples_per_cell, samples_of)
         return [
             BudgetRun(
                 *(cell, index, suite_seed, index),
@@ -166,13 +166,13 @@ class Frames(Budget):
         """All runs.
 
         Args:
-            cells, samples_per_cell, samples_of: see `numbered`.
+            cells, samples_per_cell, samples_of: see `samples.numbered`.
             frames: numbers of pixel frames, 4 k + 1.
         """
         own = {"sampler": self.schedule.sampler, "steps": self.schedule.steps, "split": split}
         return [
             BudgetRun(cell, index, suite_seed, index, frames=length, **own)
-            for cell, n in numbered(cells, samples_per_cell, samples_of).items()
+            for cell, n in samples.numbered(cells, samples_per_cell, samples_of).items()
             for length in frames
             for index in range(n)
         ]
@@ -192,10 +192,10 @@ class Student(SampleBranches):
         suite_seed: int,
         split: Split = "test",
     ) -> list[SampleRun]:
-        """All runs; see `numbered`."""
+        """All runs; see `samples.numbered`."""
         return [
             SampleRun(cell, index, suite_seed, index, split=split)
-            for cell, n in numbered(cells, samples_per_cell, samples_of).items()
+            for cell, n in samples.numbered(cells, samples_per_cell, samples_of).items()
             for index in range(n)
         ]
 
@@ -204,21 +204,6 @@ class FewSteps(Student):
     """The control of the student: the model itself, on the student's noise levels."""
 
     name = "6_few_steps"
-
-
-def numbered(
-    cells: str | list[str], samples_per_cell: int, samples_of: dict[str, int]
-) -> dict[str, int]:
-    """The number of samples of each cell.
-
-    Args:
-        cells: of `samples.cells`.
-        samples_of: by cell or task, where there is another number than `samples_per_cell`.
-    """
-    return {
-        cell: samples_of.get(cell, samples_of.get(samples.task_of(cell), samples_per_cell))
-        for cell in samples.cells(cells)
-    }
 
 
 def _way(text: str) -> tuple[str, int]:

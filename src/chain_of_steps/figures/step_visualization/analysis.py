@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...measures import decisions
-from ...measures.intervals import clustered, proportion
+from ...measures.intervals import clustered, proportion, unpaired
 from ...measures.traces import decoded, unflagged
 from ..summaries import by_cell, clusters, mean, of_design, paired, share
 from . import commits, nulls
 
 NULLS = ("exact", "calibrated")
 KINDS = decisions.Revisions._fields
+STAGED = "latin_staged"  # the same puzzle, whose cells appear round by round
 SEVERAL = 1.5  # possible values per open part: halfway from two to one
 CURVES = {"valid_at": proportion, "violations_at": clustered, "drawn_at": None, "present_at": None}
 
@@ -30,8 +31,13 @@ def summary(rows: list[dict], rooms: list[dict], sigmas: Sequence[float]) -> dic
         share of validation samples that are valid at step 0; `sigmas`.
     """
     groups = by_cell(of_design(rows, "clean"))
+    cells = {cell: of_cell(group, sigmas) for cell, group in groups.items()}
+    for cell, found in cells.items():
+        if other := cells.get(cell.replace(STAGED, "latin")) if STAGED in cell else None:
+            for name in ("at_step_0", "at_end"):
+                found[f"{name}_minus_together"] = unpaired(found[name], other[name])
     return {
-        "cells": {cell: of_cell(group, sigmas) for cell, group in groups.items()},
+        "cells": cells,
         "room": {
             cell: share(group, lambda r: r["valid"]) for cell, group in by_cell(rooms).items()
         },

@@ -23,7 +23,6 @@ from ...sampling.prefix_tree import Tree
 from ..sample_runs import SampleBranches, SampleRun
 from . import nulls, pictures, pruning, seen
 
-MAIN = ("latin", "latin_staged", "maze")  # tasks with `samples_per_cell`; the others get `few`
 OTHERS = 10_000  # added to the seed of a run: the first seed of its calibrated null
 NEXT = 20  # samples among which the other board of `pruning.by_chance` is found
 
@@ -64,7 +63,7 @@ class StepVisualization(SampleBranches):
         self,
         cells: str | list[str],
         samples_per_cell: int,
-        few: int,
+        samples_of: dict[str, int],
         most_answers: int,
         frame_cells: list[str],
         null_cells: list[str],
@@ -77,8 +76,7 @@ class StepVisualization(SampleBranches):
         """All runs.
 
         Args:
-            samples_per_cell: of the tasks in `MAIN`.
-            few: samples of every other cell.
+            cells, samples_per_cell, samples_of: see `samples.numbered`.
             most_answers: see `VisualizationRun`.
             frame_cells: those of `cells` that are read by frame.
             null_cells: those of `cells` whose first `null_per_cell` samples get a calibrated null,
@@ -86,8 +84,8 @@ class StepVisualization(SampleBranches):
             picture_cells: `picture_samples` are generated of each, and one is shown.
         """
         runs = []
-        for cell in samples.cells(cells):
-            for i in range(samples_per_cell if samples.task_of(cell) in MAIN else few):
+        for cell, count in samples.numbered(cells, samples_per_cell, samples_of).items():
+            for i in range(count):
                 run = VisualizationRun(
                     cell,
                     i,
