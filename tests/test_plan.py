@@ -45,6 +45,15 @@ def test_memory_is_that_of_the_published_checkpoints(a14b):
     assert a14b.state(480, 832, 81) == 32760 * 5120 * 2, "320 MiB"
 
 
+def test_noise_in_frames_is_planned_for_the_clip_that_is_asked_for():
+    cell = {"latin order=4 log2=5": 1}
+    for length, columns in ((9, [0, 2]), (17, [0, 2, 4])):
+        short = cost_plan.blueprint("wan2.2-i2v-a14b", length)
+        plan = Perturbation(short, preset("mini")).plan(cell, cell, {}, cell, 0, 10, 2, 7)
+        noise = [r.interventions[0] for r in plan if r.design == "frame replace"]
+        assert [each.frame for each in noise] == columns
+
+
 def test_wan_2_1_has_one_expert_and_looks_at_the_image():
     model = cost_plan.blueprint("wan2.1-i2v-14b")
     assert model.experts == 1 and model.flop(64, 64, 5) > cost_plan.blueprint("vbvr-wan2.2").flop(
@@ -74,7 +83,7 @@ def test_neither_a_folder_nor_a_name(tmp_path):
 def test_sharing_and_guidance_are_counted(a14b):
     grid = preset("paper")
     experiment = Perturbation(a14b, grid)
-    runs = experiment.plan({"maze": 1}, {}, {}, 0, 10, 5, 7)
+    runs = experiment.plan({}, {"maze": 1}, {}, {}, 0, 10, 5, 7)
     cost = cost_plan.cost(experiment, runs, grid)
     assert cost.passes == 2 and cost.runs == len(runs) and grid.steps < cost.shared < cost.naive
     assert cost.evaluations() == cost.shared + cost.controls > cost.shared, "tie floors"

@@ -34,7 +34,7 @@ def plan(
     from ..experiments.cost_plan import blueprint, cost, report
     from ..figures.registry import experiments
 
-    large = blueprint(model)
+    large = blueprint(model, frames)
     found = experiments(params, scale, lambda _: large, symbols=False)
     if experiment and experiment not in found:
         raise ValueError(f"unknown experiment {experiment!r}; expected one of {', '.join(found)}")

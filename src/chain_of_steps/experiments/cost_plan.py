@@ -67,8 +67,8 @@ class Blueprint(VideoModel):
 
     fingerprint = "a blueprint"
 
-    def __init__(self, pipe: WanImageToVideoPipeline, name: str):
-        super().__init__(pipe, name, SIZE, FRAMES)
+    def __init__(self, pipe: WanImageToVideoPipeline, name: str, frames: int):
+        super().__init__(pipe, name, SIZE, frames)
 
     @cached_property
     def weights(self) -> dict[str, int]:
@@ -114,9 +114,12 @@ class Blueprint(VideoModel):
         return BYTES * tokens * config.num_attention_heads * config.attention_head_dim
 
 
-def blueprint(model: str) -> Blueprint:
+def blueprint(model: str, frames: int = FRAMES) -> Blueprint:
     """The blueprint of a named model, or of a folder in the layout of diffusers, of which only the
     configurations are read.
+
+    Args:
+        frames: of a clip, in pixels; the plans of some experiments have runs for each latent one.
 
     Raises:
         ValueError: if it is neither.
@@ -137,7 +140,7 @@ def blueprint(model: str) -> Blueprint:
     second = experts[1] if len(experts) > 1 else None
     parts = {"text_encoder": text, "vae": vae, "transformer": experts[0], "transformer_2": second}
     pipe = WanImageToVideoPipeline(tokenizer=None, scheduler=None, boundary_ratio=boundary, **parts)
-    return Blueprint(pipe, Path(model).name)
+    return Blueprint(pipe, Path(model).name, frames)
 
 
 def _of_folder(folder: Path) -> tuple:
