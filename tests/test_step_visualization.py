@@ -346,7 +346,9 @@ def test_validity_by_hand():
 
 def test_staged_squares_are_set_against_those_whose_cells_appear_together():
     cells = ["latin order=4 rounds=3", "latin_staged order=4 rounds=3", "latin_staged order=5"]
-    rows = [row(v, cell=c) for c, vs in zip(cells, (OFTEN, ALWAYS, ALWAYS)) for v in vs]
+    rows = [
+        row(v, cell=c) for c, vs in zip(cells, (OFTEN, ALWAYS, ALWAYS), strict=True) for v in vs
+    ]
     found = analysis.summary(rows, [], SIGMAS)["cells"]
     staged = found[cells[1]]
     assert staged["at_end_minus_together"]["mean"] == 0.5

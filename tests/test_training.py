@@ -11,6 +11,7 @@ import tiny
 import torch
 
 from chain_of_steps.bench import validation
+from chain_of_steps.measures.intervals import share
 from chain_of_steps.models import cpu
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.puzzles import latin, relay, suite, tic_tac_toe
@@ -319,3 +320,20 @@ def test_bfloat16_only_where_the_processor_has_it(able, native, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     with cpu.mixed_precision():
         assert torch.is_autocast_enabled("cpu") == native
+
+
+def test_the_card_shows_what_was_asked_next_to_what_was_found(tmp_path, monkeypatch):
+    found = {"n": 24, "split": "validation", "seed": 5}
+    found |= {key: {"bounce": 0.5} for key in model_card.SHARES}
+    session = {"to_step": 1, "clips": 32}
+    model_card.record(tmp_path, {"size": 48, "frames": 9}, session, lambda folder: found)
+    shares = {"decided": share(87, 100), "drawn": share(80, 100), "at_step_0": share(3, 100)}
+    cells = {"relay moves=6": shares | {"curve": [0.1], "asked": 0.8}, "maze": dict(shares)}
+    model_card.add_cells(tmp_path, {"cells": cells, "schedule": {"steps": 50}, "seed": 31})
+    card = (tmp_path / "README.md").read_text()
+    assert "| `relay moves=6` | 0.87 | 0.79 to 0.92 | 0.80 | 0.03 | 0.8 |" in card
+    assert "| `maze` | 0.87 | 0.79 to 0.92 | 0.80 | 0.03 |  |" in card
+    assert "100 test samples" in card
+        "| `maze` | 0.87 | 0.79 to 0.92 | 0.80 | 0.03 |  |" in card and "100 test samples" in card
+    )
+    assert "curve" not in (tmp_path / "training.json").read_text()

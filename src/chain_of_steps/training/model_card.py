@@ -55,6 +55,44 @@ a test square.
 """
 
 
+CELLS = """
+## By cell
+
+{n} test samples of each, {steps} steps; `asked` was written down before the training.
+
+![Share of valid answers at every step, by kind of sample](curves.png)
+
+| cell | decided | 95 % | drawn | at step 0 | asked |
+|---|---|---|---|---|---|
+{rows}
+"""
+
+
+def add_cells(folder: Path, found: dict) -> None:
+    """Puts what `benchmarks/generalist.py` found into the record and the card of a model."""
+    file = folder / "training.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    shown = {
+        cell: {key: value for key, value in numbers.items() if key != "curve"}
+        for cell, numbers in found["cells"].items()
+    }
+    record["cells"] = {"schedule": found["schedule"], "seed": found["seed"], "cells": shown}
+    file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_card(folder)
+
+
+def _by_cell(found: dict) -> str:
+    lines = []
+    for cell, numbers in found["cells"].items():
+        decided, (drawn, early) = numbers["decided"], (numbers[k]["mean"] for k in SHARES[1:])
+        asked = numbers.get("asked", "")
+        interval = f"{decided['low']:.2f} to {decided['high']:.2f}"
+        row = (f"`{cell}`", f"{decided['mean']:.2f}", interval, f"{drawn:.2f}", f"{early:.2f}")
+        lines.append(f"| {' | '.join(row)} | {asked} |")
+    n = max(numbers["decided"]["n"] for numbers in found["cells"].values())
+    return CELLS.format(n=n, steps=found["schedule"]["steps"], rows="\n".join(lines))
+
+
 def write_card(folder: Path) -> None:
     """Writes the model card, README.md, from training.json."""
     record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
@@ -70,6 +108,7 @@ def write_card(folder: Path) -> None:
         seed=found["seed"],
         rows="\n".join(_row(found, task) for task in found["decided"]),
     )
+    card += _by_cell(record["cells"]) if "cells" in record else ""
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
