@@ -107,7 +107,8 @@ def parameterize(folder: Path, name: str, scale: str) -> None:
     """Gives a notebook's copy its parameters of that scale, as papermill does."""
     file = folder / "notebooks" / f"{name}.ipynb"
     notebook = load_notebook_node(str(file))
-    nbformat.write(parameterize_notebook(notebook, read(ROOT / "params.yaml", scale, name)), file)
+    given = {"section": read(ROOT / "params.yaml", scale, name)}
+    nbformat.write(parameterize_notebook(notebook, given), file)
 
 
 def surroundings(folder: Path) -> dict[str, str]:

@@ -108,7 +108,7 @@ def test_a_strategy(follow, monkeypatch):
     monkeypatch.setattr(ensemble_runs, "CHOSEN_FROM", chosen)
 
     section = yaml.safe_load((ROOT / "params.yaml").read_text())["smoke"]["5_ensemble_table"]
-    settings = {key: value for key, value in section.items() if key != "preset"}
+    settings = section["table"]
     experiment = ensemble_runs.Ensemble(VideoModel(tiny.mini_like()), preset(section["preset"]))
     planned = [run for run in experiment.plan(**settings) if run.arm == how]
     assert [run.split for run in planned] == ["test", "validation"], "in the table, to be chosen"
@@ -148,7 +148,7 @@ def test_a_figure_is_found_through_the_parameters(registered, tmp_path):
         assert len(use.runs) == len(section["cells"]) * section["samples_per_cell"]
         values: dict = {}
         exec(cells[0], values)
-        assert {*section, "model", "load", "results", "out"} == {
+        assert {"quick", "changes", "model", "load", "results", "out", "section"} == {
             name for name in values if not name.startswith("__")
         }
 
@@ -158,11 +158,11 @@ def test_a_figure_is_drawn(registered):
     parameters, cells = registered
     names: dict = {}
     exec(cells[0], names)
-    names |= parameters["smoke"]["8_first_answer"]  # as the pipeline does
+    names["section"] = parameters["smoke"]["8_first_answer"]  # as the pipeline does
     for cell in cells[1:]:
         exec(re.sub(r"^%.*$", "", cell, flags=re.M), names)
     (found,) = names["summary"]["cells"].values()
     assert found["share"][-1] == 1.0 and len(found["share"]) == 5 and found["n"] == 1
-    assert [file.name for file in Path("results").iterdir()] == ["8_first_answer.jsonl"]
+    assert [file.name for file in Path("scratch/results").iterdir()] == ["8_first_answer.jsonl"]
     made = {str(f.relative_to("scratch/figures")) for f in Path("scratch/figures").rglob("*.*")}
     assert made == {"8_first_answer/share.png", "8_first_answer.json"}

@@ -78,8 +78,8 @@ def few_runs() -> dict:
     found["3_emergent_behaviors"]["memory"]["step_stride"] = 1
     found["3_emergent_behaviors"]["mistakes"]["steps"] = [1]
     found["3_emergent_behaviors"]["onsets"]["step_stride"] = 1
-    found["5_ensemble_table"] |= dict.fromkeys(("window", "recipe_window", "early"), 1)
-    found["5_ensemble_table"] |= {"refine_from": 1, "short": 1}
+    table = found["5_ensemble_table"]["table"]
+    table |= dict.fromkeys(("window", "recipe_window", "early", "refine_from", "short"), 1)
     found["6_step_budget"]["grid"] |= {"steps": [1, 2], "traced": [2], "ways": {}}
     for group in ("few", "student"):
         found["6_step_budget"][group]["preset"] = "paper/1"
@@ -163,11 +163,11 @@ def test_a_suite_of_videos_takes_the_place_of_cells_where_no_exact_states_are_ne
     }.items():
         assert all(found[name][group]["cells"] == tasks for group in groups)
         assert found[name]["preset"] == "paper"
-    noise, given = found["2_perturbation_curves"], params["2_perturbation_curves"]
+    noise, given = (of["2_perturbation_curves"]["noise"] for of in (found, params))
     for part in ("cells", "deep"):
         assert noise[part] == dict.fromkeys(tasks, max(given[part].values()))
     assert noise["controls"] == given["controls"]
-    ensemble, given = found["5_ensemble_table"], params["5_ensemble_table"]
+    ensemble, given = (of["5_ensemble_table"]["table"] for of in (found, params))
     assert ensemble["cells"] == tasks and ensemble["deep"] == given["deep"]
     for name in reproduce_model.EXACT:
         for group, given in params[name].items():

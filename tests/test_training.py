@@ -334,6 +334,4 @@ def test_the_card_shows_what_was_asked_next_to_what_was_found(tmp_path, monkeypa
     assert "| `relay moves=6` | 0.87 | 0.79 to 0.92 | 0.80 | 0.03 | 0.8 |" in card
     assert "| `maze` | 0.87 | 0.79 to 0.92 | 0.80 | 0.03 |  |" in card
     assert "100 test samples" in card
-        "| `maze` | 0.87 | 0.79 to 0.92 | 0.80 | 0.03 |  |" in card and "100 test samples" in card
-    )
     assert "curve" not in (tmp_path / "training.json").read_text()

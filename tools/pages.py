@@ -80,9 +80,7 @@ def up_to_date(name: str, notebook: nbformat.NotebookNode) -> bool:
     source = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     cells = {cell.source for cell in source.cells} <= {cell.source for cell in notebook.cells}
     wanted = read(ROOT / "params.yaml", "mini").get(name, {})
-    given = {
-        key: value for key, value in notebook.metadata.papermill.parameters.items() if key != "out"
-    }
+    given = notebook.metadata.papermill.parameters.get("section", {})
     return cells and given == wanted and not failed(notebook)
 
 

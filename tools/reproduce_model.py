@@ -281,7 +281,7 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
         say(f"\n{notebook}")
         own = {"model": str(Path(options.model).resolve()), "load": load, "results": str(rows)}
         try:
-            execute(notebook, options.scale, str(figures), **parameters | own)
+            execute(notebook, options.scale, str(figures), section=parameters, **own)
         except PapermillExecutionError as error:
             raise _in(notebook, error) from error
     say(f"\nFigures and metrics: {figures}\nRows: {rows}")

@@ -24,7 +24,8 @@ def execute(name: str, scale: str | None = "mini", out: str = "figures", **more:
     """
     parameters: dict = {}
     if scale is not None:
-        parameters |= read(ROOT / "params.yaml", scale, name) | {"out": out} | more
+        section = read(ROOT / "params.yaml", scale, name)
+        parameters |= {"section": section, "results": "results", "out": out} | more
     executed = ROOT / "build" / "executed" / f"{name}.ipynb"
     executed.parent.mkdir(parents=True, exist_ok=True)
     source = ROOT / "build" / "notebooks" / f"{name}.ipynb"

@@ -11,6 +11,12 @@ import yaml
 from pydantic import ConfigDict, ValidationError, validate_call
 
 MOST = 2**63 - 1  # seeds and counts are signed integers of 64 bits
+FEW = 5  # samples of a quick look; a probe needs as many
+COUNTS = {
+    *("samples", "samples_per_cell", "samples_of", "room_samples", "picture_samples"),
+    *("light_samples", "null_per_cell", "maps_per_cell", "cells", "controls", "restarted", "deep"),
+    *("pairs", "layer_pairs", "map_pairs", "validation"),
+}  # parameters that say how many samples there are, or how many of each cell
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
 
@@ -43,6 +49,46 @@ def read(file: str | Path, *keys: str) -> Any:
             raise ValueError(f"{file} has no section {key!r}; it has {known}")
         found = found[key]
     return found
+
+
+def settings(
+    notebook: str,
+    section: dict[str, Any] | None = None,
+    quick: bool = False,
+    changes: dict[str, Any] | None = None,
+    file: str | Path = "params.yaml",
+) -> dict[str, Any]:
+    """The parameters of a notebook: by default those of its published figures, scale `mini`.
+
+    Args:
+        section: all of them, instead.
+        quick: at most `FEW` samples of each kind. They are the first of those published, so that
+            their rows are in the store.
+        changes: by name; those to a group of parameters are made within the group.
+
+    Raises:
+        ValueError: for a change of something that is no parameter.
+    """
+    found = dict(section or read(file, "mini", notebook))
+    found = _few(found) if quick else found
+    for name, change in (changes or {}).items():
+        if name not in found:
+            raise ValueError(f"{notebook} has no parameters {name!r}; it has {', '.join(found)}")
+        found[name] = found[name] | change if isinstance(change, dict) else change
+    return found
+
+
+def _few(group: dict) -> dict:
+    """The same parameters, with at most `FEW` samples of each kind."""
+    return {name: _fewer(name, value) for name, value in group.items()}
+
+
+def _fewer(name: str, value: Any) -> Any:
+    if name in COUNTS and isinstance(value, int):
+        return min(value, FEW)
+    if name in COUNTS and isinstance(value, dict) and all(type(n) is int for n in value.values()):
+        return {key: min(n, FEW) for key, n in value.items()}
+    return _few(value) if isinstance(value, dict) else value
 
 
 def checked(plan: Callable) -> Callable:

@@ -24,6 +24,11 @@ REQUIRED = ("answer", "valid", "score")  # what every result says, None where it
 GROWING, SEALED = ".jsonl", ".jsonl.gz"
 
 
+PUBLISHED = Path(
+    "results"
+)  # rows of the committed figures; notebooks read them and write elsewhere
+
+
 class Store:
     """The rows of one experiment in a folder.
 
@@ -33,13 +38,18 @@ class Store:
     Args:
         folder: where the files lie; made if missing.
         experiment: its name.
+        beneath: a folder whose rows are found as well, and never written.
 
     Attributes:
         damaged: lines that are not used, as `<file>, line <number>`; none after `seal`.
     """
 
-    def __init__(self, folder: str | Path, experiment: str):
+    def __init__(self, folder: str | Path, experiment: str, beneath: str | Path | None = None):
         self.folder, self.experiment = Path(folder), experiment
+        self._beneath: dict[str, Row] = {}
+        if beneath and Path(beneath).resolve() != self.folder.resolve():
+            lower = Path(beneath) / experiment
+            self._beneath, _ = read([Path(f"{lower}{SEALED}"), Path(f"{lower}{GROWING}")])
         self.growing = self.folder / f"{experiment}{GROWING}"
         self.sealed = self.folder / f"{experiment}{SEALED}"
         self._rows, damaged = read([self.sealed, self.growing])
@@ -53,13 +63,14 @@ class Store:
     @property
     def rows(self) -> dict[str, dict]:
         """All rows by key, each as `get` gives it."""
-        return {key: _plain(key, row) for key, row in self._rows.items()}
+        return {key: _plain(key, row) for key, row in (self._beneath | self._rows).items()}
 
     def get(self, identity: dict) -> dict | None:
         """The row of a run: its `key`, the `run` (with what the header says) and the `result`; None
         if it has not been computed yet."""
         key = key_of(identity)
-        return _plain(key, self._rows[key]) if key in self._rows else None
+        row = self._rows.get(key) or self._beneath.get(key)
+        return _plain(key, row) if row else None
 
     def put(
         self, header: dict, run: dict, result: dict, digits: Mapping[str, int] | None = None

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ..common.files import atomic
+from ..experiments.store import PUBLISHED
 from ..models.video_model import VideoModel
 from ..puzzles import reading
 from ..puzzles.base import Sample
@@ -33,9 +34,11 @@ def decode_all(model: VideoModel, trajectory: Trajectory) -> np.ndarray:
 def kept_clips(
     results: str | Path, key: str, steps: int, make: Callable[[], np.ndarray]
 ) -> np.ndarray:
-    """The clips (S, P, H, W, 3) of a run, read from `results`, or made and stored there."""
-    file = Path(results) / "showcase" / f"{key}.png"
-    return read_clips(file, steps) if file.exists() else write_clips(file, make())
+    """The clips (S, P, H, W, 3) of a run: read from `results` or from the published rows, or made
+    and stored in `results`."""
+    files = [Path(folder) / "showcase" / f"{key}.png" for folder in (results, PUBLISHED)]
+    kept = next((file for file in files if file.exists()), None)
+    return read_clips(kept, steps) if kept else write_clips(files[0], make())
 
 
 def write_clips(file: Path, clips: np.ndarray) -> np.ndarray:

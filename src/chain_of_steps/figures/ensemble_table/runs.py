@@ -30,6 +30,7 @@ LEVEL = 0.8  # the one that strategies use
 CHOSEN_FROM = ("x0_merge", "short", "refined", "stochastic", "more_steps_3")  # on validation too
 TABLE = ("single", "paper_recipe_3", *CHOSEN_FROM)  # on every test sample of the table
 LIGHT = ("single", "paper_recipe", "x0_merge")
+SETTINGS = ("window", "recipe_window", "early", "refine_from", "short", "stranger")
 PAIR = ("single_1", "paper_recipe")  # the paper's comparison
 
 
@@ -112,8 +113,9 @@ class Ensemble(Experiment[EnsembleRun]):
     digits: ClassVar = {"errors": 6, "margins": 6}
     showcases = ("showcase",)
 
-    def arms(self, **settings) -> dict[str, Arm]:
-        """The arms by design, see `plan`."""
+    def arms(self, parameters: dict) -> dict[str, Arm]:
+        """The arms by design, of the parameters of `plan`."""
+        settings = {name: parameters[name] for name in SETTINGS}
         return arms_of(self.schedule, self.model.layers, **settings)
 
     @checked
@@ -288,4 +290,4 @@ class _Runs:
             self.planned.append(EnsembleRun(cell, i, self.suite_seed, seed, name, arm, split))
 
 
-EXPERIMENTS = Ensemble
+EXPERIMENTS = {"table": Ensemble}

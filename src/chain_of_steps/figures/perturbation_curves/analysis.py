@@ -42,10 +42,12 @@ def cell_summary(rows: list[dict], sigmas: list[float], frames: int) -> dict:
         found[name] = curve(along_steps(lines, mode), "step", sigmas)
         found["frames_" + name] = curve(of(lines, f"frame {mode}"), "frame")
     clean = of(lines, "clean")
+    noised = clean[clean["sample"].isin(of(lines, "other seed")["sample"])]
     first = [row["result"]["valid_at"][0] == "1" for row in rows if row["run"]["design"] == "clean"]
     return found | {
         "n": len(clean),
         "clean": share(clean, "valid"),
+        "noised": share(noised, "valid"),  # of those samples that get noise at steps as well
         "first": proportion(first, clean["cluster"].tolist()),
         "maps": maps_of(rows, steps),
     }

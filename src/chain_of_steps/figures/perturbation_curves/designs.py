@@ -36,12 +36,13 @@ class Designs:
         return NoiseRun(*base, design, interventions, **more)
 
     def restarts(self, steps: range) -> list[NoiseRun]:
-        """The clean run, and at each step one refinement of the first estimate, read there."""
-        restarts = [Restart(s, seed=self.index) for s in steps]
-        return [
-            self.run("clean", traced=True),
-            *(self.run("restart", restart, until=restart.step + 1) for restart in restarts),
-        ]
+        """The clean run; and at each step what one pass makes of the first and of the newest
+        estimate, noised again."""
+        i, runs = self.index, [self.run("clean", traced=True)]
+        for s in steps:
+            runs.append(self.run("restart", Restart(s, seed=i), until=s + 1))
+            runs.append(self.run("renoise", level_correct(s, i), until=s + 1))
+        return runs
 
     def at_steps(self, steps: range, maps: bool) -> list[NoiseRun]:
         """Noise in all frames at each step but 0, where it is another seed; and its ceiling."""
@@ -53,7 +54,6 @@ class Designs:
             for mode in MODES:
                 noise = NoiseAtStep(s, mode=mode, seed=i)
                 runs.append(self.run(f"step {mode}", noise, maps=maps))
-            runs.append(self.run("renoise", level_correct(s, i), until=s + 1))
         return runs
 
     def in_frames(self, columns: list[int], frames: int) -> list[NoiseRun]:

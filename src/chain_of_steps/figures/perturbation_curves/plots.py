@@ -31,11 +31,10 @@ def curves(summary: dict) -> Figure:
     """Figure 3b: valid answers after noise at one step, against log SNR."""
 
     def draw(axis: Axes, cell: dict) -> None:
-        _modes(axis, cell, "valid_at", cell["clean"])
+        _modes(axis, cell, "valid_at", cell["noised"])
 
-    return _panels(
-        summary, draw, "valid answers", "noised step", "Valid answers after noise at one step"
-    )
+    heading = "Valid answers after noise at one step"
+    return _panels(summary, draw, "valid answers", "noised step", heading, _noised(summary))
 
 
 def decided(summary: dict) -> Figure:
@@ -53,7 +52,12 @@ def decided(summary: dict) -> Figure:
         if half is not None and 0.0 < half < 1.0:
             axis.axvline(2 * np.log((1 - half) / half), color=PALETTE[2], lw=1, ls="--")
 
-    return _panels(summary, draw, "unchanged answers", "noised step", "When is the answer decided?")
+    heading = "When is the answer decided?"
+    return _panels(summary, draw, "unchanged answers", "noised step", heading, _noised(summary))
+
+
+def _noised(summary: dict) -> dict[str, int]:
+    return {name: cell["noised"]["n"] for name, cell in summary["cells"].items()}
 
 
 def restarts(summary: dict) -> Figure:
