@@ -37,7 +37,7 @@ IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH" GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-1000
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE PYTHONINSPECT RAY_ADDRESS
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test fuzz audit lint format lab train results site clean
+.PHONY: help env reproduce figure test fuzz audit lint format lab train results site clean
 
 help: ## list the targets
 	@echo "Chain of Steps: make TARGET [NAME=value]"
@@ -53,6 +53,11 @@ ifdef MODEL
 else
 	$(IN_VENV) $(BIN)/python tools/reproduce.py $(if $(BUDGET),--budget="$(BUDGET)") $(if $(filter-out 0,$(FULL)),--full) $(RAY)
 endif
+
+figure: $(INSTALLED) ## redraw one figure into scratch/: NAME=1_step_visualization [SAMPLES=5 SEED=8 TASKS="mark, latin"]
+	$(IN_VENV) $(BIN)/python tools/pull.py
+	$(IN_VENV) $(BIN)/python tools/figure.py "$(NAME)" $(if $(SAMPLES),--samples="$(SAMPLES)") $(if $(SEED),--seed="$(SEED)") \
+	  $(if $(TASKS),--tasks="$(TASKS)")
 
 test: lint ## check the style, then run the tests
 	$(IN_VENV) $(BIN)/python tools/pull.py

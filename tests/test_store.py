@@ -154,3 +154,23 @@ def test_sealing_keeps_only_the_rows_asked_for(tmp_path):
     store = fill(tmp_path)
     store.seal({key_of(HEADER | RUNS[1]), key_of(HEADER | RUNS[3])})
     assert [row["run"]["index"] for row in Store(tmp_path, "x").rows.values()] in ([1, 3], [3, 1])
+
+
+def test_rows_beneath_are_found_and_never_written(tmp_path):
+    fill(tmp_path / "published", runs=RUNS[:3]).seal()
+    before = {file: file.read_bytes() for file in (tmp_path / "published").iterdir()}
+    own = Store(tmp_path / "own", "x", tmp_path / "published")
+    assert own.get(HEADER | RUNS[1])["result"] == result_of(RUNS[1])
+    assert own.get(HEADER | RUNS[4]) is None
+    own.put(HEADER, RUNS[4], result_of(RUNS[4]))
+    assert len(own.rows) == 4 and len(Store(tmp_path / "own", "x").rows) == 1
+    own.seal()
+    assert len(Store(tmp_path / "own", "x").rows) == 1, "a seal keeps its own rows only"
+    assert before == {file: file.read_bytes() for file in (tmp_path / "published").iterdir()}
+
+
+def test_the_own_folder_is_not_beneath_itself(tmp_path):
+    fill(tmp_path)
+    store = Store(tmp_path, "x", tmp_path / "." / "")
+    store.seal(keys=set())
+    assert not store.rows

@@ -259,12 +259,9 @@ class LayerSwaps(TreeExperiment[SwapRun]):
             return None
         first = self.run_of(chosen[0]["run"])
         region = pairs.REGIONS[pairs.check(first.cell)][0]
-        patched = [
-            SwapRun(
-                *_base(first), region, kind, self.early, (self.middle,), True, True, first.split
-            )
-            for kind in KINDS
-        ]
+        base = first.cell, first.index, first.suite_seed, first.seed
+        how = self.early, (self.middle,), True, True, first.split
+        patched = [SwapRun(*base, region, kind, *how) for kind in KINDS]
         key = key_of(self.identity(patched[0]))
         frames = kept_clips(results, key, 2 + len(KINDS), lambda: self._frames(patched))[:, 0]
         row = next(row for row in chosen if row["run"]["region"] == region)
@@ -297,7 +294,3 @@ class Shown:
     cell: str
     frames: np.ndarray
     where: np.ndarray
-
-
-def _base(run: SwapRun) -> tuple:
-    return run.cell, run.index, run.suite_seed, run.seed

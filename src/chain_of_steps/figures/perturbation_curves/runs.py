@@ -72,8 +72,8 @@ class Perturbation(SampleBranches):
         """All runs.
 
         Args:
-            restarted: how many samples of each cell get `clean`, `restart` and `renoise`; others as many
-                as `cells` and `controls` say.
+            restarted: how many samples of each cell get `clean`, `restart` and `renoise`; others
+                as many as `cells` and `controls` say.
             cells, controls: how many samples of each cell get all designs but noise in frames,
                 equal doses and `restart end`.
             deep: how many of them, by cell, get these too; those at a step at every second one of
