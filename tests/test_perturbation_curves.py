@@ -670,7 +670,7 @@ def test_every_figure_shows_its_numbers(drawn):
     cell = drawn["cells"][CELL]
     figure = plots.curves(drawn)
     axis, control = figure.axes
-    assert axis.get_title() == "latin 4x4 log2=5\nn = 2"
+    assert axis.get_title() == "square of order 4\n32 to 63 answers\nn = 2"
     assert control.get_title() == "occlusion\ncontrol, n = 1"
     replaced = next(line for line in axis.lines if line.get_label() == "replace")
     assert list(replaced.get_ydata()) == [v["mean"] for v in cell["replace"]["valid_at"]]

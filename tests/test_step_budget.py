@@ -22,7 +22,6 @@ from chain_of_steps.figures.step_budget.runs import (
     Frames,
     StepBudget,
     Student,
-    numbered,
 )
 from chain_of_steps.figures.step_budget.symbol_runs import DeepBudget, ShallowBudget
 from chain_of_steps.measures import traces
@@ -81,7 +80,7 @@ def test_every_way_is_run_once_with_the_seed_of_its_sample(grid):
 
 def test_a_cell_may_have_a_number_of_samples_of_its_own():
     cells = [SEVERAL, "latin order=4 rounds=1", MARK]
-    found = numbered(cells, 2, {"latin": 4, SEVERAL: 9})
+    found = samples.numbered(cells, 2, {"latin": 4, SEVERAL: 9})
     assert found == dict(zip(cells, (9, 4, 2), strict=True))
 
 

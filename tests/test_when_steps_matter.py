@@ -722,18 +722,6 @@ def test_figures_are_drawn_of_whatever_there_is(measured, walked, shown):
     plt.close("all")
 
 
-@pytest.mark.parametrize(
-    ("cell", "label"),
-    [
-        ("latin order=5 rounds=1", "order 5: 1 round"),
-        ("latin order=4 log2=3", "order 4: 8 to 15 answers"),
-        ("relay_end routes=2 moves=4", "relay, end only: 4 moves"),
-    ],
-)
-def test_labels(cell, label):
-    assert diagram.cell_label(cell) == label
-
-
 # The notebook.
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ..names import broken, plain
 from ..style import PALETTE, WIDTH, band, nothing, picture, spread, step_axis, style
 from .mistakes import Repair
 from .onsets import QUESTIONS
@@ -40,7 +41,7 @@ def memory(summary: dict) -> Figure:
         half = (len(sigmas) - 1) // 2
         if "erased" in found:
             _point(axis, half + 0.3, found["erased"], PALETTE[3], "dropped, and frame 0 erased")
-        axis.set_title(f"{cell} (n = {found['clean']['n']})", fontsize="medium")
+        axis.set_title(f"{plain(cell)} (n = {found['clean']['n']})", fontsize="medium")
         step_axis(axis, sigmas[:-1], ticks=4)
 
     title = (
@@ -61,7 +62,7 @@ def recovery(summary: dict) -> Figure:
         )
         for row, (cell, found) in zip(axes, cells.items(), strict=True):
             n = next(iter(found["recovered"]["control"].values()))["n"]
-            row[0].set_ylabel(f"{cell}\n(n = {n})\nends right")
+            row[0].set_ylabel(f"{broken(cell)}\n(n = {n})\nends right")
             for axis, kind in zip(row, WRONG, strict=True):
                 _mistake(axis, found, kind)
                 step_axis(axis, sigmas[:-1], "", ticks=4)
@@ -104,7 +105,7 @@ def revisions(summary: dict) -> Figure:
         axis.bar(steps, -np.array(own["right_to_wrong"]), color=PALETTE[1], label="right to wrong")
         axis.axhline(0, color="0.3", lw=0.8)
         n = found["wrong_to_right"]["n"]
-        axis.set_title(f"{cell} (n = {n})", fontsize="medium")
+        axis.set_title(f"{plain(cell)} (n = {n})", fontsize="medium")
         step_axis(axis, sigmas[:-1], ticks=4)
 
     title = "Revisions of clean runs: parts that change their value, by step"
@@ -154,7 +155,7 @@ def onsets(summary: dict) -> Figure:
             n = next(iter(found["perception_at"].values()))["n"]
             said = _brief(gap, "+.1f") + " steps" if gap["n"] else "undefined"
             column[0].set_title(
-                f"{cell} (n = {n})\naction minus perception:\n{said}", fontsize="medium"
+                f"{plain(cell)} (n = {n})\naction minus perception:\n{said}", fontsize="medium"
             )
         axes[0, 0].set_ylabel("perception: fits the prompt\n(AUROC within a sample)")
         axes[1, 0].set_ylabel("action: will be marked\n(AUROC within a sample)")

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..names import broken, plain
 from ..style import PALETTE, WIDTH, last_frames, nothing, style
 from .merged_run import MergedRun
 
@@ -102,7 +103,7 @@ def _panel(axis: Axes, summary: dict, cell: str, names: Sequence[str]) -> None:
     counts = sorted({gains[name]["n"] for name in names if gains[name]["n"]}, reverse=True)
     n = " or ".join(map(str, counts))
     room = "" if found["headroom"]["room"] else "\nno headroom"
-    axis.set_title(f"{_broken(cell)}\nsingle {single['mean']:.2f}, n = {n}{room}", fontsize=9)
+    axis.set_title(f"{broken(cell)}\nsingle {single['mean']:.2f}, n = {n}{room}", fontsize=9)
 
 
 def recipe(summary: dict) -> Figure:
@@ -132,7 +133,7 @@ def recipe(summary: dict) -> Figure:
             ours, theirs = next(iter(cells.values()))[metric]["nfe"]
             axis.set_title(f"{title}\n({ours} and {theirs} evaluations)", fontsize=10)
             axis.set_xlabel("difference in valid answers")
-        labels = [f"{_broken(c)}\nsingle {_room(found)}" for c, found in cells.items()]
+        labels = [f"{broken(c)}\nsingle {_room(found)}" for c, found in cells.items()]
         axes[0].set_yticks(range(len(cells)), labels, fontsize=9)
         axes[0].set_ylim(len(cells) - 0.5, -0.5)
         figure.tight_layout()
@@ -163,7 +164,7 @@ def along_k(summary: dict) -> Figure:
             axis.set_xscale("log")
             axis.set_xticks([1, 3, 9], ["1", "3", "9"], minor=False)
             axis.minorticks_off()
-            axis.set_title(f"{cell} (n = {curves['vote'][1]['n']})")
+            axis.set_title(f"{plain(cell)} (n = {curves['vote'][1]['n']})")
             axis.set_xlabel("k, runs merged or chosen from")
         axes[0, 0].set_ylabel("gain in valid answers")
         axes[0, -1].legend(frameon=False, fontsize=8)
@@ -202,7 +203,7 @@ def recognition(summary: dict) -> Figure:
         left.set_title(f"called by denoising error, $\\sigma$ = {level}")
         counts = (summary["cells"][c]["recognition_auroc"] for c in cells)
         rows = zip(cells, counts, strict=True)
-        labels = [f"{_broken(c)}\n{v['right']} right, {v['wrong']} wrong" for c, v in rows]
+        labels = [f"{broken(c)}\n{v['right']} right, {v['wrong']} wrong" for c, v in rows]
         right.set_yticks(range(len(cells)), labels, fontsize=8)
         right.set_ylim(len(cells) - 0.5, -0.5)
         right.axvline(0.5, color="0.45", lw=1.2, ls="--")
@@ -234,9 +235,3 @@ def merged_run(shown: MergedRun, sigmas: list[float]) -> Figure:
     places = list(range(len(shown.steps)))
     titles = [f"step {s}\n$\\sigma$ {sigmas[s]:.2f}" for s in shown.steps[:-1]] + ["end"]
     return last_frames(shown.cases, sigmas, places, titles)
-
-
-def _broken(cell: str) -> str:
-    """A cell's name in two lines."""
-    task, *knobs = cell.split(" ")
-    return f"{task}\n{' '.join(knobs)}" if knobs else task

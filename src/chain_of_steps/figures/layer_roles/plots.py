@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...measures.linear_probes import FLOORS
+from ..names import broken, plain
 from ..style import PALETTE, WIDTH, band, heat, nothing, spread, style
 
 TITLES = {
@@ -46,7 +47,7 @@ def energy_maps(norm: Tensor, step: int, sigma: float, cell: str) -> Figure:
         for axis, k in zip(axes[0], layers, strict=True):
             axis.set_title(_layer(k))
         figure.suptitle(
-            f"Token norms of one generation ({cell}) at step {step}, $\\sigma$ {sigma:.2f}"
+            f"Token norms of one generation ({plain(cell)}) at step {step}, $\\sigma$ {sigma:.2f}"
         )
         figure.colorbar(image, ax=axes, label="norm, log scale", shrink=0.8)
     return figure
@@ -74,7 +75,7 @@ def energy_curves(energy: dict, sigmas: list[float]) -> Figure:
             _steps(axis, steps, sigmas)
             axis.set_title(title)
         figure.suptitle(
-            f"Hidden states by layer and step: {cell}, mean of {first['n']} generations"
+            f"Hidden states by layer and step: {plain(cell)}, mean of {first['n']} generations"
         )
         handles, names = axes[0].get_legend_handles_labels()
         figure.tight_layout(rect=(0, 0.1, 1, 1))
@@ -95,7 +96,7 @@ def probe_curves(probes: dict) -> Figure:
             for label, colour in LABEL_COLOURS.items():
                 if label in found:
                     _label(axis, found[label], colour, LABELS[label])
-            axis.set_title(f"{_short(cell)}\nn = {_samples(found)}", fontsize="medium")
+            axis.set_title(f"{broken(cell)}\nn = {_samples(found)}", fontsize="medium")
             axis.set(xlabel="layer", ylim=(0.0, 1.03))
         axes[0, 0].set_ylabel("balanced accuracy")
         lines = _legend(axes)
@@ -126,7 +127,7 @@ def probe_maps(probes: dict, sigmas: list[float]) -> Figure:
                     axis.set_axis_off()
                 if axis not in axes[:, 0]:
                     axis.set_yticklabels([])
-            column[0].set_title(f"{_short(cell)}\nn = {_samples(found)}", fontsize="medium")
+            column[0].set_title(f"{broken(cell)}\nn = {_samples(found)}", fontsize="medium")
             column[1].set_xlabel("layer")
         for axis, title in zip(axes[:, 0], LABELS.values(), strict=True):
             axis.set_ylabel(f"{title}\nstep / $\\sigma$")
@@ -170,8 +171,3 @@ def _steps(axis: Axes, steps: int, sigmas: list[float]) -> None:
 
 def _layer(column: int) -> str:
     return "input" if column == 0 else f"layer {column - 1}"
-
-
-def _short(cell: str) -> str:
-    """A cell's name, a knob a line."""
-    return cell.replace(" ", "\n")

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..names import broken, plain
 from ..style import PALETTE, WIDTH, band, heat, nothing, picture, style
 from .swaps import Shown
 
@@ -46,7 +47,7 @@ def swap_curves(swaps: dict, early: int) -> Figure:
             curves = found["curves"]
             _kinds(column[0], curves["flip_estimate"])
             _kinds(column[1], curves["flip_held"])
-            title = cell.replace(" ", "\n")
+            title = broken(cell)
             column[0].set_title(
                 f"{title}\nn = {_pairs(curves['flip_estimate'])}", fontsize="medium"
             )
@@ -70,7 +71,7 @@ def swap_regions(swaps: dict) -> Figure:
     """Flips above both nulls at the middle layer, in every region, by how long the patch lasts; and
     what becomes of the answer if it is held: a row for each region of each cell."""
     rows = [
-        (f"{cell}: {region}", values)
+        (f"{plain(cell)}: {region}", values)
         for cell, found in swaps.items()
         for region, values in found["regions"].items()
         if values["flip_held"]["n"]
@@ -109,7 +110,7 @@ def whole_state(swaps: dict) -> Figure:
             values = found["way"].get("all", [])
             if values:
                 layers = [value["layer"] for value in values]
-                band(axis, layers, values, colour, f"{cell} ({values[0]['n']})")
+                band(axis, layers, values, colour, f"{plain(cell)} ({values[0]['n']})")
                 axis.lines[-1].set_linewidth(5.0 - len(axis.lines))  # equal lines stay visible
         axis.set(xlabel="layer", ylabel="way to the donor's estimate", ylim=(-0.03, 1.1))
         axis.set_title("All tokens patched, equal text: the donor's output after any layer")
@@ -155,7 +156,7 @@ def pictures(shown: Shown | None) -> Figure:
             picture(axis, frame)
             axis.contour(shown.where, levels=[0.5], colors=[OUTLINE], linewidths=2.5)
             axis.set_title(title)
-        figure.suptitle(f"{shown.cell}: held at the middle layer from step S/5")
+        figure.suptitle(f"{plain(shown.cell)}: held at the middle layer from step S/5")
         figure.tight_layout(pad=0.4)
     return figure
 

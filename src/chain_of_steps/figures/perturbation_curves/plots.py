@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from ..names import broken
 from ..style import MODE_COLOURS, PALETTE, WIDTH, band, heat, nothing, style
 
 COLUMNS = 4
@@ -178,12 +179,7 @@ def _groups(summary: dict) -> tuple[list[str], list[str]]:
 def title(summary: dict, name: str, n: int) -> str:
     """Name of a cell and its n."""
     kind = "control, " if name in summary["controls"] else ""
-    return f"{_short(name)}\n{kind}n = {n}"
-
-
-def _short(name: str) -> str:
-    """A cell's name without the names of its knobs where they go without saying."""
-    return name.replace("order=4 ", "4x4 ").replace("order=5 ", "5x5 ")
+    return f"{broken(name)}\n{kind}n = {n}"
 
 
 def maps(summary: dict) -> Figure:

@@ -8,9 +8,10 @@ from matplotlib.ticker import NullLocator
 
 from ...bench.samples import knobs_of
 from ...puzzles import reading
+from ..names import plain, short
 from ..showcase import ShownCase
 from ..style import PALETTE, WIDTH, heat, nothing, picture, style
-from .labels import SEVERAL, UNIQUE, counted, groups, in_order, label, titled
+from .labels import SEVERAL, UNIQUE, counted, groups, in_order
 
 
 def by_steps(cells: dict[str, dict]) -> Figure:
@@ -92,7 +93,7 @@ def by_sigma(along: dict[str, dict]) -> Figure:
                 name = f"{count} steps (n = {curve['n']})"
                 axis.plot(curve["sigmas"], curve["valid"], "o-", ms=3, color=colour, label=name)
             axis.set_xlim(1.02, 0)
-            axis.set(ylim=(-0.03, 1.03), title=titled(cell))
+            axis.set(ylim=(-0.03, 1.03), title=plain(cell))
             axis.set(xlabel=r"noise level $\sigma$ (noisiest on the left)")
             axis.set_ylabel(r"valid in $\hat x_0$")
         axes[0].legend(frameon=False, fontsize=8)
@@ -146,7 +147,7 @@ def frames(cells: dict[str, dict]) -> Figure:
                 lengths = [int(length) for length in cells[cell]["frames"]]
                 values = [each[what] for each in cells[cell]["frames"].values()]
                 places = np.array(lengths) + 0.25 * (number - (len(known) - 1) / 2)
-                _line(axis, places, values, PALETTE[number % len(PALETTE)], titled(cell))
+                _line(axis, places, values, PALETTE[number % len(PALETTE)], plain(cell))
                 axis.set_xticks(lengths)
             axis.set(title=title, xlabel="pixel frames of the clip", ylim=(-0.03, 1.03))
         axes[0].legend(frameon=False, fontsize=8, loc="lower left")
@@ -191,7 +192,7 @@ def _curves(axis: Axes, curves: dict[str, dict[str, dict]]) -> None:
         steps = [int(count) for count in curve]
         places = np.array(steps) * 1.04 ** (number - (len(curves) - 1) / 2)  # apart
         dashes = "o--" if knobs_of(cell).get("order", 4) > 4 else "o-"
-        _line(axis, places, list(curve.values()), shades[number], label(cell), dashes)
+        _line(axis, places, list(curve.values()), shades[number], short(cell), dashes)
         counts |= set(steps)
     axis.set_xscale("log")
     axis.set_xticks(sorted(counts), [str(count) for count in sorted(counts)])

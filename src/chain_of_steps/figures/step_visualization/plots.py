@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...bench.samples import knobs_of, task_of
+from ..names import plain, short
 from ..style import PALETTE, WIDTH, band, nothing, step_axis, style
 from .analysis import SEVERAL
 
@@ -41,7 +42,7 @@ def overview(summary: dict) -> Figure:
                 value, shift = found[name], -0.12 if name == "at_step_0" else 0.12
                 axis.plot([value["low"], value["high"]], [y + shift] * 2, color=colour, lw=1.2)
                 axis.plot(value["mean"], y + shift, "o", color=colour, label=label * (y == 0))
-        names = [f"{cell} ({found['at_end']['n']})" for cell, found in cells.items()]
+        names = [f"{plain(cell)} ({found['at_end']['n']})" for cell, found in cells.items()]
         axis.set_yticks(range(len(names)), names)
         axis.axvline(0.9, color="0.6", lw=1, ls=":")
         axis.set(xlim=(-0.02, 1.02), xlabel="valid decided answers (95 % interval)")
@@ -96,7 +97,7 @@ def superposition(summary: dict) -> Figure:
         for axis, (name, title) in zip(axes, shown.items(), strict=True):
             for (cell, found), colour in zip(cells.items(), shades(len(cells)), strict=True):
                 if curves := found.get(f"{name}curves"):
-                    text = f"log2 {knobs_of(cell)['log2']} ({curves['n']})"
+                    text = f"{short(cell)} ({curves['n']})"
                     line(axis, curves["present_at"], colour, text)
             axis.axhline(SEVERAL, color="0.6", lw=1, ls=":")
             axis.set(title=title, ylim=(0.0, 4.2))
@@ -248,16 +249,6 @@ def rank_correlations(axis: Axes, cells: Cells) -> None:
 def shades(count: int) -> list:
     """Colours in order, dark first."""
     return sns.color_palette("viridis", max(count, 1))[:count]
-
-
-def short(cell: str) -> str:
-    """A cell without what all cells of a panel share."""
-    return (
-        cell.removeprefix("latin ")
-        .replace("latin_", "")
-        .replace("order=", "order ")
-        .replace("=", " ")
-    )
 
 
 def below(axis: Axes) -> None:

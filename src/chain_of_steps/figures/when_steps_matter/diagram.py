@@ -7,6 +7,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from ...bench import samples
 from ...measures.phases import PHASES
+from ..names import TASKS, short
 from ..style import WIDTH, nothing, style
 from .analysis import agreed
 
@@ -14,21 +15,6 @@ COLOURS = dict(
     zip(PHASES, ("#8C8C94", "#F3E9A0", "#E4E4E8", "#8CCBEF", "#F0B04D", "#2FA37C"), strict=True)
 )
 SURE = 0.9  # share of bootstrap samples that give the label, below which it is hatched
-NAMES = {"latin": "Latin square", "relay": "relay, drawn", "relay_end": "relay, end only"}
-
-
-def cell_label(cell: str) -> str:
-    """`order 4: 3 rounds`, `order 4: 8 to 15 answers`, `relay, drawn: 6 moves`."""
-    task, knobs = samples.task_of(cell), samples.knobs_of(cell)
-    name = f"order {knobs['order']}" if "order" in knobs else NAMES.get(task, task)
-    if "log2" in knobs:
-        return f"{name}: {_answers(knobs['log2'])} answers"
-    count, unit = (knobs["moves"], "move") if "moves" in knobs else (knobs["rounds"], "round")
-    return f"{name}: {count} {unit}{'s' * (count != 1)}"
-
-
-def _answers(log2: int) -> str:
-    return f"{2**log2} to {2 ** (log2 + 1) - 1}"
 
 
 def family(cell: str) -> str:
@@ -36,7 +22,7 @@ def family(cell: str) -> str:
     task, knobs = samples.task_of(cell), samples.knobs_of(cell)
     if task == "latin":
         return "several valid answers" if "log2" in knobs else "one answer, by deduction"
-    return NAMES.get(task, task)
+    return TASKS.get(task, task)
 
 
 def diagram(summary: dict, steps: list[int]) -> Figure:
@@ -56,7 +42,7 @@ def diagram(summary: dict, steps: list[int]) -> Figure:
                     tile(axis, x, cells.index(each["cell"]), each)
             frame(axis, list(columns), cells)
             axis.set_title(f"{s} steps")
-        axes[0, 0].set_yticks(range(len(cells)), [cell_label(c) for c in cells], fontsize=8)
+        axes[0, 0].set_yticks(range(len(cells)), [short(c) for c in cells], fontsize=8)
         legend(figure, _n(columns))
         figure.tight_layout(rect=(0, 0.55 / size[1], 1, 1), w_pad=0.6)
     return figure

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from ..names import short
 from ..style import PALETTE, WIDTH, nothing, style
-from .diagram import cell_label
 from .plots import span
 
 STEPS, FIXED = "black", PALETTE[1]
@@ -45,7 +45,7 @@ def at_one_level(found: list[dict]) -> Figure:
             _against(axes[place], each)
         for axis, cell in zip(axes[:, 0], cells, strict=True):
             axis.axis("on")
-            axis.set_ylabel(cell_label(cell).replace(": ", "\n"), fontsize=8)
+            axis.set_ylabel(short(cell).replace(": ", "\n"), fontsize=8)
         for axis, depth in zip(axes[0], depths, strict=True):
             axis.set_title(f"L = {depth}")
         figure.supxlabel("evaluations of the network, step 0 included", fontsize=9)
@@ -92,7 +92,7 @@ def paths(found: list[dict]) -> Figure:
             axis.axis("off")
         for axis, each in zip(axes.flat, _by_cell(found), strict=False):
             _ways(axis, each)
-            title = f"{cell_label(each['cell'])}\nL = {each['layers']}, n = {each['n']}"
+            title = f"{short(each['cell'])}\nL = {each['layers']}, n = {each['n']}"
             axis.set_title(title, fontsize=8)
         for axis in axes[:, 0]:
             axis.set_ylabel("valid answers")
@@ -140,7 +140,7 @@ def late(found: list[dict]) -> Figure:
                 axis.plot(each["late"], mean, "o-", color=colour, ms=4, label=label)
                 axis.axhline(never["mean"], color=colour, ls=":")
             counts = sorted({each["n"] for each in own})
-            axis.set_title(f"{cell_label(cell)}, n = {span(counts)} a network", fontsize=9)
+            axis.set_title(f"{short(cell)}, n = {span(counts)} a network", fontsize=9)
             axis.set(xlabel="step at which half of the answer is revealed", ylim=(-0.03, 1.03))
         axes[0, 0].set_ylabel("valid, with the late clues")
         axes[0, -1].legend(frameon=False, fontsize=8)

@@ -9,9 +9,10 @@ from matplotlib.ticker import NullLocator
 from ...bench import samples
 from ...measures.one_pass import MOST_PASSES
 from ...measures.phases import FAILURE
+from ..names import short
 from ..style import WIDTH, nothing, style
 from .analysis import agreed, equal_work
-from .diagram import cell_label, family, frame, tile
+from .diagram import family, frame, tile
 
 DEPTHS = dict(zip((1, 2, 4, 8), ("#F2A541", "#D1495B", "#6A4C93", "#1B2A49"), strict=True))
 NEEDS = {  # by family: what the samples need more and more of
@@ -196,7 +197,7 @@ def equal(cells: list[dict], works: list[int]) -> Figure:
                 depths = [d for d in layers if any(e["layers"] == d for e in part)]
                 mean = [np.mean([e["at_end"] for e in part if e["layers"] == d]) for d in depths]
                 places = [layers.index(d) for d in depths]
-                axis.plot(places, mean, "o-", color=colour, label=cell_label(name), lw=1.4, ms=4)
+                axis.plot(places, mean, "o-", color=colour, label=short(name), lw=1.4, ms=4)
             ticks = [f"{d} x {work // d}" for d in layers]
             axis.set_xticks(range(len(layers)), ticks)
             axis.set_xlabel("blocks x steps")
@@ -225,7 +226,7 @@ def training(entries: list[dict]) -> Figure:
             tile(axis, x, cells.index(each["cell"]), each)
         frame(axis, [f"L = {d}\n{share:.0%}" for d, share in columns], cells)
         axis.set_xlabel("blocks, share of training")
-        axis.set_yticks(range(len(cells)), [cell_label(cell) for cell in cells])
+        axis.set_yticks(range(len(cells)), [short(cell) for cell in cells])
         counts = span(sorted({e["n"] for e in shown}))
         axis.set_title(f"phases along training, S = {span(sorted(steps))}, n = {counts} a tile")
         figure.tight_layout()

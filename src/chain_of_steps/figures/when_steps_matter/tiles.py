@@ -11,9 +11,9 @@ from matplotlib.gridspec import GridSpec
 from PIL import Image, ImageDraw, ImageFont
 
 from ...puzzles.canvas import COLOURS, INK, PAPER
+from ..names import short
 from ..style import WIDTH, nothing, picture, style
 from . import diagram
-from .diagram import cell_label
 from .networks import parse
 
 TILE, FRAME, GAP = 22, 2, 2  # pixels of a cell, of a clue's frame, between cells
@@ -84,7 +84,7 @@ def _line(axes: list[Axes], row: dict, phase: str | None, titles: bool) -> None:
     result = row["result"]
     beliefs, clues = np.array(result["beliefs"]), result["clues"]
     shown = np.linspace(0, len(beliefs) - 1, len(axes) - 1).round().astype(int)
-    label = cell_label(row["run"]["cell"]).replace(": ", "\n")
+    label = short(row["run"]["cell"]).replace(": ", "\n")
     picture(axes[0], board(None, clues))
     axes[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=7.5)
     for axis, s in zip(axes[1:], shown, strict=True):
@@ -112,7 +112,7 @@ def _diagram(axis: Axes, summary: dict, steps: int) -> None:
     for each in found:
         diagram.tile(axis, layers.index(each["layers"]), cells.index(each["cell"]), each)
     diagram.frame(axis, list(map(str, layers)), cells)
-    axis.set_yticks(range(len(cells)), [cell_label(cell) for cell in cells], fontsize=7)
+    axis.set_yticks(range(len(cells)), [short(cell) for cell in cells], fontsize=7)
     axis.set_title(f"what the {steps} steps do", fontsize=9)
 
 
@@ -160,6 +160,6 @@ def _frame(depths: dict[int, list[dict]], summary: dict, step: int, last: bool) 
             text = ": ".join(filter(None, ["valid" if valid else "not valid", phase]))
             pen.text((x, y + len(pixels) + 2), text, VALID if valid else WRONG, small)
             if not column:
-                label = cell_label(row["run"]["cell"]).replace(": ", "\n")
+                label = short(row["run"]["cell"]).replace(": ", "\n")
                 pen.multiline_text((10, y + side // 3), label, "black", small)
     return image.quantize(128, dither=Image.Dither.NONE)
