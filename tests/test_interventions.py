@@ -1,6 +1,7 @@
 """Interventions change the cells they name and nothing else, and obey their equations."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from chain_of_steps.sampling.interventions import (
     NoiseAtCells,
     NoiseAtFrame,
     NoiseAtStep,
+    Patch,
     Restart,
     from_record,
     record,
 )
+from chain_of_steps.sampling.interventions.patch import patched
 from chain_of_steps.sampling.state import State
 
 PROMPT, FRAMES, SEED = "draw the path from green to red", 9, 3
@@ -190,6 +193,37 @@ def test_a_restart_needs_an_estimate_of_step_0(model, condition):
     state.step = 2
     with pytest.raises(ValueError, match="restart at step 3 needs the clean estimate of step 0"):
         denoise(model, condition, EULER, state, [Restart(3)])
+
+
+STATES = (  # of two tokens, after blocks 0 and 1: the own and the donor's
+    {0: [[1.0, 0.0], [1.0, 2.0]], 1: [[2.0, 0.0], [2.0, 4.0]]},
+    {0: [[0.0, 5.0], [1.0, 0.0]], 1: [[0.0, 7.0], [4.0, 4.0]]},
+)
+PATCHED = {
+    "state": [[0.0, 7.0], [4.0, 4.0]],
+    "delta": [[1.0, 2.0], [4.0, 6.0]],  # (2, 0) + ((0, 7) - (0, 5)) - ((2, 0) - (1, 0)), ...
+    "blend": [[1.5, 1.75], [2.5, 4.0]],  # (2, 0) + .25 ((0, 7) - (2, 0)), ...
+}
+
+
+@pytest.mark.parametrize("variant", PATCHED)
+def test_patched_states_by_hand(variant):
+    own, donor = ({k: torch.tensor(v) for k, v in states.items()} for states in STATES)
+    change = Patch(1, 1, variant=variant, amount=0.25)
+    expected = torch.tensor(PATCHED[variant])
+    assert torch.equal(patched(change, own, donor), expected)
+    for token in (0, 1):
+        new = patched(replace(change, tokens=(token,)), own, donor)
+        assert torch.equal(new[token], expected[token])
+        assert torch.equal(new[1 - token], own[1][1 - token])
+
+
+def test_the_null_of_a_patch_is_as_long_as_the_way_to_the_donor():
+    own, donor = ({k: torch.tensor(v) for k, v in states.items()} for states in STATES)
+    changes = [patched(Patch(1, 1, variant="noise", seed=s), own, donor) - own[1] for s in (0, 1)]
+    for change in changes:
+        assert change.norm(dim=1).tolist() == pytest.approx([53**0.5, 2.0])
+    assert (changes[0][0] - changes[1][0]).norm() > 0.1
 
 
 def test_the_dose_is_what_was_changed(model, condition):

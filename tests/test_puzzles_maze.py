@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from chain_of_steps.puzzles import maze, reading, scoring, suite
+from chain_of_steps.puzzles.canvas import INK, PAPER
 from chain_of_steps.puzzles.maze import Maze, answer_of, canonical, simple_paths
 from chain_of_steps.puzzles.splits import split_of
 
@@ -50,6 +51,35 @@ def test_a_tree_has_one_path_and_knobs_are_met():
     for knobs, said in (({"rooms": 4}, "rooms is 4"), ({"loops": 5}, "loops is 5")):
         with pytest.raises(ValueError, match=f"{said}; expected one of"):
             MAZE.sample(np.random.default_rng(0), "test", **knobs)
+
+
+@pytest.mark.parametrize("rooms", maze.SIZES)
+def test_every_wall_and_no_door_is_drawn(rooms):
+    """Along each side of each room, at a quarter, half and three quarters of it."""
+    sample = suite.draw_one("maze", 0, 8, rooms=rooms, loops=1)
+    picture, pixels = sample.first_frame(480), 480 / 6 * maze.ROOM  # of a room's side
+    doors = {frozenset((tuple(a), tuple(b))) for a, b in sample.state["doors"]}
+    for (x, y), (dx, dy) in itertools.product(np.ndindex(rooms, rooms), maze.STEPS):
+        is_door = frozenset(((x, y), (x + dx, y + dy))) in doors
+        for along in (-0.25, 0.0, 0.25):
+            at = np.array([x + 0.5 + dx / 2 + along * dy, y + 0.5 + dy / 2 + along * dx])
+            column, row = ((at + sample.state["corner"]) * pixels).astype(int).clip(0, 479)
+            shown = PAPER if is_door else INK
+            assert np.allclose(picture[row, column], shown, atol=1e-4), (x, y, dx, dy, along)
+
+
+def test_distances_by_hand():
+    doors = [[[0, 0], [1, 0]], [[2, 0], [1, 0]], [[1, 0], [1, 1]], [[1, 1], [1, 2]]]
+    state = {"rooms": 3, "doors": doors, "start": [1, 1], "goal": [0, 0]}
+    near = {(1, 1): 0, (1, 0): 1, (1, 2): 1, (0, 0): 2, (2, 0): 2}
+    assert maze._distances(state) == near, "rooms that no door leads to have none"
+
+
+def test_the_goal_is_as_many_doors_away_as_a_side_has_rooms_or_more():
+    rng = np.random.default_rng(0)
+    states = [state for _ in range(150) if (state := maze._propose(rng, 5, 0))]
+    lengths = [len(path) - 1 for state in states for path in simple_paths(state)]
+    assert len(lengths) == len(states) and min(lengths) == 5
 
 
 def test_rounds_of_dead_end_filling_by_hand():
