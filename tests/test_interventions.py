@@ -13,6 +13,7 @@ from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import begin, denoise, generate
 from chain_of_steps.sampling.interventions import (
     MODES,
+    Drop,
     NoiseAtCells,
     NoiseAtFrame,
     NoiseAtStep,
@@ -233,6 +234,44 @@ def test_the_dose_is_what_was_changed(model, condition):
     assert np.isclose(
         noised.energy, float(change.pow(2).sum()) / change[:, :, 0].numel(), rtol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("intervention", "steps"),
+    [
+        (NoiseAtStep(1), [1]),
+        (NoiseAtFrame(1), [0, 1, 2, 3, 4]),
+        (NoiseAtFrame(1, steps=(1, 4)), [1, 4]),
+        (NoiseAtCells(((2, 0), (3, 1))), [2, 3]),
+        (Restart(2), [2]),
+        (Drop(), [0, 1, 2, 3, 4]),
+        (Drop(1), [1, 2, 3, 4]),
+        (Drop(1, until=3), [1, 2]),
+        (Patch(2, 0), [2]),
+        (Patch(2, 0, held=True), [2, 3, 4]),
+    ],
+    ids=repr,
+)
+def test_an_intervention_acts_at_the_steps_it_names(intervention, steps):
+    assert [step for step in range(5) if intervention.at(step, 9) is not None] == steps
+
+
+def test_noise_of_every_step_and_seed_is_its_own_whatever_names_the_cell():
+    x = torch.zeros(1, 4, 3, 8, 8)
+    drawn = [
+        NoiseAtStep(step, seed=seed).at(step, 3).latents(step, x, None, 1.0)
+        for step in range(3)
+        for seed in range(2)
+    ]
+    correlated = torch.corrcoef(torch.stack(drawn).flatten(1)).fill_diagonal_(0.0)
+    assert correlated.abs().max() < 0.2
+    frame = NoiseAtFrame(1, seed=1).at(2, 3).latents(2, x, None, 1.0)
+    assert torch.equal(frame[:, :, 1], drawn[-1][:, :, 1]) and not frame[:, :, [0, 2]].any()
+
+
+def test_cells_that_two_interventions_change_are_counted_once(model, condition):
+    both = run(model, condition, NoiseAtStep(2, frames=(0, 1)), NoiseAtFrame(1, steps=(2, 3)))
+    assert both.cells == 3
 
 
 def test_every_record_can_be_read_back():

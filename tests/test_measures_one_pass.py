@@ -191,6 +191,23 @@ def test_the_truth_is_valid_and_the_blend_is_not_decided(task):
     assert (last.decided(last.blank())[0] == seeds[0].decided(runs.blank())[-1]).all()
 
 
+def test_ties_of_two_runs_are_broken_apart():
+    (sample,) = batch(count=1).samples
+    runs = SymbolBatch([sample] * 20, range(20))
+    assert len({tuple(answer) for answer in runs.decided(runs.blank())}) > 10
+
+
+def test_the_exact_posterior_is_read_at_the_runs_own_states(monkeypatch):
+    runs, seen = batch(count=2), []
+    trajectory = runs.generate(known.InTheLoop(lambda x, sigma: runs.truth()), SCHEDULE)
+    ask = lambda batch: lambda x, sigma: seen.append((x, sigma)) or runs.truth()  # noqa: E731
+    monkeypatch.setattr(SymbolBatch, "exact", property(ask))
+    assert runs.exact_along(trajectory).all() and len(seen) == SCHEDULE.steps
+    for s, (x, sigma) in enumerate(seen):
+        assert x is trajectory.latents[s]
+        assert sigma == pytest.approx(SCHEDULE.sigmas[s], abs=1e-5)
+
+
 def test_names_and_clusters():
     (sample,) = batch(count=1).samples
     runs = SymbolBatch([sample, sample], [1, 2])

@@ -23,6 +23,7 @@ from chain_of_steps.sampling.interventions import (
     MergeEstimates,
     MergeLatents,
     MergeLayers,
+    NoiseAtStep,
     Source,
 )
 from chain_of_steps.sampling.prefix_tree import Branch, grow
@@ -244,6 +245,23 @@ def test_rescaling_leaves_the_clean_part_alone(model):
     assert float(rest.std()) == pytest.approx(sigma, rel=0.05)
     rest = mean_of(MergeLatents((2,), rescale=False), states) - (1 - sigma) * states[0].x0_hat
     assert float(rest.std()) == pytest.approx(sigma / 3**0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_merged_latents_are_made_of_the_states_of_single_runs(model, step):
+    runs, merge = [clean(model, seed) for seed in range(3)], MergeLatents((step,))
+    condition, company = condition_of(model), (Source(1), Source(2))
+    branch = Branch((replace(merge, company=company), NoiseAtStep(step + 1)))
+    ((_, run),) = grow(model, condition, EULER, 0, [branch])
+    before = [each.x0_hats[step - 1] if step else None for each in runs]
+    expected = merge.merged([each.latents[step] for each in runs], before, EULER.sigmas[step])
+    torch.testing.assert_close(run.latents[step], expected)
+
+
+def test_noise_under_a_merge_of_estimates_is_counted(model):
+    condition, merge = condition_of(model), MergeEstimates((1,), company=(Source(1),))
+    ((_, run),) = grow(model, condition, EULER, 0, [Branch((merge, NoiseAtStep(1)))])
+    assert run.cells == condition.shape[2] and run.energy > 0.0
 
 
 def test_the_medoid_is_one_of_the_estimates(model):

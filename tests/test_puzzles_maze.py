@@ -140,6 +140,26 @@ def test_a_line_through_walls_and_other_worthless_videos_score_nothing():
             assert scoring.score(sample, video) <= 0.1
 
 
+def clip(sample, answer, *progress: float) -> np.ndarray:
+    return np.stack([sample.picture(answer, p, 48) for p in progress])
+
+
+def test_a_path_has_to_grow_and_a_frame_that_goes_back_is_passed_over():
+    for index in range(3):
+        sample = suite.draw_one("maze", index, 4, rooms=6, loops=1)
+        answer = sample.solutions.answers[0]
+        assert scoring.score(sample, clip(sample, answer, 0.0, 0.3, 0.6, 0.3, 1.0)) == 1.0
+        assert scoring.score(sample, clip(sample, answer, 0.0, 0.0, 0.0, 1.0, 1.0)) == 0.0
+
+
+def test_a_wrong_answer_carried_out_scores_nothing():
+    sample = suite.draw_one("maze", 0, 4, rooms=6, loops=0)
+    (answer,) = sample.solutions.answers
+    wrong = (1 - answer[0], *answer[1:])
+    assert reading.decided(sample, sample.render(wrong)[-1]) == wrong
+    assert scoring.score(sample, sample.render(wrong)) == 0.0
+
+
 def test_a_mean_of_two_paths_reads_as_half_where_they_part():
     sample = suite.draw_one("maze", 0, 6, loops=1, paths=2)
     a, b = (np.array(answer) for answer in sample.solutions.answers)
