@@ -1,13 +1,14 @@
 """Would the tests notice? Applies each mutation of a table (mutations.yaml) to a copy of the
 library and runs the test that has to fail.
 
-    python tests/mutations.py [WORD]      all mutations, or those whose names contain the word
+    python tests/mutations.py [WORDS]     all mutations, or those whose names contain such a word
 
 This takes minutes, so it is not part of the tests; `test_mutations.py` keeps the table in step with
 the code. The tests are first run on the library as it is: they have to pass there, and what they
 import need not be imported again for each mutation, which is a fork of this process.
 """
 
+import compileall
 import contextlib
 import multiprocessing
 import os
@@ -113,16 +114,17 @@ def _try(mutation: Mutation, library: Path, answer: Connection) -> None:
         answer.send(f"FAULTY: {error}")
 
 
-def main(word: str = "") -> int:
-    """Tries all mutations; returns how many survived or could not be tried."""
+def main(*words: str) -> int:
+    """Tries mutations; returns how many survived or could not be tried."""
     sys.dont_write_bytecode = True  # two mutations within a second may have files of equal size
-    chosen = [mutation for mutation in table() if word in mutation.name]
+    chosen = [each for each in table() if not words or any(w in each.name for w in words)]
     if broken := failures(sorted({mutation.test for mutation in chosen})):
         sys.exit(f"without a mutation {broken[0]} fails already")
     bad = 0
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "src"
         shutil.copytree(ROOT / "src", library, ignore=shutil.ignore_patterns("__pycache__"))
+        compileall.compile_dir(library, quiet=1)  # all but the mutated file is then read as it is
         for mutation in chosen:
             said = outcome(mutation, library)
             bad += said.startswith(("SURVIVED", "FAULTY"))

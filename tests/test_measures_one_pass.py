@@ -132,6 +132,14 @@ def test_the_first_of_the_iterated_is_step_0_and_the_second_is_f():
     assert len(found) == 4
 
 
+def test_the_control_of_k_passes_is_read_after_k_passes():
+    """Each pass adds 1, and 3 or more is valid: one more of the runs 0, 1, 2, 3 with each pass."""
+    runs = made_up(lambda x, s: x.round() + 1, lambda z: (z >= 3).flatten(1).all(1).numpy())
+    found = one_pass.at_levels(runs, [0.001, 0.002, 0.001])
+    assert [control.sigma for control in found] == [1.0, 0.001, 0.002, 0.001]
+    assert [int(control.valid.sum()) for control in found] == [1, 2, 3, 4]
+
+
 def test_levels_are_chosen_for_two_four_and_eight_passes():
     """The best level of k passes is k / 10 here; nothing but these numbers is tried."""
     tried = []
