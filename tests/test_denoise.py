@@ -141,6 +141,31 @@ def test_euler_on_the_clean_estimate_walks_straight_towards_it(picture):
         )
 
 
+@pytest.mark.parametrize("kind", ["flow", "clean estimate"])
+def test_a_stochastic_step_keeps_the_clean_estimate_and_draws_noise_of_the_next_level(
+    picture, kind
+):
+    model = VideoModel(tiny.mini_like())
+    condition = model.prepare(PROMPT, picture, FRAMES)
+    if kind == "clean estimate":
+        model.pipe.scheduler = SAMPLERS[kind]()
+    stochastic = Schedule("test", "stochastic", STEPS, shift=5.0)
+
+    def noises(seed: int) -> list[torch.Tensor]:
+        run = generate(model, condition, stochastic, seed)
+        each = zip(run.latents[1:-1], run.x0_hats, run.sigmas[1:-1], strict=False)
+        return [(x - (1 - sigma) * x0_hat) / sigma for x, x0_hat, sigma in each]
+
+    own, again, others = noises(SEED), noises(SEED), noises(SEED + 1)
+    assert len(own) == STEPS - 1 and all(map(torch.equal, own, again))
+    for eps in own:
+        assert float(eps.mean()) == pytest.approx(0.0, abs=0.1)
+        assert float(eps.std()) == pytest.approx(1.0, abs=0.1)
+    started = [model.noise(condition, seed) for seed in (SEED, SEED + 1)]
+    drawn = torch.stack([*own, *others, *started]).flatten(1)
+    assert torch.corrcoef(drawn).fill_diagonal_(0.0).abs().max() < 0.2
+
+
 def test_both_kinds_of_prediction_share_one_grid():
     flow, sample = (preset("mini").scheduler(kind).sigmas for kind in ("flow_prediction", "sample"))
     assert torch.allclose(flow, sample, atol=2e-6)

@@ -1,6 +1,7 @@
 """Interventions change the cells they name and nothing else, and obey their equations."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,13 +13,16 @@ from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.sampling.denoise import begin, denoise, generate
 from chain_of_steps.sampling.interventions import (
     MODES,
+    Drop,
     NoiseAtCells,
     NoiseAtFrame,
     NoiseAtStep,
+    Patch,
     Restart,
     from_record,
     record,
 )
+from chain_of_steps.sampling.interventions.patch import patched
 from chain_of_steps.sampling.state import State
 
 PROMPT, FRAMES, SEED = "draw the path from green to red", 9, 3
@@ -192,6 +196,37 @@ def test_a_restart_needs_an_estimate_of_step_0(model, condition):
         denoise(model, condition, EULER, state, [Restart(3)])
 
 
+STATES = (  # of two tokens, after blocks 0 and 1: the own and the donor's
+    {0: [[1.0, 0.0], [1.0, 2.0]], 1: [[2.0, 0.0], [2.0, 4.0]]},
+    {0: [[0.0, 5.0], [1.0, 0.0]], 1: [[0.0, 7.0], [4.0, 4.0]]},
+)
+PATCHED = {
+    "state": [[0.0, 7.0], [4.0, 4.0]],
+    "delta": [[1.0, 2.0], [4.0, 6.0]],  # (2, 0) + ((0, 7) - (0, 5)) - ((2, 0) - (1, 0)), ...
+    "blend": [[1.5, 1.75], [2.5, 4.0]],  # (2, 0) + .25 ((0, 7) - (2, 0)), ...
+}
+
+
+@pytest.mark.parametrize("variant", PATCHED)
+def test_patched_states_by_hand(variant):
+    own, donor = ({k: torch.tensor(v) for k, v in states.items()} for states in STATES)
+    change = Patch(1, 1, variant=variant, amount=0.25)
+    expected = torch.tensor(PATCHED[variant])
+    assert torch.equal(patched(change, own, donor), expected)
+    for token in (0, 1):
+        new = patched(replace(change, tokens=(token,)), own, donor)
+        assert torch.equal(new[token], expected[token])
+        assert torch.equal(new[1 - token], own[1][1 - token])
+
+
+def test_the_null_of_a_patch_is_as_long_as_the_way_to_the_donor():
+    own, donor = ({k: torch.tensor(v) for k, v in states.items()} for states in STATES)
+    changes = [patched(Patch(1, 1, variant="noise", seed=s), own, donor) - own[1] for s in (0, 1)]
+    for change in changes:
+        assert change.norm(dim=1).tolist() == pytest.approx([53**0.5, 2.0])
+    assert (changes[0][0] - changes[1][0]).norm() > 0.1
+
+
 def test_the_dose_is_what_was_changed(model, condition):
     noised, clean = run(model, condition, NoiseAtStep(3)), run(model, condition)
     change = noised.latents[3] - clean.latents[3]
@@ -199,6 +234,44 @@ def test_the_dose_is_what_was_changed(model, condition):
     assert np.isclose(
         noised.energy, float(change.pow(2).sum()) / change[:, :, 0].numel(), rtol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("intervention", "steps"),
+    [
+        (NoiseAtStep(1), [1]),
+        (NoiseAtFrame(1), [0, 1, 2, 3, 4]),
+        (NoiseAtFrame(1, steps=(1, 4)), [1, 4]),
+        (NoiseAtCells(((2, 0), (3, 1))), [2, 3]),
+        (Restart(2), [2]),
+        (Drop(), [0, 1, 2, 3, 4]),
+        (Drop(1), [1, 2, 3, 4]),
+        (Drop(1, until=3), [1, 2]),
+        (Patch(2, 0), [2]),
+        (Patch(2, 0, held=True), [2, 3, 4]),
+    ],
+    ids=repr,
+)
+def test_an_intervention_acts_at_the_steps_it_names(intervention, steps):
+    assert [step for step in range(5) if intervention.at(step, 9) is not None] == steps
+
+
+def test_noise_of_every_step_and_seed_is_its_own_whatever_names_the_cell():
+    x = torch.zeros(1, 4, 3, 8, 8)
+    drawn = [
+        NoiseAtStep(step, seed=seed).at(step, 3).latents(step, x, None, 1.0)
+        for step in range(3)
+        for seed in range(2)
+    ]
+    correlated = torch.corrcoef(torch.stack(drawn).flatten(1)).fill_diagonal_(0.0)
+    assert correlated.abs().max() < 0.2
+    frame = NoiseAtFrame(1, seed=1).at(2, 3).latents(2, x, None, 1.0)
+    assert torch.equal(frame[:, :, 1], drawn[-1][:, :, 1]) and not frame[:, :, [0, 2]].any()
+
+
+def test_cells_that_two_interventions_change_are_counted_once(model, condition):
+    both = run(model, condition, NoiseAtStep(2, frames=(0, 1)), NoiseAtFrame(1, steps=(2, 3)))
+    assert both.cells == 3
 
 
 def test_every_record_can_be_read_back():

@@ -189,6 +189,19 @@ def test_an_untestable_primary_costs_the_others_nothing(tmp_path):
     assert [line.verdict for line in lines] == ["supported", ledger.UNTESTABLE]
 
 
+@pytest.mark.parametrize(
+    ("bounds", "p"),
+    [
+        ((0.3, float("inf")), 0.05),  # the bound is the interval's own
+        ((0.1, float("inf")), 8.9e-5),  # 2 x .2 below: z = 2 x 1.96
+        ((float("-inf"), 0.7), 0.3271),  # half of .4 above: z = 1.96 / 2
+        ((0.4, 0.9), 0.3271),  # the nearer bound
+    ],
+)
+def test_p_by_hand(bounds, p):
+    assert ledger.p_value(interval(0.5, 0.3, 0.9), bounds) == pytest.approx(p, rel=5e-3)
+
+
 def test_p_is_below_five_percent_just_if_the_interval_excludes_the_bound():
     found = share(30, 50)  # .6 (.4618 to .7239)
     assert ledger.p_value(found, (found["low"] - 0.001, float("inf"))) < 0.05

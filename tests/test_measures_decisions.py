@@ -164,6 +164,13 @@ def test_revisions_by_hand(beliefs, right, expected):
     assert decisions.revisions(shown(beliefs), np.array([right]), floor=0.2) == expected
 
 
+def test_a_value_is_held_if_its_margin_exceeds_the_floor():
+    margins = [[0.75, 0.25, 0.0], [0.75, 0.125, 0.5], [0.125, 0.25, 0.875], [np.nan] * 3]
+    assert decisions.margins(shown(margins)).ravel().tolist() == [0.5, 0.25, 0.625, 0.0]
+    assert decisions.held(shown(margins), 0.5).ravel().tolist() == [-1, -1, 2, -1]
+    assert decisions.held(shown(margins), 0.25).ravel().tolist() == [0, -1, 2, -1]
+
+
 def test_right_is_what_the_run_ends_on_or_comes_nearest_to(unique, several):
     answers = np.array(several.solutions.answers)
     assert (decisions.reference_answer(several, answers[[0, 2]]) == answers[2]).all()

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from chain_of_steps.measures import intervals
 from chain_of_steps.measures.intervals import difference, effective_size, newcombe, proportion
@@ -81,6 +81,33 @@ def test_clusters_count_for_what_they_are_worth():
     assert (copied["low"], copied["high"]) == pytest.approx(
         (alone["low"], alone["high"]), abs=0.003
     )
+
+
+def test_the_effective_size_worked_out_by_hand():
+    """Around the mean 1/2 the sums of the clusters are 1, -1 and 0: a variance of 2 x 3/2 = 3,
+    against 6 x 1/4 x 6/5 = 1.8 of independent values. So six values are worth 6 x 1.8 / 3."""
+    values, clusters = np.array([1, 1, 0, 0, 1, 0]), list("aabbcc")
+    assert effective_size(values, clusters) == pytest.approx(3.6)
+    low, high = intervals.wilson(0.5, 3.6)
+    for found in (proportion(values, clusters), proportion(values[::-1], clusters[::-1])):
+        assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-4)
+    nothing = np.zeros(6)
+    low, high = newcombe(np.array([0, 0.5, 0, 0.5]), 3.6)
+    found = difference(values, nothing, clusters)
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-4)
+
+
+@pytest.mark.parametrize("n", [100, 400])
+def test_bootstraps_leave_out_two_and_a_half_percent_on_each_side(n):
+    """The mean of n values of variance 1 is nearly normal: 1.96 / sqrt(n) to each side."""
+    values = norm.ppf((np.arange(n) + 0.5) / n)
+    values /= values.std()
+    alone = intervals.interval(values)
+    clusters = intervals.clustered(np.repeat(values, 3), np.repeat(np.arange(n), 3))
+    for found in (alone, clusters):
+        half = np.array([-found["low"], found["high"]]) * n**0.5
+        assert half == pytest.approx(1.96, abs=0.15), "of 90 % it would be 1.64"
+        assert found["mean"] == pytest.approx(0.0, abs=1e-4)
 
 
 def test_a_single_cluster_is_an_interval_over_seeds():

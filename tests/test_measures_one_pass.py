@@ -132,6 +132,14 @@ def test_the_first_of_the_iterated_is_step_0_and_the_second_is_f():
     assert len(found) == 4
 
 
+def test_the_control_of_k_passes_is_read_after_k_passes():
+    """Each pass adds 1, and 3 or more is valid: one more of the runs 0, 1, 2, 3 with each pass."""
+    runs = made_up(lambda x, s: x.round() + 1, lambda z: (z >= 3).flatten(1).all(1).numpy())
+    found = one_pass.at_levels(runs, [0.001, 0.002, 0.001])
+    assert [control.sigma for control in found] == [1.0, 0.001, 0.002, 0.001]
+    assert [int(control.valid.sum()) for control in found] == [1, 2, 3, 4]
+
+
 def test_levels_are_chosen_for_two_four_and_eight_passes():
     """The best level of k passes is k / 10 here; nothing but these numbers is tried."""
     tried = []
@@ -189,6 +197,23 @@ def test_the_truth_is_valid_and_the_blend_is_not_decided(task):
     assert (one == np.concatenate(seeds[0].decided(runs.blank()))).all()
     last = SymbolBatch(runs.samples[-1:], runs.seeds[-1:])  # in any batch
     assert (last.decided(last.blank())[0] == seeds[0].decided(runs.blank())[-1]).all()
+
+
+def test_ties_of_two_runs_are_broken_apart():
+    (sample,) = batch(count=1).samples
+    runs = SymbolBatch([sample] * 20, range(20))
+    assert len({tuple(answer) for answer in runs.decided(runs.blank())}) > 10
+
+
+def test_the_exact_posterior_is_read_at_the_runs_own_states(monkeypatch):
+    runs, seen = batch(count=2), []
+    trajectory = runs.generate(known.InTheLoop(lambda x, sigma: runs.truth()), SCHEDULE)
+    ask = lambda batch: lambda x, sigma: seen.append((x, sigma)) or runs.truth()  # noqa: E731
+    monkeypatch.setattr(SymbolBatch, "exact", property(ask))
+    assert runs.exact_along(trajectory).all() and len(seen) == SCHEDULE.steps
+    for s, (x, sigma) in enumerate(seen):
+        assert x is trajectory.latents[s]
+        assert sigma == pytest.approx(SCHEDULE.sigmas[s], abs=1e-5)
 
 
 def test_names_and_clusters():

@@ -66,6 +66,43 @@ def test_the_first_condition_that_holds_is_the_phase(shares, label):
     assert gain["low"] <= gain["mean"] <= gain["high"]
 
 
+@pytest.mark.parametrize(
+    ("shares", "label"),
+    [
+        ({"a_s": 0.17, "a_0": 0.0, "b": 0.0, "f": 0.0}, "failure"),  # up to .195
+        ({"a_s": 0.19, "a_0": 0.0, "b": 0.0, "f": 0.0}, "chain"),  # up to .216
+        ({"a_s": 1.0, "a_0": 0.93, "b": 0.0, "f": 0.0}, "glance"),  # from .912
+        ({"a_s": 1.0, "a_0": 0.91, "b": 0.0, "f": 0.0}, "chain"),  # from .891
+        ({"a_s": 0.56, "a_0": 0.5, "b": 0.0, "f": 0.0}, "flat"),  # a gain from .046
+        ({"a_s": 0.58, "a_0": 0.5, "b": 0.0, "f": 0.0}, "chain"),  # from .063
+        ({"a_s": 0.56, "a_0": 0.0, "b": 0.5, "f": 0.0}, "blur"),
+        ({"a_s": 0.58, "a_0": 0.0, "b": 0.5, "f": 0.0}, "chain"),
+        ({"a_s": 0.56, "a_0": 0.0, "b": 0.0, "f": 0.5}, "one refinement"),
+        ({"a_s": 0.58, "a_0": 0.0, "b": 0.0, "f": 0.5}, "chain"),
+    ],
+)
+def test_thresholds_of_the_rule_by_hand(shares, label):
+    assert phase(made_up(1000, **shares)).label == label
+
+
+def test_each_comparison_has_its_own_effective_size():
+    """Step 0 is always wrong, so its runs count by states, 20; but the steps add the same in each
+    state, which 400 runs show: from .16 on. Of 20 runs nothing would be shown."""
+    nothing = np.zeros(400, bool)
+    a_s, states = np.arange(400) % 20 < 4, np.arange(400) // 20
+    assert phase(Cell(nothing, a_s, nothing, nothing, clusters=states)).label == "chain"
+    few = slice(None, None, 20)
+    assert phase(Cell(nothing[:20], np.arange(20) < 4, nothing[few], nothing[few])).label == "flat"
+
+
+def test_shares_of_phases_draw_whole_clusters():
+    one = made_up(16, a_s=0.5, a_0=0.25, b=0.25, f=0.25)
+    outcomes = {name: np.repeat(getattr(one, name), 10) for name in ("a_0", "a_s", "b", "f")}
+    alone, copied = phase(one), phase(Cell(**outcomes, clusters=np.repeat(np.arange(16), 10)))
+    assert 0.1 < alone.shares["chain"] < 0.9
+    assert copied.shares["chain"] == pytest.approx(alone.shares["chain"], abs=0.15)
+
+
 def test_a_phase_has_to_be_shown():
     shares = {"a_s": 0.5, "a_0": 0.25, "b": 0.25, "f": 0.25}
     labels = [phase(made_up(n, **shares)).label for n in (4, 8, 40, 400)]

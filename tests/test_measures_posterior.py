@@ -22,6 +22,23 @@ def several():
     return suite.draw_one("latin_small", 0, 0, order=4, log2=2)
 
 
+def test_two_atoms_on_a_line_worked_out_by_hand():
+    """Atoms 1 and -1, the state at .25 and sigma = .5. Half of each atom is 1/4 and 3/4 away, so
+    the exponents are -(1/16) / (1/2) and -(9/16) / (1/2), which differ by 1: the odds are e to 1,
+    and the mean is tanh(1/2)."""
+    atoms = torch.tensor([1.0, -1.0]).view(2, 1, 1, 1, 1)
+    found = posterior(torch.full((1, 1, 1, 1, 1), 0.25), 0.5, atoms)
+    assert found.weights[0].tolist() == pytest.approx([0.7310586, 0.2689414], abs=1e-7)
+    assert float(found.mean) == pytest.approx(0.4621172, abs=1e-7)
+
+
+def test_a_longer_atom_is_no_nearer_for_its_length():
+    """Atoms 1 and 3, the state at 1 and sigma = .5: the halves are 1/2 away on either side."""
+    atoms = torch.tensor([1.0, 3.0]).view(2, 1, 1, 1, 1)
+    found = posterior(torch.ones(1, 1, 1, 1, 1), 0.5, atoms)
+    assert found.weights[0].tolist() == [0.5, 0.5] and float(found.mean) == 2.0
+
+
 @pytest.mark.parametrize("sigma", [0.05, 0.3, 0.9, 1.0])
 def test_it_is_bayes_rule(sigma):
     atoms, x = random(5), random(7, 1)

@@ -23,9 +23,11 @@ from chain_of_steps.sampling.interventions import (
     MergeEstimates,
     MergeLatents,
     MergeLayers,
+    NoiseAtStep,
     Source,
 )
 from chain_of_steps.sampling.prefix_tree import Branch, grow
+from chain_of_steps.sampling.sites import Site
 from chain_of_steps.training.recipe import Recipe
 
 STEPS = 4
@@ -245,6 +247,23 @@ def test_rescaling_leaves_the_clean_part_alone(model):
     assert float(rest.std()) == pytest.approx(sigma / 3**0.5, rel=0.05)
 
 
+@pytest.mark.parametrize("step", [0, 2])
+def test_merged_latents_are_made_of_the_states_of_single_runs(model, step):
+    runs, merge = [clean(model, seed) for seed in range(3)], MergeLatents((step,))
+    condition, company = condition_of(model), (Source(1), Source(2))
+    branch = Branch((replace(merge, company=company), NoiseAtStep(step + 1)))
+    ((_, run),) = grow(model, condition, EULER, 0, [branch])
+    before = [each.x0_hats[step - 1] if step else None for each in runs]
+    expected = merge.merged([each.latents[step] for each in runs], before, EULER.sigmas[step])
+    torch.testing.assert_close(run.latents[step], expected)
+
+
+def test_noise_under_a_merge_of_estimates_is_counted(model):
+    condition, merge = condition_of(model), MergeEstimates((1,), company=(Source(1),))
+    ((_, run),) = grow(model, condition, EULER, 0, [Branch((merge, NoiseAtStep(1)))])
+    assert run.cells == condition.shape[2] and run.energy > 0.0
+
+
 def test_the_medoid_is_one_of_the_estimates(model):
     own = [clean(model, seed).x0_hats[0] for seed in range(3)]
     taken = merged(model, MergeEstimates((0,), "medoid"), until=1)[0][0].x0_hat
@@ -334,3 +353,30 @@ def test_votes_medoids_and_weights_follow_the_majority():
     heavy = weights(disagreements([b, a, nearly_a]))
     assert sum(heavy) == pytest.approx(1.0) and heavy[0] == min(heavy)
     assert weights(disagreements([a, a, a])) == pytest.approx([1 / 3] * 3)
+
+
+def test_weights_by_hand():
+    """The sums of disagreement are r, r and 2 r, of mean 4 r / 3: exponents of -3, -3 and -6."""
+    left, right = clip((1.0, 0.0)), clip((0.0, 1.0))
+    by_place = {0: [right, left, left], 2: [left, left, right]}
+    for place, own in by_place.items():
+        found = weights(disagreements(own))
+        assert found[place] == pytest.approx(0.024289, abs=1e-6)
+        (merged, *_) = MergeEstimates((0,), "weighted").combine(own, own)
+        expected = 0.975711 * left + 0.024289 * right
+        torch.testing.assert_close(merged, expected, atol=1e-5, rtol=0)
+        assert majority(own) == medoid(own) == (1 if place == 0 else 0)
+
+
+def test_merged_states_by_hand():
+    """Two generations with states 1 and 3 before a block, 2 and 8 after it."""
+    before, after = torch.tensor([1.0, 3.0]), torch.tensor([2.0, 8.0])
+    expected = {"lock_step": [5.0, 5.0], "stored": [7.0, 7.0], "delta": [4.0, 6.0]}
+    for variant, states in (expected | {"soft": [2.75, 7.25]}).items():
+        merge = MergeLayers((1,), (0,), variant, amount=0.25)
+        sites = [Site(0, 0, True, layer) for layer in (0, 1, 2)]
+        stored = {sites[1]: torch.full((1, 1, 1), 7.0)} if variant == "stored" else {}
+        visit, given = merge.change(stored), (before, after, after)
+        seen = [visit(site, x.view(2, 1, 1)) for site, x in zip(sites, given, strict=True)]
+        assert torch.equal(seen[0].flatten(), before) and torch.equal(seen[2].flatten(), after)
+        assert seen[1].flatten().tolist() == states

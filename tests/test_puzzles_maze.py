@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from chain_of_steps.puzzles import maze, reading, scoring, suite
+from chain_of_steps.puzzles.canvas import INK, PAPER
 from chain_of_steps.puzzles.maze import Maze, answer_of, canonical, simple_paths
 from chain_of_steps.puzzles.splits import split_of
 
@@ -50,6 +51,35 @@ def test_a_tree_has_one_path_and_knobs_are_met():
     for knobs, said in (({"rooms": 4}, "rooms is 4"), ({"loops": 5}, "loops is 5")):
         with pytest.raises(ValueError, match=f"{said}; expected one of"):
             MAZE.sample(np.random.default_rng(0), "test", **knobs)
+
+
+@pytest.mark.parametrize("rooms", maze.SIZES)
+def test_every_wall_and_no_door_is_drawn(rooms):
+    """Along each side of each room, at a quarter, half and three quarters of it."""
+    sample = suite.draw_one("maze", 0, 8, rooms=rooms, loops=1)
+    picture, pixels = sample.first_frame(480), 480 / 6 * maze.ROOM  # of a room's side
+    doors = {frozenset((tuple(a), tuple(b))) for a, b in sample.state["doors"]}
+    for (x, y), (dx, dy) in itertools.product(np.ndindex(rooms, rooms), maze.STEPS):
+        is_door = frozenset(((x, y), (x + dx, y + dy))) in doors
+        for along in (-0.25, 0.0, 0.25):
+            at = np.array([x + 0.5 + dx / 2 + along * dy, y + 0.5 + dy / 2 + along * dx])
+            column, row = ((at + sample.state["corner"]) * pixels).astype(int).clip(0, 479)
+            shown = PAPER if is_door else INK
+            assert np.allclose(picture[row, column], shown, atol=1e-4), (x, y, dx, dy, along)
+
+
+def test_distances_by_hand():
+    doors = [[[0, 0], [1, 0]], [[2, 0], [1, 0]], [[1, 0], [1, 1]], [[1, 1], [1, 2]]]
+    state = {"rooms": 3, "doors": doors, "start": [1, 1], "goal": [0, 0]}
+    near = {(1, 1): 0, (1, 0): 1, (1, 2): 1, (0, 0): 2, (2, 0): 2}
+    assert maze._distances(state) == near, "rooms that no door leads to have none"
+
+
+def test_the_goal_is_as_many_doors_away_as_a_side_has_rooms_or_more():
+    rng = np.random.default_rng(0)
+    states = [state for _ in range(150) if (state := maze._propose(rng, 5, 0))]
+    lengths = [len(path) - 1 for state in states for path in simple_paths(state)]
+    assert len(lengths) == len(states) and min(lengths) == 5
 
 
 def test_rounds_of_dead_end_filling_by_hand():
@@ -108,6 +138,26 @@ def test_a_line_through_walls_and_other_worthless_videos_score_nothing():
         noise = rng.integers(0, 256, truth.shape, dtype=np.uint8)
         for video in (frozen, straight, noise, np.zeros_like(truth), other.render(frames=9)):
             assert scoring.score(sample, video) <= 0.1
+
+
+def clip(sample, answer, *progress: float) -> np.ndarray:
+    return np.stack([sample.picture(answer, p, 48) for p in progress])
+
+
+def test_a_path_has_to_grow_and_a_frame_that_goes_back_is_passed_over():
+    for index in range(3):
+        sample = suite.draw_one("maze", index, 4, rooms=6, loops=1)
+        answer = sample.solutions.answers[0]
+        assert scoring.score(sample, clip(sample, answer, 0.0, 0.3, 0.6, 0.3, 1.0)) == 1.0
+        assert scoring.score(sample, clip(sample, answer, 0.0, 0.0, 0.0, 1.0, 1.0)) == 0.0
+
+
+def test_a_wrong_answer_carried_out_scores_nothing():
+    sample = suite.draw_one("maze", 0, 4, rooms=6, loops=0)
+    (answer,) = sample.solutions.answers
+    wrong = (1 - answer[0], *answer[1:])
+    assert reading.decided(sample, sample.render(wrong)[-1]) == wrong
+    assert scoring.score(sample, sample.render(wrong)) == 0.0
 
 
 def test_a_mean_of_two_paths_reads_as_half_where_they_part():

@@ -140,6 +140,18 @@ def test_sealing_keeps_what_others_wrote_meanwhile(tmp_path):
     assert len(Store(tmp_path, "x").rows) == 2
 
 
+def test_of_two_rows_of_one_run_the_later_one_counts(tmp_path):
+    store, other = Store(tmp_path, "x"), Store(tmp_path, "x")
+    later = result_of(RUNS[1]) | {"score": 0.9}
+    store.put(HEADER, RUNS[1], result_of(RUNS[1]))
+    other.put(HEADER, RUNS[1], later)
+    assert Store(tmp_path, "x").get(HEADER | RUNS[1])["result"] == later
+    store.seal()
+    assert store.get(HEADER | RUNS[1])["result"] == later
+    store.put(HEADER, RUNS[1], result_of(RUNS[1]))
+    assert Store(tmp_path, "x").get(HEADER | RUNS[1])["result"] == result_of(RUNS[1])
+
+
 def test_numbers_are_rounded_by_name_and_nan_becomes_none():
     assert rounded(np.array([[0.12345, np.nan]]), 2) == [[0.12, None]]
     result = {"x": np.float32(0.123456), "deep": {"energy": [1.23456, float("nan")]}, "n": 3}

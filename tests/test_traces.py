@@ -10,7 +10,7 @@ from chain_of_steps.figures.sample_runs import SampleBranches, SampleRun
 from chain_of_steps.measures import decisions, traces
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.puzzles import reading
+from chain_of_steps.puzzles import mark, reading
 from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.interventions import NoiseAtStep
 
@@ -51,6 +51,21 @@ def test_a_trace_of_two_steps_worked_out_by_hand():
     assert found["pruned"] is True
 
 
+def test_a_trace_of_a_board_with_clues_worked_out_by_hand():
+    """The mean of all valid answers shows in each open cell the values that occur in at least one
+    of 2 K of them, K that are possible; a clue is no open cell."""
+    sample = samples.draw_one("latin order=4 log2=2", 0, 7)
+    answers = np.array(sample.solutions.answers)
+    shares = [[(cell == v).mean() for v in range(4)] for cell in answers.T]
+    counts = [sum(share >= 0.5 / sum(s > 0 for s in cell) for share in cell) for cell in shares]
+    is_open = [max(cell) < 1.0 for cell in shares]
+    shown = np.mean([count for count, counted in zip(counts, is_open, strict=True) if counted])
+    found = traces.trace(sample, np.array([shares, np.eye(4)[answers[0]]]))
+    assert 0 < sum(is_open) < 16 and shown >= 2 > np.mean(counts)
+    assert found["present_at"] == [pytest.approx(shown, abs=1e-3), 1.0]
+    assert found["pruned"] is True and found["violations_at"][1] == 0
+
+
 def test_beliefs_along_are_those_of_the_decoded_frames(model):
     sample = samples.draw_one("latin order=4 rounds=1", 0, 7)
     latents = model.encode(sample.render(None, 48, 5))
@@ -69,6 +84,14 @@ def test_the_facts_of_a_sample_are_what_it_says():
     assert found["stratum"] == "several/5" and not found["more"]
     twin = samples.draw_one("latin order=4 log2=5", 1, 7)
     assert found["cluster"] != traces.facts(twin)["cluster"]
+
+
+def test_samples_of_one_given_frame_are_one_cluster():
+    sample = samples.draw_one("mark named=true answers=1", 0, 7)
+    (named,) = sample.solutions.answers[0]
+    other = mark.naming(sample, (named + 1) % len(sample.state["things"]))
+    assert other.key != sample.key
+    assert traces.facts(other)["cluster"] == traces.facts(sample)["cluster"]
 
 
 def test_runs_are_read_alone_as_together(model):
