@@ -88,7 +88,9 @@ def check_generate(generate: Callable) -> Feedback:
     if not all(torch.allclose(x, y, atol=1e-4) for x, y in zip(states, line, strict=True)):
         return Feedback(False, "x left the line. How far does a step go from sigma to sigma_next?")
     if all(torch.allclose(tensor(each), x_0, atol=1e-4) for each in found):
-        return Feedback(True, "With the true velocity every estimate is the answer, also the first.")
+        return Feedback(
+            True, "With the true velocity every estimate is the answer, also the first."
+        )
     return Feedback(False, "The states are right; the list should hold x - sigma v of every step.")
 
 
@@ -108,7 +110,9 @@ def check_refine(refine: Callable) -> Feedback:
         return Feedback(False, f"One pass is meant; yours makes {len(seen)}.")
     (x, sigma), wanted = seen[0], 0.75 * x_0 + 0.25 * noise
     if x.shape != x_0.shape or not torch.allclose(x, wanted, atol=1e-4):
-        return Feedback(False, "Noise the estimate first: (1 - sigma) of it and sigma of the noise.")
+        return Feedback(
+            False, "Noise the estimate first: (1 - sigma) of it and sigma of the noise."
+        )
     if abs(sigma - 0.25) > 1e-6:
         return Feedback(False, "Tell the network the noise level that x has.")
     if found.shape == x.shape and torch.allclose(found, x - 0.25 * (x - 2.0), atol=1e-4):

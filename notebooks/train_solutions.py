@@ -1,5 +1,7 @@
 """Reference solutions of `8_train_it_yourself`. Try first."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -16,7 +18,7 @@ def read(x0_hat: Tensor) -> Tensor:
 
 def generate(network, x: Tensor, given: Tensor, steps: int) -> list[Tensor]:
     sigmas, estimates = torch.linspace(1, 0, steps + 1), []
-    for sigma, sigma_next in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for sigma, sigma_next in pairwise(sigmas):
         x0_hat = x - sigma * network(x, sigma, given)
         x = x0_hat + sigma_next / sigma * (x - x0_hat)
         estimates.append(x0_hat)

@@ -252,7 +252,8 @@ def strip(*runs: Run, count: int = SHOWN) -> Figure:
                 axis.set_title(f"step {run.first + s}\n$\\sigma$ {sigmas[s]:.2f}", fontsize=8)
             for axis in row[1 + len(steps) :]:
                 axis.axis("off")
-            row[0].text(0, -0.1, str(run.verdict()), transform=row[0].transAxes, va="top")
+            said = row[0].text(0, -0.1, str(run.verdict()), transform=row[0].transAxes, va="top")
+            said.set_in_layout(False)  # it is as wide as the row, and should not widen a column
         figure.tight_layout(pad=0.3, h_pad=1.6)
     return figure
 
