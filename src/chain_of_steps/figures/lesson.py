@@ -6,6 +6,7 @@ reader writes there, from `noise` and `network`.
 """
 
 import html
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -239,13 +240,13 @@ def strip(*runs: Run, count: int = SHOWN) -> Figure:
     columns = count + 1
     with style():
         figure, axes = plt.subplots(
-            len(runs), columns, figsize=(WIDTH, len(runs) * 1.55), squeeze=False
+            len(runs), columns, figsize=(WIDTH, len(runs) * 1.7), squeeze=False
         )
         for row, run in zip(axes, runs, strict=True):
             sigmas = run.problem.sigmas[run.first :]
             picture(row[0], run.clips[-1, 0])
             row[0].set_title("given")
-            row[0].set_ylabel(run.label, rotation=0, ha="right", va="center")
+            row[0].set_ylabel(textwrap.fill(run.label, 12), rotation=0, ha="right", va="center")
             steps = mostly_early(len(run.clips), count)
             for axis, s in zip(row[1:], steps, strict=False):
                 picture(axis, run.clips[s, -1])
@@ -254,7 +255,7 @@ def strip(*runs: Run, count: int = SHOWN) -> Figure:
                 axis.axis("off")
             said = row[0].text(0, -0.1, str(run.verdict()), transform=row[0].transAxes, va="top")
             said.set_in_layout(False)  # it is as wide as the row, and should not widen a column
-        figure.tight_layout(pad=0.3, h_pad=1.6)
+        figure.tight_layout(pad=0.3, h_pad=1.6, rect=(0, 0.13 / len(runs), 1, 1))
     return figure
 
 
