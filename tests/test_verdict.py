@@ -101,12 +101,26 @@ def test_a_path_that_breaks_off_or_is_missing_is_said_to_be():
     assert "not valid: the path from the green room breaks off in row" in broken.text
     missing = verdict(maze, maze.picture(doors(maze, lambda i, on: not joins(i, start)), size=48))
     assert "no path leaves the green room" in missing.text
-    answer = list(maze.solutions.answers[0])
-    spare = next(
+
+
+def test_a_maze_with_both_ways_drawn_branches():
+    maze = samples.draw_one("maze rooms=5 paths=2", 0, 1)
+    both = tuple(int(1 in pair) for pair in zip(*maze.solutions.answers, strict=True))
+    found = verdict(maze, maze.picture(both, size=48))
+    assert not found.valid and "not valid: the path branches in row" in found.text
+    spare = [
         i
-        for i, value in enumerate(answer)
-        if value == 0 and not any(joins(i, room) for room in (start, goal))
-    )
-    answer[spare] = 1
-    more = verdict(maze, maze.picture(tuple(answer), size=48))
-    assert not more.valid and "not valid: " in more.text
+        for i, value in enumerate(both)
+        if not value and not touches(maze, maze.parts[i].name, both)
+    ]
+    apart = list(maze.solutions.answers[0])
+    apart[spare[0]] = 1
+    found = verdict(maze, maze.picture(tuple(apart), size=48))
+    assert "something that is no part of the path is drawn in row" in found.text
+
+
+def touches(maze, name, answer):
+    """Whether a door leads to a room that an answer passes."""
+    doors = zip(maze.parts, answer, strict=True)
+    passed = {room for part, value in doors if value for room in part.name.split("-")}
+    return bool(passed & set(name.split("-")))

@@ -4,6 +4,7 @@ drawn, and what is the first reason if it is not valid.
 Valid is a property of the decided answer, drawn one of the picture; the two are never mixed.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,20 +97,30 @@ def _of_square(sample: Sample, answer: Answer) -> str:
 
 
 def _of_maze(sample: Sample, answer: Answer) -> str:
-    """Follows the path from the start: it breaks off, or something else is drawn as well."""
+    """Follows what is drawn from the start: it breaks off, it branches, or a piece lies apart."""
     on = [name.split("-") for name, value in sample.named(answer).items() if value == "on"]
     start, goal = (",".join(map(str, sample.state[end])) for end in ("start", "goal"))
-    if not any(start in door for door in on):
+    near = defaultdict(list)
+    for a, b in on:
+        near[a].append(b)
+        near[b].append(a)
+    if not near[start]:
         return "no path leaves the green room"
-    here, left = start, list(on)
-    while here != goal and (ways := [door for door in left if here in door]):
-        left.remove(ways[0])
-        here = ways[0][1] if ways[0][0] == here else ways[0][0]
-    if here != goal:
-        column, row = map(int, here.split(","))
-        return f"the path from the green room breaks off in {_place(row, column)}"
-    column, row = map(int, left[0][0].split(","))
-    return f"something that is no part of the path is drawn in {_place(row, column)}"
+    reached = [start]
+    for room in reached:  # it grows on the way
+        reached += [other for other in near[room] if other not in reached]
+    if goal not in reached:
+        return f"the path from the green room breaks off in {_room(reached[-1])}"
+    for room in reached:
+        if len(near[room]) > (1 if room in (start, goal) else 2):
+            return f"the path branches in {_room(room)}"
+    apart = next(room for door in on for room in door if room not in reached)
+    return f"something that is no part of the path is drawn in {_room(apart)}"
+
+
+def _room(name: str) -> str:
+    column, row = map(int, name.split(","))
+    return _place(row, column)
 
 
 def _drawing(sample: Sample, frame: np.ndarray, answer: Answer, drawn: bool) -> str:
