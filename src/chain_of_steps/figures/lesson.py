@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..bench import samples
 from ..measures.batches import SymbolBatch
+from ..measures.token_maps import maps_of
 from ..models import schedule
 from ..models.conditions import Condition
 from ..models.schedule import Schedule
@@ -33,6 +34,7 @@ from ..sampling.sites import Captured, Site, SiteVisit
 from .player import Player
 from .showcase import ShownCase, player_arguments
 from .style import WIDTH, mostly_early, picture, style
+from .token_maps import energy_maps
 from .verdict import Verdict, verdict
 
 SHOWN = 8  # steps in a strip
@@ -118,6 +120,14 @@ class Problem(_Network):
         held, until = Captured(lambda site: site.step == step), step + 1
         generate(self.model, self.condition, self.schedule, self.seed, until=until, visit=held)
         return {site.layer: state for site, state in held.items()}
+
+    def token_norms(self, step: int) -> Figure:
+        """How long the hidden states of all tokens are at one step, by layer and frame."""
+        states = self.states(step)
+        stacked = torch.stack([states[layer] for layer in sorted(states)])
+        stacked = stacked.unflatten(1, (self.frames, -1))[None].float()  # (1, 1 + L, F, h w, D)
+        side = self.model.size // self.model.patch
+        return energy_maps(maps_of(stacked, side)["norm"], step=0)
 
     def patched_run(self, step: int, layer: int, state: Tensor, label: str = "") -> "Run":
         """A run whose whole hidden state (N, D) after a layer is replaced, at one step only."""
