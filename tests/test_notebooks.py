@@ -66,7 +66,7 @@ def test_run_all_may_be_pressed_twice(name, monkeypatch):
 
 
 LESSONS = {  # notebooks with exercises: their solutions, and parameters that make them short
-    "0_walkthrough": ("walkthrough_solutions", {"preset": "mini/20"}),
+    "0_walkthrough": ("walkthrough_solutions", {"preset": "mini/12"}),
     "8_train_it_yourself": ("train_solutions", {"training_steps": 20, "measured_boards": 20}),
 }
 EXERCISE = re.compile(r"^(?:def )?(\w+)(?=\(.*\):$| = )")
@@ -103,7 +103,6 @@ def fill_in(notebook: nbformat.NotebookNode, solutions: str) -> None:
 
 
 @needs_model
-@without_browser
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_runs_with_no_exercise_done(name):
     executed = nbformat.read(run.execute(name, None, **LESSONS[name][1]), as_version=4)
@@ -114,7 +113,6 @@ def test_a_lesson_runs_with_no_exercise_done(name):
 
 
 @needs_model
-@without_browser
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_is_right_with_the_reference_solutions(name, tmp_path):
     solutions, parameters = LESSONS[name]
