@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 
-def noisy(x_0: Tensor, x_1: Tensor, s: float) -> Tensor:
-    return (1 - s) * x_0 + s * x_1
+def noisy(x_0: Tensor, x_1: Tensor, sigma: float) -> Tensor:
+    return (1 - sigma) * x_0 + sigma * x_1
 
 
 def clean_estimate(x_s: Tensor, sigma: float, v: Tensor) -> Tensor:

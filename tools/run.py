@@ -20,12 +20,13 @@ def execute(name: str, scale: str | None = "mini", out: str = "figures", **more:
         scale: section of params.yaml; None for a notebook without one, which runs with its own
             defaults.
         out: folder of figures and metrics.
-        more: parameters that override those of params.yaml.
+        more: parameters that override those of params.yaml, or the notebook's own defaults.
     """
     parameters: dict = {}
     if scale is not None:
         section = read(ROOT / "params.yaml", scale, name)
-        parameters |= {"section": section, "results": "results", "out": out} | more
+        parameters |= {"section": section, "results": "results", "out": out}
+    parameters |= more
     executed = ROOT / "build" / "executed" / f"{name}.ipynb"
     executed.parent.mkdir(parents=True, exist_ok=True)
     source = ROOT / "build" / "notebooks" / f"{name}.ipynb"
