@@ -76,16 +76,18 @@ function mazeEditor(board, change) {
     const wall = walls.get(name);
     if (opened) open.set(name, wall.pair); else open.delete(name);
     wall.node.setAttribute("aria-pressed", String(!opened));
+    wall.bar.classList.toggle("cos-open", opened);
   };
   for (let x = 0; x < n; x++) for (let y = 0; y < n; y++) for (const [i, j] of [[x + 1, y], [x, y + 1]]) {
     if (i >= n || j >= n) continue;
     const pair = [[x, y], [i, j]], name = doorName(...pair), upright = i > x;
-    const node = h("rect", { x: upright ? i * 20 - 4 : x * 20 + 3, y: upright ? y * 20 + 3 : j * 20 - 4,
-      width: upright ? 8 : 14, height: upright ? 14 : 8, rx: 2, class: "cos-wall", tabindex: -1, role: "button",
+    const node = h("rect", { x: upright ? i * 20 - 5 : x * 20 + 4, y: upright ? y * 20 + 4 : j * 20 - 5,
+      width: upright ? 10 : 12, height: upright ? 12 : 10, rx: 2, class: "cos-wall", tabindex: -1, role: "button",
       "aria-label": `wall between room ${x},${y} and room ${i},${j}`, "data-wall": name },
       h("title", {}, "click or drag: open or close"));
-    walls.set(name, { node, pair });
-    svg.append(node);
+    const bar = h("path", { d: upright ? `M${i * 20} ${y * 20}v20` : `M${x * 20} ${j * 20}h20`, class: "cos-bar-of-wall" });
+    walls.set(name, { node, bar, pair });
+    svg.append(bar, node);
     set(name, open.has(name));
   }
   walls.values().next().value.node.setAttribute("tabindex", 0);

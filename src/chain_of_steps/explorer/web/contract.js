@@ -164,7 +164,7 @@ let labels = 0;
 function labelled(name, field, help = "") {
   field.id ||= `cos-field-${++labels}`;
   field.title = help;
-  return h("label", { for: field.id, class: "cos-field" }, h("span", {}, name), field);
+  return h("div", { class: "cos-field" }, h("label", { for: field.id, title: help }, name), field);
 }
 
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));

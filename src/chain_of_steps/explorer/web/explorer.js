@@ -31,7 +31,7 @@ function render({ model, el }) {
     root.classList.toggle("cos-two", Boolean(shown[1]));
     panels.forEach(panel => panel.show(live ? setting : (shown[1] ?? shown[0])?.setting ?? setting));
     gallery.show(setting);
-    bar.show(running, shown, stale(shown[1] ?? shown[0]));
+    bar.show(running, shown, !shown.some(each => each && same(each.setting, setting)));
     scrub.show(view, shown, longest);
     history.show();
     files.show(live ? setting : (shown[1] ?? shown[0])?.setting ?? setting);
@@ -158,7 +158,7 @@ function puzzlePanel(model) {
     for (const [field, value] of [[knobs, rest.join(" ")], [index, setting.index], [seed, setting.seed], [steps, setting.steps]])
       if (field.getRootNode().activeElement !== field) field.value = value;
     knobs.placeholder = (about.tasks.find(each => each.name === name)?.knobs ?? []).map(knob => `${knob}=`).join(" ") || "none";
-    for (const field of [task, knobs, index]) field.closest("label").hidden = setting.board !== null;
+    for (const field of [task, knobs, index]) field.closest(".cos-field").hidden = setting.board !== null;
     if (!same(edited, setting.board)) {
       edited = setting.board;
       place.replaceChildren(...(edited ? [boardEditor(edited, value => { edited = value; board(value); })] : []));
@@ -204,14 +204,14 @@ function runBar(model, run) {
   const stop = h("button", { type: "button", onclick: () => command(model, { do: "stop" }), title: "End the run after its current step" }, "Stop");
   const progress = h("progress", { "aria-label": "steps computed" }), said = h("span", { class: "cos-note" });
   const node = h("div", { class: "cos-row cos-bar", hidden: !model.get("about").live }, start, stop, progress, said);
-  return { node, show: (running, shown, stale) => {
+  return { node, show: (running, shown, due) => {
     stop.disabled = !running;
     progress.hidden = !running;
     if (running) { progress.max = running.setting.steps; progress.value = running.steps.length; }
     const failed = shown.find(each => each?.state === "failed");
     said.textContent = running ? `step ${running.steps.length} of ${running.setting.steps}` : failed ? failed.error
-      : !shown[0] ? "Press Run." : stale ? "The setting has changed: run again." : "";
-    start.classList.toggle("cos-due", Boolean(stale) && !running);
+      : !shown[0] ? "Press Run." : due ? "The setting has changed: run again." : "";
+    start.classList.toggle("cos-due", due && !running);
   } };
 }
 
