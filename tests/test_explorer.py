@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from chain_of_steps.sampling.denoise import generate
 from chain_of_steps.sampling.interventions import Drop, NoiseAtCells
 from chain_of_steps.sampling.rollouts import Rollouts
 
+ROOT = Path(__file__).parent.parent
 GRID = preset("mini/4")
 SMALL = Config(steps=4)
 CELL = SMALL.cell
@@ -43,6 +45,11 @@ def model():
     pipe = tiny.mini_like()
     pipe.scheduler = Schedule("test", "euler", 4, shift=3.0).scheduler("sample")
     return VideoModel(pipe)
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return VideoModel.load(ROOT / "data/mini")
 
 
 def estimates(model: VideoModel, config: Config) -> list[torch.Tensor]:
@@ -434,3 +441,19 @@ def test_the_gallery_is_of_settings_that_the_default_model_takes(model):
     shown = gallery.items()
     assert len(shown) >= 3 and len(gallery.configs(model)) == len(shown)
     assert all(item["title"] and item["text"] and len(item["ends"]) == 2 for item in shown)
+
+
+@pytest.mark.skipif(
+    not (ROOT / "data/mini/model_index.json").exists(),
+    reason="the mini model is not here; `dvc pull` fetches it",
+)
+@pytest.mark.parametrize("number", range(len(gallery.items())))
+def test_the_gallery_shows_what_it_says(mini, number):
+    item = gallery.items()[number]
+    config, ends, most_open = Config.from_data(item["setting"]), [], 0.0
+    for each in dict.fromkeys((config.clean, config)):
+        one, kept = Shown(mini, each), estimates(mini, each)
+        ends.append(one.step(each.steps - 1, kept[-1], 0)["violations"] == 0)
+        most_open = max(most_open, one.step(1, kept[1], 0)["open"] or 0.0)
+    assert [ends[0], ends[-1]] == item["ends"]
+    assert most_open > 0.5 or "Two answers" not in item["title"]

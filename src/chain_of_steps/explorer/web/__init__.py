@@ -5,7 +5,7 @@ It knows nothing of Python: `contract.js` says what it expects of a model.
 
 from importlib import resources
 
-PARTS = ("contract", "boards", "changes", "stage", "files", "explorer")
+PARTS = ("contract", "boards", "puzzle", "changes", "stage", "files", "history", "explorer")
 
 
 def script() -> str:

@@ -35,12 +35,25 @@ const KEPT = 8; // runs in the history
 
 function stateOf(model) {
   if (!STATE.has(model)) {
-    const state = { runs: new Map(), undo: [], asked: 0, left: null, right: null, listeners: new Set() };
+    const state = {
+      runs: new Map(),
+      undo: [],
+      asked: 0,
+      left: null,
+      right: null,
+      listeners: new Set(),
+    };
     for (const run of model.get("recorded") ?? []) keep(state, run, run.steps);
     [state.left = null, state.right = null] = [...state.runs.keys()];
     const changed = () => state.listeners.forEach(listener => listener());
-    model.on("change:run", () => { keep(state, model.get("run")); changed(); });
-    model.on("change:steps", () => { add(state, model.get("steps")); changed(); });
+    model.on("change:run", () => {
+      keep(state, model.get("run"));
+      changed();
+    });
+    model.on("change:steps", () => {
+      add(state, model.get("steps"));
+      changed();
+    });
     STATE.set(model, state);
     if (model.get("run")?.id && !state.runs.has(model.get("run").id)) {
       keep(state, model.get("run")); // the page was opened again
@@ -59,7 +72,8 @@ function keep(state, header, steps = []) {
   state.runs.set(header.id, { ...header, steps: [], pictures: [] });
   if (steps.length) add(state, { run: header.id, steps });
   const left = state.runs.get(state.left);
-  if (left && isChanged(header.setting) && same(without(header.setting), left.setting)) state.right = header.id;
+  if (left && isChanged(header.setting) && same(without(header.setting), left.setting))
+    state.right = header.id;
   else [state.left, state.right] = [header.id, null];
   for (const id of state.runs.keys())
     if (state.runs.size > KEPT && id !== state.left && id !== state.right) state.runs.delete(id);
@@ -69,7 +83,10 @@ function add(state, batch) {
   const run = state.runs.get(batch?.run);
   for (const step of run ? batch.steps : []) {
     run.steps[step.step] = step;
-    run.pictures[step.step] ??= { strip: picture(step.strip, state), reading: picture(step.reading, state) };
+    run.pictures[step.step] ??= {
+      strip: picture(step.strip, state),
+      reading: picture(step.reading, state),
+    };
   }
 }
 
@@ -112,12 +129,18 @@ const isChanged = setting => !same(setting, { ...setting, ...CHANGES });
 function sorted(value) {
   if (Array.isArray(value)) return value.map(sorted);
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.keys(value).sort().map(key => [key, sorted(value[key])]));
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map(key => [key, sorted(value[key])]),
+  );
 }
 
 /* A setting as text: JSON of what differs from the default. */
 function toText(setting, usual) {
-  return JSON.stringify(Object.fromEntries(Object.entries(setting).filter(([key, value]) => !same(value, usual[key]))));
+  return JSON.stringify(
+    Object.fromEntries(Object.entries(setting).filter(([key, value]) => !same(value, usual[key]))),
+  );
 }
 
 function fromText(text, usual) {
@@ -131,15 +154,19 @@ function fromText(text, usual) {
 function nameOf(setting) {
   const { noise, patch, merge, drop } = setting;
   const steps = [...new Set(noise.map(([step]) => step))];
-  const at = steps.length > 1 ? `steps ${Math.min(...steps)}–${Math.max(...steps)}` : `step ${steps[0]}`;
-  const dropped = drop && [drop.given && "given frame", drop.prompt && "prompt"].filter(Boolean).join(" and ");
+  const at =
+    steps.length > 1 ? `steps ${Math.min(...steps)}–${Math.max(...steps)}` : `step ${steps[0]}`;
+  const dropped =
+    drop && [drop.given && "given frame", drop.prompt && "prompt"].filter(Boolean).join(" and ");
   const said = [
     noise.length && `noise in ${noise.length} cell${noise.length > 1 ? "s" : ""}, ${at}`,
     patch && `patch at step ${patch[0]}, layer ${patch[1]}`,
     merge && `merge of ${merge.seeds} seeds`,
     drop && `no ${dropped || "condition"} from step ${drop.step}`,
   ];
-  const puzzle = setting.board ? `own ${setting.board.kind === "maze" ? "maze" : "square"}` : `${setting.cell} #${setting.index}`;
+  const puzzle = setting.board
+    ? `own ${setting.board.kind === "maze" ? "maze" : "square"}`
+    : `${setting.cell} #${setting.index}`;
   return [puzzle, `seed ${setting.seed}`, ...said.filter(Boolean)].join(" · ");
 }
 
@@ -147,14 +174,21 @@ function nameOf(setting) {
 
 /* An element: h("button", { class: "x", onclick }, children). A null attribute is left out. */
 function h(tag, attributes = {}, ...children) {
-  const svg = ["svg", "path", "rect", "circle", "line", "polyline", "text", "g", "title"].includes(tag);
-  const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  const svg = ["svg", "path", "rect", "circle", "line", "polyline", "text", "g", "title"].includes(
+    tag,
+  );
+  const node = svg
+    ? document.createElementNS("http://www.w3.org/2000/svg", tag)
+    : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (value === true) node.setAttribute(name, "");
-    else if (value !== null && value !== false && value !== undefined) node.setAttribute(name, value);
+    else if (value !== null && value !== false && value !== undefined)
+      node.setAttribute(name, value);
   }
-  node.append(...children.flat().filter(child => child !== null && child !== undefined && child !== false));
+  node.append(
+    ...children.flat().filter(child => child !== null && child !== undefined && child !== false),
+  );
   return node;
 }
 

@@ -10,6 +10,10 @@ function standin(traits) {
     },
     save_changes() {},
     on: (event, listener) => listeners.set(event, [...(listeners.get(event) ?? []), listener]),
-    off: (event, listener) => listeners.set(event, (listeners.get(event) ?? []).filter(each => each !== listener)),
+    off: (event, listener) =>
+      listeners.set(
+        event,
+        (listeners.get(event) ?? []).filter(each => each !== listener),
+      ),
   };
 }
