@@ -53,8 +53,10 @@ def record(model: VideoModel, configs: Sequence[Config]) -> RecordedExplorer:
     """
     wanted = [each for config in configs for each in (config.clean, config)]
     runs = [_run(model, config, i) for i, config in enumerate(dict.fromkeys(wanted), 1)]
-    traits = {"about": about(model, configs[0], live=False), "setting": configs[0].data()}
-    return RecordedExplorer({**traits, "preview": {}, "recorded": runs})
+    constants, known = about(model, configs[0], live=False), [run["setting"] for run in runs]
+    constants["gallery"] = [item for item in constants["gallery"] if item["setting"] in known]
+    traits = {"about": constants, "setting": configs[0].data(), "recorded": runs}
+    return RecordedExplorer({**traits, "preview": {}})
 
 
 def _run(model: VideoModel, config: Config, number: int) -> dict:
