@@ -18,7 +18,6 @@ function render({ model, el }) {
     "div",
     {
       class: `cos${live ? "" : " cos-recorded"}`,
-      "data-lm-suppress-shortcuts": "true",
       tabindex: -1,
     },
     gallery.node,
@@ -145,6 +144,8 @@ function render({ model, el }) {
     seek(Math.max(0, view.step), null);
   }
 
+  // JupyterLab takes keys as its own unless the focused element itself says otherwise.
+  root.addEventListener("focusin", ({ target }) => (target.dataset.lmSuppressShortcuts = "true"));
   root.addEventListener("keydown", event => {
     if ((event.ctrlKey || event.metaKey) && event.key === "z" && live) {
       undo(model);
