@@ -144,14 +144,22 @@ def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
     raise RuntimeError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
 
 
-def slider(page: Page, name: str) -> Locator:
-    """The handle of a slider, which receives key presses."""
-    return page.locator(".widget-hslider", has=page.get_by_text(name, exact=True)).get_by_role(
-        "slider"
-    )
+def explorer(page: Page) -> Locator:
+    """The explorer that has a kernel."""
+    return page.locator(".cos:not(.cos-recorded)")
 
 
 def press_run(page: Page) -> None:
-    """Presses the explorer's *run*, and waits until the run has ended."""
-    page.get_by_role("button", name="run", exact=True).click()
-    until(page.get_by_role("button", name="stop", exact=True).is_disabled, "the run ends", PATIENCE)
+    """Presses the explorer's *Run*, and waits until the runs have ended."""
+    explorer(page).get_by_role("button", name="Run", exact=True).click()
+    stop = explorer(page).get_by_role("button", name="Stop", exact=True)
+    until(stop.is_enabled, "a run begins", PATIENCE)
+    until(lambda: stop.is_disabled() and ended(page), "the runs end", PATIENCE)
+
+
+def ended(page: Page) -> bool:
+    """Whether every run of the history has ended, and stays so: a second one may follow."""
+    names = lambda: explorer(page).locator(".cos-history .cos-name").all_inner_texts()  # noqa: E731
+    before = names()
+    page.wait_for_timeout(1000)
+    return before == names() and not any(name.startswith("…") for name in before)

@@ -1,34 +1,43 @@
-"""The explorer without its widgets: configurations as text, and changed runs, which must equal
-those of the library."""
+"""The explorer without a browser: settings as text, and runs, which must equal those of the
+library."""
 
 import base64
+import io
 import json
-import time
-import zlib
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny
 import torch
+from PIL import Image
 from test_symbol_family import model_of
 
 from chain_of_steps.bench import samples
-from chain_of_steps.explorer.config import APART, BEHAVIOURS, Config, label
-from chain_of_steps.explorer.run import VIEWS, LiveRun, png
+from chain_of_steps.explorer import gallery
+from chain_of_steps.explorer.config import APART, Config, MergedSeeds, OwnMaze, OwnSquare
+from chain_of_steps.explorer.recorded import record
+from chain_of_steps.explorer.run import Stopped, compute
+from chain_of_steps.explorer.shown import Shown, preview
+from chain_of_steps.explorer.widget import Explorer
 from chain_of_steps.models.schedule import Schedule, preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading
-from chain_of_steps.puzzles.hand_drawn import hand_drawn
+from chain_of_steps.puzzles.hand_drawn import hand_drawn, hand_filled
 from chain_of_steps.puzzles.scoring import score
 from chain_of_steps.sampling.arms import Merged
 from chain_of_steps.sampling.denoise import generate
-from chain_of_steps.sampling.interventions import NoiseAtCells
+from chain_of_steps.sampling.interventions import Drop, NoiseAtCells
 from chain_of_steps.sampling.rollouts import Rollouts
 
+ROOT = Path(__file__).parent.parent
 GRID = preset("mini/4")
 SMALL = Config(steps=4)
 CELL = SMALL.cell
-DRAWN = (3, (((0, 0), (1, 0)), ((1, 0), (2, 0)), ((1, 0), (1, 1))), (0, 0), (2, 0))
+DOORS = (((0, 0), (1, 0)), ((1, 0), (2, 0)), ((1, 0), (1, 1)))
+MAZE = OwnMaze(3, DOORS, (0, 0), (2, 0))
+SQUARE = OwnSquare(((0, -1, -1, 3), (-1, -1, -1, -1), (-1, 0, -1, -1), (-1, -1, -1, -1)))
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +47,36 @@ def model():
     return VideoModel(pipe)
 
 
-def final(run: LiveRun) -> torch.Tensor:
-    return run.start().wait().x0_hats[-1]
+@pytest.fixture(scope="module")
+def mini():
+    return VideoModel.load(ROOT / "data/mini")
 
 
-# Configurations.
+def estimates(model: VideoModel, config: Config) -> list[torch.Tensor]:
+    """The clean estimates of a run of the explorer."""
+    found = []
+    compute(model, config, lambda step, x0_hat, nfe: found.append(x0_hat))
+    return found
+
+
+def generated(model: VideoModel, config: Config, *interventions) -> list[torch.Tensor]:
+    """The clean estimates of the library's generation."""
+    condition = model.prepare_sample(config.sample())
+    made = generate(model, condition, config.schedule, config.seed, interventions=interventions)
+    return made.x0_hats
+
+
+def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
+    return len(one) == len(other) and all(map(torch.equal, one, other))
+
+
+def pixels(url: str) -> np.ndarray:
+    """The picture of a data URL."""
+    content = base64.b64decode(url.removeprefix("data:image/png;base64,"))
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+# Settings.
 
 
 @pytest.mark.parametrize(
@@ -50,56 +84,67 @@ def final(run: LiveRun) -> torch.Tensor:
     [
         Config(),
         Config("bounce walls=1", 3, seed=5, preset="paper", steps=8, noise=((1, 2), (3, 0))),
-        Config(noise=((1, 2),), mode="level-correct"),
-        Config(drawn=DRAWN, swap=(2, 1)),
-        Config(merge=3),
-        Config(merge=2, merge_layers=(1, 4)),
+        Config(noise=((1, 2),), mode="level-correct", drop=Drop(3, 7, prompt=True)),
+        Config(board=MAZE, patch=(2, 1)),
+        Config(board=SQUARE, merge=MergedSeeds(3)),
+        Config(merge=MergedSeeds(2, (1, 4))),
     ],
 )
-def test_a_config_survives_its_text(config):
+def test_a_setting_survives_its_text_and_its_data(config):
     text = config.to_text()
     assert Config.from_text(f" {text}\n") == config and len(text) < 260 and text.isascii()
+    assert Config.from_data(json.loads(json.dumps(config.data()))) == config
+    assert config.clean.interventions == () and config.clean.sample().key == config.sample().key
 
 
-@pytest.mark.parametrize("text", ["", "hello", Config(merge=3).to_text()[:-4], "AAAA"])
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"steps": 500}, "steps: Input should be less than or equal to 50"),
+        ({"steps": "4"}, "steps: Input should be a valid integer"),
+        ({"steps": 0}, "steps"),
+        ({"seed": "x"}, "seed"),
+        ({"index": -1}, "index"),
+        ({"steps": 4, "noise": [[4, 0]]}, "step 4 is changed; expected 0 to 3"),
+        ({"noise": [[1]]}, "noise"),
+        ({"patch": [50, 0]}, "step 50 is changed"),
+        ({"merge": {"seeds": 1}}, "merge.seeds"),
+        ({"merge": {"layers": [5, 2]}}, "first layer that is merged comes after the last"),
+        ({"merge": {}, "noise": [[1, 1]]}, "merged seeds exclude other changes"),
+        ({"drop": {"step": 5, "until": 3}}, "ends after it begins"),
+        ({"cell": ["latin"]}, "cell"),
+        ({"cell": "chess"}, "unknown task"),
+        ({"cell": "latin order"}, "fixes no knob by 'order'"),
+        ({"preset": "fast"}, "unknown preset"),
+        ({"mode": "loud"}, "mode"),
+        ({"board": {"kind": "chess"}}, "board"),
+        ({"magic": 1}, "magic"),
+        ([], "no setting"),
+    ],
+)
+def test_what_cannot_be_is_refused(wrong, complaint):
+    for read in (lambda: Config.from_data(wrong), lambda: Config.from_text(json.dumps(wrong))):
+        with pytest.raises(ValueError, match="this is no setting") as told:
+            read()
+        assert complaint in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["", "hello", Config(seed=3).to_text()[:-2]])
 def test_another_text_is_refused(text):
-    with pytest.raises(ValueError, match="is no configuration of the explorer"):
+    with pytest.raises(ValueError, match="this is no setting"):
         Config.from_text(text)
 
 
-def test_what_cannot_be_is_refused():
-    with pytest.raises(ValueError, match="unknown task"):
-        Config("chess")
-    with pytest.raises(ValueError, match="fixes no knob by 'order'"):
-        Config("latin order")
-    with pytest.raises(ValueError, match="unknown preset"):
-        Config(preset="fast")
-    with pytest.raises(ValueError, match="order is 9"):
-        Config("latin order=9").sample()
-    with pytest.raises(ValueError, match="merged seeds exclude other changes"):
-        Config(merge=2, noise=((0, 0),))
-
-
-def test_labels_are_kept_by_config(tmp_path):
-    file = tmp_path / "labels.json"
-    label(file, SMALL, ["memory", "multi-path"])
-    labels = label(file, Config(), ["unknown"])
-    assert json.loads(file.read_text()) == json.loads(json.dumps(labels)) and len(labels) == 2
-    assert labels[SMALL.to_text()]["behaviours"] == ["memory", "multi-path"]
-    assert Config.from_text(SMALL.to_text()) == SMALL
-    with pytest.raises(ValueError, match=f"expected some of {BEHAVIOURS[0]}"):
-        label(file, SMALL, ["magic"])
-
-
-# Mazes drawn by the user.
+# Boards drawn by hand.
 
 
 def test_a_hand_drawn_maze_is_a_sample_like_others():
-    sample = hand_drawn(*DRAWN)
+    sample = MAZE.sample()
     assert sample.solutions.answers == ((1, 1, 0),) and len(sample.parts) == 3
     assert score(sample, sample.render(size=48)) == 1.0
     assert score(sample, sample.render((1, 0, 1), size=48)) == 0.0
-    assert sample.task == "maze" and Config(drawn=DRAWN).sample().key == sample.key
+    assert sample.fault((1, 1, 0)) is None
+    assert sample.fault((1, 0, 0)) == "1,0-2,0: off, but on in the nearest valid answer"
 
 
 @pytest.mark.parametrize(
@@ -129,159 +174,286 @@ def test_a_maze_that_cannot_be_judged_is_refused(drawn, complaint):
         hand_drawn(*drawn)
 
 
+def test_a_hand_filled_square_is_a_sample_like_others():
+    drawn = samples.draw_one("latin order=4 clues=6", 0, 7)
+    sample = hand_filled(drawn.state["clues"])
+    assert sample.key == drawn.key and sample.solutions.answers == drawn.solutions.answers
+    answer = list(sample.solutions.answers[0])
+    assert sample.fault(tuple(answer)) is None
+    free = np.flatnonzero(np.ravel(sample.state["clues"]) < 0)[0]
+    answer[free] = (answer[free] + 1) % 4
+    assert sample.fault(tuple(answer)).endswith(" 2 times")
+    assert "not the given" in sample.fault(tuple((v + 1) % 4 for v in answer))
+    rows = sample.parts[0].name, (None, *sample.solutions.answers[0][1:])
+    if np.ravel(sample.state["clues"])[0] < 0:
+        assert sample.fault(rows[1]) == "row 1, column 1: empty"
+
+
+FULL = ((0, 1, 2, 3), (1, 2, 3, 0), (2, 3, 0, 1), (3, 0, 1, 2))
+EMPTY = ((-1,) * 4,) * 4
+
+
 @pytest.mark.parametrize(
-    "wrong",
+    ("clues", "complaint"),
     [
-        {"steps": 500},
-        {"steps": "4"},
-        {"steps": 0},
-        {"seed": "x"},
-        {"index": -1},
-        {"steps": 4, "noise": [[4, 0]]},
-        {"noise": [[1]]},
-        {"swap": [50, 0]},
-        {"merge": 2, "merge_layers": [5, 2]},
-        {"cell": ["latin"]},
-        {"cell": 5},
-        {"preset": ["mini"]},
+        (FULL, "0 to 15 clues"),
+        (((-1,) * 5,) * 5, "3 to 24 clues"),
+        (FULL[:3], "4 to 6 rows"),
+        (((7, -1, -1, -1), *EMPTY[1:]), "values 0 to 3"),
+        (((1, 1, -1, -1), *EMPTY[1:]), "twice in a row or column"),
+        (((0, 1, 2, -1), (-1, -1, -1, 3), *EMPTY[2:]), "no answer"),
     ],
 )
-def test_a_text_with_wrong_numbers_is_refused(wrong):
-    text = base64.urlsafe_b64encode(zlib.compress(json.dumps(wrong).encode())).decode()
-    with pytest.raises(ValueError, match="is no configuration of the explorer"):
-        Config.from_text(text)
+def test_a_square_that_cannot_be_filled_is_refused(clues, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        hand_filled(clues)
 
 
-# Runs.
+def test_a_board_can_be_edited_from_what_the_preview_says(model):
+    for cell in ("maze rooms=5", CELL):
+        shown = preview(model, Config(cell))
+        edited = Config.from_data({"board": shown["board"]})
+        assert preview(model, edited)["answers"] == shown["answers"]
+        assert edited.sample().solutions.answers == Config(cell).sample().solutions.answers
+    assert preview(model, Config("mark"))["board"] is None
 
 
-def test_a_clean_run_is_a_generation(model):
+# Runs equal those of the library.
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_clean_run_is_a_generation(model, seed):
+    config = Config(steps=4, seed=seed)
+    assert same(estimates(model, config), generated(model, config))
+
+
+def test_noise_goes_where_it_was_put(model):
+    config = Config(steps=4, noise=((1, 2), (2, 4)), mode="level-correct")
+    change = NoiseAtCells(cells=((1, 2), (2, 4)), mode="level-correct")
+    assert same(estimates(model, config), generated(model, config, change))
+    assert not same(estimates(model, config), generated(model, config))
+
+
+def test_dropped_conditions_are_the_librarys(model):
+    drop = Drop(1, 3, given=True, prompt=True)
+    config = Config(steps=4, drop=drop)
+    found = estimates(model, config)
+    assert same(found, generated(model, config, drop))
+    assert not torch.equal(found[-1], estimates(model, SMALL)[-1])
+
+
+@pytest.mark.parametrize("name", ["mini", "paper"])  # without guidance, and with
+def test_a_whole_patch_gives_the_other_seeds_estimate_at_every_layer(model, name):
+    other = generated(model, Config(preset=name, steps=4, seed=APART))
+    for layer in (0, 1):
+        found = estimates(model, Config(preset=name, steps=4, patch=(1, layer)))
+        assert torch.equal(found[1], other[1]), "paper trap 2"
+        assert not torch.equal(found[0], other[0])
+
+
+@pytest.mark.parametrize(("layers", "recipe"), [(None, "x0_hat"), ((0, 1), "lock_step")])
+def test_merged_seeds_are_the_ensembles(model, layers, recipe):
     sample = samples.draw_one(CELL, 0, 7)
-    expected = generate(model, model.prepare_sample(sample), GRID, 0)
-    run = LiveRun(model, SMALL).start().wait()
-    assert run.done == 4 and not run.running
-    assert all(map(torch.equal, run.x0_hats, expected.x0_hats))
-    assert np.array_equal(run.picture(2, 3), model.decode(expected.x0_hats[2])[3])
-    frame = model.decode(expected.x0_hats[3])[-1]
-    assert np.array_equal(run.beliefs(3), reading.belief(sample, frame))
-    valid = sample.is_valid(reading.decided(sample, frame))
-    assert run.verdict(3).startswith("valid, " if valid else f"{violations(sample, frame)} viol")
-    assert run.verdict(3).endswith(" drawn") and ("not" in run.verdict(3)) != reading.drawn(
-        sample, frame
-    )
+    pool = Rollouts(model, GRID, sample, sample, seed=0)
+    merged = Merged(recipe, 3, 2, layers) if layers else Merged(recipe, 3, 2)
+    expected = merged.trajectory(pool).x0_hats[-1]
+    found = estimates(model, Config(steps=4, merge=MergedSeeds(3, layers)))
+    assert torch.equal(found[-1], expected) and len(found) == 4
 
 
-def violations(sample, frame) -> int:
-    return sample.violations(reading.decided(sample, frame))
+@pytest.mark.parametrize(
+    ("config", "passes"),
+    [
+        (SMALL, [1, 2, 3, 4]),
+        (Config(preset="paper", steps=4), [2, 4, 6, 8]),
+        (Config(steps=4, merge=MergedSeeds(3)), [3, 6, 7, 8]),
+    ],
+)
+def test_forward_passes_are_counted(model, config, passes):
+    counted, calls = [], []
+    hooks = [m.register_forward_pre_hook(lambda *_: calls.append(1)) for m in model.transformers]
+    compute(model, config, lambda step, x0_hat, nfe: counted.append(nfe))
+    for hook in hooks:
+        hook.remove()
+    assert counted == passes
+    assert len(calls) == passes[-1]
+
+
+def test_a_layer_that_does_not_exist_is_refused(model):
+    for config in (Config(steps=4, patch=(1, 2)), Config(steps=4, merge=MergedSeeds(2, (1, 2)))):
+        with pytest.raises(ValueError, match="names layer 2; expected -1 to 1"):
+            estimates(model, config)
+
+
+def test_a_run_can_be_stopped(model):
+    stop, seen = threading.Event(), []
+
+    def report(step, x0_hat, nfe):
+        seen.append(step)
+        stop.set()
+
+    with pytest.raises(Stopped):
+        compute(model, Config(steps=50), report, stop)
+    assert seen == [0]
+
+
+# What is shown.
+
+
+def test_a_step_shows_the_pictures_and_the_verdict_of_the_library(model):
+    one, sample = Shown(model, SMALL), SMALL.sample()
+    x0_hat = generated(model, SMALL)[2]
+    shown, clip = one.step(2, x0_hat, 3), model.decode(x0_hat)
+    side = clip.shape[1]
+    assert np.array_equal(pixels(shown["strip"])[:, -side:], clip[-1])
+    assert pixels(shown["strip"]).shape == (side, side * model.latent_frames, 3)
+    answer = reading.decided(sample, clip[-1])
+    assert shown["decided"] == [-1 if v is None else v for v in answer]
+    assert shown["violations"] == sample.violations(answer)
+    assert shown["drawn"] == reading.drawn(sample, clip[-1])
+    assert (shown["which"] is not None) == sample.is_valid(answer) == (shown["fault"] is None)
+    json.dumps(shown, allow_nan=False)
+
+
+def test_a_valid_answer_is_named_by_its_number(model):
+    one, sample = Shown(model, SMALL), SMALL.sample()
+    for number, answer in enumerate(sample.solutions.answers):
+        frame = (sample.picture(answer, 1.0, 48) * 255.0 + 0.5).astype(np.uint8)
+        shown = one._verdict(reading.belief(sample, frame), frame)
+        assert shown["which"] == number and shown["violations"] == 0 and shown["fault"] is None
+        assert shown["drawn"] and shown["open"] == 0.0
+
+
+def test_a_mean_of_two_answers_is_open(model):
+    one, sample = Shown(model, SMALL), SMALL.sample()
+    frame = np.mean([sample.picture(a, 1.0, 48) for a in sample.solutions.answers], 0)
+    frame = (frame * 255.0 + 0.5).astype(np.uint8)
+    shown = one._verdict(reading.belief(sample, frame), frame)
+    assert shown["open"] > 0.5 and not shown["drawn"]
 
 
 def test_a_symbol_network_is_drawn_as_it_believes():
     network = model_of("latin")
     config = Config("latin order=4 clues=8", steps=4)
-    run, sample = LiveRun(network, config).start().wait(), config.sample()
-    expected = generate(network, network.prepare_sample(sample), GRID, 0)
-    beliefs = network.beliefs(sample, expected.x0_hats[2])
-    assert np.array_equal(run.beliefs(2), beliefs)
-    assert run.picture(2, 0).shape == (48, 48, 3)
+    sample, x0_hat = config.sample(), generated(network, config)[2]
+    beliefs = network.beliefs(sample, x0_hat)
+    frame = pixels(Shown(network, config).step(2, x0_hat, 3)["strip"])
+    assert frame.shape == (48, 48, 3)
     free = [p for p, clue in enumerate(np.ravel(sample.state["clues"])) if clue < 0]
-    shown = reading.belief(sample, run.clip(2)[-1])[free]
     mixture = beliefs / np.maximum(beliefs.sum(-1, keepdims=True), 1.0)
-    assert np.abs(shown - mixture[free]).max() < 0.02, "the picture reads as it was drawn"
-    for view in VIEWS[1:]:
-        assert run.picture(2, 0, view, 0).shape == (48, 48, 3)
+    shown = reading.belief(sample, frame)
+    assert np.abs(shown[free] - mixture[free]).max() < 0.02, "the picture reads as it was drawn"
 
 
-def test_a_symbol_network_refuses_another_puzzle():
-    run = LiveRun(model_of("latin"), Config("bounce", steps=2)).start()
-    with pytest.raises(ValueError, match="has no form in symbols"):
-        run.wait()
+# The widget.
 
 
-def test_noise_goes_where_it_was_clicked(model):
-    cells = ((1, 2), (2, 5))
-    sample = samples.draw_one(CELL, 0, 7)
-    edits = (NoiseAtCells(cells=cells, mode="replace"),)
-    expected = generate(model, model.prepare_sample(sample), GRID, 0, interventions=edits).x0_hats[
-        -1
+@pytest.fixture
+def explorer(model):
+    return Explorer(model, SMALL)
+
+
+def until_previewed(explorer: Explorer) -> dict:
+    """The preview of the present setting."""
+    for thread in threading.enumerate():
+        if thread.name == "preview":
+            thread.join()
+    assert explorer.preview["setting"] == explorer.setting
+    return explorer.preview
+
+
+def test_the_puzzle_is_shown_before_anything_runs(explorer):
+    sample, shown = SMALL.sample(), until_previewed(explorer)
+    assert np.array_equal(pixels(shown["given"]), sample.render(size=48)[0])
+    assert shown["answers"] == len(sample.solutions) and len(shown["truth"]) == 8
+    explorer.setting = {**explorer.setting, "cell": "latin colour=3"}
+    assert "cannot be drawn" in until_previewed(explorer)["error"]
+    explorer.setting = {**explorer.setting, "cell": "mark"}
+    assert until_previewed(explorer)["prompt"].startswith("mark")
+
+
+def test_steps_arrive_one_by_one_and_are_those_of_the_library(explorer, model):
+    arrived, states = [], []
+    explorer.observe(lambda change: arrived.append(change["new"]), "steps")
+    explorer.observe(lambda change: states.append(change["new"]["state"]), "run")
+    changed = {**explorer.setting, "noise": [[1, 2]]}
+    explorer.command = {"number": 1, "do": "run", "settings": [explorer.setting, changed]}
+    explorer.wait()
+    assert states == ["running", "done"] * 2
+    assert [(a["run"], a["steps"][0]["step"]) for a in arrived] == [
+        (run, step) for run in (1, 2) for step in range(4)
     ]
-    assert torch.equal(final(LiveRun(model, Config(steps=4, noise=cells))), expected)
+    expected = model.decode(generated(model, SMALL)[3])
+    assert np.array_equal(pixels(arrived[3]["steps"][0]["strip"])[:, -48:], expected[-1])
+    assert arrived[4] != arrived[0] or arrived[7] != arrived[3]
+    explorer.command = {"number": 2, "do": "replay"}
+    assert explorer.steps["run"] == 2 and len(explorer.steps["steps"]) == 4
+    assert explorer.run["sigmas"] == [round(s, 4) for s in GRID.sigmas]
 
 
-@pytest.mark.parametrize("name", ["mini", "paper"])  # without guidance, and with
-def test_a_whole_swap_gives_the_other_seeds_estimate_at_every_layer(model, name):
-    sample, grid = samples.draw_one(CELL, 0, 7), preset(f"{name}/4")
-    other = generate(model, model.prepare_sample(sample), grid, APART)
-    for layer in (0, 1):
-        run = LiveRun(model, Config(preset=name, steps=4, swap=(1, layer))).start().wait()
-        assert torch.equal(run.x0_hats[1], other.x0_hats[1]), "paper trap 2"
-        assert not torch.equal(run.x0_hats[0], other.x0_hats[0])
+def test_stop_ends_a_run_and_what_failed_says_why(explorer):
+    long = {**explorer.setting, "steps": 50}
+    explorer.observe(lambda _: setattr(explorer, "command", {"do": "stop"}), "steps")
+    explorer.start([long, long])
+    explorer.wait()
+    assert explorer.run["state"] == "stopped" and explorer.run["id"] == 1
+    explorer.unobserve_all("steps")
+    for wrong, complaint in (({"patch": [1, 7]}, "names layer 7"), ({"seed": -1}, "no setting")):
+        explorer.start([{**explorer.setting, **wrong}])
+        explorer.wait()
+        assert explorer.run["state"] == "failed" and complaint in explorer.run["error"]
 
 
-def test_merged_seeds_are_the_ensembles(model):
-    sample = samples.draw_one(CELL, 0, 7)
-    pool = Rollouts(model, GRID, sample, sample, seed=0)
-    expected = Merged("x0_hat", 3, 2).trajectory(pool).x0_hats[-1]
-    assert torch.equal(final(LiveRun(model, Config(steps=4, merge=3))), expected)
+def test_another_run_ends_the_one_before(explorer):
+    ended = []
+    explorer.observe(lambda change: ended.append(change["new"]), "run")
+    explorer.start([{**explorer.setting, "steps": 50}])
+    explorer.start([explorer.setting])
+    explorer.wait()
+    assert ended[-1]["state"] == "done" and ended[-1]["setting"]["steps"] == 4
+    assert all(run["state"] != "done" for run in ended if run["setting"]["steps"] == 50)
 
 
-def test_merged_layers_are_the_papers_recipe(model):
-    sample = samples.draw_one(CELL, 0, 7)
-    pool = Rollouts(model, GRID, sample, sample, seed=0)
-    expected = Merged("lock_step", 3, 2, (0, 1)).trajectory(pool).x0_hats[-1]
-    run = LiveRun(model, Config(steps=4, merge=3, merge_layers=(0, 1)))
-    assert torch.equal(final(run), expected)
-    assert run.picture(3, 8, VIEWS[1], 0).shape == (48, 48, 3)
+def test_a_symbol_network_offers_its_own_puzzles():
+    explorer = Explorer(model_of("relay"))
+    names = [task["name"] for task in explorer.about["tasks"]]
+    assert set(names) == {"relay", "relay_end", "relay_long"} and not explorer.about["boards"]
+    assert explorer.setting["cell"] == "relay"
+    explorer.start([{**explorer.setting, "steps": 2}])
+    explorer.wait()
+    assert explorer.run["state"] == "done", explorer.run.get("error")
 
 
-def test_every_view_has_its_picture(model):
-    run = LiveRun(model, SMALL).start().wait()
-    for view in VIEWS:
-        for layer in (-1, 1):
-            picture = run.picture(3, 8, view, layer)
-            assert picture.shape == (48, 48, 3) and picture.dtype == np.uint8
-    assert png(picture).startswith(b"\x89PNG")
-    assert not np.array_equal(run.picture(0, 0, VIEWS[1], 0), run.picture(3, 8, VIEWS[1], 0))
-    with pytest.raises(ValueError, match="unknown view"):
-        run.picture(0, 0, "aura")
+# Recorded pages.
 
 
-def test_a_run_can_be_stopped_and_looked_at(model):
-    long = LiveRun(model, Config(steps=50)).start()
-    while not long.done:
-        time.sleep(0.005)
-    long.stop()
-    long.wait()
-    assert 0 < long.done < 50 and long.picture(long.done - 1, 0).shape == (48, 48, 3)
+def test_a_recorded_page_holds_each_run_once_with_all_its_steps(model):
+    changed = Config(steps=4, noise=((1, 2),))
+    page = record(model, [changed, SMALL])
+    assert [run["setting"] for run in page.traits["recorded"]] == [SMALL.data(), changed.data()]
+    final = pixels(page.traits["recorded"][1]["steps"][3]["strip"])[:, -48:]
+    assert np.array_equal(final, model.decode(estimates(model, changed)[3])[-1])
+    text = page.html()
+    assert text.isascii() and "://" not in text.replace("http://www.w3.org/2000/svg", "")
 
 
-CHANGED = [
-    SMALL,
-    Config(steps=4, noise=((1, 2),)),
-    Config(steps=4, swap=(2, 0)),
-    Config(steps=4, merge=3),
-    Config(steps=4, merge=3, merge_layers=(0, 1)),
-]
+def test_the_gallery_is_of_settings_that_the_default_model_takes(model):
+    shown = gallery.items()
+    assert len(shown) >= 3 and len(gallery.configs(model)) == len(shown)
+    assert all(item["title"] and item["text"] and len(item["ends"]) == 2 for item in shown)
 
 
-@pytest.mark.parametrize("config", CHANGED, ids=str)
-def test_every_step_of_the_run_itself_is_reported_as_it_is_computed(model, config):
-    reports = []
-    run = LiveRun(model, config)
-    run.report = lambda: reports.append((run.done, max(site.step for site in run.states)))
-    run.start().wait()
-    assert reports == [(1, 0), (2, 1), (3, 2), (4, 3), (4, 3)], "four steps and the end"
-    assert {(site.step, site.layer) for site in run.states} == {
-        (step, layer) for step in range(4) for layer in (-1, 0, 1)
-    }
-
-
-def test_a_layer_that_does_not_exist_is_refused(model):
-    for config in (Config(steps=4, swap=(1, 2)), Config(steps=4, merge=2, merge_layers=(1, 2))):
-        with pytest.raises(ValueError, match="names layer 2; expected -1 to 1"):
-            LiveRun(model, config).start().wait()
-
-
-def test_an_error_is_told_to_whoever_waits(model, monkeypatch):
-    monkeypatch.setattr(model, "predict", lambda *_, **__: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        LiveRun(model, SMALL).start().wait()
+@pytest.mark.skipif(
+    not (ROOT / "data/mini/model_index.json").exists(),
+    reason="the mini model is not here; `dvc pull` fetches it",
+)
+@pytest.mark.parametrize("number", range(len(gallery.items())))
+def test_the_gallery_shows_what_it_says(mini, number):
+    item = gallery.items()[number]
+    config, ends, most_open = Config.from_data(item["setting"]), [], 0.0
+    for each in dict.fromkeys((config.clean, config)):
+        one, kept = Shown(mini, each), estimates(mini, each)
+        ends.append(one.step(each.steps - 1, kept[-1], 0)["violations"] == 0)
+        most_open = max(most_open, one.step(1, kept[1], 0)["open"] or 0.0)
+    assert [ends[0], ends[-1]] == item["ends"]
+    assert most_open > 0.5 or "Two answers" not in item["title"]

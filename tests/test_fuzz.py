@@ -5,13 +5,11 @@ gives a sound sample.
 benchmarks/fuzz.json.
 """
 
-import base64
 import functools
 import json
 import os
 import shutil
 import time
-import zlib
 from dataclasses import fields
 from pathlib import Path
 from unittest import mock
@@ -271,8 +269,7 @@ def test_any_text_is_a_config_or_refused(text):
 
 @fuzz(st.dictionaries(st.sampled_from([field.name for field in fields(Config)]), json_data))
 def test_any_shared_data_is_a_config_with_a_sample_or_refused(data):
-    text = base64.urlsafe_b64encode(zlib.compress(json.dumps(data).encode())).decode()
-    answers_or_refuses(lambda: Config.from_text(text).sample())
+    answers_or_refuses(lambda: Config.from_text(json.dumps(data)).sample())
 
 
 steps, frames = st.integers(0, STEPS - 1), st.integers(0, FRAMES - 1)

@@ -1,7 +1,6 @@
 """Every notebook, run in a real JupyterLab in a real browser; in widgets and players, keys change
 the picture."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,89 +87,50 @@ def test_the_walkthrough_runs_and_its_player_takes_keys(server, page):
     screenshot(page, "walkthrough")
 
 
-def test_the_explorer_runs_changes_compares_and_keeps(server, page, folder):
+def test_the_explorer_runs_changes_and_compares(server, page):
     server.open(page, "explorer")
     texts(server.run(page))
-    clean, changed = (
-        page.locator("img.widget-image").nth(0),
-        page.locator("img.widget-image").nth(1),
-    )
+    explorer = lab.explorer(page)
+    explorer.scroll_into_view_if_needed()
+    until(lambda: "8 valid answers" in explorer.inner_text(), "the puzzle is shown at once")
     lab.press_run(page)
-    handle = lab.slider(page, "step")
-    handle.scroll_into_view_if_needed()
-    for name, keys in (
-        ("step", ("ArrowRight", "ArrowRight")),
-        ("frame", ("ArrowLeft", "ArrowLeft")),
-    ):
-        lab.slider(page, name).focus()
-        for key in keys:
-            before = pixels(clean)
-            page.keyboard.press(key)
-            until(
-                lambda before=before: pixels(clean) != before,
-                f"{key} on {name} shows another picture",
-            )
-    screenshot(page, "explorer-clean")
-
-    page.get_by_title("noise at step 1, frame 4", exact=True).click()
+    left, right = (explorer.locator(".cos-picture").nth(i) for i in range(2))
+    explorer.get_by_label("step", exact=True).focus()
+    seen = [pixels(left)]
+    for key in ("ArrowLeft", "ArrowLeft"):
+        page.keyboard.press(key)
+        until(lambda: pixels(left) not in seen, f"{key} shows another picture")
+        seen.append(pixels(left))
+    explorer.get_by_label("step 17: all frames").click()
+    until(lambda: "run again" in explorer.inner_text(), "the change is not run yet")
     lab.press_run(page)
-    until(
-        lambda: pixels(changed) not in ("", pixels(clean)), "the changed run shows something else"
-    )
-    assert page.locator("svg polyline[stroke-dasharray='5 4']").count() > 0, (
-        "its curves are drawn too"
-    )
-    lab.slider(page, "step").focus()
-    before = pixels(changed)
-    page.keyboard.press("ArrowLeft")
-    until(lambda: pixels(changed) != before, "both move together")
+    until(lambda: pixels(right) not in ("", pixels(left)), "the changed run shows something else")
+    assert explorer.locator(".cos-run h4").nth(1).inner_text().endswith("step 17")
     screenshot(page, "explorer-changed")
-
-    page.get_by_label("view", exact=True).select_option("latent energy (token norms)")
-    until(lambda: pixels(clean) not in ("", before), "another view is shown")
-    before = pixels(clean)
-    lab.slider(page, "layer").focus()
-    page.keyboard.press("ArrowRight")
-    until(lambda: pixels(clean) != before, "another layer is shown")
-
-    page.get_by_role("listbox").select_option("memory")
-    page.get_by_role("button", name="save label").click()
-    page.get_by_text("saved in labels.json").wait_for()
-    (labelled,) = json.loads((folder / "scratch" / "labels.json").read_text()).values()
-    assert labelled["behaviours"] == ["memory"] and labelled["config"]["noise"] == [[1, 4]]
     texts(page.evaluate(f"{lab.NOTEBOOK}.content.model.toJSON()")["cells"])
 
 
 def test_a_maze_drawn_by_hand_is_solved_and_shared(server, page):
     server.open(page, "explorer")
     texts(server.run(page))
-    page.get_by_label("puzzle", exact=True).select_option("a maze of my own")
-    for wall in (
-        "wall between (0, 0) and (1, 0)",
-        "wall between (1, 0) and (1, 1)",
-        "wall between (1, 0) and (2, 0)",
-    ):
-        page.get_by_title(wall).click()
-    page.get_by_title("room (0, 0)").click()
-    page.get_by_title("room (2, 0)").click()
-    screenshot(page, "explorer-drawing")
+    explorer = lab.explorer(page)
+    explorer.get_by_role("button", name="Random maze").click()
+    until(lambda: "one valid answer" in explorer.inner_text(), "the maze is previewed")
+    explorer.locator("[data-wall][aria-pressed=true]").first.click()
     lab.press_run(page)
-    page.get_by_text("parts decided as at the end").scroll_into_view_if_needed()
     screenshot(page, "explorer-maze")
-    config = Config.from_text(page.get_by_label("share", exact=True).input_value())
-    assert config.drawn[2:] == ((0, 0), (2, 0))
-    (answer,) = config.sample().solutions.answers
-    on = {door for door, drawn in config.sample().named(answer).items() if drawn == "on"}
-    assert on == {"0,0-1,0", "1,0-2,0"}
+    config = Config.from_text(explorer.get_by_label("setting", exact=True).input_value())
+    assert config.board.kind == "maze" and len(config.board.doors) == 25
+    assert "own maze" in explorer.locator(".cos-run h4").first.inner_text()
 
 
-def test_knobs_name_another_sample(server, page):
+def test_the_recorded_explorer_shows_the_gallery(server, page):
     server.open(page, "explorer")
     texts(server.run(page))
-    page.get_by_label("knobs", exact=True).fill("order=4, rounds=2")
-    page.get_by_label("knobs", exact=True).press("Enter")
-    page.get_by_label("preset", exact=True).select_option("student")
-    lab.press_run(page)
-    page.get_by_text("rounds of propagation: 2").wait_for()
-    config = Config.from_text(page.get_by_label("share", exact=True).input_value())
-    assert config.cell == "latin order=4 rounds=2" and config.steps == 4
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Late noise breaks it").click()
+    until(
+        lambda: "not valid" in frame.locator(".cos-verdict").nth(1).inner_text(),
+        "the noise has broken it",
+    )
+    screenshot(page, "explorer-recorded")

@@ -12,7 +12,7 @@ from chain_of_steps.puzzles.latin import Latin
 
 def square(clues: list[list[int]]):
     state = {"order": len(clues), "clues": clues, "staged": False}
-    return Latin(4)._sample_of(state)
+    return Latin(4).sample_of(state)
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,12 @@ def test_parameters_that_were_replaced_are_left_out():
     assert "samples" in pages.notebook_html(nbformat.v4.new_notebook(cells=[own]))
 
 
+def test_the_state_of_widgets_brings_no_script_into_a_page():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("explorer")])
+    notebook.metadata.widgets = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
+    assert "<script" not in pages.notebook_html(notebook)
+
+
 def test_a_figure_without_stored_rows_is_not_published():
     lessons = {"0_walkthrough", "8_train_it_yourself", "explorer"}
     assert {*lessons, *pages.released()} == set(pages.published())

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import tiny
 
+from chain_of_steps.explorer import web
 from chain_of_steps.explorer.config import Config
-from chain_of_steps.explorer.widgets import Explorer
+from chain_of_steps.explorer.recorded import RecordedExplorer
 from chain_of_steps.figures.player import Player
 from chain_of_steps.models.video_model import VideoModel
 
@@ -267,13 +268,20 @@ def test_the_check_itself_sees_a_connection():
     assert "NETWORK" in run.stderr
 
 
-def test_prompts_and_errors_are_escaped(tmp_path):
+def test_prompts_and_errors_are_escaped():
     evil = "<img src=x onerror=alert(1)>"
     page = Player(np.zeros((1, 1, 8, 8, 3), np.uint8), title=evil, step_labels=[evil]).html()
     assert "<img" not in page
-    explorer = Explorer(VideoModel(tiny.mini_like()), "student", tmp_path / "labels.json")
-    explorer._guarded(lambda: Config(cell=evil))
-    assert "unknown task" in explorer.message.value and "<img" not in explorer.message.value
+    with pytest.raises(ValueError, match="unknown task"):
+        Config(cell=evil)
+    shown = RecordedExplorer({"setting": {"cell": evil}, "prompt": "</script><script>"}).html()
+    assert "<img" not in shown and "</script><script>" not in shown
+
+
+def test_the_explorer_makes_no_markup_of_what_it_is_told():
+    script = web.script()
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert way not in script
 
 
 def test_jupyterlab_listens_to_this_machine_and_keeps_its_token():

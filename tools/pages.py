@@ -108,6 +108,7 @@ def notebook_html(notebook: nbformat.NotebookNode) -> str:
             cell.source = with_mathml(cell.source)
         if "outputs" in cell:
             cell.outputs = [output for output in cell.outputs if not needs_a_kernel(output)]
+    notebook.metadata.pop("widgets", None)  # else the page would load their manager
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
     return described(body)
 

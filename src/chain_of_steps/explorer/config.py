@@ -1,18 +1,19 @@
-"""The explorer's configuration: everything that determines what it shows, also as a short text."""
+"""The explorer's setting: everything that determines what it shows, also as a short text."""
 
-import base64
 import json
-import zlib
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
 from ..bench import samples
-from ..common.files import atomic
 from ..models import schedule
 from ..puzzles.base import Sample
-from ..puzzles.hand_drawn import hand_drawn
+from ..puzzles.hand_drawn import hand_drawn, hand_filled
 from ..sampling.interventions import (
     MODES,
+    Drop,
     Intervention,
     Merge,
     MergeEstimates,
@@ -24,16 +25,51 @@ from ..sampling.interventions import (
 )
 from ..sampling.rollouts import APART
 
-BEHAVIOURS = (
-    "multi-path",
-    "superposition",
-    "memory",
-    "self-correction",
-    "perception before action",
-    "unknown",
-)
 MOST_STEPS = 50
+MOST_SEEDS = 5  # of a merge
 SUITE_SEED = 7
+
+Whole = Annotated[int, Field(strict=True, ge=0)]
+Pair = tuple[Whole, Whole]
+
+
+@dataclass(frozen=True)
+class OwnMaze:
+    """A maze that was drawn: arguments of `hand_drawn`."""
+
+    rooms: Whole
+    doors: tuple[tuple[Pair, Pair], ...]
+    start: Pair
+    goal: Pair
+    kind: Literal["maze"] = "maze"
+
+    def sample(self) -> Sample:
+        return hand_drawn(self.rooms, self.doors, self.start, self.goal)
+
+
+@dataclass(frozen=True)
+class OwnSquare:
+    """A Latin square whose clues were chosen: arguments of `hand_filled`."""
+
+    clues: tuple[tuple[Annotated[int, Field(strict=True, ge=-1)], ...], ...]
+    kind: Literal["latin"] = "latin"
+
+    def sample(self) -> Sample:
+        return hand_filled(self.clues)
+
+
+@dataclass(frozen=True)
+class MergedSeeds:
+    """Seeds that are merged over the first half of the steps.
+
+    Attributes:
+        seeds: how many, the run's own among them.
+        layers: the first and the last layer whose hidden states are merged; None merges clean
+            estimates.
+    """
+
+    seeds: Annotated[int, Field(strict=True, ge=2, le=MOST_SEEDS)] = 3
+    layers: Pair | None = None
 
 
 @dataclass(frozen=True)
@@ -42,170 +78,125 @@ class Config:
 
     Attributes:
         cell, index: name a test sample of suite seed 7, see `bench/samples.py`.
-        drawn: a maze drawn by hand in its place, as arguments of `hand_drawn`.
-        seed: of the initial noise; the other seeds of the changed run are `APART` further each.
+        board: a board of one's own in its place.
+        seed: of the initial noise; other seeds that take part are `APART` further each.
         preset: of the schedule.
         steps: of the schedule, instead of the preset's own.
-        noise: (step, frame) cells that the changed run fills with noise.
+        noise: (step, frame) cells that are filled with noise.
         mode: of that noise.
-        swap: (step, layer) at which the changed run takes over the hidden state of another seed's
-            run, in both passes under guidance.
-        merge: how many seeds the changed run merges, over the first half of its steps.
-        merge_layers: the first and the last layer whose hidden states are merged; None merges
-            clean estimates.
+        patch: (step, layer) at which the hidden state of another seed's run is taken over, in both
+            passes under guidance.
+        merge: seeds that are merged.
+        drop: the conditions that are dropped, and when.
     """
 
-    cell: str = "latin order=4 log2=3"
-    index: int = 0
-    drawn: tuple | None = None
-    seed: int = 0
-    preset: str = "mini"
-    steps: int = 50
-    noise: tuple[tuple[int, int], ...] = ()
-    mode: Mode = "replace"
-    swap: tuple[int, int] | None = None
-    merge: int = 1
-    merge_layers: tuple[int, int] | None = None
+    cell: Annotated[str, Field(strict=True)] = "latin order=4 log2=3"
+    index: Whole = 0
+    board: Annotated[OwnMaze | OwnSquare, Field(discriminator="kind")] | None = None
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 0
+    preset: Annotated[str, Field(strict=True)] = "mini"
+    steps: Annotated[int, Field(strict=True, ge=1, le=MOST_STEPS)] = 20
+    noise: tuple[Pair, ...] = ()
+    mode: Mode = MODES[0]
+    patch: Pair | None = None
+    merge: MergedSeeds | None = None
+    drop: Drop | None = None
 
-    def __post_init__(self):
-        if not isinstance(self.cell, str):
-            raise ValueError(f"a cell is a text such as 'latin order=4', not {self.cell!r}")
+    @model_validator(mode="after")
+    def _check(self) -> "Config":
         samples.cells([self.cell])
-        self._check_numbers()
         schedule.preset(self.preset)
-        if self.mode not in MODES:
-            raise ValueError(f"unknown mode {self.mode!r}; expected one of {', '.join(MODES)}")
-        if self.merge > 1 and (self.noise or self.swap):
-            raise ValueError(
-                "merged seeds exclude other changes; remove the noise and the swap first"
-            )
-
-    def _check_numbers(self) -> None:
-        """Refuses numbers that the widgets never give but a text may contain."""
-        changed = [*self.noise, *([self.swap] if self.swap else [])]  # each begins with its step
-        pairs = [*changed, self.merge_layers or (0, 0)]
-        numbers = [
-            self.index,
-            self.seed,
-            self.steps,
-            self.merge,
-            *(number for pair in pairs for number in pair),
-        ]
-        if any(type(number) is not int or number < 0 for number in numbers) or any(
-            len(pair) != 2 for pair in pairs
-        ):
-            raise ValueError(
-                "all numbers of a configuration must be whole and 0 or more; each cell, swap and "
-                "range of layers is a pair of them"
-            )
-        first, last = pairs[-1]
-        if (
-            not 1 <= self.steps <= MOST_STEPS
-            or any(step >= self.steps for step, _ in changed)
-            or first > last
-        ):
-            raise ValueError(
-                f"a configuration must have 1 to {MOST_STEPS} steps, change only these, and name "
-                "its first layer before its last"
-            )
+        named = [step for step, _ in (*self.noise, *([self.patch] if self.patch else []))]
+        if self.drop:
+            named += [self.drop.step, (self.drop.until or self.drop.step + 1) - 1]
+            if min(named[-2:]) < 0 or named[-1] < named[-2]:
+                raise ValueError("a drop begins at step 0 or later, and ends after it begins")
+        if beyond := [step for step in named if step >= self.steps]:
+            raise ValueError(f"step {beyond[0]} is changed; expected 0 to {self.steps - 1}")
+        if self.merge and (self.noise or self.patch or self.drop):
+            raise ValueError("merged seeds exclude other changes; remove the others first")
+        if self.merge and self.merge.layers and self.merge.layers[0] > self.merge.layers[1]:
+            raise ValueError("the first layer that is merged comes after the last")
+        return self
 
     @property
     def clean(self) -> "Config":
-        """The same configuration without its changes."""
-        return replace(self, noise=(), mode=MODES[0], swap=None, merge=1, merge_layers=None)
+        """The same setting without its changes."""
+        nothing = {"noise": (), "mode": MODES[0], "patch": None, "merge": None, "drop": None}
+        return replace(self, **nothing)
 
     @property
-    def changes(self) -> bool:
-        """Whether it changes anything; a mode of noise alone does not."""
-        return bool(self.noise) or self.swap is not None or self.merge > 1
-
-    @property
-    def interventions(self) -> tuple[Intervention, ...]:
-        """What is done to the changed run, in the order in which it acts."""
-        changes: list[Intervention] = []
+    def interventions(self) -> tuple[Intervention | Merge, ...]:
+        """What is done to the run, in the order in which it acts."""
+        changes: list[Intervention | Merge] = [self.drop] if self.drop else []
         if self.noise:
             changes.append(NoiseAtCells(cells=self.noise, mode=self.mode))
-        if self.swap:
-            changes.append(Patch(*self.swap, donor=Source(APART), unguided=True))
-        if self.merge > 1:
+        if self.patch:
+            changes.append(Patch(*self.patch, donor=Source(APART), unguided=True))
+        if self.merge:
             changes.append(self._merge)
         return tuple(changes)
 
     @property
     def _merge(self) -> Merge:
         early = tuple(range(self.steps // 2))
-        company = tuple(Source(APART * j) for j in range(1, self.merge))
-        if self.merge_layers is None:
+        company = tuple(Source(APART * j) for j in range(1, self.merge.seeds))
+        if self.merge.layers is None:
             return MergeEstimates(early, company=company)
-        first, last = self.merge_layers
+        first, last = self.merge.layers
         return MergeLayers(tuple(range(first, last + 1)), early, company=company)
 
     @property
     def schedule(self) -> schedule.Schedule:
-        """The preset with this number of steps."""
-        return replace(schedule.preset(self.preset), steps=self.steps)
+        return schedule.preset(f"{self.preset.partition('/')[0]}/{self.steps}")
 
     def sample(self) -> Sample:
-        """The puzzle to be solved.
+        """The sample that is solved.
 
         Raises:
-            ValueError: for knobs with which there is none, or a maze that cannot be drawn.
+            ValueError: for knobs with which there is none, or a board that is no puzzle.
         """
-        if self.drawn is None:
-            return samples.draw_one(self.cell, self.index, SUITE_SEED)
-        try:
-            return hand_drawn(*self.drawn)
-        except TypeError as error:
-            raise ValueError("this is no maze; expected rooms, doors, start and goal") from error
+        if self.board is not None:
+            return self.board.sample()
+        return samples.draw_one(self.cell, self.index, SUITE_SEED)
+
+    def data(self) -> dict:
+        """Plain JSON data."""
+        return _CONFIG.dump_python(self, mode="json")
 
     def to_text(self) -> str:
-        """A short text that `from_text` reads."""
-        changed = {
-            name: value for name, value in asdict(self).items() if value != getattr(Config(), name)
-        }
-        packed = zlib.compress(json.dumps(changed).encode(), 9)
-        return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+        """A short text that `from_text` reads: JSON of what differs from the default."""
+        default = Config().data()
+        changed = {name: value for name, value in self.data().items() if value != default[name]}
+        return json.dumps(changed, separators=(",", ":"))
 
     @classmethod
     def from_text(cls, text: str) -> "Config":
-        """The configuration that `to_text` wrote.
+        """The configuration that `to_text` wrote; unknown names are refused.
 
         Raises:
             ValueError: for any other text.
         """
-        packed = text.strip()
-        try:
-            packed = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
-            data = json.loads(zlib.decompress(packed))
-            known = [field.name for field in fields(cls) if field.name in data]
-            return cls(**{name: _tuples(data[name]) for name in known})
-        except (ValueError, TypeError, zlib.error) as error:
-            raise ValueError(
-                "this text is no configuration of the explorer; expected the whole text of its "
-                "field share"
-            ) from error
+        return _valid(lambda: _CONFIG.validate_json(text, extra="forbid"))
+
+    @classmethod
+    def from_data(cls, data: dict) -> "Config":
+        """The configuration whose `data` this is.
+
+        Raises:
+            ValueError: for any other data.
+        """
+        return _valid(lambda: _CONFIG.validate_python(data, extra="forbid"))
 
 
-def label(file: Path, config: Config, behaviours: list[str]) -> dict:
-    """Adds the behaviours seen in a configuration to a JSON file of labels; returns all labels,
-    keyed by the text of their configuration.
-
-    Raises:
-        ValueError: for an unknown behaviour, or none at all.
-    """
-    if not behaviours:
-        raise ValueError("choose what you see before you save it")
-    unknown = set(behaviours) - set(BEHAVIOURS)
-    if unknown:
-        raise ValueError(
-            f"unknown behaviour {unknown.pop()!r}; expected some of {', '.join(BEHAVIOURS)}"
-        )
-    labels = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    labels[config.to_text()] = {"config": asdict(config), "behaviours": sorted(behaviours)}
-    with atomic(file) as temporary:
-        temporary.write_text(json.dumps(labels, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return labels
+_CONFIG = TypeAdapter(Config)
 
 
-def _tuples(value):
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _valid(read) -> Config:
+    try:
+        return read()
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        told = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"this is no setting: {where + ': ' if where else ''}{told}") from error

@@ -80,7 +80,7 @@ class Latin(Puzzle):
                 board, square = self._unique_board(rng, split, n, clues)
             if board is not None and self._belongs(board, square, split):
                 state = {"order": n, "clues": board.tolist(), "staged": bool(staged)}
-                sample = self._sample_of(state)
+                sample = self.sample_of(state)
                 if self._matches(sample, rounds, log2):
                     return sample
         raise ValueError(
@@ -103,7 +103,7 @@ class Latin(Puzzle):
             if staged and squares.propagate(board) is None:
                 continue
             state = {"order": n, "clues": board.tolist(), "staged": staged}
-            return self._sample_of(state), tuple(square.ravel().tolist())
+            return self.sample_of(state), tuple(square.ravel().tolist())
 
     def parts(self, state: dict) -> tuple[Part, ...]:
         n = state["order"]
@@ -112,7 +112,7 @@ class Latin(Puzzle):
 
     def solve(self, state: dict) -> Solutions:
         found, more = squares.completions(_clues(state))
-        return Solutions(tuple(tuple(s) for s in found.reshape(len(found), -1).tolist()), more)
+        return Solutions(tuple(tuple(square.ravel().tolist()) for square in found), more)
 
     def rounds(self, state: dict) -> int | str:
         rounds = squares.propagate(_clues(state))
@@ -124,6 +124,22 @@ class Latin(Puzzle):
         decided = np.array([-1 if v is None else v for v in answer]).reshape(clues.shape)
         contradicted = ((clues >= 0) & (decided != clues)).sum()
         return int(contradicted + squares.repeats(decided) + (decided < 0).sum())
+
+    def fault(self, sample: Sample, answer: Answer) -> str | None:
+        """See `Puzzle.fault`: a clue contradicted, a colour repeated, or an empty cell."""
+        clues, n = _clues(sample.state), sample.state["order"]
+        decided = np.array([-1 if v is None else v for v in answer]).reshape(n, n)
+        names = sample.parts[0].values
+        for r, c in np.argwhere((clues >= 0) & (decided != clues)):
+            return f"row {r + 1}, column {c + 1}: not the given {names[clues[r, c]]}"
+        for kind, lines in (("row", decided), ("column", decided.T)):
+            for number, line in enumerate(lines, 1):
+                counts = np.bincount(line[line >= 0], minlength=n)
+                if counts.max() > 1:
+                    return f"{kind} {number}: {names[counts.argmax()]} {counts.max()} times"
+        for r, c in np.argwhere(decided < 0):
+            return f"row {r + 1}, column {c + 1}: empty"
+        return None
 
     def scene(self, canvas: Canvas, state: dict) -> None:
         """Empty cells."""
@@ -158,7 +174,8 @@ class Latin(Puzzle):
     def _order(self, rng: np.random.Generator, order: int | None) -> int:
         return order or int(rng.choice([n for n in USUAL_ORDERS if n <= self.cells]))
 
-    def _sample_of(self, state: dict) -> Sample:
+    def sample_of(self, state: dict) -> Sample:
+        """The sample of a square's state: order, clues, staged."""
         board = _clues(state)
         knobs = {"order": len(board), "clues": int((board >= 0).sum()), "staged": state["staged"]}
         canonical = ["latin", state["clues"]]

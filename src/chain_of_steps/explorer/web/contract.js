@@ -1,0 +1,204 @@
+/* The explorer: choose a puzzle, change its run, compare. One ES module, `{ render({ model, el }) }`.
+
+It computes no answer itself. A *model* does, anything with `get`, `set`, `save_changes`, `on` and
+`off` (an anywidget's model, or the stand-in of recorded pages), through these traits of plain JSON.
+Pictures are data URLs.
+
+about     from the back end, constant. {live: whether it can run, frames, layers, tasks: [{name,
+          knobs: [name]}], boards: kinds of board that can be drawn, presets: {name: steps}, modes:
+          of noise, most: {steps, seeds}, default: a setting, gallery: [{title, text, setting}]}
+setting   from either. What is chosen: {cell: "latin order=4", index: of the sample, board: null or
+          one drawn by hand, seed, preset, steps, noise: [[step, frame]], mode, patch: null or
+          [step, layer], merge: null or {seeds, layers: null or [first, last]}, drop: null or {step,
+          until: null or the first step not dropped, given, prompt}}. A board is {kind: "maze",
+          rooms, doors: [[[column, row], [column, row]]], start, goal} or {kind: "latin", clues:
+          rows of values, -1 where empty}.
+preview   from the back end, after every change of the setting. {setting: that it is of, error} or
+          {setting, given: picture, board: or null, prompt, truth: pictures of the first valid
+          answers, answers: their number, more: whether there are more, rounds: of propagation}
+command   from the front end. {number: counts, do: "run", settings: [...]}, do: "stop", or do:
+          "replay", which asks for all steps of the last run once more
+run       from the back end: the run in progress, or the last one. {id, setting, state: "running",
+          "done", "stopped" or "failed", error, sigmas: one more than steps, values: of an answer
+          of one part, [{name, valid}], else [], and prompt, truth, answers, more, rounds}
+steps     from the back end, as they are computed. {run: id, steps: [...]}. A step is {step, nfe:
+          forward passes so far, strip: its frames side by side, reading: its answer drawn clearly,
+          decided: index of each part's value or -1, violations, which: number of the valid answer
+          or null, fault: the first thing wrong or null, drawn: whether it is legible, error: of
+          the worst cell, open: share of open parts that show several values or null, beliefs: in
+          each of `values`, or null}
+recorded  from the back end: runs to begin with, [{...run, steps: [...]}]
+*/
+
+const STATE = new WeakMap(); // of each model: views of one model share their runs
+const KEPT = 8; // runs in the history
+
+function stateOf(model) {
+  if (!STATE.has(model)) {
+    const state = {
+      runs: new Map(),
+      undo: [],
+      asked: 0,
+      left: null,
+      right: null,
+      listeners: new Set(),
+    };
+    for (const run of model.get("recorded") ?? []) keep(state, run, run.steps);
+    [state.left = null, state.right = null] = [...state.runs.keys()];
+    const changed = () => state.listeners.forEach(listener => listener());
+    model.on("change:run", () => {
+      keep(state, model.get("run"));
+      changed();
+    });
+    model.on("change:steps", () => {
+      add(state, model.get("steps"));
+      changed();
+    });
+    STATE.set(model, state);
+    if (model.get("run")?.id && !state.runs.has(model.get("run").id)) {
+      keep(state, model.get("run")); // the page was opened again
+      command(model, { do: "replay" });
+    }
+  }
+  return STATE.get(model);
+}
+
+/* A run's header, the first or a later one. The newest run is shown: on the left, or, if it changes
+   the run that is shown there, on the right. */
+function keep(state, header, steps = []) {
+  if (!header?.id) return;
+  const known = state.runs.get(header.id);
+  if (known) return Object.assign(known, header);
+  state.runs.set(header.id, { ...header, steps: [], pictures: [] });
+  if (steps.length) add(state, { run: header.id, steps });
+  const left = state.runs.get(state.left);
+  if (left && isChanged(header.setting) && same(without(header.setting), left.setting))
+    state.right = header.id;
+  else [state.left, state.right] = [header.id, null];
+  for (const id of state.runs.keys())
+    if (state.runs.size > KEPT && id !== state.left && id !== state.right) state.runs.delete(id);
+}
+
+function add(state, batch) {
+  const run = state.runs.get(batch?.run);
+  for (const step of run ? batch.steps : []) {
+    run.steps[step.step] = step;
+    run.pictures[step.step] ??= {
+      strip: picture(step.strip, state),
+      reading: picture(step.reading, state),
+    };
+  }
+}
+
+/* An image of a data URL; the views are drawn again when it has been decoded. */
+function picture(url, state) {
+  const image = new Image();
+  image.onload = () => state.listeners.forEach(listener => listener());
+  image.src = url;
+  return image;
+}
+
+function command(model, wanted) {
+  const state = stateOf(model);
+  model.set("command", { ...wanted, number: ++state.asked + Date.now() });
+  model.save_changes();
+}
+
+/* Changes the setting; what was chosen before can be brought back. */
+function choose(model, change, undoable = true) {
+  const before = model.get("setting");
+  const after = { ...before, ...change };
+  if (same(before, after)) return;
+  if (undoable) stateOf(model).undo.push(before);
+  model.set("setting", after);
+  model.save_changes();
+}
+
+function undo(model) {
+  const before = stateOf(model).undo.pop();
+  if (before) choose(model, before, false);
+}
+
+// Settings.
+
+const CHANGES = { noise: [], patch: null, merge: null, drop: null };
+const same = (a, b) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+const without = setting => ({ ...setting, ...CHANGES, mode: "replace" });
+const isChanged = setting => !same(setting, { ...setting, ...CHANGES });
+
+function sorted(value) {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map(key => [key, sorted(value[key])]),
+  );
+}
+
+/* A setting as text: JSON of what differs from the default. */
+function toText(setting, usual) {
+  return JSON.stringify(
+    Object.fromEntries(Object.entries(setting).filter(([key, value]) => !same(value, usual[key]))),
+  );
+}
+
+function fromText(text, usual) {
+  const found = JSON.parse(text);
+  const unknown = Object.keys(found).find(key => !(key in usual));
+  if (unknown) throw new Error(`there is no setting "${unknown}"`);
+  return { ...usual, ...found };
+}
+
+/* A short name of a setting: its puzzle, seed and changes. */
+function nameOf(setting) {
+  const { noise, patch, merge, drop } = setting;
+  const steps = [...new Set(noise.map(([step]) => step))];
+  const at =
+    steps.length > 1 ? `steps ${Math.min(...steps)}–${Math.max(...steps)}` : `step ${steps[0]}`;
+  const dropped =
+    drop && [drop.given && "given frame", drop.prompt && "prompt"].filter(Boolean).join(" and ");
+  const said = [
+    noise.length && `noise in ${noise.length} cell${noise.length > 1 ? "s" : ""}, ${at}`,
+    patch && `patch at step ${patch[0]}, layer ${patch[1]}`,
+    merge && `merge of ${merge.seeds} seeds`,
+    drop && `no ${dropped || "condition"} from step ${drop.step}`,
+  ];
+  const puzzle = setting.board
+    ? `own ${setting.board.kind === "maze" ? "maze" : "square"}`
+    : `${setting.cell} #${setting.index}`;
+  return [puzzle, `seed ${setting.seed}`, ...said.filter(Boolean)].join(" · ");
+}
+
+// Elements.
+
+/* An element: h("button", { class: "x", onclick }, children). A null attribute is left out. */
+function h(tag, attributes = {}, ...children) {
+  const svg = ["svg", "path", "rect", "circle", "line", "polyline", "text", "g", "title"].includes(
+    tag,
+  );
+  const node = svg
+    ? document.createElementNS("http://www.w3.org/2000/svg", tag)
+    : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== null && value !== false && value !== undefined)
+      node.setAttribute(name, value);
+  }
+  node.append(
+    ...children.flat().filter(child => child !== null && child !== undefined && child !== false),
+  );
+  return node;
+}
+
+let labels = 0;
+
+/* A field with its name, and help as a tooltip and for screen readers. */
+function labelled(name, field, help = "") {
+  field.id ||= `cos-field-${++labels}`;
+  field.title = help;
+  return h("div", { class: "cos-field" }, h("label", { for: field.id, title: help }, name), field);
+}
+
+const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
