@@ -11,7 +11,7 @@ from chain_of_steps.common.counter_noise import normals
 from chain_of_steps.measures.answers import symbol_encoder, uninformative
 from chain_of_steps.measures.batches import SymbolBatch, estimate_of
 from chain_of_steps.models.schedule import Schedule, preset
-from chain_of_steps.models.symbols import SymbolPipeline, boards
+from chain_of_steps.models.symbols import boards
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import latin_squares, suite
 from chain_of_steps.puzzles.latin import Latin
@@ -31,23 +31,9 @@ CLOSE = 2e-4  # of latents after some steps of float32
 SCHEDULE = preset("mini/5")
 
 
-def untrained(puzzle: str) -> VideoModel:
-    """Two blocks of random weights, none of them 0 or 1, so that each one matters."""
-    network = training.build(training.SymbolRecipe(puzzle, 2, width=64))
-    torch.manual_seed(5)
-    with torch.no_grad():
-        for name, weight in network.named_parameters():
-            around = 1.0 if "norm" in name and name.endswith("weight") else 0.0
-            scale = weight.shape[-1] ** -0.5 if weight.ndim > 1 else 0.3
-            weight.copy_((around + scale * torch.randn(weight.shape)).half().float())
-    return VideoModel(
-        SymbolPipeline(network, SCHEDULE.scheduler("sample"), puzzle), size=1, frames=1
-    )
-
-
 @pytest.fixture(scope="module")
 def models() -> dict[str, VideoModel]:
-    return {puzzle: untrained(puzzle) for puzzle in ("latin", "relay")}
+    return {puzzle: web_parity.untrained(puzzle) for puzzle in ("latin", "relay")}
 
 
 @pytest.fixture(scope="module")

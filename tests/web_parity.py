@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page
 
 from chain_of_steps.common.counter_noise import normals
 from chain_of_steps.measures.batches import SymbolBatch
-from chain_of_steps.models.schedule import Schedule
-from chain_of_steps.models.symbols import SIGNS, boards, part_cells
+from chain_of_steps.models.schedule import Schedule, preset
+from chain_of_steps.models.symbols import SymbolPipeline, boards, part_cells
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.models.web_weights import packed
 from chain_of_steps.puzzles import suite
@@ -22,11 +22,12 @@ from chain_of_steps.puzzles.base import Sample
 from chain_of_steps.sampling.denoise import Trajectory, denoise
 from chain_of_steps.sampling.samplers import sampler_of
 from chain_of_steps.sampling.state import State
+from chain_of_steps.training import symbols as training
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-import bundle
+import bundle  # noqa: E402
 
 MODULES = ("network.js", "sampler.js", "symbols.js", "latin.js", "random.js")
 STREAM = 0  # of initial noise
@@ -134,6 +135,20 @@ def drawn(network: str, count: int) -> list[Sample]:
     puzzle = network.split("-")[0]
     knobs = {"order": 4} if puzzle == "latin" else {}
     return suite.draw(puzzle, count, 0, **knobs)
+
+
+def untrained(puzzle: str) -> VideoModel:
+    """Two blocks of random weights, none of them 0 or 1, so that each one matters."""
+    network = training.build(training.SymbolRecipe(puzzle, 2, width=64))
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            around = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+            scale = weight.shape[-1] ** -0.5 if weight.ndim > 1 else 0.3
+            weight.copy_((around + scale * torch.randn(weight.shape)).half().float())
+    return VideoModel(
+        SymbolPipeline(network, preset("mini").scheduler("sample"), puzzle), size=1, frames=1
+    )
 
 
 def unpacked(pack: dict) -> dict[str, np.ndarray]:

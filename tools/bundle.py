@@ -20,11 +20,9 @@ def ordered(*names: str) -> list[str]:
     return found
 
 
-def bundle(*names: str, export: bool = False) -> str:
-    """The named modules of web/, with what they import, as the text of one module.
-
-    Args:
-        export: whether it exports what its parts do, or nothing.
+def bundle(*names: str) -> str:
+    """The named modules of web/, with what they import, as the text of one module that exports
+    nothing.
 
     Raises:
         ValueError: if two modules declare the same name.
@@ -39,6 +37,5 @@ def bundle(*names: str, export: bool = False) -> str:
                     f"{owners[declared]} and {name} both declare {declared}; rename one of them"
                 )
             owners[declared] = name
-        text = IMPORT.sub("", text)
-        parts.append(f"// ---- {name} ----\n" + (text if export else EXPORT.sub("", text)))
+        parts.append(f"// ---- {name} ----\n" + EXPORT.sub("", IMPORT.sub("", text)))
     return "\n".join(parts)

@@ -2,7 +2,9 @@
 
 // All squares that agree with the clues.
 export function completions(clues) {
-  const square = [...clues], order = Math.sqrt(clues.length), found = [];
+  const square = [...clues];
+  const order = Math.sqrt(clues.length);
+  const found = [];
   if (repeats(clues)) return found;
   const fill = (cell) => {
     if (cell === square.length) return found.push([...square]);
@@ -22,7 +24,8 @@ export function completions(clues) {
 // singles (one value left for a cell) and hidden singles (one cell left for a value in a row or
 // column) are filled at once.
 export function rounds(clues) {
-  let board = [...clues], count = 0;
+  let board = [...clues];
+  let count = 0;
   while (board.includes(-1)) {
     const filled = singles(board);
     if (filled.every((value) => value < 0)) return null;
@@ -34,12 +37,14 @@ export function rounds(clues) {
 
 // The values that follow in one round, -1 elsewhere.
 function singles(board) {
-  const order = Math.sqrt(board.length), free = board.map((_, cell) => candidates(board, cell));
+  const order = Math.sqrt(board.length);
+  const free = board.map((_, cell) => candidates(board, cell));
   const fits = (value) => (cell) => free[cell].includes(value);
   return free.map((values, cell) => {
     if (values.length === 1) return values[0];
     const only = values.find((value) =>
-      lines(cell, order).some((line) => line.filter(fits(value)).length === 1));
+      lines(cell, order).some((line) => line.filter(fits(value)).length === 1),
+    );
     return only ?? -1;
   });
 }
@@ -71,11 +76,14 @@ function repeats(square) {
 
 // The cells of a cell's row and of its column.
 function lines(cell, order) {
-  const row = Math.floor(cell / order), column = cell % order;
+  const row = Math.floor(cell / order);
+  const column = cell % order;
   const along = Array.from({ length: order }, (_, i) => i);
   return [along.map((i) => row * order + i), along.map((i) => i * order + column)];
 }
 
 function peers(cell, order) {
-  return lines(cell, order).flat().filter((other) => other !== cell);
+  return lines(cell, order)
+    .flat()
+    .filter((other) => other !== cell);
 }

@@ -12,7 +12,8 @@ export function philox(counter, key) {
   let [a, b, c, d] = [counter & MASK, counter >> 64n, 0n, 0n];
   let [k0, k1] = key;
   for (let round = 0; round < 10; round++) {
-    const p = MULTIPLIERS[0] * a, q = MULTIPLIERS[1] * c; // 128 bits
+    const p = MULTIPLIERS[0] * a; // 128 bits
+    const q = MULTIPLIERS[1] * c;
     [a, b, c, d] = [(q >> 64n) ^ b ^ k0, q & MASK, (p >> 64n) ^ d ^ k1, p & MASK];
     k0 = (k0 + KEY_STEPS[0]) & MASK;
     k1 = (k1 + KEY_STEPS[1]) & MASK;
@@ -22,7 +23,8 @@ export function philox(counter, key) {
 
 // `count` numbers of N(0, 1), by the method of Box and Muller.
 export function normals(seed, stream, count) {
-  const key = [BigInt(seed), BigInt(stream)], found = new Float32Array(count);
+  const key = [BigInt(seed), BigInt(stream)];
+  const found = new Float32Array(count);
   for (let i = 0; i < count; i += 4) {
     const words = philox(BigInt(i / 4 + 1), key); // numpy counts from 1
     const [u, angle, v, other] = words.map((word) => Number(word >> 11n) / 2 ** 53);
@@ -32,6 +34,7 @@ export function normals(seed, stream, count) {
 }
 
 function pair(u, angle) {
-  const radius = Math.sqrt(-2 * Math.log(1 - u)), phase = 2 * Math.PI * angle;
+  const radius = Math.sqrt(-2 * Math.log(1 - u));
+  const phase = 2 * Math.PI * angle;
   return [radius * Math.cos(phase), radius * Math.sin(phase)];
 }

@@ -17,9 +17,10 @@ export function schedule(steps, shift = 5) {
 // Euler steps from pure noise. Before every step it yields nothing; after it, {step, x, estimate}.
 //
 // `edit`, if given, is {step, mode, noise}: `replace` puts the noise in the place of the latents
-// before that step; `level-correct` keeps the clean estimate and noises it to the level of the step.
+// before that step; `level-correct` keeps the clean estimate and noises it to the step's level.
 export function* denoise(network, board, side, { sigmas, timesteps }, noise, edit = null) {
-  let x = noise, estimate = null;
+  let x = noise;
+  let estimate = null;
   for (let step = 0; step < timesteps.length; step++) {
     if (edit?.step === step) x = edited(edit, estimate, sigmas[step]);
     estimate = network.estimate(x, board, timesteps[step], side);

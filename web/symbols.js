@@ -17,7 +17,8 @@ export function latinBoard(clues) {
 // The board (8 x N) of a relay: the number of each cell's sign, the index of the marked start, and
 // whether the whole route is requested or only its end.
 export function relayBoard({ signs, start, drawn }) {
-  const board = oneHot(signs, SIGNS + 2), cells = signs.length;
+  const board = oneHot(signs, SIGNS + 2);
+  const cells = signs.length;
   board[SIGNS * cells + start] = 1;
   return board.fill(drawn ? 1 : 0, (SIGNS + 1) * cells);
 }
@@ -46,11 +47,18 @@ export function uninformative(clues) {
 
 // Beliefs, an array of V numbers in [0, 1] for each of the given cells.
 export function beliefs(latents, cells, parts, values) {
-  return parts.map((cell) => Array.from({ length: values }, (_, v) => opacity(latents[v * cells + cell])));
+  return parts.map((cell) =>
+    Array.from({ length: values }, (_, v) => opacity(latents[v * cells + cell])),
+  );
 }
 
 export function squareBeliefs(latents, order) {
-  return beliefs(latents, order ** 2, Array.from({ length: order ** 2 }, (_, cell) => cell), order);
+  return beliefs(
+    latents,
+    order ** 2,
+    Array.from({ length: order ** 2 }, (_, cell) => cell),
+    order,
+  );
 }
 
 // Of a relay, for the cells that an answer covers: one part each or, if only the end is requested,

@@ -16,7 +16,9 @@ export function unpack({ tensors, data }) {
 // Numbers of 16 bits (sign, 5 bits of exponent, 10 of mantissa) as numbers of 32.
 function fromHalf(halves) {
   return Float32Array.from(halves, (bits) => {
-    const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, mantissa = bits & 1023;
+    const sign = bits & 0x8000 ? -1 : 1;
+    const exponent = (bits >> 10) & 31;
+    const mantissa = bits & 1023;
     if (!exponent) return sign * mantissa * 2 ** -24;
     if (exponent === 31) return mantissa ? NaN : sign * Infinity;
     return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
