@@ -19,7 +19,7 @@ export const RANGES = {
   step: [0, 49],
 };
 
-// The interface of an anywidget model, without a kernel behind it.
+// What the view needs of an anywidget model, without a kernel behind it.
 export class Traits {
   constructor(values) {
     this.values = values;
@@ -40,8 +40,6 @@ export class Traits {
   on(event, listener) {
     this.listeners.push([event, listener]);
   }
-
-  save_changes() {}
 }
 
 // `clues=12...&blocks=4&...`, only what differs from the defaults.
