@@ -37,7 +37,7 @@ IN_VENV := PATH="$(CURDIR)/$(BIN):$$PATH" GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-1000
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE PYTHONINSPECT RAY_ADDRESS
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce figure test fuzz audit lint format lab train results site clean
+.PHONY: help env reproduce figure test fuzz audit lint format lab train results site page clean
 
 help: ## list the targets
 	@echo "Chain of Steps: make TARGET [NAME=value]"
@@ -86,6 +86,10 @@ train: $(INSTALLED) ## train the mini model, continuing where it stopped [TRAIN_
 
 site: $(INSTALLED) ## write the executed notebooks as pages under site/, which open as files
 	$(IN_VENV) $(BIN)/python tools/pages.py
+
+page: $(INSTALLED) ## write build/latin.html, in which symbol networks fill Latin squares in the browser; it opens as a file
+	$(IN_VENV) $(BIN)/python tools/pull.py
+	$(IN_VENV) $(BIN)/python tools/page.py
 
 results: $(INSTALLED) ## maintainers: compute runs missing in results/, drop outdated ones [EXECUTOR=ray]
 	$(IN_VENV) $(BIN)/python tools/reproduce.py --results $(RAY)

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 # Elements that have no name for a screen reader.
 NAMELESS = """() => [...document.querySelectorAll("a, button, iframe, img, input")]
-    .filter(x => !(x.textContent.trim() || x.ariaLabel || x.title || x.alt))
+    .filter(x => !(x.textContent.trim() || x.ariaLabel || x.title || x.alt || x.labels?.length))
     .filter(x => !x.querySelector("img[alt]"))
     .map(x => x.outerHTML.slice(0, 200))"""
 

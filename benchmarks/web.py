@@ -1,0 +1,86 @@
+"""Do the networks of the page decide what torch decides, and how fast? `python benchmarks/web.py
+[--networks data/symbols] [--json FILE]`; some minutes.
+
+Every network fills test boards in 20 steps, in Chromium and by our loop, from the same noise; see
+tests/web_parity.py. Times are of generations on one board, in Chromium, one after the other.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from output import options_of, write
+from playwright.sync_api import Page, sync_playwright
+
+from chain_of_steps.models import cpu
+from chain_of_steps.models.video_model import VideoModel
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
+
+import browser
+import page as live
+import web_parity
+
+ROOT = Path(__file__).parent.parent
+NETWORKS = ("latin-L1-0", "latin-L4-0", "relay-L1-0", "relay-L4-0")
+BOARDS, STEPS, TIMED = 200, 20, 20
+TIME = """([name, given, steps, count]) => Array.from({ length: count }, (_, seed) => {
+    const began = performance.now();
+    ran(name, given, steps, seed);
+    return (performance.now() - began) / 1000;
+})"""
+
+
+def measure(networks: Path) -> dict:
+    """Agreement and times of every network, and the size of the page."""
+    models = {name: VideoModel.load(str(networks / name)) for name in NETWORKS}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=browser.chromium_path(), args=browser.ARGS
+        )
+        page = web_parity.open_page(chromium, Path(folder), models)
+        found = {name: of_network(page, name, model) for name, model in models.items()}
+        megabytes = page_size(Path(folder), networks)
+    return {
+        "answers_equal": all(each["answers_equal"] == each["boards"] for each in found.values()),
+        "max_latent_difference": max(each["max_latent_difference"] for each in found.values()),
+        "page_mb": round(megabytes, 2),
+        "steps": STEPS,
+        "networks": found,
+        "machine": {"processor": cpu.name(), "cores": os.cpu_count()},
+    }
+
+
+def of_network(page: Page, name: str, model: VideoModel) -> dict:
+    """Agreement on all boards, whether 16 bits hold the stored weights, and seconds of a run."""
+    samples, state = web_parity.drawn(name, BOARDS), model.pipe.transformer.state_dict()
+    numbers = web_parity.unpacked(web_parity.packed(model.pipe.transformer))
+    taken = page.evaluate(TIME, [name, web_parity.given(samples[0]), STEPS, TIMED])
+    return {
+        **web_parity.compared(page, name, model, samples, STEPS),
+        "weights_equal": all(np.array_equal(state[k].numpy(), v) for k, v in numbers.items()),
+        "seconds": {
+            "median": round(float(np.median(taken)), 3),
+            "least": round(min(taken), 3),
+            "n": TIMED,
+        },
+    }
+
+
+def page_size(folder: Path, networks: Path) -> float:
+    """Megabytes of the page, with the phase diagram if it has been drawn."""
+    file = folder / "page.html"
+    live.main(file, networks, ROOT / "figures" / "7_when_steps_matter.json")
+    return file.stat().st_size / 1e6
+
+
+if __name__ == "__main__":
+    parser = options_of(__doc__)
+    parser.add_argument("--networks", default=ROOT / "data" / "symbols", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    write(measure(options.networks), options.json)
