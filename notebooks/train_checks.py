@@ -18,8 +18,8 @@ def check_loss(loss: Callable) -> Feedback:
     seen = {}
 
     def network(x: Tensor, sigma: Tensor, given: Tensor) -> Tensor:
-        seen.update(x=tensor(x), sigma=tensor(sigma), given=given)
-        return 0.5 * x
+        seen.update(x=tensor(x), sigma=tensor(sigma))
+        return _lean(x, sigma)
 
     with torch.random.fork_rng():  # training draws the same boards whether or not it was checked
         torch.manual_seed(0)
@@ -38,7 +38,7 @@ def check_loss(loss: Callable) -> Feedback:
     if abs(noise.std() - 1) > 0.1 or abs(noise.mean()) > 0.1:
         return Feedback(False, "x is not on the line: mix x_0 with torch.randn_like(x_0) by sigma.")
     right, backwards = (
-        (0.5 * x - direction).pow(2).mean() for direction in (noise - x_0, x_0 - noise)
+        (_lean(x, sigma) - direction).pow(2).mean() for direction in (noise - x_0, x_0 - noise)
     )
     if found.numel() != 1:
         return Feedback(False, "The loss is one number: take the mean of the squares.")
@@ -127,6 +127,11 @@ CHECKS = {
     "refine": check_refine,
 }
 usable = stand_ins(CHECKS, Path(__file__).resolve().with_name("train_solutions.py"))
+
+
+def _lean(x: Tensor, sigma: Tensor) -> Tensor:
+    """A made-up velocity. It leans the right way, so that a reversed target has another loss."""
+    return (tensor(sigma).reshape(-1, 1, 1) - 0.5) * x
 
 
 def _boards() -> tuple[Tensor, Tensor]:
