@@ -83,3 +83,15 @@ def steps(sigmas=None, towards=None, listed=None):
 def test_a_wrong_answer_is_told_what_it_does(name, wrong, why):
     feedback = checks.CHECKS[name](wrong)
     assert not feedback.right and why in feedback.why, feedback
+
+
+def test_a_list_of_estimates_stays_a_list_of_tensors():
+    x, given = torch.randn(2, 16, 4), torch.zeros(2, 16, 5)
+
+    def as_arrays(*args):
+        return [each.numpy() for each in solutions.generate(*args)]
+
+    for answer in (solutions.generate, as_arrays):
+        found = checks.usable(generate=answer)(lambda x, sigma, given: x, x, given, 3)
+        wanted = solutions.generate(lambda x, sigma, given: x, x, given, 3)
+        assert len(found) == 3 and all(map(torch.equal, found, wanted))

@@ -163,11 +163,18 @@ def stand_ins(checks: Mapping[str, Callable], solutions: Path) -> Callable:
 
 
 def _with_tensors(function: Callable) -> Callable:
-    """The function with arrays and lists that it returns as tensors, for the steps that follow."""
+    """The function with the arrays that it returns as tensors, also those in a list, for the steps
+    that follow."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, list) and any(
+            isinstance(each, (Tensor, np.ndarray)) for each in value
+        ):
+            return [plain(each) for each in value]
+        return tensor(value) if isinstance(value, (np.ndarray, list)) else value
 
     @functools.wraps(function)
     def wrapped(*arguments: object) -> object:
-        value = function(*arguments)
-        return tensor(value) if isinstance(value, (np.ndarray, list)) else value
+        return plain(function(*arguments))
 
     return wrapped
