@@ -182,6 +182,26 @@ def test_the_denoising_error_is_rms_at_the_nearest_step(model, monkeypatch):
     assert asked == [(Member(0), 0.8)]
 
 
+def test_a_clip_is_noised_again_to_the_level_of_the_nearest_step(model, monkeypatch):
+    pool, clip, seen, predict = fresh(model), alone(model), [], model.predict
+
+    def asked(x, timestep, *rest, **hooks):
+        seen.append((x, timestep))
+        return predict(x, timestep, *rest, **hooks)
+
+    monkeypatch.setattr(model, "predict", asked)
+    sampler = sampler_of(EULER, model.prediction)
+    for step, sigma in enumerate(sampler.sigmas[:-1].tolist()):
+        for level in (sigma - 0.01, sigma + 0.01):
+            with torch.inference_mode():
+                found = pool.estimate_of_clip(Member(0), clip, level)
+            x, timestep = seen.pop()
+            expected = (1 - sigma) * clip + sigma * pool.noise(step, 0)
+            torch.testing.assert_close(x, expected)
+            assert timestep == sampler.timesteps[step] and found.shape == clip.shape
+    assert pool.spent == 2 * EULER.steps and not seen
+
+
 # Refinement in part.
 
 

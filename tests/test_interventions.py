@@ -274,6 +274,16 @@ def test_cells_that_two_interventions_change_are_counted_once(model, condition):
     assert both.cells == 3
 
 
+def test_what_is_dropped_is_what_the_model_does_without():
+    class Model:
+        def without(self, condition, given, prompt):
+            return condition, given, prompt
+
+    for given, prompt in ((True, False), (False, True), (True, True)):
+        action = Drop(1, given=given, prompt=prompt).at(1, 9)
+        assert action.condition(Model(), "all") == ("all", given, prompt)
+
+
 def test_every_record_can_be_read_back():
     for intervention in (
         NoiseAtStep(2, frames=(0, 1), mode="additive", amplitude=0.3),

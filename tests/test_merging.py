@@ -341,6 +341,7 @@ def test_agreement_is_told_by_what_happens():
     left, right, still = clip((1.0, 0.0)), clip((0.0, 1.0)), clip((0.0, 0.0))
     assert disagreement(left, left) == 0.0
     assert disagreement(left, right) == pytest.approx(2**0.5)
+    assert disagreement(clip((3.0, 0.0)), clip((0.0, 3.0))) == pytest.approx(2**0.5)
     assert contrast(still) == 0.0 and contrast(left) == pytest.approx(0.5)
     assert contrast((left + right) / 2) < contrast(left), "a mean over answers is paler than each"
     assert torch.equal(disagreements([left, right]), disagreements([right, left]))

@@ -60,8 +60,10 @@ def test_the_mark_of_a_sample_does_not_help_to_read_it():
     """Each sample carries its label only in a feature of its own: held out, it is unknown."""
     parts = [np.eye(20)[[i]] for i in range(20)]
     labels = [np.array([i // 10]) for i in range(20)]
-    found = np.concatenate(probes.guessed(parts, labels))
-    assert np.mean(found == np.concatenate(labels)) <= 0.5
+    found, right = np.concatenate(probes.guessed(parts, labels)), np.concatenate(labels)
+    assert np.mean(found == right) <= 0.5
+    scores = np.concatenate(probes.held_out_scores(parts, labels))
+    assert np.mean((scores > 0) == right) <= 0.5
 
 
 def test_parts_that_do_not_count_are_not_trained_on():
