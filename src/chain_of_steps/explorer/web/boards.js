@@ -1,6 +1,7 @@
 // Boards that are drawn by hand: a maze, a Latin square. Their editors know nothing of models.
 
-const COLOURS = ["#d65f00", "#f0d429", "#009e73", "#0073b3", "#cc78a6", "#73c4f2"]; // of a square's values
+// Of the values of a square.
+const COLOURS = ["#d65f00", "#f0d429", "#009e73", "#0073b3", "#cc78a6", "#73c4f2"];
 const NAMES = ["red", "yellow", "green", "blue", "pink", "cyan"];
 const MARKS = [
   // of each colour, as on the pictures: so that no colour has to be told by its hue
@@ -249,7 +250,8 @@ function nextWall(walls, from, [dx, dy]) {
   return best;
 }
 
-/* A click puts in the next colour, with shift the one before; drag copies; digits, Delete and arrows by keyboard. */
+/* A click puts in the next colour, with shift the one before; drag copies. By keyboard: digits,
+   Delete and arrows. */
 function squareEditor(board, change) {
   const n = board.clues.length,
     clues = board.clues.map(row => [...row]);

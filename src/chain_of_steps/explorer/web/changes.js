@@ -230,7 +230,8 @@ function changesPanel(model) {
   return { node, show };
 }
 
-/* Rows are frames, columns steps, as on the charts. Cells are painted while dragging; `setting` changes at its end. */
+/* Rows are frames, columns steps, as on the charts. Cells are painted while dragging; the setting
+   changes at its end. */
 function noiseGrid(model) {
   const { frames, live } = model.get("about");
   const node = h("div", {
