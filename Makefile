@@ -85,6 +85,7 @@ train: $(INSTALLED) ## train the mini model, continuing where it stopped [TRAIN_
 	$(IN_VENV) $(BIN)/chain-of-steps train --budget="$(TRAIN_BUDGET)" --resume
 
 site: $(INSTALLED) ## write the executed notebooks as pages under site/, which open as files
+	$(IN_VENV) $(BIN)/python tools/pull.py
 	$(IN_VENV) $(BIN)/python tools/pages.py
 
 page: $(INSTALLED) ## write build/latin.html, in which symbol networks fill Latin squares in the browser; it opens as a file

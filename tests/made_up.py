@@ -22,6 +22,8 @@ PNG = (
 
 def site(folder: Path) -> Path:
     """Writes the site; returns its folder."""
+    if not (pages.live.NETWORKS / "latin-L1-0" / "model_index.json").exists():
+        pytest.skip("the symbol networks are not here; `dvc pull` fetches them")
     out, executed = folder / "site", {}
     for name in pages.published():
         notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)

@@ -16,9 +16,28 @@ def site(tmp_path_factory):
 
 def test_every_published_notebook_has_its_page_and_the_index_lists_it(site):
     index = (site / "index.html").read_text()
-    assert {file.stem for file in site.glob("*.html")} == {"index", *pages.published()}
+    assert {file.stem for file in site.glob("*.html")} == {"index", "latin", *pages.published()}
     assert all(f'href="{name}.html"' in index for name in pages.published())
     assert "How to cite" in index and "2603.16870" in index and "<table" in index
+
+
+def test_the_index_leads_to_the_page_of_the_networks(site):
+    assert f'href="{pages.LIVE}"' in (site / "index.html").read_text()
+    assert "<script" in (site / pages.LIVE).read_text()
+
+
+def test_an_earlier_site_is_replaced_and_nothing_else_is_deleted(tmp_path):
+    foreign = tmp_path / "notes" / "index.html"
+    foreign.parent.mkdir()
+    foreign.write_text("<title>My notes</title>")
+    with pytest.raises(ValueError, match="holds something else than a site"):
+        pages.clear(foreign.parent)
+    assert foreign.exists()
+    foreign.write_text(f"<title>{pages.NAME}</title>")
+    kept = foreign.with_name("CNAME")
+    kept.touch()
+    pages.clear(foreign.parent)
+    assert kept.exists() and not foreign.exists()
 
 
 def test_each_page_leads_to_its_neighbours(site):
@@ -89,9 +108,9 @@ def test_nothing_is_fetched_and_progress_bars_are_gone(site):
         assert not re.findall(
             r'(?:src|href)="(?:https?:)?//(?!arxiv\.org|github\.com)[^"]*"', text
         ), file.name
-        assert (
-            "<script" not in re.sub(r'srcdoc="[^"]*"', "", text) and "secret-progress" not in text
-        )
+        assert "secret-progress" not in text
+        scripts = "<script" in re.sub(r'srcdoc="[^"]*"', "", text)
+        assert scripts == (file.name == pages.LIVE), file.name
 
 
 def test_only_a_copy_of_the_notebook_as_it_is_counts_as_executed(tmp_path):

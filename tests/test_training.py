@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -335,3 +336,8 @@ def test_the_card_shows_what_was_asked_next_to_what_was_found(tmp_path, monkeypa
     assert "| `maze` | 0.87 | 0.79 to 0.92 | 0.80 | 0.03 |  |" in card
     assert "100 test samples" in card
     assert "curve" not in (tmp_path / "training.json").read_text()
+
+
+def test_a_model_is_used_at_the_clip_length_that_it_saw_most():
+    assert mini.frames_of(GENERALIST) == 5
+    assert mini.frames_of(replace(GENERALIST, lengths={5: 0.2, 9: 0.8})) == 9

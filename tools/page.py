@@ -20,6 +20,8 @@ BLOCKS = (1, 4)
 ORDER = "latin order=4 "  # of the boards of the page
 EXAMPLES = ("rounds=1", "rounds=2", "rounds=3", "log2=1", "log2=3", "log2=5", "log2=7")
 SUITE_SEED = 7
+NETWORKS = ROOT / "data" / "symbols"
+METRICS = ROOT / "figures" / "7_when_steps_matter.json"
 
 
 def main(out: Path, networks: Path, metrics: Path) -> None:
@@ -83,8 +85,7 @@ def diagram(entries: list[dict]) -> dict | None:
 if __name__ == "__main__":
     parser = Parser(__doc__)
     parser.add_argument("--out", default=ROOT / "build" / "latin.html", type=Path)
-    parser.add_argument("--networks", default=ROOT / "data" / "symbols", type=Path)
-    figure = ROOT / "figures" / "7_when_steps_matter.json"
-    parser.add_argument("--metrics", default=figure, type=Path)
+    parser.add_argument("--networks", default=NETWORKS, type=Path)
+    parser.add_argument("--metrics", default=METRICS, type=Path)
     options = parser.parse_args()
     main(options.out, options.networks, options.metrics)

@@ -8,11 +8,12 @@ import base64
 import html
 import io
 import re
-import shutil
+import sys
 from pathlib import Path
 
 import mistune
 import nbformat
+import page as live
 import strip
 from jinja2 import Environment
 from latex2mathml.converter import convert
@@ -22,10 +23,12 @@ from pygments.formatters import HtmlFormatter
 from run import execute, released
 
 from chain_of_steps.cli.arguments import Parser
+from chain_of_steps.common.errors import run_command
 from chain_of_steps.experiments.parameters import read
 
 ROOT = Path(__file__).parent.parent
 NAME = "Chain of Steps"
+LIVE = "latin.html"  # see `page.py`
 THUMBNAIL = 900  # pixels: sharp in the gallery, also where two pictures are joined
 MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?(?:\n[^$\n]+?)*?)\$", re.S)
 CODE = re.compile(r"(```.*?```|`[^`]*`)", re.S)
@@ -34,10 +37,12 @@ TEMPLATE = (Path(__file__).parent / "page.html.jinja").read_text(encoding="utf-8
 
 
 def main(out: Path) -> None:
-    """Writes the site; first executes notebooks whose executed copy is missing or out of date."""
-    if out.exists():
-        shutil.rmtree(out)
-    out.mkdir(parents=True)
+    """Writes the site; first executes notebooks whose executed copy is missing or out of date.
+
+    Raises:
+        ValueError: if there is something else in the folder.
+    """
+    clear(out)
     strip.main(ROOT / "notebooks", ROOT / "build" / "notebooks")
     pages = {}
     for name in published():
@@ -47,7 +52,19 @@ def main(out: Path) -> None:
         body = page(title=title, body=notebook_html(notebook), links=links)
         (out / f"{name}.html").write_text(body, encoding="utf-8")
         pages[name] = title
+    live.main(out / LIVE, live.NETWORKS, live.METRICS)
     (out / "index.html").write_text(page(title=NAME, index=index(pages)), encoding="utf-8")
+
+
+def clear(out: Path) -> None:
+    """Makes the folder, without the pages of an earlier site."""
+    if out.exists() and any(out.iterdir()):
+        first = out / "index.html"
+        if not first.exists() or f"<title>{NAME}</title>" not in first.read_text(encoding="utf-8"):
+            raise ValueError(f"{out} holds something else than a site of this project")
+        for old in out.glob("*.html"):
+            old.unlink()
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def around(name: str, names: list[str]) -> dict[str, str | None]:
@@ -153,6 +170,7 @@ def index(pages: dict[str, str]) -> dict:
     return {
         "intro": markdown(readme.read_text(encoding="utf-8").split("\n\n")[1]),
         "pages": pages,
+        "live": LIVE,
         "figures": [gallery_item(file) for file in figures if file.parent.name in pages],
         "claims": markdown(ledger),
         "cite": (ROOT / "CITATION.cff").read_text(encoding="utf-8"),
@@ -190,4 +208,6 @@ def page(title: str, body: str = "", links: dict | None = None, index: dict | No
 if __name__ == "__main__":
     parser = Parser(__doc__)
     parser.add_argument("--out", default=ROOT / "site", type=Path)
-    main(parser.parse_args().out)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    options = parser.parse_args()
+    sys.exit(run_command(lambda: main(options.out), "pages", options.debug))

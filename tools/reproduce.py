@@ -57,7 +57,9 @@ def load(folder: str) -> VideoModel:
 
 def uses(scale: str = "mini", load: Callable[[str], VideoModel] = load) -> list[registry.Use]:
     params = ROOT / "params.yaml"
-    return registry.uses(params, registry.sections(params, scale), load, "data/mini")
+    sections = registry.sections(params, scale)
+    drawn = {name: section for name, section in sections.items() if name in released()}
+    return registry.uses(params, drawn, load, "data/mini")
 
 
 def experiments(scale: str = "mini", load: Callable[[str], VideoModel] = load) -> dict[str, tuple]:

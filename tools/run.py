@@ -45,8 +45,8 @@ def execute(name: str, scale: str | None = "mini", out: str = "figures", **more:
 
 
 def released() -> list[str]:
-    """The notebooks of the pipeline: those that params.yaml lists as figures."""
-    return list(read(ROOT / "params.yaml", "figures"))
+    """The notebooks of the pipeline, whose figures are part of the project."""
+    return list(read(ROOT / "params.yaml", "pipeline"))
 
 
 def main() -> None:

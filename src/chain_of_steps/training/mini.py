@@ -199,8 +199,8 @@ def train(
 
 
 def frames_of(world: World) -> int:
-    """The clip length at which a model of a world is used: 9 frames, or its longest below that."""
-    return max(frames for frames in world.lengths if frames <= 9)
+    """The clip length at which a model of a world is used: the one that it has seen most."""
+    return max(world.lengths, key=world.lengths.get)
 
 
 def _refuse_overwrite(folder: Path, work: Path, checkpoint: Path, resume: bool) -> None:

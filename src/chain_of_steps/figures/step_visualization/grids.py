@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..names import plain
 from ..style import KIND_COLOURS, WIDTH, nothing, picture, style
 from .pictures import Case
 
@@ -58,7 +59,7 @@ def steps_by_frames(
     """Grids side by side: rows are steps, columns pixel frames, as in the paper's figure 1.
 
     Args:
-        cases: by their title.
+        cases: by their cell.
     """
     if not cases:
         return nothing("no cell is read by frame")
@@ -68,7 +69,7 @@ def steps_by_frames(
         figure = plt.figure(figsize=(WIDTH, 0.7 + len(steps) * wide / frames), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
         grids = np.atleast_1d(figure.subfigures(1, len(cases)))
-        for grid, (title, case) in zip(grids, cases.items(), strict=True):
+        for grid, (cell, case) in zip(grids, cases.items(), strict=True):
             axes = grid.subplots(len(steps), frames, squeeze=False)
             for row, s in zip(axes, steps, strict=True):
                 for axis, pixels in zip(row, case.clips[s], strict=True):
@@ -77,5 +78,5 @@ def steps_by_frames(
                 row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize="small")
             for f, axis in enumerate(axes[0]):
                 axis.set_title("given" if f == 0 else f"frame {f}", fontsize="small")
-            grid.suptitle(title, fontsize="medium")
+            grid.suptitle(plain(cell), fontsize="medium")
     return figure
