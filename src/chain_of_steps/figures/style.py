@@ -98,30 +98,26 @@ def nothing(why: str) -> Figure:
     return figure
 
 
-def last_frames(
-    cases: list, sigmas: list[float], steps: list[int], titles: list[str] | None = None
-) -> Figure:
+def last_frames(cases: list, columns: list[str], title: str) -> Figure:
     """One row per case: the given frame, then the last frame of the clean estimate at chosen steps
     (figure 2).
 
     Args:
-        cases: have a `label` and `clips` (S, P, H, W, 3), uint8.
-        titles: of the columns, where step and noise level do not say it.
+        cases: have a `label` and `clips` (S, P, H, W, 3), uint8, of these steps only.
+        columns: what each of these steps is called.
+        title: of the figure.
     """
-    if not cases:
-        return nothing("no run is such a case")
-    titles = titles or [f"step {s}\n$\\sigma$ {sigmas[s]:.2f}" for s in steps]
-    columns = len(steps) + 1
     with style():
-        size = (WIDTH, WIDTH * len(cases) / columns * 1.04)
-        figure, axes = plt.subplots(len(cases), columns, figsize=size, squeeze=False)
+        size = (WIDTH, 0.4 + WIDTH * len(cases) / (len(columns) + 1) * 1.04)
+        figure, axes = plt.subplots(len(cases), len(columns) + 1, figsize=size, squeeze=False)
         for row, case in zip(axes, cases, strict=True):
             picture(row[0], case.clips[-1, 0])
             row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
-            for axis, s in zip(row[1:], steps, strict=True):
-                picture(axis, case.clips[s, -1])
+            for axis, clip in zip(row[1:], case.clips, strict=True):
+                picture(axis, clip[-1])
         axes[0, 0].set_title("given")
-        for axis, title in zip(axes[0, 1:], titles, strict=True):
-            axis.set_title(title)
+        for axis, step in zip(axes[0, 1:], columns, strict=True):
+            axis.set_title(step)
+        figure.suptitle(title)
         figure.tight_layout(pad=0.3)
     return figure

@@ -12,6 +12,7 @@ from .merged_run import MergedRun
 
 BLIND, CHECKED, CONTROL = PALETTE[0], PALETTE[1], "#9A9AA0"
 FAMILIES = {"vote": "vote", "recognised": "recognition", "x0_merge": "merged clean estimates"}
+COUNT = {"fontsize": 8, "color": "0.4"}  # n, at the right of its row
 NEAR = {"textcoords": "offset points", "fontsize": 9, "color": "0.4"}
 CONTROLS = ("recipe_stranger", "x0_stranger")
 NAMES = {
@@ -67,7 +68,9 @@ def forest(summary: dict, cells: Sequence[str]) -> Figure:
         gained = "valid answers minus those of single runs, paired by sample (95 %)"
         figure.supxlabel(gained, fontsize=11)
         figure.legend(loc="upper right", ncols=3, frameon=False)
-        figure.suptitle("What each strategy gains (evaluations, in single runs)", x=0.02, ha="left")
+        figure.suptitle(
+            "What each strategy gains (evaluations, in single runs; right: n)", x=0.02, ha="left"
+        )
         figure.tight_layout()
     return figure
 
@@ -99,11 +102,10 @@ def _panel(axis: Axes, summary: dict, cell: str, names: Sequence[str]) -> None:
         filled = colour if name in (found["best"], found["rival"]) else "white"
         axis.plot([value["low"], value["high"]], [y, y], color=colour, lw=1.8)
         axis.plot(value["mean"], y, "o", color=colour, mfc=filled, ms=5)
+        axis.text(1.01, y, value["n"], transform=axis.get_yaxis_transform(), va="center", **COUNT)
     axis.axvline(0, color="0.45", lw=1.2, ls="--")
-    counts = sorted({gains[name]["n"] for name in names if gains[name]["n"]}, reverse=True)
-    n = " or ".join(map(str, counts))
     room = "" if found["headroom"]["room"] else "\nno headroom"
-    axis.set_title(f"{broken(cell)}\nsingle {single['mean']:.2f}, n = {n}{room}", fontsize=9)
+    axis.set_title(f"{broken(cell)}\nsingle {single['mean']:.2f}{room}", fontsize=9)
 
 
 def recipe(summary: dict) -> Figure:
@@ -211,6 +213,7 @@ def recognition(summary: dict) -> Figure:
         others = [each for each in summary["cells"][cells[0]]["auroc_at"] if each != str(level)]
         levels = f"filled: $\\sigma$ = {level}; open, downwards: {', '.join(others)}"
         right.set_title(f"{levels};\ndiamond: pairs of one sample, at {level}", fontsize=11)
+        figure.suptitle("Does the denoising error tell right from wrong answers?")
         figure.tight_layout()
     return figure
 
@@ -232,6 +235,5 @@ def _within(axis: Axes, y: float, value: dict, colour: str) -> None:
 
 def merged_run(shown: MergedRun, sigmas: list[float]) -> Figure:
     """Seeds alone, then merged: the last frame of the clean estimate at chosen steps."""
-    places = list(range(len(shown.steps)))
-    titles = [f"step {s}\n$\\sigma$ {sigmas[s]:.2f}" for s in shown.steps[:-1]] + ["end"]
-    return last_frames(shown.cases, sigmas, places, titles)
+    columns = [f"step {s}\n$\\sigma$ {sigmas[s]:.2f}" for s in shown.steps[:-1]] + ["end"]
+    return last_frames(shown.cases, columns, "Runs alone, and with their clean estimates merged")

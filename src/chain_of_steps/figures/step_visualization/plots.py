@@ -150,7 +150,7 @@ def corrections(summary: dict) -> Figure:
     groups = strata(summary["cells"])
     with style():
         figure, axes = plt.subplots(
-            1, 3, figsize=(WIDTH, 4.3), layout="constrained", width_ratios=(1, 1, 1.1)
+            1, 3, figsize=(WIDTH, 4.6), layout="constrained", width_ratios=(1, 1, 1.1)
         )
         for axis, (group, cells) in zip(axes, groups.items(), strict=False):
             for (cell, found), colour in zip(cells.items(), shades(len(cells)), strict=True):
@@ -159,7 +159,7 @@ def corrections(summary: dict) -> Figure:
                     line(axis, found["exact_curves"]["violations_at"], colour, ls="--", lw=1.1)
             axis.set(title=group, ylim=(0, None))
             if cells:
-                axis.legend(frameon=False, fontsize="x-small")
+                below(axis, 0.25)
         axes[0].set_ylabel("violations of the decided answer")
         on_steps(axes[:2], summary["sigmas"], ticks=3)
         revision_bars(axes[2], groups["a unique answer"])
@@ -200,7 +200,7 @@ def order(summary: dict) -> Figure:
     cells = {c: f for c, f in summary["cells"].items() if f["commit_by_round"]}
     framed = {c: f for c, f in summary["cells"].items() if "commit_by_frame" in f}
     with style():
-        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.9), layout="constrained")
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 4.8), layout="constrained")
         for axis, group, name in (
             (axes[0], cells, "commit_by_round"),
             (axes[1], framed, "commit_by_frame"),
@@ -212,7 +212,7 @@ def order(summary: dict) -> Figure:
                 band(axis, places, values, colour, text)
             axis.xaxis.get_major_locator().set_params(integer=True)
             if group:
-                axis.legend(frameon=False, fontsize="x-small")
+                below(axis)
         axes[0].set(
             xlabel="propagation round",
             ylabel="commit step",
@@ -251,9 +251,14 @@ def shades(count: int) -> list:
     return sns.color_palette("viridis", max(count, 1))[:count]
 
 
-def below(axis: Axes) -> None:
-    """A legend under the panel, where it covers no interval."""
-    axis.legend(frameon=False, fontsize="x-small", loc="upper center", bbox_to_anchor=(0.5, -0.17))
+def below(axis: Axes, drop: float = 0.17) -> None:
+    """A legend under the panel, where it covers no interval.
+
+    Args:
+        drop: as a share of the panel's height; more where the ticks have two lines.
+    """
+    place = (0.5, -drop)
+    axis.legend(frameon=False, fontsize="x-small", loc="upper center", bbox_to_anchor=place)
 
 
 def label(cell: str, found: dict) -> str:
