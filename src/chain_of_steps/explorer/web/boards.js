@@ -271,7 +271,9 @@ function squareEditor(board, change) {
       class: "cos-square",
       role: "grid",
       style: `--n: ${n}`,
-      "aria-label": `Clues of the square. Click: next colour. Keys: 1 to ${n} set a colour, Delete empties the cell, arrows move.`,
+      "aria-label":
+        `Clues of the square. Click: next colour. Keys: 1 to ${n} set a colour, ` +
+        "Delete empties the cell, arrows move.",
     },
     cells.map(row => h("div", { role: "row" }, row)),
   );

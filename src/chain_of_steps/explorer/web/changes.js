@@ -238,7 +238,8 @@ function noiseGrid(model) {
     class: "cos-noise",
     role: "grid",
     "aria-label":
-      "Noise by frame and step. Space sets or clears a cell, arrows move; r and c take its whole row or column.",
+      "Noise by frame and step. Space sets or clears a cell, arrows move; " +
+      "r and c take its whole row or column.",
   });
   let steps = 0,
     cells = [],
@@ -296,7 +297,9 @@ function noiseGrid(model) {
           "data-at": key(s, f),
           "aria-label": `step ${s}, frame ${f}`,
           "aria-selected": "false",
-          title: `step ${s}, frame ${f}${f ? "" : " (given: the network also gets it without noise)"}`,
+          title:
+            `step ${s}, frame ${f}` +
+            (f ? "" : " (given: the network also gets it without noise)"),
         }),
       ),
     );

@@ -1,4 +1,5 @@
-/* The explorer: choose a puzzle, change its run, compare. One ES module, `{ render({ model, el }) }`.
+/* The explorer: choose a puzzle, change its run, compare. One ES module,
+   `{ render({ model, el }) }`.
 
 It computes no answer itself. A *model* does, anything with `get`, `set`, `save_changes`, `on` and
 `off` (an anywidget's model, or the stand-in of recorded pages), through these traits of plain JSON.

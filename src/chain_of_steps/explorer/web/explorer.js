@@ -321,7 +321,8 @@ function scrubber(view, about, seek, play) {
       step.max = longest - 1;
       [step.value, frame.value] = [at.step, at.frame];
       const sigma = shown[0]?.sigmas?.[at.step];
-      stepSaid.textContent = `step ${at.step}${sigma === undefined ? "" : `, sigma ${sigma.toFixed(3)}`}`;
+      const level = sigma === undefined ? "" : `, sigma ${sigma.toFixed(3)}`;
+      stepSaid.textContent = `step ${at.step}${level}`;
       frameSaid.textContent = `frame ${at.frame}${at.frame ? "" : " (given)"}`;
       step.setAttribute("aria-valuetext", stepSaid.textContent);
       frame.setAttribute("aria-valuetext", frameSaid.textContent);

@@ -176,15 +176,7 @@ function puzzlePanel(model) {
         h("img", { src: url, alt: `valid answer ${i + 1}` }),
       ),
     );
-    said.textContent = !shownPuzzle
-      ? "…"
-      : preview.error
-        ? ""
-        : `“${preview.prompt}”: ${
-            preview.answers === 1
-              ? `one valid answer${preview.rounds === null ? "" : `, rounds of propagation: ${preview.rounds}`}`
-              : `${preview.more ? "more than " : ""}${preview.answers} valid answers${preview.answers > preview.truth.length ? `, the first ${preview.truth.length} shown` : ""}`
-          }`;
+    said.textContent = !shownPuzzle ? "…" : preview.error ? "" : inWords(preview);
     edit.hidden = setting.board !== null || !preview.board;
     for (const each of [empty, back, leave, sizedLabel]) each.hidden = setting.board === null;
     if (edited) {
@@ -195,4 +187,14 @@ function puzzlePanel(model) {
     back.disabled = !stateOf(model).undo.length;
   }
   return { node, show };
+}
+
+/* What is asked, and how many answers are valid. */
+function inWords({ prompt, answers, more, rounds, truth }) {
+  if (answers === 1) {
+    const far = rounds === null ? "" : `, rounds of propagation: ${rounds}`;
+    return `“${prompt}”: one valid answer${far}`;
+  }
+  const shown = answers > truth.length ? `, the first ${truth.length} shown` : "";
+  return `“${prompt}”: ${more ? "more than " : ""}${answers} valid answers${shown}`;
 }

@@ -1,4 +1,5 @@
-// What a run shows: pictures at a step and a frame, what is answered there, and curves along the steps.
+// What a run shows: pictures at a step and a frame, what is answered there, and curves along the
+// steps.
 
 const CURVES = [
   "var(--c0)",
@@ -183,7 +184,8 @@ function runView(name, seek) {
   }
 
   function showVerdict(data, step) {
-    const at = `step ${step} of ${run.setting.steps} · sigma ${run.sigmas?.[step]?.toFixed(3) ?? "?"}`;
+    const sigma = run.sigmas?.[step]?.toFixed(3) ?? "?";
+    const at = `step ${step} of ${run.setting.steps} · sigma ${sigma}`;
     numbers.textContent = data ? `${at} · NFE ${data.nfe}` : at;
     numbers.title =
       "sigma: the noise level of this step. NFE: forward passes of the network up to here.";
@@ -223,12 +225,13 @@ function chartOf(run, step, most) {
     x = s => (s / last) * WIDE,
     y = value => HIGH - value * HIGH;
   const curves = curvesOf(run, most);
+  const here = curves.map(c => `${c.name} ${(c.values[step] ?? c.values.at(-1))?.toFixed(2)}`);
   const svg = h(
     "svg",
     {
       viewBox: `-6 -6 ${WIDE + 12} ${HIGH + 22}`,
       role: "img",
-      "aria-label": `what the last frame shows, by step: ${curves.map(c => `${c.name} ${(c.values[step] ?? c.values.at(-1))?.toFixed(2)}`).join(", ")}`,
+      "aria-label": `what the last frame shows, by step: ${here.join(", ")}`,
     },
     [0, 0.5, 1].map(v => h("line", { x1: 0, x2: WIDE, y1: y(v), y2: y(v), class: "cos-line" })),
     h("line", { x1: x(step), x2: x(step), y1: 0, y2: HIGH, class: "cos-now" }),
