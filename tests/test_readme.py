@@ -4,6 +4,7 @@ somewhere."""
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ README, CLUSTER, LARGE_MODELS, METHOD = (
     (ROOT / name).read_text(encoding="utf-8")
     for name in ("README.md", "docs/cluster.md", "docs/large_models.md", "docs/method.md")
 )
+VERDICTS = ("supported", "not supported", "undecided", "untestable here")
+HEADLINE = re.compile(r"^\| \[(\w+)\]\(figures/claims.md\) \| .*? \| (.*?) \| (.*?) \|$", re.M)
 CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]*`", re.S | re.M)
 
 
@@ -162,6 +165,22 @@ def test_scores_are_those_of_the_benchmark_file():
     for name, *numbers, asked in listed:
         shown = [f"{cells[name][key]['mean']:.2f}" for key in ("decided", "drawn", "at_step_0")]
         assert numbers == shown and asked == str(cells[name].get("asked", "")), name
+
+
+def test_headline_claims_are_those_of_the_ledger():
+    ledger = {
+        line["id"]: line for line in json.loads((ROOT / "figures" / "claims.json").read_text())
+    }
+    listed = HEADLINE.findall(README)
+    assert len(listed) >= 8
+    for name, verdict, measured in listed:
+        line = ledger[name]
+        assert verdict == line["verdict"], name
+        numbers = f"{line['mean']:.2f} ({line['low']:.2f} to {line['high']:.2f}), n = {line['n']}"
+        assert measured == numbers, name
+    counts = Counter(line["verdict"] for line in ledger.values())
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
+    assert f"Of {len(ledger)} claims: {said}" in README.replace("\n", " "), said
 
 
 def test_speeds_are_those_of_the_benchmark_file():

@@ -98,26 +98,33 @@ def nothing(why: str) -> Figure:
     return figure
 
 
-def last_frames(cases: list, columns: list[str], title: str) -> Figure:
+def step_names(sigmas: list[float], steps: Iterable[int]) -> dict[int, str]:
+    """`step 5`, and its noise level on a second line, by step."""
+    return {s: f"step {s}\n$\\sigma$ {sigmas[s]:.2f}" for s in steps}
+
+
+def last_frames(cases: list, columns: dict[int, str], title: str) -> Figure:
     """One row per case: the given frame, then the last frame of the clean estimate at chosen steps
     (figure 2).
 
     Args:
-        cases: have a `label` and `clips` (S, P, H, W, 3), uint8, of these steps only.
-        columns: what each of these steps is called.
+        cases: have a `label` and `clips` (S, P, H, W, 3), uint8.
+        columns: names of the clips that are shown, by their place in `clips`.
         title: of the figure.
     """
+    if not cases:
+        return nothing("no run is such a case")
     with style():
         size = (WIDTH, 0.4 + WIDTH * len(cases) / (len(columns) + 1) * 1.04)
         figure, axes = plt.subplots(len(cases), len(columns) + 1, figsize=size, squeeze=False)
         for row, case in zip(axes, cases, strict=True):
             picture(row[0], case.clips[-1, 0])
             row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
-            for axis, clip in zip(row[1:], case.clips, strict=True):
-                picture(axis, clip[-1])
+            for axis, place in zip(row[1:], columns, strict=True):
+                picture(axis, case.clips[place, -1])
         axes[0, 0].set_title("given")
-        for axis, step in zip(axes[0, 1:], columns, strict=True):
-            axis.set_title(step)
+        for axis, name in zip(axes[0, 1:], columns.values(), strict=True):
+            axis.set_title(name)
         figure.suptitle(title)
         figure.tight_layout(pad=0.3)
     return figure

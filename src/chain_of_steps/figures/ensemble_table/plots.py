@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..names import broken, plain
-from ..style import PALETTE, WIDTH, last_frames, nothing, style
+from ..style import PALETTE, WIDTH, last_frames, nothing, step_names, style
 from .merged_run import MergedRun
 
 BLIND, CHECKED, CONTROL = PALETTE[0], PALETTE[1], "#9A9AA0"
@@ -235,5 +235,7 @@ def _within(axis: Axes, y: float, value: dict, colour: str) -> None:
 
 def merged_run(shown: MergedRun, sigmas: list[float]) -> Figure:
     """Seeds alone, then merged: the last frame of the clean estimate at chosen steps."""
-    columns = [f"step {s}\n$\\sigma$ {sigmas[s]:.2f}" for s in shown.steps[:-1]] + ["end"]
-    return last_frames(shown.cases, columns, "Runs alone, and with their clean estimates merged")
+    names = [*step_names(sigmas, shown.steps[:-1]).values(), "end"]
+    return last_frames(
+        shown.cases, dict(enumerate(names)), "Runs alone, and with their clean estimates merged"
+    )
