@@ -209,6 +209,7 @@ def maps(summary: dict) -> Figure:
                 if axis in axes[-1]:
                     figure.colorbar(image, ax=axis, location="bottom", label="1 - CKA")
             line[0].set_ylabel(f"{title(summary, name, entry['n'])}\nnoised step", fontsize="small")
+        figure.suptitle("How far noise at one step carries: dissimilarity to the clean run")
     return figure
 
 
