@@ -12,6 +12,7 @@ from ...bench import samples
 from ...experiments.parameters import checked
 from ...puzzles.splits import Split
 from ...sampling.interventions import Drop, NoiseAtFrame
+from ..names import broken
 from ..sample_runs import SampleBranches, SampleRun
 from ..showcase import ShownCase
 from ..summaries import base_of, by_cell, of_design
@@ -60,7 +61,7 @@ class WorkingMemory(SampleBranches):
                 run = self.run_of(_telling(own)["run"])
                 what = (self.sample(run), run.seed, results)
                 cases += [
-                    case(self, f"{cell}\nclean", *what),
+                    case(self, f"{broken(cell)}\nclean", *what),
                     case(self, f"dropped\nfrom step {early}", *what, (Drop(early),)),
                     case(self, "never\ngiven", *what, (Drop(),)),
                 ]

@@ -26,6 +26,7 @@ from ...puzzles.splits import Split
 from ...sampling.denoise import Trajectory, advance, generate
 from ...sampling.sites import Captured
 from ...sampling.state import begin
+from ..names import broken
 from ..showcase import ShownCase
 from .pictures import case
 
@@ -148,7 +149,7 @@ class Onsets(Experiment[OnsetRun]):
         return [
             case(
                 self,
-                cell.replace(" ", "\n"),
+                broken(cell),
                 samples.draw_one(cell, 0, run.suite_seed, run.split),
                 0,
                 results,

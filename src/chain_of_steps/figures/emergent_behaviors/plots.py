@@ -134,6 +134,7 @@ def repairs(cases: list[Repair], sigmas: list[float]) -> Figure:
         axes[0, 0].set_title("put in")
         for axis, s in zip(axes[0, 1:], steps, strict=False):
             axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")
+        figure.suptitle("Mistakes put into a noised answer: which are repaired?")
         figure.tight_layout(pad=0.3)
     return figure
 
