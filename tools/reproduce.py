@@ -30,7 +30,6 @@ from chain_of_steps.cli.arguments import Parser, seconds
 from chain_of_steps.common.errors import run_command
 from chain_of_steps.experiments import ray_cluster
 from chain_of_steps.experiments.base import Experiment
-from chain_of_steps.experiments.cost_plan import cost
 from chain_of_steps.experiments.store import Store, key_of
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures import registry
@@ -72,23 +71,17 @@ def redraw() -> None:
     _dvc("repro", "--force")
 
 
-def compute(
-    results: Path, record: bool = False, executor: "str | ray_cluster.Ray" = "local"
-) -> None:
+def compute(results: Path, executor: "str | ray_cluster.Ray" = "local") -> None:
     """Brings the rows and showcases of all experiments in `results` up to date.
 
     Args:
-        record: store the cost of experiments that are computed in one run.
         executor: see `sweep`.
     """
     used = uses()
     for name, (experiment, runs) in registry.together(used).items():
-        began, store = time.monotonic(), Store(results, name)
-        stored = len(store.rows)
-        print(f"{name}: {len(runs)} runs, {stored} rows found", flush=True)
+        store = Store(results, name)
+        print(f"{name}: {len(runs)} runs, {len(store.rows)} rows found", flush=True)
         sweep(experiment, store, runs, tqdm, WORKERS, executor)
-        if record and not stored:
-            _record_cost(name, experiment, runs, time.monotonic() - began)
         store.seal({key_of(experiment.identity(run)) for run in runs})
         (results / "machine.json").write_text(
             json.dumps(machine(), indent=1) + "\n", encoding="utf-8"
@@ -110,20 +103,6 @@ def same_machine(results: Path) -> bool:
     bit-identical."""
     file = results / "machine.json"
     return file.exists() and json.loads(file.read_text(encoding="utf-8")) == machine()
-
-
-def _record_cost(name: str, experiment: Experiment, runs: list, taken: float) -> None:
-    """Stores in benchmarks/full.json the cost of an experiment that was computed in one run."""
-    file = ROOT / "benchmarks" / "full.json"
-    costs = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    evaluations = cost(experiment, runs, experiment.schedule).shared
-    costs[name] = {
-        "runs": len(runs),
-        "evaluations": evaluations,
-        "minutes": round(taken / 60, 1),
-        "workers": WORKERS,
-    }
-    file.write_text(json.dumps(costs, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def verify(results: Path, budget: float) -> int:
@@ -288,9 +267,7 @@ def reproduce(options: argparse.Namespace) -> int:
     if options.full:
         return _full(executor)
     if options.results:
-        compute(
-            ROOT / "results", executor == "local", executor
-        )  # times on a cluster are not those of this machine
+        compute(ROOT / "results", executor)
         return 0
     began = time.monotonic()
     redraw()

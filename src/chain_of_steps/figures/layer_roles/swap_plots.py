@@ -97,9 +97,7 @@ def swap_regions(swaps: dict) -> Figure:
         labels = [f"{name} ({values['flip_held']['n']})" for name, values in rows]
         axes[0].set_yticks(range(len(rows)), [_broken(label) for label in labels], fontsize=9)
         axes[0].set_ylim(len(rows) - 0.5, -0.5)
-        figure.suptitle(
-            "What a patch of the middle layer flips, by region and duration"
-        )
+        figure.suptitle("What a patch of the middle layer flips, by region and duration")
         figure.tight_layout()
     return figure
 
