@@ -22,7 +22,7 @@ from chain_of_steps.experiments.sweep import sweep
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 
-import reproduce  # noqa: E402
+import reproduce
 
 SECONDS, SEED, WORKERS = 20, 0, 2
 

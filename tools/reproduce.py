@@ -29,7 +29,6 @@ from tqdm import tqdm
 from chain_of_steps.cli.arguments import Parser, seconds
 from chain_of_steps.common.errors import run_command
 from chain_of_steps.experiments import ray_cluster
-from chain_of_steps.experiments.base import Experiment
 from chain_of_steps.experiments.store import Store, key_of
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures import registry
