@@ -178,9 +178,10 @@ def test_headline_claims_are_those_of_the_ledger():
         assert verdict == line["verdict"], name
         numbers = f"{line['mean']:.2f} ({line['low']:.2f} to {line['high']:.2f}), n = {line['n']}"
         assert measured == numbers, name
-    counts = Counter(line["verdict"] for line in ledger.values())
+    own = [line for name, line in ledger.items() if not name.endswith("/control")]
+    counts = Counter(line["verdict"] for line in own)
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
-    assert f"Of {len(ledger)} claims: {said}" in README.replace("\n", " "), said
+    assert f"Of {len(own)} claims: {said}" in README.replace("\n", " "), said
 
 
 def test_speeds_are_those_of_the_benchmark_file():
