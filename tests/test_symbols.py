@@ -12,7 +12,7 @@ from chain_of_steps.models.symbols import GIVEN, LATENT, SIGNS, Boards, beliefs,
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading, suite
 from chain_of_steps.puzzles.base import Sample, assignment
-from chain_of_steps.training import progress
+from chain_of_steps.training import progress, symbol_card
 from chain_of_steps.training import symbols as training
 
 KINDS = [
@@ -260,6 +260,19 @@ def test_training_goes_through_the_list_and_skips_what_is_finished(tmp_path, few
     assert said[-1].startswith("all networks are finished")
     finished = {file.parent.name for file in (tmp_path / "out").glob("*/training.json")}
     assert finished == {"relay-L1-0", "relay-L2-0"}
+
+
+def test_the_card_lists_finished_networks_with_their_last_loss(tmp_path):
+    record = {"recipe": {"puzzle": "relay", "layers": 2, "width": 96}, "steps": 1000, "batch": 256}
+    record["losses"] = [[500, 0.25], [1000, 0.125]]
+    for name in ("relay-L2-0", "relay-L2-0@500"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "training.json").write_text(json.dumps(record))
+    symbol_card.write(tmp_path)
+    card = (tmp_path / "README.md").read_text()
+    assert "| relay-L2-0 | 2 | 96 | 1000 | 256,000 | 0.1250 |" in card and "@500" not in card
+    (line,) = symbol_card.losses({"relay-L2-0": record}).axes[0].lines
+    assert line.get_xydata().tolist() == [[0.128, 0.25], [0.256, 0.125]]
 
 
 def test_an_answers_cells_are_those_that_its_parts_name():

@@ -31,6 +31,7 @@ from ..models.symbols import (
     boards,
 )
 from ..puzzles import suite
+from . import symbol_card
 from .checkpoints import load_tensors, save_tensors
 from .optimizer import Optimizer
 from .progress import Progress, compile_blocks
@@ -193,6 +194,7 @@ def train(
             say(f"{len(left) - number} networks are left; run the same command again to continue")
             return
         fit(recipe, folder, work, deadline, say)
+        symbol_card.write(folder)
     if time.time() < deadline:
         say(f"all networks are finished: {folder}")
 
