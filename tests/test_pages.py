@@ -90,7 +90,7 @@ def test_nothing_is_fetched_and_progress_bars_are_gone(site):
 def test_only_a_copy_of_the_notebook_as_it_is_counts_as_executed(tmp_path):
     name = pages.released()[0]
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    own = {"out": "figures"} | pages.read(ROOT / "params.yaml", "mini")[name]
+    own = {"out": "figures"} | pages.read(ROOT / "params.yaml", "mini", name)
     notebook.metadata.papermill = nbformat.from_dict({"parameters": own})
     assert pages.up_to_date(name, notebook)
     notebook.metadata.papermill.parameters.samples_per_task = 1
