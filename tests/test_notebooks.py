@@ -74,7 +74,7 @@ LESSONS = {  # notebooks with exercises: their solutions, and parameters that ma
     "0_walkthrough": ("walkthrough_solutions", {"preset": "mini/12"}),
     "8_train_it_yourself": ("train_solutions", {"training_steps": 20, "measured_boards": 20}),
 }
-EXERCISE = re.compile(r"^(?:def )?(\w+)(?=\(.*\):$| = )")
+EXERCISE = re.compile(r"^(?:def )?(\w+)(?=\(.*\):\n| = )")
 CHECK = re.compile(r"^check_(\w+)\(", re.M)
 
 

@@ -418,16 +418,10 @@ def test_a_way_that_was_not_run_is_no_number():
 # Figures.
 
 
-def test_cells_in_words():
-    words = {
-        SEVERAL: "Latin, 32 to 63 answers",
-        "latin order=5 rounds=1": "Latin, order 5, 1 round",
-        "maze rooms=5 paths=1": "maze, 5 rooms, 1 path",
-        MARK: "mark, 1 answer",
-    }
-    assert {cell: labels.titled(cell) for cell in words} == words
+def test_cells_by_panel():
+    known = SEVERAL, "latin order=5 rounds=1", "maze rooms=5 paths=1", MARK
     curve = {"valid_at_steps": {"4": {"n": 3}}}
-    cells = {cell: curve | {"strata": ["several/5"]} for cell in (*words, "latin")}
+    cells = {cell: curve | {"strata": ["several/5"]} for cell in (*known, "latin")}
     cells |= {MARK: curve | {"strata": ["unique/0"]}, "latin clues=3": curve}
     cells |= {"latin order=4 log2=9": {"symbols": {}}}  # without pictures
     panels = labels.groups(cells)
@@ -442,7 +436,7 @@ def test_the_figures_show_the_numbers(hand, tmp_path):
         hand["grid"] += rows_of(4, "0011", cell=cell) + rows_of(50, pattern, cell=cell)
     cells = analysis.metrics(hand, (1, 4))
     steps = plots.by_steps(cells).axes[0]
-    assert steps.get_legend_handles_labels()[1] == ["32 to 63 answers (n = 10)"]
+    assert steps.get_legend_handles_labels()[1] == ["order 4: 32 to 63 answers (n = 10)"]
     (bars,) = steps.containers
     assert bars[0].get_ydata().tolist() == [0, 0.4, 0.8, 0.9, 0.9, 1]
     shown = plots.clues(cells).axes[0]

@@ -9,8 +9,8 @@ from bundle import WEB, bundle
 
 from chain_of_steps.bench import samples
 from chain_of_steps.cli.arguments import Parser
+from chain_of_steps.figures.names import short
 from chain_of_steps.figures.when_steps_matter.diagram import COLOURS as PHASES
-from chain_of_steps.figures.when_steps_matter.diagram import cell_label
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.models.web_weights import packed
 from chain_of_steps.puzzles.canvas import COLOURS, PAPER
@@ -70,7 +70,7 @@ def clues(cell: str) -> str:
 
 def label(cell: str) -> str:
     """`3 rounds`, `8 to 15 answers`: all boards of the page are of one order."""
-    return cell_label(cell).removeprefix("order 4: ")
+    return short(cell).removeprefix("order 4: ")
 
 
 def diagram(entries: list[dict]) -> dict | None:

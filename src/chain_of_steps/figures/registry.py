@@ -16,6 +16,7 @@ from ..experiments.sweep import planned
 from ..models.video_model import VideoModel
 
 SYMBOLS = "data/symbols/"  # where the symbol networks are
+NOT_SCALES = ("figures", "pipeline")  # other keys of params.yaml
 WHOLE = ""  # the group of an only experiment: the notebook's whole section
 
 
@@ -92,7 +93,7 @@ def sections(params: Path, scale: str) -> dict[str, dict]:
     scales = read(params)
     if not isinstance(scales, dict) or not isinstance(scales.get(scale), dict):
         known = (
-            ", ".join(str(name) for name in scales if name != "figures")
+            ", ".join(str(name) for name in scales if name not in NOT_SCALES)
             if isinstance(scales, dict)
             else "none"
         )
