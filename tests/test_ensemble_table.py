@@ -573,8 +573,8 @@ def test_the_figures_show_every_cell(tmp_path):
     figure = plots.forest(summary, [CELL, OTHER])
     titles = [axis.get_title() for axis in figure.axes]
     assert "single 0.33" in titles[0] and "single 0.25" in titles[1]
-    for axis, n in zip(figure.axes, ("3", "4"), strict=True):
-        assert {text.get_text() for text in axis.texts} == {n}, "the n of every row"
+    for axis, n in zip(figure.axes, ({"3"}, {"3", "4"}), strict=True):
+        assert {text.get_text() for text in axis.texts} == n, "the n of every row"
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert "paper's recipe, first step  (1)" in labels and "pass@k  (9)" in labels
     assert not any("by margin  (3)" in label for label in labels), "nothing was remade"
