@@ -65,12 +65,13 @@ def forest(summary: dict, cells: Sequence[str]) -> Figure:
         axes[0, 0].set_yticks(range(len(names)), labels)
         axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
         _legend(axes[0, 0], controls=not set(CONTROLS).isdisjoint(names))
-        gained = "valid answers minus those of single runs, paired by sample (95 %)"
+        gained = (
+            "valid answers minus those of single runs, paired by sample (95 %)\n"
+            "in brackets: evaluations, in single runs; at the right: n"
+        )
         figure.supxlabel(gained, fontsize=11)
         figure.legend(loc="upper right", ncols=3, frameon=False)
-        figure.suptitle(
-            "What each strategy gains (evaluations, in single runs; right: n)", x=0.02, ha="left"
-        )
+        figure.suptitle("What each strategy gains", x=0.02, ha="left")
         figure.tight_layout()
     return figure
 

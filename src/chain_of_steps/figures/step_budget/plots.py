@@ -22,11 +22,12 @@ def by_steps(cells: dict[str, dict]) -> Figure:
     """
     panels = groups(cells)
     with style():
-        figure, axes = _grid(len(panels), height=3.3)
+        figure, axes = _grid(len(panels), height=4.0)
         for axis, (title, chosen) in zip(axes, panels.items(), strict=False):
             _curves(axis, {c: cells[c]["valid_at_steps"] for c in chosen})
             axis.set_title(title)
         _tidy(axes)
+        figure.suptitle("How many steps does an answer need?")
     return figure
 
 
@@ -38,7 +39,7 @@ def depth(cells: dict[str, dict]) -> Figure:
         return nothing("no symbol network was run")
     rows = {SEVERAL: "log2", UNIQUE: "rounds"}
     with style():
-        size = (WIDTH, 6.4)
+        size = (WIDTH, 7.8)
         figure, axes = plt.subplots(2, len(names), figsize=size, squeeze=False, sharey=True)
         for row, (title, knob) in zip(axes, rows.items(), strict=True):
             for axis, name in zip(row, names, strict=True):
@@ -46,6 +47,7 @@ def depth(cells: dict[str, dict]) -> Figure:
                 _curves(axis, {c: known[c][name]["valid_at_steps"] for c in chosen})
                 axis.set_title(f"{title}, {name[1:]} block{'s' if name != 'L1' else ''}")
         _tidy(axes.flat)
+        figure.suptitle("Networks on symbols, of one block and of four")
         figure.tight_layout()
     return figure
 
@@ -90,13 +92,15 @@ def by_sigma(along: dict[str, dict]) -> Figure:
         figure, axes = _grid(len(along), height=2.9)
         for axis, (cell, curves) in zip(axes, along.items(), strict=False):
             for colour, (count, curve) in zip(PALETTE, curves.items(), strict=False):
-                name = f"{count} steps (n = {curve['n']})"
+                name = f"{count} steps"
                 axis.plot(curve["sigmas"], curve["valid"], "o-", ms=3, color=colour, label=name)
             axis.set_xlim(1.02, 0)
-            axis.set(ylim=(-0.03, 1.03), title=plain(cell))
+            n = max(curve["n"] for curve in curves.values())
+            axis.set(ylim=(-0.03, 1.03), title=f"{plain(cell)} (n = {n})")
             axis.set(xlabel=r"noise level $\sigma$ (noisiest on the left)")
             axis.set_ylabel(r"valid in $\hat x_0$")
         axes[0].legend(frameon=False, fontsize=8)
+        figure.suptitle("Is an answer found at a noise level, or after a number of steps?")
         figure.tight_layout()
     return figure
 
@@ -113,7 +117,7 @@ def student(cells: dict[str, dict]) -> Figure:
         "student, 4 distilled steps": lambda c, what: c["student"][what],
     }
     titles = {"valid": "decided: valid answers", "drawn": "drawn: legible answers"}
-    return _ways(cells, known, ways, titles)
+    return _ways(cells, known, ways, titles, "What is left in four steps, distilled or not")
 
 
 def samplers(cells: dict[str, dict]) -> Figure:
@@ -127,10 +131,11 @@ def samplers(cells: dict[str, dict]) -> Figure:
         for kind, sampler in zip(kinds, ("stochastic", "UniPC"), strict=True)
         for count in sorted({n for cell in known for n in cells[cell].get(kind, {})}, key=int)
     }
-    figure = _ways(cells, known, lines, {"valid": "valid answers, minus Euler's with as many"})
+    titles = {"valid": "valid answers, minus those of Euler's method in as many steps"}
+    figure = _ways(cells, known, lines, titles, "Does another sampler find more?")
     axis = figure.axes[0]
     axis.axvline(0, color="0.45", lw=1.2, ls="--")
-    axis.set_xlim(-1, 1)
+    axis.set_xlim(-0.6, 0.6)
     return figure
 
 
@@ -151,6 +156,7 @@ def frames(cells: dict[str, dict]) -> Figure:
                 axis.set_xticks(lengths)
             axis.set(title=title, xlabel="pixel frames of the clip", ylim=(-0.03, 1.03))
         axes[0].legend(frameon=False, fontsize=8, loc="lower left")
+        figure.suptitle("Longer clips of the same puzzles")
         figure.tight_layout()
     return figure
 
@@ -176,6 +182,7 @@ def squares(cases: list[ShownCase], steps: list[int]) -> Figure:
         axes[0, 0].set_title("given")
         for axis, count in zip(axes[0, 1:], steps, strict=True):
             axis.set_title(f"{count} step{'s' if count != 1 else ''}")
+        figure.suptitle("What every number of steps ends with")
         figure.tight_layout(pad=0.4)
     return figure
 
@@ -189,10 +196,10 @@ def _curves(axis: Axes, curves: dict[str, dict[str, dict]]) -> None:
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.88, max(2, len(curves))))
     counts: set[int] = set()
     for number, (cell, curve) in enumerate(curves.items()):
-        steps = [int(count) for count in curve]
+        steps = sorted(int(count) for count in curve)
         places = np.array(steps) * 1.04 ** (number - (len(curves) - 1) / 2)  # apart
         dashes = "o--" if knobs_of(cell).get("order", 4) > 4 else "o-"
-        _line(axis, places, list(curve.values()), shades[number], short(cell), dashes)
+        _line(axis, places, [curve[str(step)] for step in steps], shades[number], short(cell), dashes)
         counts |= set(steps)
     axis.set_xscale("log")
     axis.set_xticks(sorted(counts), [str(count) for count in sorted(counts)])
@@ -213,7 +220,8 @@ def _tidy(axes) -> None:
     for axis in axes:
         axis.set_ylabel("valid answers")
         if axis.lines:
-            axis.legend(frameon=False, fontsize=8)
+            place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17), "ncols": 2}
+            axis.legend(frameon=False, fontsize=7.5, columnspacing=1.0, **place)
 
 
 def _grid(count: int, height: float) -> tuple[Figure, np.ndarray]:
@@ -227,7 +235,9 @@ def _grid(count: int, height: float) -> tuple[Figure, np.ndarray]:
     return figure, axes.ravel()
 
 
-def _ways(cells: dict, known: list[str], ways: dict, titles: dict[str, str]) -> Figure:
+def _ways(
+    cells: dict, known: list[str], ways: dict, titles: dict[str, str], heading: str
+) -> Figure:
     """A line for each cell, with a dot and its interval for each way."""
     with style():
         size = (WIDTH, 1.3 + 0.11 * len(known) * (len(ways) + 1))
@@ -244,6 +254,7 @@ def _ways(cells: dict, known: list[str], ways: dict, titles: dict[str, str]) -> 
         handles, names = axes[0, 0].get_legend_handles_labels()
         place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "ncols": 2}
         figure.legend(handles, names, frameon=False, **place)
+        figure.suptitle(heading)
         figure.tight_layout()
     return figure
 
