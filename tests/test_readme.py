@@ -150,8 +150,9 @@ def test_snippet_of_stock_diffusers_solves_the_square(monkeypatch):
 
     given = (names["video"][0] * 255).round()
     assert names["video"].shape == (5, 48, 48, 3)
-    square = suite.draw_one("latin", 0, seed=0, order=4, clues=8)  # as `model_card.write_example`
-    assert abs(square.first_frame(48) * 255 - given).mean() < 1
+    square, other = (suite.draw_one("latin", i, seed=0, order=4, clues=8) for i in (0, 1))
+    far, near = (abs(each.first_frame(48) * 255 - given).mean() for each in (other, square))
+    assert near < 0.25 * far, "the square of `model_card.write_example`, through the lossy codec"
     assert scoring.score(square, names["video"]) == 1.0
 
 
