@@ -199,7 +199,8 @@ def _curves(axis: Axes, curves: dict[str, dict[str, dict]]) -> None:
         steps = sorted(int(count) for count in curve)
         places = np.array(steps) * 1.04 ** (number - (len(curves) - 1) / 2)  # apart
         dashes = "o--" if knobs_of(cell).get("order", 4) > 4 else "o-"
-        _line(axis, places, [curve[str(step)] for step in steps], shades[number], short(cell), dashes)
+        values = [curve[str(step)] for step in steps]
+        _line(axis, places, values, shades[number], short(cell), dashes)
         counts |= set(steps)
     axis.set_xscale("log")
     axis.set_xticks(sorted(counts), [str(count) for count in sorted(counts)])
