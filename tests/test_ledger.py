@@ -243,6 +243,6 @@ def test_the_table_shows_effect_and_control_and_the_record_has_every_key(tmp_pat
     text = ledger.markdown(lines)
     assert "Primary claims" in text and "Exploratory" not in text
     assert "| 0.50 (n = 100, 0.40 to 0.60) | 0.05 | **supported** |" in text
-    assert "must fail" in text
+    assert "must not pass" in text
     wanted = {"id", "claim", "primary", "verdict", "mean", "low", "high", "n", "room"}
     assert all(wanted <= set(line.record()) for line in lines)

@@ -11,7 +11,7 @@ HYPOTHESES = ("glance", "blur", "one refinement", "chain")
 
 
 class Control(BaseModel):
-    """Where the claim must fail: another cell, another metric, or both."""
+    """Where the claim must not pass: another cell, another metric, or both."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,7 +34,7 @@ class Claim(BaseModel):
         room: what the cell must leave: room `at step 0`, for valid answers to be added; `at the
             end`, where single runs are neither all wrong nor all right; or `any`.
         guard: a metric of the same cell, the share of valid answers of which some may be lost.
-        control: where the same rule must fail.
+        control: where the same rule must not pass.
         kind: `primary`, at most one statistic for a claim of the paper; `secondary`, also fixed
             before the run; `exploratory`, added after a look.
         predicts: what each hypothesis says of the claim. A claim on which all agree cannot be

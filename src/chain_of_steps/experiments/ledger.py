@@ -8,7 +8,7 @@ A claim is about one cell (one kind of samples): nothing is pooled. Its verdict 
 - *undecided* otherwise; where its control passes as well; and where a primary claim does not pass
   Holm's correction over all of them.
 
-A control is a cell, or another metric, in which the same rule must fail. Most are one-glance
+A control is a cell, or another metric, in which the same rule must not pass. Most are one-glance
 controls: one pass computes the answer there.
 """
 
@@ -151,6 +151,8 @@ def _verdict(
     claim: Claim, interval: dict, room: dict | None, guard: dict | None
 ) -> tuple[str, str]:
     """The verdict by one interval, and why if nothing can be tested."""
+    if interval["mean"] is None and interval["n"] >= LEAST:
+        return UNTESTABLE, "not defined: nothing was lost that could be shared out"
     if _informative(interval) < LEAST:
         return UNTESTABLE, f"fewer than {LEAST} informative samples or states"
     valid = None if room is None else room["mean"]
@@ -252,7 +254,7 @@ def _row(line: Line) -> tuple[str, ...]:
     noted = f" ({line.note})" if line.note else ""
     if line.control:
         where = claim.control.cell or claim.control.metric
-        what = f"↳ {claim.control.name}, `{where}`: must fail"
+        what = f"↳ {claim.control.name}, `{where}`: must not pass"
         return what, "", brief(line.interval), "", line.verdict + noted
     said = f"{claim.where}: {claim.paper}" if claim.where else claim.paper
     return claim.claim, said, brief(line.interval), room, f"**{line.verdict}**{noted}"
