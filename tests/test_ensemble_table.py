@@ -25,6 +25,7 @@ from chain_of_steps.figures.ensemble_table.runs import (
     third_quarter,
 )
 from chain_of_steps.figures.ensemble_table.strategies import strategies
+from chain_of_steps.figures.names import plain
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles.base import assignment
@@ -578,7 +579,7 @@ def test_the_figures_show_every_cell(tmp_path):
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert "paper's recipe, first step  (1)" in labels and "pass@k  (9)" in labels
     assert not any("by margin  (3)" in label for label in labels), "nothing was remade"
-    assert plots.along_k(summary).axes[0].get_title() == f"{CELL} (n = 3)"
+    assert plots.along_k(summary).axes[0].get_title() == f"{plain(CELL)} (n = 3)"
     assert len(plots.recognition(summary).axes[0].lines) == 3
     assert plots.along_k(summary_of(made_up(OUTCOMES))).axes, "it says why it is empty"
 

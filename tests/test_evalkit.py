@@ -17,7 +17,9 @@ SAMPLES = Path(__file__).parent.parent.parent / "shared" / "vbvr-samples"
 NEEDS_SAMPLES = pytest.mark.skipif(
     not SAMPLES.is_dir(), reason="the real samples, vbvr-samples/, are not here"
 )
-FAKE = """#!{python}
+FAKE = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 import json, sys, time
 from pathlib import Path
 given = dict(zip(sys.argv[1::2], sys.argv[2::2]))

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import tempfile
 
 import torch
@@ -42,6 +43,12 @@ def use_free_cores() -> None:
     if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "getloadavg"):
         free = max(1, (os.cpu_count() or 1) - round(os.getloadavg()[0]))
         torch.set_num_threads(min(free, torch.get_num_threads()))
+
+
+def can_compile() -> bool:
+    """Whether torch.compile finds a compiler, and PyTorch lies in a folder without spaces in its
+    name, which it forgets to quote."""
+    return bool(shutil.which("g++") or shutil.which("clang++")) and " " not in torch.__file__
 
 
 def mixed_precision() -> torch.autocast:

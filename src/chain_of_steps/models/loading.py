@@ -9,7 +9,7 @@ import torch
 from diffusers import DiffusionPipeline, GGUFQuantizationConfig, WanTransformer3DModel
 from diffusers.models.attention_dispatch import AttentionBackendName
 
-from . import families, lora
+from . import cpu, families, lora
 from .weights import check_device, check_dtype, refuse_gaps, refuse_missing, refuse_strays
 
 OFFLOADS = ("none", "model", "group")
@@ -108,8 +108,8 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
     Raises:
         FileNotFoundError: if it is not such a folder and downloading is not allowed.
         ConnectionError: if it cannot be downloaded.
-        ValueError: if a weight file is missing or unreadable, if memory does not suffice, or if the
-            model belongs to no family in the table.
+        ValueError: if blocks cannot be compiled, if a weight file is missing or unreadable, if
+            memory does not suffice, or if the model belongs to no family in the table.
     """
     folder = Path(source)
     if how.download and not folder.exists():
@@ -118,6 +118,11 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
         raise FileNotFoundError(
             f"{source} is not a model folder (no model_index.json); fetch the mini model with "
             "`dvc pull`, or allow downloading a model of the hub with download=true"
+        )
+    if how.compile and how.device == "cpu" and not cpu.can_compile():
+        raise ValueError(
+            "compile=true needs a C++ compiler, and PyTorch in a folder without spaces in its name "
+            f"(it is in {Path(torch.__file__).parent})"
         )
     refuse_strays(folder)
     refuse_missing(folder, EXPERTS[: len(how.gguf)])

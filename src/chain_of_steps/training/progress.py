@@ -1,6 +1,5 @@
 """The progress of a fit: steps, weights and their running average, stored as a checkpoint."""
 
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..models import cpu
 from .checkpoints import check_fit, load_tensors, save_tensors
 
 WARM_UP = 100  # steps
@@ -69,6 +69,6 @@ class Progress:
 
 
 def compile_blocks(transformer: Any) -> None:
-    """Fuses the many small operations of a block, if a compiler is available."""
-    if shutil.which("g++") or shutil.which("clang++"):
+    """Fuses the many small operations of a block, where that is possible."""
+    if cpu.can_compile():
         transformer.compile_repeated_blocks()
