@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 from output import options_of, write
 from tqdm import tqdm
 
@@ -19,7 +20,6 @@ from chain_of_steps.bench.diversity import diversity
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.sample_runs import SampleBranches, SampleRun
-from chain_of_steps.figures.step_visualization.analysis import curves
 from chain_of_steps.figures.style import PALETTE, WIDTH, style
 from chain_of_steps.figures.summaries import by_cell, share
 from chain_of_steps.models.schedule import preset
@@ -35,7 +35,7 @@ ASKED = SQUARES | {
     "bounce": 0.8,
     **dict.fromkeys(("out_and_back", "occlusion"), 0.95),
 }
-MAZES = [f"maze rooms={rooms} paths={paths}" for rooms in (4, 5, 6) for paths in (1, 2)]
+MAZES = [f"maze rooms={rooms} paths={paths}" for rooms in (5, 6) for paths in (1, 2)]
 LARGER = ["latin order=5 rounds=2", "latin order=5 rounds=3", "latin order=5 rounds=4"]
 EVEN = {"mark": 0.6, "tic_tac_toe": 0.6}  # entropy over seeds, as a share of the largest
 BOARDS = 20  # on which it is measured
@@ -66,15 +66,20 @@ def table(rows: list[dict]) -> dict[str, dict]:
     for cell, group in by_cell(rows).items():
         found[cell] = {
             "decided": share(group, lambda r: r["valid"]),
-            "drawn": share(group, lambda r: r["drawn_at"][-1] == "1"),
+            "drawn": share(group, lambda r: r["drawn"]),
             "at_step_0": share(group, lambda r: r["valid_at"][0] == "1"),
-            "curve": curves(group, lambda r: r)["valid_at"]["mean"],
+            "curve": curve([row["result"]["valid_at"] for row in group]),
         }
         if cell in ASKED:
             asked, measured = ASKED[cell], "drawn" if cell.startswith("relay") else "decided"
             reached = found[cell][measured]["mean"] >= asked
             found[cell] |= {"asked": asked, "measured": measured, "reached": bool(reached)}
     return found
+
+
+def curve(traces: list[str]) -> list[float]:
+    """The share of valid answers at every step."""
+    return np.mean([[flag == "1" for flag in trace] for trace in traces], 0).round(3).tolist()
 
 
 def figure(cells: dict[str, dict], sigmas: list[float]) -> plt.Figure:
