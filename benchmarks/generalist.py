@@ -20,7 +20,7 @@ from chain_of_steps.bench.diversity import diversity
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.sample_runs import SampleBranches, SampleRun
-from chain_of_steps.figures.style import PALETTE, WIDTH, style
+from chain_of_steps.figures.style import WIDTH, style
 from chain_of_steps.figures.summaries import by_cell, share
 from chain_of_steps.models.schedule import preset
 from chain_of_steps.models.video_model import VideoModel
@@ -40,9 +40,9 @@ LARGER = ["latin order=5 rounds=2", "latin order=5 rounds=3", "latin order=5 rou
 EVEN = {"mark": 0.6, "tic_tac_toe": 0.6}  # entropy over seeds, as a share of the largest
 BOARDS = 20  # on which it is measured
 PANELS = {
-    "Latin squares of order 4, by clues": [*SQUARES],
-    "Mazes, by rooms and valid paths": MAZES,
-    "One valid answer, or several of one part": [c for c in ASKED if c not in SQUARES],
+    "Squares of order 4": [*SQUARES],
+    "Mazes": MAZES,
+    "Other tasks": [c for c in ASKED if c not in SQUARES],
 }
 
 
@@ -95,7 +95,7 @@ def figure(cells: dict[str, dict], sigmas: list[float]) -> plt.Figure:
                 axis.plot(sigmas[:-1], cells[name]["curve"], color=colour, label=_short(name))
             axis.set(title=title, xlabel="noise level of the step", xlim=(1, 0), ylim=(0, 1.02))
             axis.legend(fontsize=7, loc="lower right")
-        axes[0].set_ylabel(f"share of valid answers (n = {SAMPLES} each)", color=PALETTE[0])
+        axes[0].set_ylabel(f"valid answers (n = {SAMPLES} each)")
     return drawn
 
 
