@@ -1,6 +1,6 @@
 """Shared by all figures: style, palette, step axes, pictures and intervals."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
@@ -98,9 +98,14 @@ def nothing(why: str) -> Figure:
     return figure
 
 
-def step_names(sigmas: list[float], steps: Iterable[int]) -> dict[int, str]:
-    """`step 5`, and its noise level on a second line, by step."""
-    return {s: f"step {s}\n$\\sigma$ {sigmas[s]:.2f}" for s in steps}
+def step_name(sigmas: Sequence[float], step: int) -> str:
+    """`step 5`, and its noise level on a second line."""
+    return f"step {step}\n$\\sigma$ {sigmas[step]:.2f}"
+
+
+def step_names(sigmas: Sequence[float], steps: Iterable[int]) -> dict[int, str]:
+    """The names of some steps, by step."""
+    return {step: step_name(sigmas, step) for step in steps}
 
 
 def last_frames(cases: list, columns: dict[int, str], title: str) -> Figure:

@@ -10,7 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..names import broken, plain
-from ..style import PALETTE, WIDTH, band, nothing, picture, spread, step_axis, style
+from ..style import (
+    PALETTE,
+    WIDTH,
+    band,
+    nothing,
+    picture,
+    spread,
+    step_axis,
+    step_name,
+    style,
+)
 from .mistakes import Repair
 from .onsets import QUESTIONS
 from .wrong_parts import WRONG
@@ -133,7 +143,7 @@ def repairs(cases: list[Repair], sigmas: list[float]) -> Figure:
         steps = [cases[0].step + s for s in spread(len(cases[0].clips), SHOWN)]
         axes[0, 0].set_title("put in")
         for axis, s in zip(axes[0, 1:], steps, strict=False):
-            axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}")
+            axis.set_title(step_name(sigmas, s))
         figure.suptitle("Mistakes put into a noised answer: which are repaired?")
         figure.tight_layout(pad=0.3)
     return figure

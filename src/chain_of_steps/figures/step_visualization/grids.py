@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..names import plain
-from ..style import KIND_COLOURS, WIDTH, nothing, picture, style
+from ..style import KIND_COLOURS, WIDTH, nothing, picture, step_name, style
 from .pictures import Case
 
 
@@ -37,7 +37,7 @@ def along_steps(
                 judged(axis, case.clips[s, -1], case.violations[s])
         axes[0, 0].set_title("given", fontsize="small")
         for axis, s in zip(axes[0, 1:], steps, strict=True):
-            axis.set_title(f"step {s}\n$\\sigma$ {sigmas[s]:.2f}", fontsize="small")
+            axis.set_title(step_name(sigmas, s), fontsize="small")
         figure.suptitle(title)
     return figure
 
@@ -74,7 +74,7 @@ def steps_by_frames(
             for row, s in zip(axes, steps, strict=True):
                 for axis, pixels in zip(row, case.clips[s], strict=True):
                     picture(axis, pixels)
-                label = f"step {s}\n$\\sigma$ {sigmas[s]:.2f}"
+                label = step_name(sigmas, s)
                 row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize="small")
             for f, axis in enumerate(axes[0]):
                 axis.set_title("given" if f == 0 else f"frame {f}", fontsize="small")
