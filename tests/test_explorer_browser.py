@@ -59,14 +59,15 @@ class Bridge:
 
     def __init__(self, page: Page, explorer: Explorer, file: Path):
         self.page, self.explorer, self.inbox = page, explorer, []
-        names = {name: getattr(explorer, name) for name in TRAITS}
-        traits = json.dumps(names).replace("<", "\\u003c")
-        script = web.standin() + web.script()
-        file.write_text(PAGE.format(style=web.style(), script=script, traits=traits))
+        # Observed before it is read: a thread of the explorer may set the preview in between.
         for name in ("preview", "run", "steps"):
             explorer.observe(
                 lambda change: self.inbox.append((change["name"], change["new"])), name
             )
+        names = {name: getattr(explorer, name) for name in TRAITS}
+        traits = json.dumps(names).replace("<", "\\u003c")
+        script = web.standin() + web.script()
+        file.write_text(PAGE.format(style=web.style(), script=script, traits=traits))
         page.goto(file.as_uri())
         page.locator(".cos").wait_for()
 

@@ -1,5 +1,7 @@
 """Loading, prediction and decoding equal stock diffusers; bad input fails with a clear error."""
 
+import json
+
 import numpy as np
 import pytest
 import tiny
@@ -15,7 +17,9 @@ WEIGHTS = (
     "vae/diffusion_pytorch_model.safetensors",
     "text_encoder/model.safetensors",
 )
-REFUSED = r"^the model in .* cannot be loaded: .*; `dvc pull --force` restores the project's own$"
+REFUSED = (
+    r"^(the model in .* cannot be loaded: |.* is damaged or cut short ).*; fetch the model again$"
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +81,21 @@ def test_a_weight_file_that_lacks_a_tensor_is_refused(folder, file):
             VideoModel.load(folder)
     finally:
         (folder / file).write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("make", "boundary", "said"),
+    [
+        (tiny.wan22_like, None, "two experts, but .* has no boundary_ratio"),
+        (tiny.mini_like, 0.9, r"one expert, but .* has boundary_ratio 0\.9"),
+    ],
+)
+def test_a_boundary_goes_with_two_experts(make, boundary, said, tmp_path):
+    make().save_pretrained(tmp_path)
+    index = json.loads((tmp_path / "model_index.json").read_text())
+    (tmp_path / "model_index.json").write_text(json.dumps(index | {"boundary_ratio": boundary}))
+    with pytest.raises(ValueError, match=f"{said}.*; fetch the model again"):
+        VideoModel.load(tmp_path)
 
 
 @pytest.mark.parametrize(("height", "width"), [(33, 48), (48, 40)])

@@ -13,6 +13,7 @@ import tiny
 import torch
 import yaml
 from PIL import Image
+from safetensors import safe_open
 
 from chain_of_steps.bench import recorded, vbvr
 from chain_of_steps.common.video import write_video
@@ -164,8 +165,9 @@ def test_a_suite_of_videos_takes_the_place_of_cells_where_no_exact_states_are_ne
         assert all(found[name][group]["cells"] == tasks for group in groups)
         assert found[name]["preset"] == "paper"
     noise, given = (of["2_perturbation_curves"]["noise"] for of in (found, params))
-    for part in ("cells", "deep"):
-        assert noise[part] == dict.fromkeys(tasks, max(given[part].values()))
+    for part in ("cells", "deep", "restarted"):
+        count = max(given[part].values(), default=0)
+        assert noise[part] == (dict.fromkeys(tasks, count) if count else {})
     assert noise["controls"] == given["controls"]
     ensemble, given = (of["5_ensemble_table"]["table"] for of in (found, params))
     assert ensemble["cells"] == tasks and ensemble["deep"] == given["deep"]
@@ -195,6 +197,20 @@ def test_few_steps_are_few_steps_of_the_same_preset():
         found["6_step_budget"]["few"]["preset"] == "paper/4"
         and found["6_step_budget"]["preset"] == "paper/20"
     )
+
+
+@pytest.mark.parametrize("scale", ["smoke", "mini", "real"])
+def test_other_models_have_no_student(scale):
+    found, said = reproduce_model.sections(ROOT / "params.yaml", scale, "paper", "mini")
+    presets = [p for section in found.values() for p in _presets(section)]
+    assert {preset.split("/")[0] for preset in presets} <= {"paper", "stochastic"}
+    assert found["6_step_budget"]["student"]["preset"] == "paper/4"
+    assert "This model has no distilled student" in said[-1]
+
+
+def _presets(group: dict) -> list[str]:
+    own = [group["preset"]] if "preset" in group else []
+    return own + [p for part in group.values() if isinstance(part, dict) for p in _presets(part)]
 
 
 def test_what_is_no_model_is_said_in_one_sentence(apart):
@@ -299,6 +315,36 @@ def test_a_missing_part_of_an_experts_weights_is_named(apart, broken):
         ValueError, match=r"transformer lacks 1 of 2 weight files, first part-2\.safetensors"
     ):
         reproduce_model.main([*apart, "--model", str(broken)])
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda whole: whole[: len(whole) // 2], r"is damaged or cut short"),
+        (lambda whole: b"version https://git-lfs.github.com/spec/v1\n", r"is damaged or cut short"),
+        (lambda whole: b"", r"is damaged or cut short"),
+        (None, "lacks the tensor made.up, which its index names"),
+    ],
+    ids=["cut short", "pointer of Git LFS", "empty", "tensor missing"],
+)
+def test_a_damaged_shard_is_named_before_the_plan(apart, broken, harm, said):
+    experts, name = broken / "transformer", "diffusion_pytorch_model-00001-of-00001.safetensors"
+    (experts / "diffusion_pytorch_model.safetensors").rename(experts / name)
+    with safe_open(experts / name, "pt") as tensors:
+        places = dict.fromkeys(tensors.keys(), name)
+    index = experts / "diffusion_pytorch_model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    VideoModel.load(broken)  # whole
+    if harm is None:
+        index.write_text(json.dumps({"metadata": {}, "weight_map": places | {"made.up": name}}))
+    else:
+        (experts / name).write_bytes(harm((experts / name).read_bytes()))
+    for use in (
+        lambda: reproduce_model.main([*apart, "--model", str(broken)], lambda text: None),
+        lambda: VideoModel.load(broken),
+    ):
+        with pytest.raises(ValueError, match=f"{name} {said}.*; fetch the model again"):
+            use()
 
 
 def test_a_model_of_another_family_cannot_be_planned(apart, broken):

@@ -40,13 +40,17 @@ from chain_of_steps.models import schedule
 from chain_of_steps.models.loading import EXPERTS, Loading, parse
 from chain_of_steps.models.pipeline import own_clip
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.models.weights import refuse_missing, refuse_strays
+from chain_of_steps.models.weights import refuse_missing, refuse_strays, refuse_wrong_boundary
 
 ROOT = Path(__file__).parent.parent
 # These need exact states (which part is wrong, which thing is named): only the mini suite has them.
 EXACT = ("3_emergent_behaviors", "4_layer_roles")
 # These add noise to latents or merge them, which a multistep sampler undoes.
 EDITS = ("2_perturbation_curves", "3_emergent_behaviors", "5_ensemble_table", "6_step_budget")
+# Parameters that say how many samples of which cells, controls apart.
+COUNTS = ("cells", "deep", "restarted")
+# The preset of the distilled student, which other models do not have.
+STUDENT = "student"
 # These study symbol networks only.
 SYMBOLS = ("7_when_steps_matter",)
 
@@ -94,7 +98,7 @@ def _whole(suite: str) -> str:
 
 def _changed(group: dict, preset: str) -> dict:
     """A group with another preset and without its own model; `paper/5` becomes the other preset
-    with 5 steps. On symbol networks nothing is run."""
+    with 5 steps, and so does the student's preset. On symbol networks nothing is run."""
     found = {
         name: _changed(part, preset) if isinstance(part, dict) else part
         for name, part in group.items()
@@ -102,8 +106,10 @@ def _changed(group: dict, preset: str) -> dict:
     if registry.on_symbols(found):
         found["cells"] = []
     found.pop("model", None)
-    if "/" in found.get("preset", ""):
-        found["preset"] = preset.split("/")[0] + "/" + found["preset"].split("/")[1]
+    own = found.get("preset", "")
+    if own == STUDENT or "/" in own:
+        steps = schedule.preset(own).steps
+        found["preset"] = f"{preset.split('/')[0]}/{steps}"
     return found
 
 
@@ -121,11 +127,11 @@ def _names(part: object) -> list:
 
 
 def _instead(name: str, part: object, tasks: list[str]) -> object:
-    """The tasks in place of the cells of a parameter `cells`, or of a map `deep`."""
+    """The tasks in place of the cells that a parameter lists, or counts samples of."""
     if name == "cells" and isinstance(part, list):
         return tasks if part else []
-    if name in ("cells", "deep") and isinstance(part, dict):
-        return dict.fromkeys(tasks, max(part.values(), default=0))
+    if name in COUNTS and isinstance(part, dict) and part:
+        return dict.fromkeys(tasks, max(part.values()))
     return part
 
 
@@ -158,6 +164,7 @@ def _weighed(folder: Path, how: dict, size: int, frames: int) -> Blueprint:
     model, loading = blueprint(str(folder)), Loading(**how)
     refuse_strays(folder)
     refuse_missing(folder, EXPERTS[: len(loading.gguf)])
+    refuse_wrong_boundary(folder)
     clip = {"size": size, "frames": frames} | own_clip(folder)
     model.size, model.frames = clip["size"], clip["frames"]
     model.check_clip(model.size, model.size, model.frames)

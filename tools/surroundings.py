@@ -80,7 +80,9 @@ def surroundings(root: Path = ROOT) -> Iterator[None]:
 def make_kernel() -> None:
     """Describes this Python to Jupyter as the kernel `KERNEL`, next to its packages."""
     file = SHARE / "kernels" / KERNEL / "kernel.json"
-    arguments = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    # Without its warning that a kernel on this machine is reached over TCP, as they all are.
+    quiet = "--IPKernelApp.log_level=ERROR"
+    arguments = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", quiet]
     about = {"argv": arguments, "display_name": "Chain of Steps", "language": "python"}
     text = json.dumps(about | {"metadata": {"debugger": True}}, indent=1) + "\n"
     if not file.exists() or file.read_text(encoding="utf-8") != text:

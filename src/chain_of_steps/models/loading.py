@@ -10,7 +10,15 @@ from diffusers import DiffusionPipeline, GGUFQuantizationConfig, WanTransformer3
 from diffusers.models.attention_dispatch import AttentionBackendName
 
 from . import cpu, families, lora
-from .weights import check_device, check_dtype, refuse_gaps, refuse_missing, refuse_strays
+from .weights import (
+    again,
+    check_device,
+    check_dtype,
+    refuse_gaps,
+    refuse_missing,
+    refuse_strays,
+    refuse_wrong_boundary,
+)
 
 OFFLOADS = ("none", "model", "group")
 STORAGES = ("full", "fp8")
@@ -109,7 +117,8 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
         FileNotFoundError: if it is not such a folder and downloading is not allowed.
         ConnectionError: if it cannot be downloaded.
         ValueError: if blocks cannot be compiled, if a weight file is missing or unreadable, if
-            memory does not suffice, or if the model belongs to no family in the table.
+            memory does not suffice, if the experts do not fit their boundary, or if the model
+            belongs to no family in the table.
     """
     folder = Path(source)
     if how.download and not folder.exists():
@@ -126,6 +135,7 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
         )
     refuse_strays(folder)
     refuse_missing(folder, EXPERTS[: len(how.gguf)])
+    refuse_wrong_boundary(folder)
     try:
         family = families.named(DiffusionPipeline.load_config(folder)["_class_name"])
         pipe = family.pipeline.from_pretrained(
@@ -223,7 +233,4 @@ def _explained(error: Exception, source: str | Path, how: Loading) -> ValueError
             f"({str(error).split('. ')[0]}); try dtype bfloat16, offload model or group, "
             "storage fp8, or GGUF weights"
         )
-    return ValueError(
-        f"the model in {source} cannot be loaded: {error}; "
-        "`dvc pull --force` restores the project's own"
-    )
+    return ValueError(f"the model in {source} cannot be loaded: {error}; {again(source)}")

@@ -6,7 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
+
+# Weight files of a component that has no index.
+WHOLE = ("diffusion_pytorch_model.safetensors", "model.safetensors")
+# Components that name tied tensors twice, but store them once.
+TIED = ("text_encoder",)
+
+
+def again(folder: str | Path) -> str:
+    """How to get a damaged model folder again; those that this project made have a record."""
+    ours = (Path(folder) / "training.json").is_file()
+    return "restore it with `dvc pull --force`" if ours else "fetch the model again"
 
 
 def check_device(device: str) -> None:
@@ -49,7 +60,8 @@ def fingerprint(modules: Iterable[torch.nn.Module | None]) -> str:
 
 
 def refuse_missing(folder: Path, given: tuple[str, ...] = ()) -> None:
-    """Raises if a model folder lacks a component that its model_index.json names, or a weight file.
+    """Raises if a model folder lacks a component that its model_index.json names, or a weight file,
+    or if one is cut short or lacks a tensor.
 
     Args:
         given: components whose weights come from elsewhere.
@@ -58,7 +70,7 @@ def refuse_missing(folder: Path, given: tuple[str, ...] = ()) -> None:
         index = dict(json.loads((folder / "model_index.json").read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{folder / 'model_index.json'} cannot be read ({error}); fetch the model again"
+            f"{folder / 'model_index.json'} cannot be read ({error}); {again(folder)}"
         ) from error
     for name in (
         name for name, kind in index.items() if isinstance(kind, list) and kind[:1] != [None]
@@ -66,15 +78,64 @@ def refuse_missing(folder: Path, given: tuple[str, ...] = ()) -> None:
         if not (folder / name).is_dir():
             raise ValueError(
                 f"{folder} lacks the folder {name!r}, which its model_index.json names; "
-                "fetch it again"
+                f"{again(folder)}"
             )
-        for file in (folder / name).glob("*.index.json") if name not in given else ():
-            wanted = set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values())
-            if gone := sorted(each for each in wanted if not (file.parent / each).is_file()):
-                raise ValueError(
-                    f"{file.parent} lacks {len(gone)} of {len(wanted)} weight files, "
-                    f"first {gone[0]}; fetch the model again"
-                )
+        if name not in given:
+            _refuse_incomplete(folder / name, check_names=name not in TIED)
+
+
+def _refuse_incomplete(component: Path, check_names: bool) -> None:
+    """Raises if a component lacks a weight file, or one is cut short or lacks a tensor. Only
+    headers are read."""
+    for index in component.glob("*.index.json"):
+        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        wanted: dict[str, set[str]] = {}
+        for tensor, file in places.items():
+            wanted.setdefault(file, set()).add(tensor)
+        if gone := sorted(file for file in wanted if not (component / file).is_file()):
+            raise ValueError(
+                f"{component} lacks {len(gone)} of {len(wanted)} weight files, "
+                f"first {gone[0]}; {again(component.parent)}"
+            )
+        for file, names in sorted(wanted.items()):
+            if file.endswith(".safetensors"):
+                _refuse_damaged(component / file, names if check_names else set())
+    for file in WHOLE:
+        if (component / file).is_file():
+            _refuse_damaged(component / file, set())
+
+
+def _refuse_damaged(file: Path, names: set[str]) -> None:
+    try:
+        with safe_open(file, "pt") as tensors:
+            lacking = sorted(names - set(tensors.keys()))
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{file} is damaged or cut short ({error}); {again(file.parent.parent)}"
+        ) from error
+    if lacking:
+        raise ValueError(
+            f"{file} lacks the tensor {lacking[0]}, which its index names; "
+            f"{again(file.parent.parent)}"
+        )
+
+
+def refuse_wrong_boundary(folder: Path) -> None:
+    """Raises if a model folder has a boundary between two experts but one expert, or two experts
+    and none."""
+    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    second = (index.get("transformer_2") or [None])[0] is not None
+    boundary = index.get("boundary_ratio")
+    if second and boundary is None:
+        raise ValueError(
+            f"{folder} has two experts, but its model_index.json has no boundary_ratio, which says "
+            f"where the second one takes over; {again(folder)}"
+        )
+    if boundary is not None and not second:
+        raise ValueError(
+            f"{folder} has one expert, but its model_index.json has boundary_ratio {boundary}, "
+            f"which divides the steps between two; {again(folder)}"
+        )
 
 
 def check_dtype(dtype: str) -> None:
@@ -93,11 +154,8 @@ def refuse_strays(folder: Path) -> None:
         try:
             files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"{index} is not a list of weight files; fetch the model again"
-            ) from error
+            raise ValueError(f"{index} is not a list of weight files; {again(folder)}") from error
         if strays := sorted(str(name) for name in files if Path(str(name)).name != name):
             raise ValueError(
-                f"{index} names {strays[0]!r}, which lies outside of its folder; "
-                "fetch the model again"
+                f"{index} names {strays[0]!r}, which lies outside of its folder; {again(folder)}"
             )

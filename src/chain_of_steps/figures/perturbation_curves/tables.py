@@ -72,9 +72,10 @@ def known(lines: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def nearest(lines: pd.DataFrame, place: float) -> pd.DataFrame:
-    """The lines at the step that is nearest to a place, the earlier of two."""
+    """The lines at the step that is nearest to a place, the earlier of two; none of no lines."""
     steps = sorted(lines["step"].unique())
-    return lines[lines["step"] == min(steps, key=lambda step: abs(step - place))]
+    step = min(steps, key=lambda step: abs(step - place), default=None)
+    return lines[lines["step"] == step]
 
 
 def pairs(one: pd.DataFrame, other: pd.DataFrame, by: tuple[str, ...] = ()) -> pd.DataFrame:
