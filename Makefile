@@ -4,6 +4,8 @@
 BUDGET ?=
 # FULL=1: recompute every run
 FULL ?=
+# REPLACE=1: redraw the committed figures with parameters or claims that you have changed
+REPLACE ?=
 # for `make reproduce MODEL=folder`: mini or a VBVR-Bench folder; side and clip length of the mini suite; GPU hours
 SUITE ?= mini
 PRESET ?= paper
@@ -45,13 +47,13 @@ help: ## list the targets
 
 env: $(INSTALLED) ## make .venv with the tested versions [TORCH_INDEX=url PYTHON=path]
 
-reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGET=30m FULL=1], or run another MODEL=folder
+reproduce: $(INSTALLED) ## redraw every figure and verify the stored runs [BUDGET=30m FULL=1 REPLACE=1], or run another MODEL=folder
 ifdef MODEL
 	$(IN_VENV) $(BIN)/python tools/reproduce_model.py --model "$(MODEL)" --suite "$(SUITE)" --preset "$(PRESET)" \
 	  --scale "$(SCALE)" --size="$(SIZE)" --frames="$(FRAMES)" --device "$(DEVICE)" --dtype "$(DTYPE)" --load "$(LOAD)" \
 	  --hours="$(HOURS)" $(RAY)
 else
-	$(IN_VENV) $(BIN)/python tools/reproduce.py $(if $(BUDGET),--budget="$(BUDGET)") $(if $(filter-out 0,$(FULL)),--full) $(RAY)
+	$(IN_VENV) $(BIN)/python tools/reproduce.py $(if $(BUDGET),--budget="$(BUDGET)") $(if $(filter-out 0,$(FULL)),--full) $(if $(filter-out 0,$(REPLACE)),--replace) $(RAY)
 endif
 
 figure: $(INSTALLED) ## redraw one figure into scratch/: NAME=1_step_visualization [SAMPLES=5 SEED=8 TASKS="mark, latin"]
@@ -77,9 +79,9 @@ format: $(INSTALLED) ## format code and notebooks
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
-lab: $(INSTALLED) ## open the notebooks in JupyterLab, on this machine only and with a token
+lab: $(INSTALLED) ## open your own copies of the notebooks in JupyterLab, on this machine only and with a token
 	$(IN_VENV) $(BIN)/python tools/pull.py
-	cd notebooks && JUPYTER_CONFIG_PATH="$(CURDIR)/tools/jupyter" $(IN_VENV) ../$(BIN)/python ../tools/surroundings.py -m jupyterlab --ServerApp.ip=127.0.0.1
+	$(IN_VENV) $(BIN)/python tools/copies.py
 
 train: $(INSTALLED) ## train the mini model, continuing where it stopped [TRAIN_BUDGET=3h]
 	$(IN_VENV) $(BIN)/chain-of-steps train --budget="$(TRAIN_BUDGET)" --resume

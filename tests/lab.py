@@ -21,6 +21,10 @@ from playwright.sync_api import Locator, Page
 from chain_of_steps.experiments.parameters import read
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import copies  # noqa: E402
+
 TOKEN = "a-token-of-the-tests"
 PATIENCE = 120  # seconds until a test gives up; a busy machine is slow
 # Only what tests look at: no news, and every cell rendered even if it is far down.
@@ -77,7 +81,7 @@ def running(folder: Path) -> Iterator[Lab]:
     command += [f"--IdentityProvider.token={TOKEN}"]
     with (folder / "lab.log").open("w") as log:
         server = subprocess.Popen(
-            command, cwd=folder / "notebooks", env=surroundings(folder), stdout=log, stderr=log
+            command, cwd=folder / copies.COPIES, env=surroundings(folder), stdout=log, stderr=log
         )
         try:
             url = f"http://127.0.0.1:{port}"
@@ -89,14 +93,11 @@ def running(folder: Path) -> Iterator[Lab]:
 
 
 def furnish(folder: Path) -> None:
-    """Copies of the notebooks, and links to the other files that they expect in the project's
-    root."""
-    (folder / "notebooks").mkdir()
-    for file in (ROOT / "notebooks").iterdir():
-        if file.suffix in (".ipynb", ".py"):
-            (folder / "notebooks" / file.name).write_bytes(file.read_bytes())
-    for name in ("data", "params.yaml", "claims.yaml"):
+    """Copies of the notebooks as `make lab` makes them, and links to the other files that they
+    expect in the project's root."""
+    for name in ("notebooks", "data", "params.yaml", "claims.yaml"):
         (folder / name).symlink_to(ROOT / name)
+    copies.prepare(folder)
     for name, values in SETTINGS.items():
         file = folder / "jupyterlab_settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,7 @@ def furnish(folder: Path) -> None:
 
 def parameterize(folder: Path, name: str, scale: str) -> None:
     """Gives a notebook's copy its parameters of that scale, as papermill does."""
-    file = folder / "notebooks" / f"{name}.ipynb"
+    file = folder / copies.COPIES / f"{name}.ipynb"
     notebook = load_notebook_node(str(file))
     given = {"section": read(ROOT / "params.yaml", scale, name)}
     nbformat.write(parameterize_notebook(notebook, given), file)

@@ -6,6 +6,7 @@ import pytest
 from chain_of_steps.figures.curves import KEPT, OPEN, curves
 from chain_of_steps.figures.player import Player
 from chain_of_steps.figures.showcase import ShownCase, player_arguments
+from chain_of_steps.figures.verdict import verdict
 from chain_of_steps.puzzles import suite
 
 
@@ -88,6 +89,9 @@ def test_the_player_of_a_case_shows_its_curves(task):
     arguments = player_arguments(ShownCase("a case", sample, clips), [1.0, 0.5])
     player = Player(**arguments)
     assert player.title == sample.prompt and player.labels()["step"][1] == "step 1 · sigma 0.50"
+    assert player.notes[0].startswith("Last frame: not valid: ")
+    assert player.notes[1] == f"Last frame: {verdict(sample, clip[-1])}."
+    assert player.notes[1].startswith("Last frame: valid: ")
     assert len(player.series) >= (2 if len(sample.parts) > 1 else 1)
     violations = [c for c in player.series if c.name.startswith("violations")]
     assert not violations or (violations[0].values[0] == 1.0 and violations[0].values[1] == 0.0)

@@ -101,6 +101,7 @@ def test_what_is_not_a_stack_is_refused(pictures):
     [
         ({"step_labels": ["one"]}, "expected 6 step labels, one per step, not 1"),
         ({"layer_labels": ["a", "b"]}, "expected 1 layer labels, one per layer, not 2"),
+        ({"notes": ["one"]}, "expected 6 notes, one per step, not 1"),
         ({"series": [Curve("a", [0.5])]}, r"curve 'a' needs 6 values in \[0, 1\], one per step"),
         ({"series": [Curve("a", [0, 1, 2, 0, 1, 0])]}, "curve 'a' needs 6 values"),
         ({"series": [Curve("a", [0, 1, float("nan"), 0, 1, 0])]}, "curve 'a' needs 6 values"),
@@ -114,9 +115,8 @@ def test_labels_and_curves_that_do_not_fit_are_refused(options, message):
 def test_titles_labels_and_names_cannot_break_out_of_the_page():
     evil = '</script><img src=x onerror="alert(1)">é'
     curve = Curve(evil, [0.0] * 6)
-    page = Player(
-        noisy_stack(), title=evil, step_labels=[evil] * 6, series=[curve], series_title=evil
-    )
+    names = {"step_labels": [evil] * 6, "notes": [evil] * 6}
+    page = Player(noisy_stack(), title=evil, **names, series=[curve], series_title=evil)
     text = page.html()
     assert "<img" not in text and text.count("</script>") == 2
     assert "<h1>&lt;/script&gt;&lt;img src=x onerror=&quot;alert(1)&quot;&gt;&#233;</h1>" in text

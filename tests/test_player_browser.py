@@ -19,6 +19,7 @@ def player(browser, request, tmp_path):
         np.broadcast_to(COLOURS, (STEPS, FRAMES, LAYERS, SIZE, SIZE, 3)),
         title="Colours",
         step_labels=[f"step {s} · sigma {1 - s / STEPS:.2f}" for s in range(STEPS)],
+        notes=[f"valid after {s}" for s in range(STEPS)],
         series=[
             Curve("up", np.linspace(0, 1, STEPS)),
             Curve("down", np.linspace(1, 0, STEPS), dashed=True),
@@ -89,6 +90,7 @@ def test_keys_move_along_each_axis(player):
         == "step 1 · sigma 0.80, frame 2, layer 1"
     )
     assert player.locator("#legend output").all_inner_texts() == ["0.25", "0.75"]
+    assert player.locator("figcaption").inner_text() == "valid after 1"
 
 
 def test_sliders_and_the_chart_move_too(player):

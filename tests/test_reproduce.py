@@ -1,6 +1,7 @@
 """What `make reproduce` verifies: stored rows against the weights, and the exit code."""
 
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -159,3 +160,39 @@ def test_stored_rows_come_out_again_bit_by_bit(name, request):
 
 def test_rows_do_not_hang_on_whether_a_processor_has_avx512():
     assert "AVX512" not in reproduce.machine()["kernels"]
+
+
+@pytest.fixture
+def edited(tmp_path, monkeypatch) -> Path:
+    """A project whose params.yaml the reader has changed since the last commit."""
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b.c")
+    for name in reproduce.DECIDE:
+        (tmp_path / name).write_text("committed: 1\n")
+    for call in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *call], cwd=tmp_path, check=True)
+    assert reproduce.changes(tmp_path) == []
+    (tmp_path / "params.yaml").write_text("committed: 2\n")
+    monkeypatch.setattr(reproduce, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_changed_parameters_do_not_replace_committed_figures_unasked(edited, monkeypatch):
+    done: list[tuple] = []
+    monkeypatch.setattr(reproduce, "_pull", lambda: done.append(("pull",)))
+    monkeypatch.setattr(reproduce, "_dvc", lambda *call: done.append(call))
+    with pytest.raises(ValueError, match=r"^params\.yaml differs .* add REPLACE=1 .* `make figure"):
+        reproduce.redraw()
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda: "n")
+    with pytest.raises(ValueError, match="would be replaced"):
+        reproduce.redraw()
+    assert not done
+    monkeypatch.setattr("builtins.input", lambda: "y")
+    reproduce.redraw()
+    reproduce.redraw(replace=True)
+    assert done == [("pull",), ("repro", "--force")] * 2
+
+
+def test_without_git_nothing_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert reproduce.changes(tmp_path) == []

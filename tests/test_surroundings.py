@@ -97,4 +97,3 @@ def test_make_starts_python_without_what_shadows_packages():
     text = (ROOT / "Makefile").read_text()
     (line,) = [line for line in text.splitlines() if line.startswith("unexport ")]
     assert {"PYTHONPATH", "PYTHONHOME", "RAY_ADDRESS"} <= set(line.split())
-    assert "../tools/surroundings.py -m jupyterlab" in text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chain_of_steps.bench import samples
-from chain_of_steps.figures.verdict import looks, verdict
+from chain_of_steps.figures.verdict import looks, reason, verdict
 from chain_of_steps.puzzles import suite
 from chain_of_steps.puzzles.canvas import COLOURS
 
@@ -117,6 +117,15 @@ def test_a_maze_with_both_ways_drawn_branches():
     apart[spare[0]] = 1
     found = verdict(maze, maze.picture(tuple(apart), size=48))
     assert "something that is no part of the path is drawn in row" in found.text
+
+
+def test_a_path_that_is_whole_but_for_an_undecided_side_is_not_valid():
+    maze = samples.draw_one("maze rooms=5 paths=1", 0, 1)
+    answer = list(maze.solutions.answers[0])
+    part = answer.index(0)
+    answer[part] = None
+    assert not maze.is_valid(tuple(answer))
+    assert reason(maze, tuple(answer)).endswith("one of its sides shows nothing")
 
 
 def touches(maze, name, answer):

@@ -46,6 +46,7 @@ LIMIT, MOST, LEAST = (
 )  # seconds: redrawing and recomputing together; recomputing at most and least
 TOLERANCE = 0.02  # of a run's numbers, where the machine differs from the one that wrote the rows
 MAY_DIFFER = 0.05  # share of runs
+DECIDE = ("params.yaml", "claims.yaml")  # what a reader edits, to see what changes
 
 
 @cache
@@ -64,10 +65,41 @@ def experiments(scale: str = "mini", load: Callable[[str], VideoModel] = load) -
     return registry.together(uses(scale, load))
 
 
-def redraw() -> None:
-    """Pulls data and results, executes every notebook and redraws every figure."""
+def redraw(replace: bool = False) -> None:
+    """Pulls data and results, executes every notebook and redraws every figure.
+
+    Args:
+        replace: also where the reader has changed what the committed figures are drawn from.
+
+    Raises:
+        ValueError: if that is the case, and `replace` is not set, and nobody agrees.
+    """
+    if not replace and (changed := changes(ROOT)):
+        _ask(changed)
     _pull()
     _dvc("repro", "--force")
+
+
+def changes(root: Path) -> list[str]:
+    """The files that decide what the figures show and that differ from those committed; none
+    where there is no git repository."""
+    command = ["git", "diff", "--name-only", "HEAD", "--", *DECIDE]
+    found = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    return found.stdout.split("\n")[:-1] if found.returncode == 0 else []
+
+
+def _ask(changed: list[str]) -> None:
+    """Raises ValueError unless the reader agrees, at a terminal, that figures are replaced."""
+    said = f"{' and '.join(changed)} differ{'s' * (len(changed) == 1)} from what is committed"
+    if sys.stdin.isatty():
+        print(f"{said}: the committed figures and metrics will be replaced. Go on? [y/N] ", end="")
+        if input().strip().lower() in ("y", "yes"):
+            return
+    raise ValueError(
+        f"{said}, and the committed figures would be replaced; add REPLACE=1 to do so. To try "
+        "parameters out, use `make figure NAME=...`, or `changes` in a notebook: they draw into "
+        "scratch/"
+    )
 
 
 def compute(results: Path, executor: "str | ray_cluster.Ray" = "local") -> None:
@@ -251,6 +283,11 @@ def main() -> int:
     )
     parser.add_argument("--full", action="store_true", help="compute every run again")
     parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="redraw the committed figures with parameters or claims that you have changed",
+    )
+    parser.add_argument(
         "--results", action="store_true", help="bring results/ up to date (maintainers)"
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -269,7 +306,7 @@ def reproduce(options: argparse.Namespace) -> int:
         compute(ROOT / "results", executor)
         return 0
     began = time.monotonic()
-    redraw()
+    redraw(options.replace)
     left = LIMIT - (time.monotonic() - began)
     return verify(ROOT / "results", options.budget or max(LEAST, min(MOST, left)))
 

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from ..figures.verdict import reason
 from ..measures import decisions
 from ..models.video_model import VideoModel
 from ..puzzles import reading
@@ -104,7 +105,7 @@ class Shown:
             "reading": url(pixels(clean)),
             "violations": self.sample.violations(answer),
             "which": self._which.get(answer),
-            "fault": self.sample.fault(answer),
+            "fault": None if self.sample.is_valid(answer) else reason(self.sample, answer),
             "drawn": None not in answer and error < reading.TOLERANCE,
             "error": round(error, 3),
             "open": self._open(beliefs),

@@ -64,13 +64,14 @@ class Player:
         step_labels: one per step, e.g. "step 3 · sigma 0.91"; by default "step 0" and so on.
         frame_labels: the same for frames.
         layer_labels: the same for layers.
+        notes: one per step, below the pictures, such as a verdict on the last frame.
         series: curves along the steps, drawn in the colours of `OKABE_ITO`.
         series_title: what the curves show.
         scale: screen pixels per picture pixel.
         lossless: PNG instead of JPEG.
 
     Raises:
-        ValueError: if the pictures are not such a stack, or a label list or a curve does not fit
+        ValueError: if the pictures are not such a stack, or labels, notes or a curve do not fit
             them.
     """
 
@@ -80,6 +81,7 @@ class Player:
     step_labels: Sequence[str] | None = None
     frame_labels: Sequence[str] | None = None
     layer_labels: Sequence[str] | None = None
+    notes: Sequence[str] = ()
     series: Sequence[Curve] = ()
     series_title: str = "curves"
     scale: int = 4
@@ -88,6 +90,8 @@ class Player:
     def __post_init__(self):
         steps = stack(self.pictures).shape[0]
         self.labels()
+        if len(self.notes) not in (0, steps):
+            raise ValueError(f"expected {steps} notes, one per step, not {len(self.notes)}")
         for curve in self.series:
             values = np.asarray(curve.values, dtype=float)
             if values.shape != (steps,) or not ((values >= 0) & (values <= 1)).all():
@@ -141,6 +145,7 @@ class Player:
         sheets, layout = self.sheets()
         data = {
             "labels": self.labels(),
+            "notes": [str(note) for note in self.notes],
             "size": stack(self.pictures).shape[4:2:-1],  # width, height
             "scale": self.scale,
             "layout": layout,

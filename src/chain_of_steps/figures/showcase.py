@@ -15,6 +15,7 @@ from ..puzzles import reading
 from ..puzzles.base import Sample
 from ..sampling.denoise import Trajectory
 from .curves import curves
+from .verdict import verdict
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,15 @@ def read_clips(file: Path, steps: int) -> np.ndarray:
 
 
 def player_arguments(case: ShownCase, sigmas: list[float]) -> dict:
-    """What `Player` needs to show a case: pictures, labels, and the `curves` of its last frame."""
+    """What `Player` needs to show a case: pictures, labels, and of its last frame the verdict at
+    every step and the `curves`."""
     beliefs = reading.belief(case.sample, case.clips[:, -1])  # (S, P, V)
     return {
         "pictures": case.clips,
         "title": case.sample.prompt,
         "step_labels": [f"step {s} · sigma {sigmas[s]:.2f}" for s in range(len(case.clips))],
         "frame_labels": [f"frame {f}" for f in range(case.clips.shape[1])],
+        "notes": [f"Last frame: {verdict(case.sample, clip[-1])}." for clip in case.clips],
         "series": curves(case.sample, beliefs),
         "series_title": "what the last frame shows",
     }

@@ -114,8 +114,11 @@ def _of_maze(sample: Sample, answer: Answer) -> str:
     for room in reached:
         if len(near[room]) > (1 if room in (start, goal) else 2):
             return f"the path branches in {_room(room)}"
-    apart = next(room for door in on for room in door if room not in reached)
-    return f"something that is no part of the path is drawn in {_room(apart)}"
+    apart = next((room for door in on for room in door if room not in reached), None)
+    if apart:
+        return f"something that is no part of the path is drawn in {_room(apart)}"
+    empty = next(name for name, value in sample.named(answer).items() if value is None)
+    return f"{_room(empty.split('-')[0])}: one of its sides shows nothing"
 
 
 def _room(name: str) -> str:

@@ -115,19 +115,6 @@ class Puzzle(ABC):
         decided = np.array([-1 if value is None else value for value in answer])
         return int((valid != decided).sum(1).min())
 
-    def fault(self, sample: "Sample", answer: Answer) -> str | None:
-        """The first thing that is wrong with an answer, in words: here the first part in which it
-        differs from the nearest valid answer. None if it is valid."""
-        nearest = min(
-            sample.solutions.answers,
-            key=lambda valid: sum(v != a for v, a in zip(valid, answer, strict=True)),
-        )
-        for part, value, right in zip(sample.parts, answer, nearest, strict=True):
-            if value != right:
-                shown = "nothing" if value is None else part.values[value]
-                return f"{part.name}: {shown}, but {part.values[right]} in the nearest valid answer"
-        return None
-
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -188,10 +175,6 @@ class Sample:
     def violations(self, answer: Answer) -> int:
         """See `Puzzle.violations`."""
         return self.puzzle.violations(self, answer)
-
-    def fault(self, answer: Answer) -> str | None:
-        """See `Puzzle.fault`."""
-        return self.puzzle.fault(self, answer)
 
     def named(self, answer: Answer) -> dict[str, str | None]:
         """An answer in words: the name of its value by the name of each part."""

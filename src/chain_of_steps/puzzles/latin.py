@@ -125,22 +125,6 @@ class Latin(Puzzle):
         contradicted = ((clues >= 0) & (decided != clues)).sum()
         return int(contradicted + squares.repeats(decided) + (decided < 0).sum())
 
-    def fault(self, sample: Sample, answer: Answer) -> str | None:
-        """See `Puzzle.fault`: a clue contradicted, a colour repeated, or an empty cell."""
-        clues, n = _clues(sample.state), sample.state["order"]
-        decided = np.array([-1 if v is None else v for v in answer]).reshape(n, n)
-        names = sample.parts[0].values
-        for r, c in np.argwhere((clues >= 0) & (decided != clues)):
-            return f"row {r + 1}, column {c + 1}: not the given {names[clues[r, c]]}"
-        for kind, lines in (("row", decided), ("column", decided.T)):
-            for number, line in enumerate(lines, 1):
-                counts = np.bincount(line[line >= 0], minlength=n)
-                if counts.max() > 1:
-                    return f"{kind} {number}: {names[counts.argmax()]} {counts.max()} times"
-        for r, c in np.argwhere(decided < 0):
-            return f"row {r + 1}, column {c + 1}: empty"
-        return None
-
     def scene(self, canvas: Canvas, state: dict) -> None:
         """Empty cells."""
         for x, y in self._centres(state):
