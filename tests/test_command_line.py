@@ -16,7 +16,7 @@ from chain_of_steps.bench.scores import table
 from chain_of_steps.cli import app, main
 from chain_of_steps.experiments.base import UNREAD
 from chain_of_steps.experiments.store import Store
-from chain_of_steps.models.schedule import preset
+from chain_of_steps.models.schedule import PRESETS, preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import suite as puzzles
 from chain_of_steps.sampling.denoise import EXPERIMENT_VERSION
@@ -429,6 +429,12 @@ def test_help_teaches(capsys):
     shown = capsys.readouterr().out
     assert "A *step* is one denoising step" in shown and "--debug" in shown
     assert re.findall(r"│ ([a-z][a-z-]+) ", shown) == list(HELP)
+
+
+def test_help_names_every_preset(capsys):
+    assert main(["bench", "--help"]) == 0
+    said = capsys.readouterr().out.split("--preset NAME", 1)[1].split("paper in 5 steps", 1)[0]
+    assert all(name in said for name in PRESETS)
 
 
 @pytest.mark.parametrize("command", HELP)

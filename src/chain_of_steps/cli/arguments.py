@@ -107,7 +107,15 @@ Domain = Annotated[
 ]
 Model = Annotated[str, Parameter(metavar="DIR", help="Folder of the model.")]
 Task = Annotated[str, Parameter(metavar="NAME", help="This task only.")]
-Preset = Annotated[str, Parameter(metavar="NAME", help="Schedule of the denoising steps.")]
+# Named here, too, since importing them would take seconds; a test compares.
+Preset = Annotated[
+    str,
+    Parameter(
+        metavar="NAME",
+        help="Schedule of the denoising steps: mini, stochastic, student, paper, official or hub; "
+        "paper/5 is paper in 5 steps.",
+    ),
+]
 Device = Annotated[str, Parameter(metavar="NAME", help="Where to compute: cpu, cuda or cuda:1.")]
 Load = Annotated[
     str,
