@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 
-from chain_of_steps.experiments import ledger
+from chain_of_steps.experiments import ledger, verdict_bar
 from chain_of_steps.measures.intervals import share
 
 SAYS = {"glance": False, "blur": True, "one refinement": True, "chain": True}
@@ -246,3 +247,23 @@ def test_the_table_shows_effect_and_control_and_the_record_has_every_key(tmp_pat
     assert "must not pass" in text
     wanted = {"id", "claim", "primary", "verdict", "mean", "low", "high", "n", "room"}
     assert all(wanted <= set(line.record()) for line in lines)
+
+
+def test_the_bar_of_verdicts_is_as_wide_as_their_counts():
+    verdicts = ["supported"] * 3 + ["undecided"]
+    drawn = ElementTree.fromstring(verdict_bar.svg(verdicts))
+    space = "{http://www.w3.org/2000/svg}"
+    assert drawn.find(f"{space}title").text == (
+        "Verdicts on 4 claims: 3 supported, 0 not supported, 1 undecided, 0 untestable here"
+    )
+    parts = [p for p in drawn.iter(f"{space}rect") if p.get("y") is None]
+    wide = {part.get("fill"): float(part.get("width")) for part in parts}
+    whole = verdict_bar.WIDTH / 4
+    assert wide == {
+        verdict_bar.COLOURS["supported"]: 3 * whole - verdict_bar.GAP,
+        verdict_bar.COLOURS["not supported"]: 0,
+        verdict_bar.COLOURS["undecided"]: whole - verdict_bar.GAP,
+        verdict_bar.COLOURS["untestable here"]: 0,
+    }
+    with pytest.raises(ValueError, match="no verdict"):
+        verdict_bar.svg([])

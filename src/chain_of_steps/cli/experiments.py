@@ -56,15 +56,15 @@ def claims(
     Args:
         claims: File of the claims.
         figures: Folder of the metrics files.
-        out: Markdown file to write, with a JSON file of the same name beside it; - is standard
-            output, without the JSON.
+        out: Markdown file to write, with the claims as JSON and their verdicts as a bar (SVG)
+            alongside, by the same name; - is standard output, without these.
         brief: Only the primary claims, as in the README.
         strict: A claim that its figure does not measure is an error.
     """
     import json
 
     from ..common.files import atomic
-    from ..experiments import ledger
+    from ..experiments import ledger, verdict_bar
 
     lines = ledger.judge(claims, figures, strict=strict)
     if brief:
@@ -74,8 +74,15 @@ def claims(
         print(text, end="")
         return
     records = json.dumps([line.record() for line in lines], indent=1, ensure_ascii=False)
-    for file, content in ((Path(out), text), (Path(out).with_suffix(".json"), records + "\n")):
-        with atomic(file) as temporary:
+    bar = verdict_bar.svg(line.verdict for line in lines if not line.control)
+    file = Path(out)
+    written = {
+        file: text,
+        file.with_suffix(".json"): records + "\n",
+        file.with_suffix(".svg"): bar,
+    }
+    for place, content in written.items():
+        with atomic(place) as temporary:
             temporary.write_text(content, encoding="utf-8")
 
 
