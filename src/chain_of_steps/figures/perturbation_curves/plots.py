@@ -11,11 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from ..names import broken
-from ..style import MODE_COLOURS, PALETTE, WIDTH, band, heat, nothing, style
+from ..names import broken, plain
+from ..style import PALETTE, WIDTH, band, heat, note, nothing, style
 
 COLUMNS = 4
-MODES = {"replace": "replace", "level_correct": "level-correct"}
+MODES = {  # label, colour
+    "replace": ("replaced by pure noise", PALETTE[1]),
+    "level_correct": ("fresh noise of the right level", PALETTE[0]),
+}
 READINGS = {  # name: label, colour
     "own": ("the run itself", PALETTE[6]),
     "renoised": ("its newest estimate, noised again", PALETTE[2]),
@@ -26,35 +29,35 @@ EXACT = {  # the same of the exact posterior, which has no estimate of its own t
     "exact_restarted": ("exact posterior, first estimate", PALETTE[4]),
 }
 TENSORS = {"x0_hat": r"clean estimate $\hat x_0$", "tokens": "middle block"}
+KEYS = dict(zip(MODES, ("replace", "level-correct"), strict=True))  # of the maps
 
 
 def curves(summary: dict) -> Figure:
     """Figure 3b: valid answers after noise at one step, against log SNR."""
 
-    def draw(axis: Axes, cell: dict) -> None:
-        _modes(axis, cell, "valid_at", cell["noised"])
+    def draw(axis: Axes, cell: dict) -> list[str]:
+        return _modes(axis, cell, "valid_at", cell["noised"])
 
-    heading = "Valid answers after noise at one step"
-    return _panels(summary, draw, "valid answers", "noised step", heading, _noised(summary))
+    return _panels(summary, draw, "valid answers", "noised step", _noised(summary))
 
 
 def decided(summary: dict) -> Figure:
     """When the answer is decided: unchanged answers after noise at one step, and those of the exact
     posterior from the same two states."""
 
-    def draw(axis: Axes, cell: dict) -> None:
+    def draw(axis: Axes, cell: dict) -> list[str]:
         floor = 1.0 - cell["other_seed"]["mean"]
         axis.axhline(floor, color="0.45", lw=1.2, ls=":", label="another seed")
-        _modes(axis, cell, "unchanged_at")
+        flat = _modes(axis, cell, "unchanged_at")
         exact = cell["level_correct"]
-        label = "level-correct, exact posterior"
-        dashed(axis, _apart(exact["sigma"]), exact["exact_unchanged_at"], "0.3", label)
+        label = "the latter, exact posterior"
+        flat += dashed(axis, _apart(exact["sigma"]), exact["exact_unchanged_at"], "0.3", label)
         half = cell["half_sigma"]["mean"]
         if half is not None and 0.0 < half < 1.0:
-            axis.axvline(2 * np.log((1 - half) / half), color=PALETTE[2], lw=1, ls="--")
+            axis.axvline(2 * np.log((1 - half) / half), color=MODES["level_correct"][1], lw=1)
+        return flat
 
-    heading = "When is the answer decided?"
-    return _panels(summary, draw, "unchanged answers", "noised step", heading, _noised(summary))
+    return _panels(summary, draw, "unchanged answers", "noised step", _noised(summary))
 
 
 def _noised(summary: dict) -> dict[str, int]:
@@ -64,46 +67,64 @@ def _noised(summary: dict) -> dict[str, int]:
 def restarts(summary: dict) -> Figure:
     """What one pass at a step makes of the run's state, of its newest and its first estimate."""
 
-    def draw(axis: Axes, cell: dict) -> None:
-        at = cell["restart_at"]
+    def draw(axis: Axes, cell: dict) -> list[str]:
+        at, flat = cell["restart_at"], []
         places = [_place(sigma) for sigma in at["sigma"]]
         axis.axhline(cell["clean"]["mean"], color="0.45", lw=1.2, ls=":", label="all steps")
         for name, (label, colour) in READINGS.items():
-            band(axis, places, at[name], colour, label)
+            flat += curve(axis, places, at[name], colour, label)
         for name, (label, colour) in EXACT.items():
-            dashed(axis, places, at[name], colour, label)
+            flat += dashed(axis, places, at[name], colour, label)
         axis.set_xticks(places[::2], _names(at["step"], at["sigma"])[::2])
+        return flat
 
-    return _panels(
-        summary,
-        draw,
-        "valid at the step",
-        "step",
-        "One pass at a step, on three states of its noise level",
-    )
+    return _panels(summary, draw, "valid at the step", "step")
 
 
-def _modes(axis: Axes, cell: dict, what: str, clean: dict | None = None) -> None:
-    """Both modes along log SNR; noise at step 0, another seed, stands apart at the left."""
-    for name, label in MODES.items():
-        curve = cell[name]
-        places = _apart(curve["sigma"])
-        band(axis, places, curve[what], MODE_COLOURS[label], label)
-        axis.plot(
-            places, [value["mean"] for value in curve[what]], "o", ms=3, c=MODE_COLOURS[label]
-        )
-    names = _names(curve["step"], curve["sigma"])
+def _modes(axis: Axes, cell: dict, what: str, clean: dict | None = None) -> list[str]:
+    """Both modes along log SNR; noise at step 0, another seed, stands apart at the left. What is
+    the same at every step is returned, in words, and not drawn."""
+    flat = []
+    for name, (label, colour) in MODES.items():
+        places = _apart(cell[name]["sigma"])
+        flat += curve(axis, places, cell[name][what], colour, label)
+    names = _names(cell[name]["step"], cell[name]["sigma"])
     axis.set_xticks(places[::2], names[::2])
     if clean is not None:
         axis.axhline(clean["mean"], color="0.45", lw=1.2, ls="--", label="no noise")
+    return flat
 
 
-def dashed(axis: Axes, places: list[float], values: list[dict], colour: str, label: str) -> None:
-    """A null: a curve of means without its intervals; nothing where it was not measured."""
-    found = [(place, v["mean"]) for place, v in zip(places, values, strict=True) if v["n"]]
+def curve(
+    axis: Axes, places: list[float], values: list[dict], colour: str, label: str
+) -> list[str]:
+    """A curve with dots and its band, unless it is the same everywhere, which is then said."""
+    if said := _same(values, label):
+        return said
+    band(axis, places, values, colour, label)
+    axis.lines[-1].set(marker="o", ms=3)
+    return []
+
+
+def dashed(
+    axis: Axes, places: list[float], values: list[dict], colour: str, label: str
+) -> list[str]:
+    """A null, with its intervals as bars, unless it is the same everywhere; nothing where it was
+    not measured."""
+    if said := _same(values, label):
+        return said
+    found = [(place, v) for place, v in zip(places, values, strict=True) if v["n"]]
     if found:
-        places, means = zip(*found, strict=True)
-        axis.plot(places, means, "x--", ms=5, color=colour, label=label, lw=1.2)
+        mean, low, high = (np.array([v[key] for _, v in found]) for key in ("mean", "low", "high"))
+        bars = {"yerr": [mean - low, high - mean], "elinewidth": 0.8, "label": label}
+        x = [place for place, _ in found]
+        axis.errorbar(x, mean, fmt="x--", ms=5, lw=1.2, color=colour, **bars)
+    return []
+
+
+def _same(values: list[dict], label: str) -> list[str]:
+    means = {value["mean"] for value in values if value["n"]}
+    return [f"{label} {means.pop():.2f}"] if len(means) == 1 and len(values) > 1 else []
 
 
 def _apart(sigmas: list[float]) -> list[float]:
@@ -122,44 +143,44 @@ def _names(steps: list[int], sigmas: list[float]) -> list[str]:
 
 def _panels(
     summary: dict,
-    draw: Callable,
+    draw: Callable[[Axes, dict], list[str]],
     label: str,
     place: str,
-    heading: str,
     counts: dict[str, int] | None = None,
-    top: float = 1.0,
 ) -> Figure:
     """One panel per cell: controls begin a row of their own, unless all fit into one.
 
     Args:
+        draw: returns what is not drawn since it is the same at every step.
         counts: samples of each cell, if not all.
-        top: of the vertical axis.
     """
     counts = counts or {name: cell["n"] for name, cell in summary["cells"].items()}
-    lines = order(summary)
+    lines, flat = order(summary), {}
     rows, columns = len(lines), max(len(line) for line in lines)
     with style():
-        figure, axes = plt.subplots(
-            rows, columns, figsize=(WIDTH, 1.3 + 2.5 * rows), sharey=True, squeeze=False
-        )
+        size = (WIDTH, 0.9 + 3.0 * rows)
+        panels = {"sharey": True, "squeeze": False, "layout": "constrained"}
+        figure, axes = plt.subplots(rows, columns, figsize=size, **panels)
         for line, cells in zip(axes, lines, strict=True):
             for axis in line[len(cells) :]:
                 axis.axis("off")
             for axis, name in zip(line, cells, strict=False):
-                cell = summary["cells"][name]
-                draw(axis, cell)
+                flat[name] = draw(axis, summary["cells"][name])
                 axis.set_title(title(summary, name, counts[name]), fontsize="small")
-                axis.set_ylim(-0.02 * top, 1.04 * top)
-                axis.tick_params(labelsize="x-small")
-            line[0].set_ylabel(label, fontsize="small")
-        axes[-1, 0].set_xlabel(
-            rf"{place} / $\sigma$, on a log SNR axis", fontsize="small", loc="left"
-        )
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower right", ncols=3, frameon=False, fontsize="small")
-        figure.suptitle(heading)
-        lines_of_legend = -(-len(labels) // 3)
-        figure.tight_layout(rect=(0, 0.06 * lines_of_legend / rows, 1, 1))
+                axis.set_ylim(-0.02, 1.04)
+                axis.tick_params(labelsize="small")
+            line[0].set_ylabel(label)
+        axes[-1, 0].set_xlabel(rf"{place} / $\sigma$, on a log SNR axis", loc="left")
+        handles = {
+            text: handle
+            for axis in axes.flat
+            for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)
+        }
+        place_of = {"loc": "outside lower center", "ncols": 3, "frameon": False}
+        figure.legend(handles.values(), handles, fontsize="small", **place_of)
+        said = [f"{plain(name)}: {', '.join(each)}" for name, each in flat.items() if each]
+        if said:
+            note(figure, f"The same at every step: {'; '.join(said)}.")
     return figure
 
 
@@ -190,7 +211,7 @@ def maps(summary: dict) -> Figure:
     entries = {name: entry for name, entry in entries.items() if entry["n"]}
     if not entries:
         return nothing("no run was compared step by step")
-    columns = [(tensor, mode) for tensor in TENSORS for mode in MODES.values()]
+    columns = [(tensor, mode) for tensor in TENSORS for mode in MODES]
     with style():
         figure, axes = plt.subplots(
             len(entries),
@@ -203,13 +224,13 @@ def maps(summary: dict) -> Figure:
         for line, (name, entry) in zip(axes, entries.items(), strict=True):
             for axis, (tensor, mode) in zip(line, columns, strict=True):
                 top = max(_highest(each[tensor]) for each in entries.values())
-                image = _map(axis, entry[tensor], mode, top, summary["sigmas"])
-                said = f"{TENSORS[tensor]}, {mode}\nanother seed: {_ceiling(entry[tensor]):.2f}"
+                image = _map(axis, entry[tensor], KEYS[mode], top, summary["sigmas"])
+                said = f"{TENSORS[tensor]}\n{MODES[mode][0]}"
+                said += f"\nanother seed: {_ceiling(entry[tensor]):.2f}"
                 axis.set_title(said, fontsize="x-small")
                 if axis in axes[-1]:
                     figure.colorbar(image, ax=axis, location="bottom", label="1 - CKA")
             line[0].set_ylabel(f"{title(summary, name, entry['n'])}\nnoised step", fontsize="small")
-        figure.suptitle("How far noise at one step carries: dissimilarity to the clean run")
     return figure
 
 
@@ -219,9 +240,7 @@ def _ceiling(entry: dict) -> float:
 
 def _highest(entry: dict) -> float:
     """The largest value of a tensor's maps, at least its ceiling and .01."""
-    values = np.concatenate(
-        [np.array(entry[mode]["map"], float).ravel() for mode in MODES.values()]
-    )
+    values = np.concatenate([np.array(entry[mode]["map"], float).ravel() for mode in KEYS.values()])
     return max(float(np.nanmax(values)), _ceiling(entry), 0.01)
 
 
@@ -233,29 +252,3 @@ def _map(axis: Axes, entry: dict, mode: str, top: float, sigmas: list[float]) ->
     axis.set_xticks(places, _names(places, [sigmas[s] for s in places]), fontsize="x-small")
     axis.set_xlabel(r"later step / $\sigma$", fontsize="x-small")
     return image
-
-
-def left(summary: dict) -> Figure:
-    """Sensitivity: what is left of the change in the last clean estimate, by noised step."""
-
-    def draw(axis: Axes, cell: dict) -> None:
-        if not cell["maps"]["n"]:
-            axis.text(0.5, 0.5, "not compared", ha="center", transform=axis.transAxes)
-            return
-        entry = cell["maps"]["x0_hat"]
-        axis.axhline(entry["left_ceiling"]["mean"], color="0.45", ls=":", label="another seed")
-        for mode in MODES.values():
-            steps = entry[mode]["step"]
-            levels = [summary["sigmas"][step] for step in steps]
-            places = [_place(sigma) for sigma in levels]
-            band(axis, places, entry[mode]["left"], MODE_COLOURS[mode], mode)
-            axis.set_xticks(places[::2], _names(steps, levels)[::2])
-
-    counts = {name: cell["maps"]["n"] for name, cell in summary["cells"].items()}
-    heading = "What is left of the change in the last clean estimate"
-    entries = [cell["maps"]["x0_hat"] for cell in summary["cells"].values() if cell["maps"]["n"]]
-    ends = [
-        each["high"] for entry in entries for mode in MODES.values() for each in entry[mode]["left"]
-    ]
-    top = max([0.01, *ends, *(entry["left_ceiling"]["high"] for entry in entries)])
-    return _panels(summary, draw, "1 - CKA at the end", "noised step", heading, counts, top)
