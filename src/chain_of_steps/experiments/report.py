@@ -66,4 +66,6 @@ class Report:
 def headline(figure: Figure, title: str) -> None:
     """Puts a title above all that a figure shows, however many lines it has."""
     lines = textwrap.fill(title, int(LINE * figure.get_figwidth()))
-    figure.suptitle(lines, x=0.01, y=1.01, ha="left", va="bottom", fontsize=13, weight="bold")
+    figure.draw_without_rendering()
+    top = figure.get_tightbbox().y1 / figure.get_figheight() + 0.02
+    figure.suptitle(lines, x=0.01, y=top, ha="left", va="bottom", fontsize=13, weight="bold")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -150,7 +151,31 @@ def grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
     return figure, axes
 
 
+def legend(figure: Figure, lines: dict[str, Artist], columns: int = 3) -> None:
+    """A legend for all panels, under them."""
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, _lowest(figure))}
+    look = {"frameon": False, "ncols": columns, "fontsize": "small", "borderaxespad": 0.2}
+    box = {"bbox_transform": figure.transFigure}  # stays there if the figure is cropped
+    figure.legend(lines.values(), lines, **place, **look, **box)
+
+
+def _lowest(figure: Figure) -> float:
+    """The lower edge of all that has been drawn, as a share of the figure's height."""
+    figure.draw_without_rendering()
+    return float(figure.get_tightbbox().y0 / figure.get_figheight())
+
+
+def labelled(axes: Iterable[Axes]) -> dict[str, Artist]:
+    """What these panels label, each label once."""
+    return {
+        label: line
+        for axis in axes
+        for line, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+
+
 def note(figure: Figure, text: str) -> None:
     """A note under all panels, for what is not worth drawing."""
     lines = textwrap.fill(text, int(14 * figure.get_figwidth()))
-    figure.text(0.01, -0.02, lines, ha="left", va="top", fontsize="small", color="0.35")
+    place = _lowest(figure) - 0.01
+    figure.text(0.01, place, lines, ha="left", va="top", fontsize="small", color="0.35")

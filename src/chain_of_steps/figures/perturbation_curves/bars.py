@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..names import plain
-from ..style import PALETTE, WIDTH, note, nothing, style
+from ..style import PALETTE, WIDTH, labelled, legend, note, nothing, style
 from .plots import order, title
 
 MEASURES = ("drop", "changed")
@@ -26,9 +26,9 @@ def frames(summary: dict) -> Figure:
     }
     with style():
         figure, axis = plt.subplots(figsize=(WIDTH, 4.4), layout="constrained")
-        _bars(axis, summary, bars, [name for line in order(summary) for name in line])
+        _bars(axis, summary, bars, order(summary))
         axis.set_ylabel("valid answers lost")
-        figure.legend(frameon=False, ncols=3, loc="outside lower center", fontsize="small")
+        legend(figure, labelled([axis]))
     return figure
 
 
@@ -38,7 +38,7 @@ def doses(summary: dict) -> Figure:
     designs |= {"one inner frame, as many steps": ("window", PALETTE[1])}
     if not any(cell["doses"]["inner"]["changed"]["n"] for cell in summary["cells"].values()):
         return nothing("these latents have no inner frames")
-    names = [name for line in order(summary) for name in line]
+    names = order(summary)
     shown = [name for name in names if _moved(summary["cells"][name]["doses"])]
     with style():
         layout = {"sharex": True, "layout": "constrained"}
@@ -54,8 +54,7 @@ def doses(summary: dict) -> Figure:
             _bars(axis, summary, values, shown)
         axes[0].set_ylabel("valid answers lost")
         axes[1].set_ylabel("answers that change")
-        handles = axes[0].get_legend_handles_labels()
-        figure.legend(*handles, frameon=False, ncols=2, loc="outside lower center")
+        legend(figure, labelled(axes[:1]))
         if left_out := [plain(name) for name in names if name not in shown]:
             note(figure, f"No answer is lost or changes: {'; '.join(left_out)}.")
     return figure

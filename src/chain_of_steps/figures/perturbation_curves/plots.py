@@ -4,6 +4,7 @@ Cells with a claim stand first, their controls after them; every panel is one ce
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from ..names import broken, plain
-from ..style import PALETTE, WIDTH, band, heat, note, nothing, style
+from ..style import PALETTE, WIDTH, band, heat, labelled, legend, note, nothing, style
 
 COLUMNS = 4
 MODES = {  # label, colour
@@ -32,32 +33,47 @@ TENSORS = {"x0_hat": r"clean estimate $\hat x_0$", "tokens": "middle block"}
 KEYS = dict(zip(MODES, ("replace", "level-correct"), strict=True))  # of the maps
 
 
+class Line(NamedTuple):
+    """A curve of one panel; a null is dashed, with its intervals as bars."""
+
+    label: str
+    colour: str
+    places: list[float]
+    values: list[dict]
+    null: bool = False
+
+
 def curves(summary: dict) -> Figure:
     """Figure 3b: valid answers after noise at one step, against log SNR."""
 
-    def draw(axis: Axes, cell: dict) -> list[str]:
-        return _modes(axis, cell, "valid_at", cell["noised"])
+    def refer(axis: Axes, cell: dict) -> None:
+        axis.axhline(cell["noised"]["mean"], color="0.45", lw=1.2, ls="--", label="no noise")
+        _ticks(axis, **_noised_at(cell))
 
-    return _panels(summary, draw, "valid answers", "noised step", _noised(summary))
+    def lines(cell: dict) -> list[Line]:
+        return _modes(cell, "valid_at")
+
+    return _panels(summary, lines, refer, "valid answers", "noised step", _noised(summary))
 
 
 def decided(summary: dict) -> Figure:
     """When the answer is decided: unchanged answers after noise at one step, and those of the exact
     posterior from the same two states."""
 
-    def draw(axis: Axes, cell: dict) -> list[str]:
+    def refer(axis: Axes, cell: dict) -> None:
         floor = 1.0 - cell["other_seed"]["mean"]
         axis.axhline(floor, color="0.45", lw=1.2, ls=":", label="another seed")
-        flat = _modes(axis, cell, "unchanged_at")
-        exact = cell["level_correct"]
-        label = "the latter, exact posterior"
-        flat += dashed(axis, _apart(exact["sigma"]), exact["exact_unchanged_at"], "0.3", label)
         half = cell["half_sigma"]["mean"]
         if half is not None and 0.0 < half < 1.0:
             axis.axvline(2 * np.log((1 - half) / half), color=MODES["level_correct"][1], lw=1)
-        return flat
+        _ticks(axis, **_noised_at(cell))
 
-    return _panels(summary, draw, "unchanged answers", "noised step", _noised(summary))
+    def lines(cell: dict) -> list[Line]:
+        places, exact = _noised_at(cell)["places"], cell["level_correct"]["exact_unchanged_at"]
+        null = Line("fresh noise, exact posterior", "0.3", places, exact, True)
+        return [*_modes(cell, "unchanged_at"), null]
+
+    return _panels(summary, lines, refer, "unchanged answers", "noised step", _noised(summary))
 
 
 def _noised(summary: dict) -> dict[str, int]:
@@ -67,64 +83,52 @@ def _noised(summary: dict) -> dict[str, int]:
 def restarts(summary: dict) -> Figure:
     """What one pass at a step makes of the run's state, of its newest and its first estimate."""
 
-    def draw(axis: Axes, cell: dict) -> list[str]:
-        at, flat = cell["restart_at"], []
-        places = [_place(sigma) for sigma in at["sigma"]]
+    def refer(axis: Axes, cell: dict) -> None:
         axis.axhline(cell["clean"]["mean"], color="0.45", lw=1.2, ls=":", label="all steps")
-        for name, (label, colour) in READINGS.items():
-            flat += curve(axis, places, at[name], colour, label)
-        for name, (label, colour) in EXACT.items():
-            flat += dashed(axis, places, at[name], colour, label)
-        axis.set_xticks(places[::2], _names(at["step"], at["sigma"])[::2])
-        return flat
+        at = cell["restart_at"]
+        _ticks(axis, [_place(sigma) for sigma in at["sigma"]], at["step"], at["sigma"])
 
-    return _panels(summary, draw, "valid at the step", "step")
+    def lines(cell: dict) -> list[Line]:
+        at = cell["restart_at"]
+        places = [_place(sigma) for sigma in at["sigma"]]
+        found = [Line(*READINGS[name], places, at[name]) for name in READINGS]
+        return found + [Line(*EXACT[name], places, at[name], True) for name in EXACT]
 
-
-def _modes(axis: Axes, cell: dict, what: str, clean: dict | None = None) -> list[str]:
-    """Both modes along log SNR; noise at step 0, another seed, stands apart at the left. What is
-    the same at every step is returned, in words, and not drawn."""
-    flat = []
-    for name, (label, colour) in MODES.items():
-        places = _apart(cell[name]["sigma"])
-        flat += curve(axis, places, cell[name][what], colour, label)
-    names = _names(cell[name]["step"], cell[name]["sigma"])
-    axis.set_xticks(places[::2], names[::2])
-    if clean is not None:
-        axis.axhline(clean["mean"], color="0.45", lw=1.2, ls="--", label="no noise")
-    return flat
+    return _panels(summary, lines, refer, "valid at the step", "step")
 
 
-def curve(
-    axis: Axes, places: list[float], values: list[dict], colour: str, label: str
-) -> list[str]:
-    """A curve with dots and its band, unless it is the same everywhere, which is then said."""
-    if said := _same(values, label):
-        return said
-    band(axis, places, values, colour, label)
-    axis.lines[-1].set(marker="o", ms=3)
-    return []
+def _modes(cell: dict, what: str) -> list[Line]:
+    """Both modes along log SNR."""
+    places = _noised_at(cell)["places"]
+    return [Line(*MODES[name], places, cell[name][what]) for name in MODES]
 
 
-def dashed(
-    axis: Axes, places: list[float], values: list[dict], colour: str, label: str
-) -> list[str]:
-    """A null, with its intervals as bars, unless it is the same everywhere; nothing where it was
-    not measured."""
-    if said := _same(values, label):
-        return said
-    found = [(place, v) for place, v in zip(places, values, strict=True) if v["n"]]
-    if found:
-        mean, low, high = (np.array([v[key] for _, v in found]) for key in ("mean", "low", "high"))
-        bars = {"yerr": [mean - low, high - mean], "elinewidth": 0.8, "label": label}
-        x = [place for place, _ in found]
-        axis.errorbar(x, mean, fmt="x--", ms=5, lw=1.2, color=colour, **bars)
-    return []
+def _noised_at(cell: dict) -> dict:
+    """The noised steps; noise at step 0, another seed, stands apart at the left."""
+    at = cell["level_correct"]
+    return {"places": _apart(at["sigma"]), "steps": at["step"], "sigmas": at["sigma"]}
 
 
-def _same(values: list[dict], label: str) -> list[str]:
-    means = {value["mean"] for value in values if value["n"]}
-    return [f"{label} {means.pop():.2f}"] if len(means) == 1 and len(values) > 1 else []
+def _ticks(axis: Axes, places: list[float], steps: list[int], sigmas: list[float]) -> None:
+    axis.set_xticks(places[::2], _names(steps, sigmas)[::2])
+
+
+def _draw(axis: Axes, line: Line) -> None:
+    """A curve with its intervals; nothing where it was not measured."""
+    known = [(place, v) for place, v in zip(line.places, line.values, strict=True) if v["n"]]
+    if line.null and known:
+        mean, low, high = (np.array([v[key] for _, v in known]) for key in ("mean", "low", "high"))
+        bars = {"yerr": [mean - low, high - mean], "elinewidth": 0.8, "label": line.label}
+        places = [place for place, _ in known]
+        axis.errorbar(places, mean, fmt="x--", ms=5, lw=1.2, color=line.colour, **bars)
+    elif known:
+        band(axis, line.places, line.values, line.colour, line.label)
+        axis.lines[-1].set(marker="o", ms=3)
+
+
+def constant(line: Line) -> bool:
+    """Whether a curve is the same everywhere, so that it is said instead of drawn."""
+    return len(line.values) > 1 and len({v["mean"] for v in line.values if v["n"]}) == 1
 
 
 def _apart(sigmas: list[float]) -> list[float]:
@@ -143,52 +147,58 @@ def _names(steps: list[int], sigmas: list[float]) -> list[str]:
 
 def _panels(
     summary: dict,
-    draw: Callable[[Axes, dict], list[str]],
+    lines: Callable[[dict], list[Line]],
+    refer: Callable[[Axes, dict], None],
     label: str,
     place: str,
     counts: dict[str, int] | None = None,
 ) -> Figure:
-    """One panel per cell: controls begin a row of their own, unless all fit into one.
+    """One panel per cell in which some curve is not the same everywhere.
 
     Args:
-        draw: returns what is not drawn since it is the same at every step.
+        refer: draws what the curves are compared with.
         counts: samples of each cell, if not all.
     """
     counts = counts or {name: cell["n"] for name, cell in summary["cells"].items()}
-    lines, flat = order(summary), {}
-    rows, columns = len(lines), max(len(line) for line in lines)
+    found = {name: lines(summary["cells"][name]) for name in order(summary)}
+    shown = [name for name, each in found.items() if not all(map(constant, each))]
+    shown = shown or list(found)
     with style():
-        size = (WIDTH, 0.9 + 3.0 * rows)
+        columns = min(COLUMNS, len(shown))
+        rows = -(-len(shown) // columns)
         panels = {"sharey": True, "squeeze": False, "layout": "constrained"}
-        figure, axes = plt.subplots(rows, columns, figsize=size, **panels)
-        for line, cells in zip(axes, lines, strict=True):
-            for axis in line[len(cells) :]:
-                axis.axis("off")
-            for axis, name in zip(line, cells, strict=False):
-                flat[name] = draw(axis, summary["cells"][name])
-                axis.set_title(title(summary, name, counts[name]), fontsize="small")
-                axis.set_ylim(-0.02, 1.04)
-                axis.tick_params(labelsize="small")
-            line[0].set_ylabel(label)
+        figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.2 + 2.9 * rows), **panels)
+        for axis in axes.flat[len(shown) :]:
+            axis.axis("off")
+        for axis, name in zip(axes.flat, shown, strict=False):
+            refer(axis, summary["cells"][name])
+            for line in found[name]:
+                if not constant(line):
+                    _draw(axis, line)
+            axis.set_title(title(summary, name, counts[name]), fontsize="medium")
+            axis.set_ylim(-0.02, 1.04)
+        for row in axes:
+            row[0].set_ylabel(label)
         axes[-1, 0].set_xlabel(rf"{place} / $\sigma$, on a log SNR axis", loc="left")
-        handles = {
-            text: handle
-            for axis in axes.flat
-            for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)
-        }
-        place_of = {"loc": "outside lower center", "ncols": 3, "frameon": False}
-        figure.legend(handles.values(), handles, fontsize="small", **place_of)
-        said = [f"{plain(name)}: {', '.join(each)}" for name, each in flat.items() if each]
-        if said:
+        legend(figure, labelled(axes.flat))
+        if said := [text for name in found if (text := _said(name, found[name]))]:
             note(figure, f"The same at every step: {'; '.join(said)}.")
     return figure
 
 
-def order(summary: dict) -> list[list[str]]:
-    """Names of cells, row by row."""
+def _said(name: str, lines: list[Line]) -> str:
+    """The constant curves of a cell in words."""
+    flat = {line.label: line.values[0]["mean"] for line in lines if constant(line)}
+    if len(flat) == len(lines) and len(set(flat.values())) == 1:
+        return f"{plain(name)}, all curves at {lines[0].values[0]['mean']:.2f}"
+    said = ", ".join(f"{label} at {mean:.2f}" for label, mean in flat.items())
+    return f"{plain(name)}, {said}" if flat else ""
+
+
+def order(summary: dict) -> list[str]:
+    """Names of cells, the controls last."""
     cells, controls = _groups(summary)
-    groups = (cells, controls) if len(cells + controls) > COLUMNS else (cells + controls,)
-    return [group[i : i + COLUMNS] for group in groups for i in range(0, len(group), COLUMNS)]
+    return cells + controls
 
 
 def _groups(summary: dict) -> tuple[list[str], list[str]]:
@@ -204,9 +214,9 @@ def title(summary: dict, name: str, n: int) -> str:
 
 
 def maps(summary: dict) -> Figure:
-    """Figure 3c: dissimilarity to the clean run, noised step x later step, for the first cell and
-    the first control; a tensor has one scale, and the titles have its ceiling."""
-    names = [name for group in _groups(summary) for name in group[:1]]
+    """Figure 3c: dissimilarity to the clean run, noised step x later step, for the first cell; a
+    tensor has one scale, and the titles have its ceiling."""
+    names = order(summary)[:1]
     entries = {name: summary["cells"][name]["maps"] for name in names}
     entries = {name: entry for name, entry in entries.items() if entry["n"]}
     if not entries:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ...bench.samples import knobs_of, task_of
 from ..names import plain, short
-from ..style import PALETTE, WIDTH, band, note, nothing, step_axis, style
+from ..style import PALETTE, WIDTH, band, labelled, legend, note, nothing, step_axis, style
 from .analysis import SEVERAL
 
 Cells = dict[str, dict]  # by cell, what `analysis.of_cell` gives
@@ -53,7 +53,7 @@ def overview(summary: dict) -> Figure:
         axis.set_yticks(range(len(names)), names)
         axis.set(xlim=(-0.02, 1.02), xlabel="share of runs with a valid answer, 95 % interval")
         axis.invert_yaxis()
-        figure.legend(frameon=False, loc="outside upper right", ncols=2)
+        legend(figure, labelled([axis]), 2)
         _left_out(figure, full, f"At least {FULL:.0%} valid at both steps".replace("%", " %"))
     return figure
 
