@@ -121,7 +121,7 @@ def step_names(sigmas: Sequence[float], steps: Iterable[int]) -> dict[int, str]:
 
 
 def last_frames(cases: list, columns: dict[int, str]) -> Figure:
-    """One row per case: the given frame, then the last frame of the clean estimate at chosen steps,
+    """One row per case: the first frame, then the last frame of the clean estimate at chosen steps,
     each marked by whether its answer is valid (figure 2).
 
     Args:
@@ -137,7 +137,7 @@ def last_frames(cases: list, columns: dict[int, str]) -> Figure:
             row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
             for axis, place in zip(row[1:], columns, strict=True):
                 answers(axis, case.sample, case.clips[place, -1])
-        axes[0, 0].set_title("given", fontsize="small")
+        axes[0, 0].set_title("first frame", fontsize="small")
         for axis, name in zip(axes[0, 1:], columns.values(), strict=True):
             axis.set_title(name, fontsize="small")
     return figure
