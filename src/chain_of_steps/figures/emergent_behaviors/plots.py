@@ -74,12 +74,9 @@ def recovery(summary: dict) -> Figure:
         for number, kind in enumerate(KINDS):
             for y, found in enumerate(cells.values()):
                 place, value = y + 0.19 * (number - 1.5), found["recovered"][kind][str(step)]
-                colour, label = (
-                    [*PALETTE[:3], "0.5"][WRONG.index(kind) if number else 3],
-                    NAMES[kind],
-                )
+                colour, label = ("0.5", *PALETTE)[number], NAMES[kind] * (y == 0)
                 left.plot([value["low"], value["high"]], [place] * 2, color=colour, lw=1.8)
-                left.plot(value["mean"], place, "Dos^"[number], color=colour, label=label * (not y))
+                left.plot(value["mean"], place, "Dos^"[number], color=colour, label=label)
         counts = [found["recovered"]["control"][str(step)]["n"] for found in cells.values()]
         rows = [f"{broken(c)} ({n})" for c, n in zip(cells, counts, strict=True)]
         left.set_yticks(range(len(rows)), rows)
