@@ -95,7 +95,7 @@ def running(folder: Path) -> Iterator[Lab]:
 def furnish(folder: Path) -> None:
     """Copies of the notebooks as `make lab` makes them, and links to the other files that they
     expect in the project's root."""
-    for name in ("notebooks", "data", "params.yaml", "claims.yaml"):
+    for name in ("notebooks", "data", "params.yaml", "claims.yaml", "figures.yaml"):
         (folder / name).symlink_to(ROOT / name)
     copies.prepare(folder)
     for name, values in SETTINGS.items():

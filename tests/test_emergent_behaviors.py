@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import listed
 import nbformat
 import numpy as np
 import papermill
@@ -31,6 +32,7 @@ from chain_of_steps.figures.emergent_behaviors.revisions import revisions_at
 from chain_of_steps.figures.emergent_behaviors.runs import EXPERIMENTS
 from chain_of_steps.figures.emergent_behaviors.wrong_parts import (
     KINDS,
+    NAMES,
     WRONG,
     Mistake,
     another_square,
@@ -461,10 +463,12 @@ def test_repairs_are_shown_one_that_was_and_one_that_was_not(pictures, tmp_path)
         if (run.cell, run.index) != (LATIN, 0)  # sample 0 comes last
     ]
     shown = experiment.showcase(rows, tmp_path)
-    labels = [case.label for case in shown]
-    assert labels == ["visible,\nrepaired", *(f"{kind},\nnot repaired" for kind in WRONG)]
-    for case, index in zip(shown, (2, 1, 1, 1), strict=True):
-        sample, kind = samples.draw_one(LATIN, index, 7), case.label.split(",")[0]
+    expected = [("visible", "repaired"), *((kind, "not repaired") for kind in WRONG)]
+    labels = [case.label.replace("\n", " ") for case in shown]
+    assert labels == [f"{NAMES[kind]}, {became}" for kind, became in expected]
+    for case, index, (kind, _) in zip(shown, (2, 1, 1, 1), expected, strict=True):
+        sample = samples.draw_one(LATIN, index, 7)
+        assert case.sample == sample
         mistake = mistakes_of(sample, np.random.default_rng([7, index]))[kind]
         assert case.step == 2 and case.clips.shape == (2, 5, 48, 48, 3)
         rows, columns = np.divmod(mistake.parts, 4)
@@ -852,8 +856,7 @@ def test_the_notebook_runs_at_smoke_scale(pictures, tmp_path):
     assert "memory_sigma" in metrics["cells"]["out_and_back"]
     assert "repaired" in metrics["cells"][LATIN] and "onset_gap" in metrics["cells"][MARK]
     names = {file.stem for file in (tmp_path / "out" / NAME).glob("*.png")}
-    drawn = {"memory", "memory_pictures", "recovery", "repairs", "revisions"}
-    assert names == drawn | {"perception", "onsets"}
+    assert names == listed.parts(NAME)
 
 
 def test_the_notebook_is_committed_without_outputs():
@@ -863,6 +866,6 @@ def test_the_notebook_is_committed_without_outputs():
 
 def test_what_was_not_run_is_said_not_drawn():
     nothing = {"cells": {}, "sigmas": {name: [1.0, 0.0] for name in EXPERIMENTS}}
-    for draw in (plots.memory, plots.recovery, plots.revisions, plots.onsets):
+    for draw in (plots.memory, plots.recovery, plots.repaired, plots.onsets):
         (axis,) = draw(nothing).axes
         assert axis.texts[0].get_text().startswith("no ")
