@@ -1,5 +1,5 @@
-"""Where a notebook's figures and metrics go: `<folder>/<name>/<part>.png` and `.svg`, and
-`<folder>/<name>.json`."""
+"""Where a notebook's figures and metrics go: `<folder>/<name>/<part>.png` and `.svg`,
+animations as `.gif`, and `<folder>/<name>.json`."""
 
 import json
 import textwrap
@@ -54,6 +54,15 @@ class Report:
         plt.close(figure)
         if get_ipython():
             display(Image(file.read_bytes(), alt=about["Description"] or part))
+
+    def moving(self, picture: bytes, part: str) -> None:
+        """Saves an animation as `<name>/<part>.gif`, and shows it in a notebook; the picture of
+        that part, which stands still, has its alt text."""
+        with atomic(self.folder / self.name / f"{part}.gif") as temporary:
+            temporary.write_bytes(picture)
+        if get_ipython():
+            known = self.pictures.get(f"{self.name}/{part}")
+            display(Image(picture, format="gif", alt=known.alt if known else part))
 
     def metrics(self, values: dict) -> None:
         """Saves `<name>.json`, atomically."""
