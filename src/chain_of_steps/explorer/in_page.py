@@ -36,7 +36,7 @@ CELLS = {  # the kinds of samples, by task
     "relay_end": [f"routes=2 moves={moves}" for moves in (2, 6, 10, 14)],
 }
 SAMPLES = 5  # of each kind
-FIRST = "latin order=4 rounds=2"
+FIRST = "latin order=4 log2=3"
 CONTROLS = {"sigma": 0.5, "passes": 4}  # what is chosen at first
 LIMITS = {"sigma": [0.05, 0.95], "passes": [2, 12]}
 UNMEASURED = (
