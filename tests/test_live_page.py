@@ -6,21 +6,29 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
+import numpy as np
 import pytest
+import torch
 import web_parity
 from browser import pixels, screenshot, until
 from playwright.sync_api import Locator, Page
 from test_explorer_browser import NAMELESS
 from test_pages_browser import fits
 
+from chain_of_steps.common.counter_noise import normals
 from chain_of_steps.explorer import in_page
 from chain_of_steps.explorer.engine.bundle import bundle
+from chain_of_steps.measures.batches import SymbolBatch
 from chain_of_steps.measures.phases import PHASES
+from chain_of_steps.models.schedule import preset
 from chain_of_steps.puzzles import canvas
 from chain_of_steps.puzzles.base import assignment
 from chain_of_steps.puzzles.suite import draw_one
+from chain_of_steps.sampling.denoise import denoise
+from chain_of_steps.sampling.samplers import sampler_of
+from chain_of_steps.sampling.state import State
 
-STEPS, BLOCKS = 4, 2
+STEPS = 4
 UNIQUE = draw_one("latin", 0, 7, order=4, rounds=2)
 SEVERAL = draw_one("latin", 0, 7, order=4, log2=3)
 RELAY = draw_one("relay", 0, 7, routes=2, moves=6)
@@ -135,10 +143,8 @@ def shown(page: Page, label: str) -> tuple[str, str]:
 def in_words(sample, decided) -> str:
     """An answer as the page says it."""
     if sample.puzzle.name == "latin":
-        n, names = (
-            sample.state["order"],
-            [sample.parts[0].values[v] if v >= 0 else "empty" for v in decided],
-        )
+        n, colours = sample.state["order"], (*sample.parts[0].values, "empty")  # -1 is the last
+        names = [colours[value] for value in decided]
         return ", ".join(" ".join(names[i : i + n]) for i in range(0, n * n, n))
     names = [part.name for part in sample.parts] if sample.state["drawn"] else None
     names = names or list(sample.parts[0].values)
@@ -299,9 +305,21 @@ def test_noise_at_a_step_is_next_to_the_clean_run_and_is_that_of_the_library(pag
     left, right = page.locator(".cos-run").all()
     assert "noise in 1 cell, step 2" in right.locator("h4").inner_text()
     assert pixels(left.locator(".cos-picture")) != pixels(right.locator(".cos-picture"))
+    expected = in_words(UNIQUE, ends_from(models["latin"], UNIQUE, 2, normals(0, 1002, 96)))
+    read_as = right.locator(".cos-small").get_attribute("aria-label")
+    assert read_as == f"read as {expected}"
     page.get_by_label("step 2, frame 0", exact=True).click()
     computed(page)
     assert page.locator(".cos-run:visible").count() == 1, "without it there is one run"
+
+
+def ends_from(model, sample, step: int, latents: np.ndarray) -> np.ndarray:
+    """The decided answer of a run that goes on from some latents before a step."""
+    batch, grid = SymbolBatch([sample], [0], ties=None), preset(f"mini/{STEPS}")
+    x = torch.from_numpy(latents).view(1, 6, 1, 4, 4)
+    state = State(step, x, sampler_of(grid, model.prediction))
+    with torch.inference_mode():
+        return batch.decided(denoise(model, batch.condition, grid, state).x0_hats[-1])[0]
 
 
 def test_another_sigma_changes_the_controls_but_not_the_run(page, file):
