@@ -65,7 +65,7 @@ def models():
 
 @pytest.fixture(scope="module")
 def networks(models):
-    packs = {puzzle: in_page.pack("untrained", model) for puzzle, model in models.items()}
+    packs = {name: in_page.pack("random", each.pipe.transformer) for name, each in models.items()}
     return {puzzle: {"2 blocks": pack, "same again": pack} for puzzle, pack in packs.items()}
 
 
@@ -460,6 +460,11 @@ def test_a_browser_that_cannot_unpack_is_told_so(page, file):
 
 
 # Without a browser.
+
+
+def test_a_network_that_is_missing_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="latin-L1-0 is no model's folder"):
+        in_page.content(tmp_path)
 
 
 def test_without_a_measured_diagram_the_page_says_so(page, networks, tmp_path):
