@@ -5,7 +5,20 @@ It knows nothing of Python: `contract.js` says what it expects of a model.
 
 from importlib import resources
 
-PARTS = ("contract", "boards", "puzzle", "changes", "stage", "files", "history", "explorer")
+PARTS = (
+    "contract",
+    "boards",
+    "relay",
+    "drawing",
+    "puzzle",
+    "changes",
+    "stage",
+    "controls",
+    "phases",
+    "files",
+    "history",
+    "explorer",
+)
 
 
 def script() -> str:
@@ -25,6 +38,11 @@ def style() -> str:
 def standin() -> str:
     """A model for pages without a back end, whose runs are recorded."""
     return _read("standin.js")
+
+
+def local() -> str:
+    """A model for pages whose back end runs in them; it needs `standin`."""
+    return _read("local.js")
 
 
 def _read(name: str) -> str:

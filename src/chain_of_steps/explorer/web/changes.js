@@ -197,9 +197,11 @@ function changesPanel(model) {
       clear,
       none,
     ),
-    ["patch", "merge", "drop"].map(name =>
-      h("fieldset", {}, h("legend", {}, { patch, merge, drop }[name].node), more[name]),
-    ),
+    ["patch", "merge", "drop"]
+      .filter(name => (about.changes ?? [name]).includes(name))
+      .map(name =>
+        h("fieldset", {}, h("legend", {}, { patch, merge, drop }[name].node), more[name]),
+      ),
   );
 
   function show(setting) {
@@ -299,7 +301,7 @@ function noiseGrid(model) {
           "aria-selected": "false",
           title:
             `step ${s}, frame ${f}` +
-            (f ? "" : " (given: the network also gets it without noise)"),
+            (f || frames === 1 ? "" : " (given: the network also gets it without noise)"),
         }),
       ),
     );
@@ -318,7 +320,7 @@ function noiseGrid(model) {
             "aria-label": `frame ${f}: all steps`,
             onclick: () => row(f),
           },
-          f ? `f ${f}` : "given",
+          f ? `f ${f}` : frames === 1 ? "all" : "given",
         ),
         row_,
       ),
