@@ -27,5 +27,10 @@ def standin() -> str:
     return _read("standin.js")
 
 
+def local() -> str:
+    """A model for pages whose back end runs in them; it needs `standin`."""
+    return _read("local.js")
+
+
 def _read(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,34 +1,61 @@
 /* The explorer: choose a puzzle, change its run, compare. One ES module,
    `{ render({ model, el }) }`.
 
-It computes no answer itself. A *model* does, anything with `get`, `set`, `save_changes`, `on` and
-`off` (an anywidget's model, or the stand-in of recorded pages), through these traits of plain JSON.
-Pictures are data URLs.
+It computes no answer itself. A back end does, behind a *model*: anything with `get`, `set`,
+`save_changes`, `on` and `off`. There are three kinds: the notebook's kernel (an anywidget's model,
+`widget.py`), recorded runs (`standin.js`), and computations in the page (`local.js`, which says
+what these have to provide). All of them speak through these traits of plain JSON. What is marked
+"optional" switches on a part of the page that not every back end has.
 
-about     from the back end, constant. {live: whether it can run, frames, layers, tasks: [{name,
-          knobs: [name]}], boards: kinds of board that can be drawn, presets: {name: steps}, modes:
-          of noise, most: {steps, seeds}, default: a setting, gallery: [{title, text, setting}]}
+about     from the back end, constant.
+            live: whether it can run; frames, layers: of the network;
+            tasks: [{name, knobs: [name], cells: optional, the only knobs that there are, as
+              [{knobs: "order=4 log2=1", label}]}];
+            boards: kinds of board that can be drawn; sizes: optional, {kind: [least, most]};
+            presets: {name: steps}; modes: of noise; most: {steps, seeds, index: optional};
+            default: a setting; gallery: [{title, text, setting}];
+            changes: optional, which of "noise", "patch", "merge" and "drop" there are, all if
+              missing;
+            networks: optional, [{name, layers}], of which a setting names one;
+            instant: optional, whether a change of the setting is run at once, without a button;
+            controls: optional, {sigma: [least, most], passes: [least, most]}, limits of the
+              controls of one pass;
+            diagram: optional, the phase diagram, {entries: [{cell, layers, steps, phase, at_step_0,
+              at_end}], labels: {cell: text}, colours: {phase: colour}}, or {missing: why}
 setting   from either. What is chosen: {cell: "latin order=4", index: of the sample, board: null or
           one drawn by hand, seed, preset, steps, noise: [[step, frame]], mode, patch: null or
           [step, layer], merge: null or {seeds, layers: null or [first, last]}, drop: null or {step,
-          until: null or the first step not dropped, given, prompt}}. A board is {kind: "maze",
-          rooms, doors: [[[column, row], [column, row]]], start, goal} or {kind: "latin", clues:
-          rows of values, -1 where empty}.
+          until: null or the first step not dropped, given, prompt}}; where `about` has networks,
+          network: the name of one; where it has controls, controls: {sigma, passes}. A board is
+          {kind: "maze", rooms, doors: [[[column, row], [column, row]]], start, goal}, {kind:
+          "latin", clues: rows of values, -1 where empty} or {kind: "relay", signs: rows of 0 for
+          blank, 1 to 4 for an arrow right, down, left, up, 5 for a stop, start: [row, column],
+          drawn: whether the route is the answer, or else its end}.
 preview   from the back end, after every change of the setting. {setting: that it is of, error} or
           {setting, given: picture, board: or null, prompt, truth: pictures of the first valid
-          answers, answers: their number, more: whether there are more, rounds: of propagation}
-command   from the front end. {number: counts, do: "run", settings: [...]}, do: "stop", or do:
-          "replay", which asks for all steps of the last run once more
+          answers, answers: their number, more: whether there are more, rounds: of propagation,
+          "search" or null, stratum: optional, the cell of the phase diagram or null}
+command   from the front end. {number: counts, do: "run", settings: [...]}, do: "stop", do:
+          "replay", which asks for all steps of the last run once more, or do: "controls", setting.
+          Each ends what is still being computed, except "replay".
 run       from the back end: the run in progress, or the last one. {id, setting, state: "running",
           "done", "stopped" or "failed", error, sigmas: one more than steps, values: of an answer
-          of one part, [{name, valid}], else [], and prompt, truth, answers, more, rounds}
+          of one part, [{name, valid}], else [], board: needed for beliefs as pictures, and prompt,
+          truth, answers, more, rounds}
 steps     from the back end, as they are computed. {run: id, steps: [...]}. A step is {step, nfe:
-          forward passes so far, strip: its frames side by side, reading: its answer drawn clearly,
-          decided: index of each part's value or -1, violations, which: number of the valid answer
-          or null, fault: the first thing wrong or null, drawn: whether it is legible, error: of
-          the worst cell, open: share of open parts that show several values or null, beliefs: in
-          each of `values`, or null}
+          forward passes so far, strip: picture of its frames side by side, reading: picture of its
+          answer drawn clearly, decided: index of each part's value or -1, violations, which: number
+          of the valid answer or null, fault: the first thing wrong or null, drawn: whether it is
+          legible, error: of the worst cell (both null where nothing is drawn), open: share of open
+          parts that show several values or null, beliefs: in each of `values`, or null}
+controls  from the back end, where `about` has them, as they are computed. {setting, board, items:
+          [{label, picture, decided, violations}]}: what one pass makes of it, or passes at one level
 recorded  from the back end: runs to begin with, [{...run, steps: [...]}]
+
+A picture is a data URL. On a square or a relay it may be beliefs instead, which the page draws on
+the board: rows of opacities in [0, 1], one row for each part of an answer, one number for each of
+its values. The parts of a square are its cells, row by row; of a relay the cells with a sign (values
+off and on), or one part whose values are the stops.
 */
 
 const STATE = new WeakMap(); // of each model: views of one model share their runs

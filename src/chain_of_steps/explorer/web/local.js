@@ -1,0 +1,134 @@
+// A model whose back end runs in the page: an *engine* computes, this sends what it computes.
+//
+// An engine has
+//   preview(setting)   the fields of `preview`, see contract.js
+//   header(setting)    the fields of `run`, without id, setting and state
+//   run(setting)       a generator of steps, each yielded as soon as it is computed
+//   controls(setting)  only where `about` has controls: a generator of their growing list of items
+// Each may be async, and throws an Error whose message a visitor understands.
+
+const PACE = 30; // least milliseconds between steps: faster ones cannot be followed
+
+function local(traits, engine) {
+  const model = standin(traits);
+  let number = 0, // of the run
+    job = 0, // the newest computation; older ones end when they see another number here
+    before = Promise.resolve();
+
+  async function preview() {
+    const setting = model.get("setting");
+    const found = await orError(() => engine.preview(setting));
+    if (setting === model.get("setting")) model.set("preview", { setting, ...found });
+  }
+
+  async function run(setting, isDue) {
+    let header = { id: ++number, setting };
+    const tell = state => model.set("run", { ...header, ...state });
+    try {
+      header = { ...header, ...(await engine.header(setting)) };
+      tell({ state: "running" });
+      for await (const step of paced(engine.run(setting))) {
+        if (!isDue()) return tell({ state: "stopped" });
+        model.set("steps", { run: header.id, steps: [step] });
+      }
+      tell({ state: "done" });
+    } catch (error) {
+      tell({ state: "failed", error: error.message });
+    }
+  }
+
+  async function controls(setting, isDue) {
+    const found = await orError(async () => {
+      const { board } = await engine.header(setting);
+      for await (const items of paced(engine.controls(setting))) {
+        if (!isDue()) return {};
+        model.set("controls", { setting, board, items });
+      }
+      return {};
+    });
+    if (found.error) model.set("controls", { setting, items: [], ...found });
+  }
+
+  /* Does one thing after the other, unless something else is wanted meanwhile. */
+  function start(compute, settings) {
+    const own = ++job,
+      isDue = () => own === job;
+    before = before.then(async () => {
+      for (const setting of settings) if (isDue()) await compute(setting, isDue);
+    });
+  }
+
+  model.on("change:setting", preview);
+  model.on("change:command", () => {
+    const wanted = model.get("command");
+    if (wanted.do === "run") start(run, wanted.settings);
+    else if (wanted.do === "controls") start(controls, [wanted.setting]);
+    else if (wanted.do === "stop") job++;
+  });
+  preview();
+  return model;
+}
+
+async function orError(read) {
+  try {
+    return await read();
+  } catch (error) {
+    return { error: error.message };
+  }
+}
+
+/* What a generator yields, with pauses in which the page draws and listens. */
+async function* paced(values) {
+  let due = performance.now();
+  for await (const value of values) {
+    yield value;
+    due = Math.max(due + PACE, performance.now());
+    await new Promise(resume => setTimeout(resume, due - performance.now()));
+  }
+}
+
+/* An engine whose runs and controls are computed in a worker, so that the page stays responsive. The
+   script must define `createEngine(data)`, in a page as in a worker. Pages opened as files may not
+   load workers from other files, so it is given as a text; where a host forbids workers altogether,
+   the page computes. */
+function inWorker(script, data) {
+  const engine = createEngine(data);
+  let worker;
+  try {
+    const text = `${script}\n(${serve})(self);`;
+    worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+  } catch {
+    return engine;
+  }
+  const ask = message =>
+    new Promise((answer, fail) => {
+      worker.onmessage = ({ data: { error, ...found } }) =>
+        error === undefined ? answer(found) : fail(new Error(error));
+      worker.onerror = event => fail(new Error(event.message || "the worker has ended"));
+      worker.postMessage(message);
+    });
+  worker.postMessage({ data });
+  async function* remote(name, setting) {
+    let next = await ask({ name, setting });
+    for (; !next.done; next = await ask({})) yield next.value;
+  }
+  return {
+    ...engine,
+    run: setting => remote("run", setting),
+    controls: setting => remote("controls", setting),
+  };
+}
+
+/* The worker's side: it answers every question but the first with the next value of a generator. */
+function serve(scope) {
+  let engine, values;
+  scope.onmessage = async ({ data: { data, name, setting } }) => {
+    if (data) return (engine = scope.createEngine(data));
+    try {
+      if (name) values = engine[name](setting);
+      scope.postMessage(await values.next());
+    } catch (error) {
+      scope.postMessage({ error: error.message });
+    }
+  };
+}
