@@ -120,5 +120,5 @@ else
 	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && ! $(BIN)/python -m pip show -q torch 2>/dev/null; then \
 	  echo "This machine has no NVIDIA driver, but the default torch wheel for Linux includes gigabytes of CUDA libraries; to avoid them, stop and run make again with TORCH_INDEX=https://download.pytorch.org/whl/cpu."; fi
 endif
-	$(BIN)/python -m pip install -c constraints.txt -e '.[large,ray,test]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[large,ray,test,web]'
 	@touch $@

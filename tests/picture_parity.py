@@ -4,7 +4,6 @@ import base64
 import contextlib
 import functools
 import http.server
-
 import sys
 import threading
 from collections.abc import Iterator

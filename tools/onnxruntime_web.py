@@ -21,7 +21,9 @@ FILES = {
     ),
 }
 # As the npm registry gives it: SHA-512 of the archive.
-INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+INTEGRITY = "sha512-" + (
+    "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+)
 REGISTRY = "https://registry.npmjs.org"
 SECONDS = 60  # without an answer
 
@@ -29,7 +31,7 @@ SECONDS = 60  # without an answer
 def fetched(folder: Path) -> dict[str, Path]:
     """The files by name, in a folder where they are kept; downloaded if they are not there.
 
-    The variable `npm_config_registry` names another registry, as for npm itself.
+    The variable `NPM_CONFIG_REGISTRY` names another registry, as for npm itself.
 
     Raises:
         OSError: if the registry cannot be reached.
@@ -61,7 +63,7 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
 
 
 def _download() -> bytes:
-    registry = os.environ.get("npm_config_registry", REGISTRY).rstrip("/")
+    registry = os.environ.get("NPM_CONFIG_REGISTRY", REGISTRY).rstrip("/")
     address = f"{registry}/onnxruntime-web/-/onnxruntime-web-{VERSION}.tgz"
     try:
         with urllib.request.urlopen(address, timeout=SECONDS) as response:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ..common.files import check_place
 from .arguments import MINI, Model
 
 
@@ -22,6 +23,7 @@ def export_web(
     """
     from ..models.onnx_export import check_packages
 
+    check_place(out)
     check_packages()
     from ..models.video_model import VideoModel
     from ..models.web_export import export
