@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import bundle  # noqa: E402
 
 START, NOISED = 0, 1000  # streams, as in picture_run.js
-MODULES = ("picture_engine.js",)
+MODULES = ("picture_engine.js", "download.js")
 PAGE = """<!doctype html><meta charset="utf-8"><title>web</title>
 <script type="module">
 {modules}

@@ -1,5 +1,6 @@
 // A maze: puzzles/maze.py. A board is {rooms, doors: [[room, room]], start, goal}, a room is
-// [column, row]. A part of an answer is a door, its value 1 if the path leads through it, else 0.
+// [column, row]; it may have a corner, its place on the picture. A part of an answer is a door, its
+// value 1 if the path leads through it, else 0.
 import { INK, PALETTE } from "./canvas.js";
 
 const ACROSS = 8; // rooms that fit the picture
@@ -21,7 +22,7 @@ export class Maze {
       this.near.get(String(a)).push(b);
       this.near.get(String(b)).push(a);
     }
-    this.corner = Math.floor((ACROSS - this.rooms) / 2);
+    this.corner ??= [0, 1].map(() => Math.floor((ACROSS - this.rooms) / 2)); // in rooms
     this.check();
     this.answers = this.paths().map((path) => this.answerOf(path));
     this.more = false;
@@ -90,7 +91,7 @@ export class Maze {
     const open = new Set(this.doors.map(([a, b]) => doorKey(a, b)));
     for (let x = 0; x <= n; x++)
       for (let y = 0; y <= n; y++) {
-        const corner = [(this.corner + x) * ROOM, (this.corner + y) * ROOM];
+        const corner = [(this.corner[0] + x) * ROOM, (this.corner[1] + y) * ROOM];
         if (y < n && !open.has(doorKey([x - 1, y], [x, y])))
           canvas.line(corner, [corner[0], corner[1] + ROOM], 0.15, INK);
         if (x < n && !open.has(doorKey([x, y - 1], [x, y])))
@@ -137,7 +138,7 @@ export class Maze {
   }
 
   middle(room) {
-    return room.map((at) => (this.corner + at + 0.5) * ROOM);
+    return room.map((at, axis) => (this.corner[axis] + at + 0.5) * ROOM);
   }
 }
 

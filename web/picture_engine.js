@@ -50,7 +50,8 @@ export function createEngine({ manifest, files, boards }) {
   return {
     preview(setting) {
       const known = puzzleOf(setting);
-      return { given: still(known.reader.given()), board: known.board, ...described(known) };
+      const { corner, ...board } = known.board; // a board that is drawn lies in the middle
+      return { given: still(known.reader.given()), board, ...described(known) };
     },
     header(setting) {
       const known = puzzleOf(setting);
