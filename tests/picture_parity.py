@@ -4,7 +4,6 @@ import base64
 import contextlib
 import functools
 import http.server
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,16 +16,13 @@ import torch
 from playwright.sync_api import Browser, Page
 
 from chain_of_steps.common.counter_noise import normals
+from chain_of_steps.explorer import engine
 from chain_of_steps.explorer.config import Config
+from chain_of_steps.explorer.engine.bundle import bundle
 from chain_of_steps.explorer.run import compute
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading
 from chain_of_steps.sampling.interventions import noise as noise_module
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-
-import bundle  # noqa: E402
 
 START, NOISED = 0, 1000  # streams, as in picture_run.js
 MODULES = ("picture_engine.js", "download.js")
@@ -81,7 +77,7 @@ def served(folder: Path) -> Iterator[str]:
 
 def open_page(browser: Browser, folder: Path, address: str) -> Page:
     """A page with the numerics of web/, the exported model in `folder`, served at `address`."""
-    text = PAGE.format(modules=bundle.bundle(*MODULES))
+    text = PAGE.format(modules=bundle(engine.FOLDER, *MODULES))
     (folder / "parity.html").write_text(text, encoding="utf-8")
     page = browser.new_page()
     page.on("pageerror", lambda error: print(f"in the page: {error}"))

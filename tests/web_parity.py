@@ -1,8 +1,9 @@
 """Symbol networks run twice, by torch and by the modules of web/ in Chromium, on the same noise."""
 
 import base64
+import io
 import json
-import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,11 @@ import torch
 from playwright.sync_api import Browser, Page
 
 from chain_of_steps.common.counter_noise import normals
+from chain_of_steps.explorer import engine
+from chain_of_steps.explorer.engine.bundle import bundle
 from chain_of_steps.measures.batches import SymbolBatch
 from chain_of_steps.models.schedule import Schedule, preset
-from chain_of_steps.models.symbols import SymbolPipeline, boards, part_cells
+from chain_of_steps.models.symbols import SymbolPipeline, boards
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.models.web_weights import packed
 from chain_of_steps.puzzles import suite
@@ -25,41 +28,38 @@ from chain_of_steps.sampling.state import State
 from chain_of_steps.training import symbols as training
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-
-import bundle  # noqa: E402
-
-MODULES = ("network.js", "sampler.js", "symbols.js", "latin.js", "random.js")
+MODULES = ("network.js", "sampler.js", "symbols.js", "latin.js", "relay.js", "random.js")
 STREAM = 0  # of initial noise
 PAGE = """<!doctype html><meta charset="utf-8"><title>web</title>
 <script type="application/json" id="networks">{networks}</script>
 <script type="module">
 {modules}
-const networks = Object.fromEntries(
-  Object.entries(JSON.parse(document.getElementById("networks").textContent))
-    .map(([name, packed]) => [name, new Network(packed)]));
+const networks = {{}};
+for (const [name, packed] of Object.entries(
+  JSON.parse(document.getElementById("networks").textContent)))
+  networks[name] = await Network.unpacked(packed);
+
+// A function of latents and a timestep; what the sampler calls an estimate.
+const estimateOf = (name, sample) => (x, timestep) =>
+  networks[name].estimate(x, sample.given, timestep, sample.side);
 
 // All latents and clean estimates of a run, as bytes in base64, with the decided answer.
-function ran(name, given, steps, seed) {{
-  const latin = "clues" in given, values = given.clues ?? given.signs, cells = values.length;
-  const board = latin ? latinBoard(given.clues) : relayBoard(given);
-  const noise = normals(seed, {stream}, (latin ? COLOURS : 2) * cells), shown = [];
-  const grid = schedule(steps), side = Math.sqrt(cells);
-  let estimate;
-  for (const step of denoise(networks[name], board, side, grid, noise)) {{
-    shown.push(...step.x, ...step.estimate);
-    ({{ estimate }} = step);
+function ran(name, board, steps, seed) {{
+  const sample = sampleOf(board), shown = [];
+  const noise = normals(seed, {stream}, sample.channels * sample.side ** 2);
+  let last;
+  for (const {{ x, x0_hat }} of denoise(estimateOf(name, sample), schedule(steps), noise)) {{
+    shown.push(...x, ...x0_hat);
+    last = x0_hat;
   }}
-  const believed = latin
-    ? squareBeliefs(estimate, side) : relayBeliefs(estimate, cells, given);
   const bytes = new Uint8Array(Float32Array.from(shown).buffer);
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
-  return {{ shown: btoa(text), decided: decide(believed) }};
+  return {{ shown: btoa(text), decided: decide(beliefsOf(sample, last)) }};
 }}
-Object.assign(window, {{ networks, ran, schedule, normals, philox, latinBoard, relayBoard,
-  uninformative, squareLatents, squareBeliefs, decide, denoise, passes, renoised,
-  completions, rounds, violations }});
+Object.assign(window, {{ networks, ran, estimateOf, schedule, normals, philox, sampleOf,
+  uninformative, latentsOf, shown, beliefsOf, openShare, decide, denoise, noised, passes,
+  completions, rounds, violations, follow }});
 document.title = "ready";
 </script>"""
 
@@ -75,7 +75,7 @@ class Run:
 def open_page(browser: Browser, folder: Path, networks: dict[str, VideoModel]) -> Page:
     """A file with the numerics of web/ and some networks, opened in a browser."""
     packs = {name: packed(model.pipe.transformer) for name, model in networks.items()}
-    modules = bundle.bundle(*MODULES)
+    modules = bundle(engine.FOLDER, *MODULES)
     text = PAGE.format(networks=json.dumps(packs), modules=modules, stream=STREAM)
     file = folder / "web.html"
     file.write_text(text, encoding="utf-8")
@@ -97,15 +97,15 @@ def in_browser(page: Page, name: str, samples: Sequence[Sample], steps: int) -> 
 
 
 def given(sample: Sample) -> dict:
-    """A board as web/symbols.js takes it."""
-    board = boards([sample])
+    """A board as explorer/engine/symbols.js takes it."""
     if sample.puzzle.name == "latin":
-        return {"clues": board.given[0].ravel().tolist()}
+        return {"kind": "latin", "clues": sample.state["clues"]}
+    board = boards([sample])
     return {
-        "signs": board.given[0].ravel().tolist(),
-        "start": int(board.start[0]),
-        "drawn": bool(board.drawn[0]),
-        "covered": part_cells(sample),
+        "kind": "relay",
+        "signs": board.given[0].tolist(),
+        "start": sample.state["routes"][0][0],
+        "drawn": sample.state["drawn"],
     }
 
 
@@ -152,12 +152,19 @@ def untrained(puzzle: str) -> VideoModel:
 
 
 def unpacked(pack: dict) -> dict[str, np.ndarray]:
-    """The tensors of a pack by name, float32."""
-    numbers, found = np.frombuffer(base64.b64decode(pack["data"]), "<f2"), {}
+    """The tensors of a pack by name, (rows, columns) float32."""
+    apart, found = zlib.decompress(base64.b64decode(pack["data"])), {}
+    half = (len(apart) + 1) // 2
+    content = bytearray(len(apart))
+    content[::2], content[1::2] = apart[:half], apart[half:]
+    stream = io.BytesIO(content)
     for tensor in pack["tensors"]:
-        count = int(np.prod(tensor["shape"]))
-        found[tensor["name"]] = numbers[:count].astype(np.float32).reshape(tensor["shape"])
-        numbers = numbers[count:]
+        rows, columns, kind = tensor["rows"], tensor["columns"], tensor["type"]
+        scales = np.frombuffer(stream.read(4 * rows), "<f4") if kind == "int8" else np.ones(rows)
+        kind = np.dtype(kind)
+        table = np.frombuffer(stream.read(rows * columns * kind.itemsize), kind)
+        found[tensor["name"]] = (table.reshape(rows, columns) * scales[:, None]).astype(np.float32)
+    assert not stream.read()
     return found
 
 

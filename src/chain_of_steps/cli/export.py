@@ -25,11 +25,10 @@ def export_web(
 
     check_place(out)
     check_packages()
+    from ..explorer.served import PROMPTS
     from ..models.video_model import VideoModel
     from ..models.web_export import export
-    from ..puzzles import latin, maze
 
-    prompts = [maze.PROMPT, latin.PROMPTS[False]]  # of the boards that can be drawn by hand
-    manifest = export(VideoModel.load(model), prompts, out)
+    manifest = export(VideoModel.load(model), PROMPTS, out)
     size = sum(file["bytes"] for file in manifest["files"].values())
     print(f"{out}: {len(manifest['files'])} files, {size / 1e6:.1f} MB, and their manifest.json")

@@ -5,7 +5,20 @@ It knows nothing of Python: `contract.js` says what it expects of a model.
 
 from importlib import resources
 
-PARTS = ("contract", "boards", "puzzle", "changes", "stage", "files", "history", "explorer")
+PARTS = (
+    "contract",
+    "boards",
+    "relay",
+    "drawing",
+    "puzzle",
+    "changes",
+    "stage",
+    "controls",
+    "phases",
+    "files",
+    "history",
+    "explorer",
+)
 
 
 def script() -> str:

@@ -77,7 +77,8 @@ function randomSquare(order, clues) {
 
 /* An editor of a board. `change(board)` is called once for each click, key or drag. */
 function boardEditor(board, change) {
-  return board.kind === "maze" ? mazeEditor(board, change) : squareEditor(board, change);
+  const editors = { maze: mazeEditor, latin: squareEditor, relay: relayEditor };
+  return editors[board.kind](board, change);
 }
 
 /* Drag over walls: all become as the first one does; rooms: drag the start or the goal. */
@@ -255,31 +256,15 @@ function nextWall(walls, from, [dx, dy]) {
 function squareEditor(board, change) {
   const n = board.clues.length,
     clues = board.clues.map(row => [...row]);
-  const cells = clues.map((row, y) =>
-    row.map((_, x) =>
-      h("div", {
-        role: "gridcell",
-        class: "cos-cell",
-        tabindex: x + y ? -1 : 0,
-        "data-at": `${y},${x}`,
-      }),
-    ),
-  );
-  const grid = h(
-    "div",
-    {
-      class: "cos-square",
-      role: "grid",
-      style: `--n: ${n}`,
-      "aria-label":
-        `Clues of the square. Click: next colour. Keys: 1 to ${n} set a colour, ` +
-        "Delete empties the cell, arrows move.",
-    },
-    cells.map(row => h("div", { role: "row" }, row)),
+  const cells = gridOf(
+    clues,
+    "cos-square",
+    `Clues of the square. Click: next colour. Keys: 1 to ${n} set a colour, ` +
+      "Delete empties the cell, arrows move.",
   );
   const show = (y, x) => {
     const value = clues[y][x],
-      cell = cells[y][x];
+      cell = cells.at(y, x);
     const name = value < 0 ? "empty" : NAMES[value];
     cell.setAttribute("aria-label", `row ${y + 1}, column ${x + 1}: ${name}`);
     cell.title = `${name}; click for the next colour`;
@@ -301,54 +286,86 @@ function squareEditor(board, change) {
     clues[y][x] = value;
     show(y, x);
   };
-  const at = node => node?.closest?.("[data-at]")?.dataset.at.split(",").map(Number);
+  const commit = () => change({ ...board, clues: clues.map(row => [...row]) });
+  const { node } = cells;
   let drag = null;
   clues.forEach((row, y) => row.forEach((_, x) => show(y, x)));
-  grid.addEventListener("pointerdown", event => {
-    const here = at(event.target);
+  node.addEventListener("pointerdown", event => {
+    const here = cells.placeOf(event.target);
     if (!here) return;
     const [y, x] = here;
     event.preventDefault();
-    cells[y][x].focus();
-    grid.setPointerCapture(event.pointerId);
+    cells.focus(y, x);
+    node.setPointerCapture(event.pointerId);
     drag = ((clues[y][x] + 1 + (event.shiftKey ? n : 1)) % (n + 1)) - 1;
     set(y, x, drag);
   });
-  grid.addEventListener("pointermove", event => {
-    const root = grid.getRootNode(),
+  node.addEventListener("pointermove", event => {
+    const root = node.getRootNode(),
       here =
         drag !== null &&
-        at(
+        cells.placeOf(
           (root.elementFromPoint ? root : document).elementFromPoint(event.clientX, event.clientY),
         );
     if (here && clues[here[0]][here[1]] !== drag) set(...here, drag);
   });
-  grid.addEventListener("pointerup", () => {
+  node.addEventListener("pointerup", () => {
     if (drag !== null) {
       drag = null;
-      change({ ...board, clues });
+      commit();
     }
   });
-  grid.addEventListener("keydown", event => {
-    const here = at(event.target),
-      step = ARROWS[event.key];
-    if (!here) return;
+  node.addEventListener("keydown", event => {
+    const here = cells.placeOf(event.target);
+    if (!here || cells.moved(event, here)) return;
     const [y, x] = here,
       value = ["Delete", "Backspace", "0"].includes(event.key) ? -1 : Number(event.key) - 1;
-    if (step) {
-      const next = cells[clamp(y + step[1], 0, n - 1)][clamp(x + step[0], 0, n - 1)];
-      cells[y][x].tabIndex = -1;
-      next.tabIndex = 0;
-      next.focus();
-    } else if (event.key === " " || event.key === "Enter") {
-      set(y, x, ((clues[y][x] + 2) % (n + 1)) - 1);
-      change({ ...board, clues });
-    } else if (value >= -1 && value < n) {
-      set(y, x, value);
-      change({ ...board, clues });
-    } else return;
+    if (event.key === " " || event.key === "Enter") set(y, x, ((clues[y][x] + 2) % (n + 1)) - 1);
+    else if (value >= -1 && value < n) set(y, x, value);
+    else return;
+    commit();
     event.preventDefault();
     event.stopPropagation();
   });
-  return grid;
+  return node;
+}
+
+/* A grid of cells of which one can be reached with Tab, the others with the arrow keys. */
+function gridOf(rows, name, label) {
+  const cells = rows.map((row, r) =>
+    row.map((_, c) =>
+      h("div", {
+        role: "gridcell",
+        class: "cos-cell",
+        tabindex: r + c ? -1 : 0,
+        "data-at": `${r},${c}`,
+      }),
+    ),
+  );
+  const node = h(
+    "div",
+    { class: name, role: "grid", style: `--n: ${rows.length}`, "aria-label": label },
+    cells.map(row => h("div", { role: "row" }, row)),
+  );
+  const focus = (r, c) => {
+    node.querySelector("[tabindex='0']").tabIndex = -1;
+    cells[r][c].tabIndex = 0;
+    cells[r][c].focus();
+  };
+  return {
+    node,
+    focus,
+    at: (r, c) => cells[r][c],
+    placeOf: target => target?.closest?.("[data-at]")?.dataset.at.split(",").map(Number),
+    /* Whether an event was a move to another cell. */
+    moved(event, [r, c]) {
+      const step = ARROWS[event.key],
+        last = rows.length - 1;
+      if (!step) return false;
+      focus(clamp(r + step[1], 0, last), clamp(c + step[0], 0, last));
+      event.preventDefault();
+      event.stopPropagation();
+      return true;
+    },
+  };
 }

@@ -12,7 +12,8 @@ function changesPanel(model) {
     grid = noiseGrid(model),
     last = () => model.get("setting").steps - 1;
   const set = change => choose(model, change),
-    now = name => model.get("setting")[name];
+    now = name => model.get("setting")[name],
+    reaches = name => (about.changes ?? [name]).includes(name); // "patch": hidden states at all
   const number = (name, help, get, put, limits) => {
     const field = h("input", {
       type: "number",
@@ -145,11 +146,12 @@ function changesPanel(model) {
       "div",
       { class: "cos-more" },
       fields.merge.map(f => f.node),
-      labelled(
-        "of",
-        what,
-        "What the seeds share: their clean estimates, or hidden states of some layers",
-      ),
+      reaches("patch") &&
+        labelled(
+          "of",
+          what,
+          "What the seeds share: their clean estimates, or hidden states of some layers",
+        ),
       fields.layers.map(f => f.node),
     ),
     drop: h(
@@ -197,9 +199,11 @@ function changesPanel(model) {
       clear,
       none,
     ),
-    ["patch", "merge", "drop"].map(name =>
-      h("fieldset", {}, h("legend", {}, { patch, merge, drop }[name].node), more[name]),
-    ),
+    ["patch", "merge", "drop"]
+      .filter(reaches)
+      .map(name =>
+        h("fieldset", {}, h("legend", {}, { patch, merge, drop }[name].node), more[name]),
+      ),
   );
 
   function show(setting) {
@@ -299,7 +303,7 @@ function noiseGrid(model) {
           "aria-selected": "false",
           title:
             `step ${s}, frame ${f}` +
-            (f ? "" : " (given: the network also gets it without noise)"),
+            (f || frames === 1 ? "" : " (given: the network also gets it without noise)"),
         }),
       ),
     );
@@ -318,7 +322,7 @@ function noiseGrid(model) {
             "aria-label": `frame ${f}: all steps`,
             onclick: () => row(f),
           },
-          f ? `f ${f}` : "given",
+          f ? `f ${f}` : frames === 1 ? "all" : "given",
         ),
         row_,
       ),

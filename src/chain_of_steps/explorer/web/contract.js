@@ -49,13 +49,14 @@ steps     from the back end, as they are computed. {run: id, steps: [...]}. A st
           legible, error: of the worst cell (both null where nothing is drawn), open: share of open
           parts that show several values or null, beliefs: in each of `values`, or null}
 controls  from the back end, where `about` has them, as they are computed. {setting, board, items:
-          [{label, picture, decided, violations}]}: what one pass makes of it, or passes at one level
+          [{label, picture, decided, violations}], done: whether these are all, error}: what one
+          pass, or several at one noise level, make of the board
 recorded  from the back end: runs to begin with, [{...run, steps: [...]}]
 
 A picture is a data URL. On a square or a relay it may be beliefs instead, which the page draws on
 the board: rows of opacities in [0, 1], one row for each part of an answer, one number for each of
-its values. The parts of a square are its cells, row by row; of a relay the cells with a sign (values
-off and on), or one part whose values are the stops.
+its values. The parts of a square are its cells, row by row; of a relay the cells with a sign
+(values off and on), or one part whose values are the stops.
 */
 
 const STATE = new WeakMap(); // of each model: views of one model share their runs
@@ -70,18 +71,20 @@ function stateOf(model) {
       left: null,
       right: null,
       listeners: new Set(),
+      instant: model.get("about").instant,
+      due: 0, // the timer of a run that begins by itself
     };
     for (const run of model.get("recorded") ?? []) keep(state, run, run.steps);
     [state.left = null, state.right = null] = [...state.runs.keys()];
-    const changed = () => state.listeners.forEach(listener => listener());
     model.on("change:run", () => {
       keep(state, model.get("run"));
-      changed();
+      changed(state);
     });
     model.on("change:steps", () => {
       add(state, model.get("steps"));
-      changed();
+      changed(state);
     });
+    model.on("change:controls", () => changed(state));
     STATE.set(model, state);
     if (model.get("run")?.id && !state.runs.has(model.get("run").id)) {
       keep(state, model.get("run")); // the page was opened again
@@ -90,6 +93,8 @@ function stateOf(model) {
   }
   return STATE.get(model);
 }
+
+const changed = state => state.listeners.forEach(listener => listener());
 
 /* A run's header, the first or a later one. The newest run is shown: on the left, or, if it changes
    the run that is shown there, on the right. */
@@ -100,30 +105,26 @@ function keep(state, header, steps = []) {
   state.runs.set(header.id, { ...header, steps: [], pictures: [] });
   if (steps.length) add(state, { run: header.id, steps });
   const left = state.runs.get(state.left);
-  if (left && isChanged(header.setting) && same(without(header.setting), left.setting))
+  if (left && isChanged(header.setting) && sameRun(without(header.setting), left.setting))
     state.right = header.id;
   else [state.left, state.right] = [header.id, null];
-  for (const id of state.runs.keys())
-    if (state.runs.size > KEPT && id !== state.left && id !== state.right) state.runs.delete(id);
+  for (const [id, { state: ended }] of state.runs) {
+    const isShown = id === state.left || id === state.right,
+      isStump = state.instant && ended === "stopped"; // another change came too soon
+    if (!isShown && (isStump || state.runs.size > KEPT)) state.runs.delete(id);
+  }
 }
 
 function add(state, batch) {
   const run = state.runs.get(batch?.run);
   for (const step of run ? batch.steps : []) {
     run.steps[step.step] = step;
+    const picture = source => pictureOf(source, run.board, () => changed(state));
     run.pictures[step.step] ??= {
-      strip: picture(step.strip, state),
-      reading: picture(step.reading, state),
+      strip: picture(step.strip),
+      reading: picture(step.reading),
     };
   }
-}
-
-/* An image of a data URL; the views are drawn again when it has been decoded. */
-function picture(url, state) {
-  const image = new Image();
-  image.onload = () => state.listeners.forEach(listener => listener());
-  image.src = url;
-  return image;
 }
 
 function command(model, wanted) {
@@ -151,6 +152,8 @@ function undo(model) {
 
 const CHANGES = { noise: [], patch: null, merge: null, drop: null };
 const same = (a, b) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+/* Whether two settings give the same run: controls are computed besides. */
+const sameRun = (a, b) => same({ ...a, controls: null }, { ...b, controls: null });
 const without = setting => ({ ...setting, ...CHANGES, mode: "replace" });
 const isChanged = setting => !same(setting, { ...setting, ...CHANGES });
 
@@ -171,12 +174,56 @@ function toText(setting, usual) {
   );
 }
 
-function fromText(text, usual) {
+/* The setting that a text says. Throws an Error for any other text: it may come from anywhere. */
+function fromText(text, about) {
   const found = JSON.parse(text);
-  const unknown = Object.keys(found).find(key => !(key in usual));
+  const unknown = Object.keys(found).find(key => !(key in about.default));
   if (unknown) throw new Error(`there is no setting "${unknown}"`);
-  return { ...usual, ...found };
+  const setting = { ...about.default, ...found };
+  const wrong = Object.keys(setting).find(key => !IS_SETTING[key]?.(setting[key], about, setting));
+  if (wrong) throw new Error(`${wrong} cannot be ${JSON.stringify(setting[wrong])}`);
+  return setting;
 }
+
+const isCount = (value, most = 2 ** 31 - 1, least = 0) =>
+  Number.isInteger(value) && value >= least && value <= most;
+const isPair = (value, ...most) =>
+  Array.isArray(value) && value.length === 2 && value.every((each, i) => isCount(each, most[i]));
+const isGrid = rows =>
+  Array.isArray(rows) && rows.every(row => Array.isArray(row) && row.every(v => isCount(v, 5, -1)));
+const isBoard = {
+  maze: ({ rooms, doors, start, goal }) =>
+    isCount(rooms, 8, 2) &&
+    isPair(start) &&
+    isPair(goal) &&
+    Array.isArray(doors) &&
+    doors.every(door => Array.isArray(door) && door.length === 2 && door.every(at => isPair(at))),
+  latin: ({ clues }) => isGrid(clues),
+  relay: ({ signs, start, drawn }) => isGrid(signs) && isPair(start) && typeof drawn === "boolean",
+};
+
+/* What the page takes for granted of each setting; the back end knows the rest. */
+const IS_SETTING = {
+  cell: value => typeof value === "string",
+  index: value => isCount(value),
+  board: (value, about) =>
+    value === null || (about.boards.includes(value?.kind) && isBoard[value.kind](value)),
+  seed: value => isCount(value),
+  preset: value => typeof value === "string",
+  steps: (value, about) => isCount(value, about.most.steps, 1),
+  noise: (value, about, { steps }) =>
+    Array.isArray(value) && value.every(cell => isPair(cell, steps - 1, about.frames - 1)),
+  mode: (value, about) => about.modes.includes(value),
+  patch: (value, about, { steps }) => value === null || isPair(value, steps - 1, about.layers - 1),
+  merge: value =>
+    value === null || (isCount(value.seeds) && (value.layers === null || isPair(value.layers))),
+  drop: value => value === null || isCount(value.step),
+  network: (value, about) => about.networks.some(each => each.name === value),
+  controls: (value, about) =>
+    Object.entries(about.controls).every(
+      ([name, [least, most]]) => value?.[name] >= least && value[name] <= most,
+    ),
+};
 
 /* A short name of a setting: its puzzle, seed and changes. */
 function nameOf(setting) {
@@ -192,10 +239,12 @@ function nameOf(setting) {
     merge && `merge of ${merge.seeds} seeds`,
     drop && `no ${dropped || "condition"} from step ${drop.step}`,
   ];
+  const kinds = { maze: "maze", latin: "square", relay: "relay" };
   const puzzle = setting.board
-    ? `own ${setting.board.kind === "maze" ? "maze" : "square"}`
+    ? `own ${kinds[setting.board.kind]}`
     : `${setting.cell} #${setting.index}`;
-  return [puzzle, `seed ${setting.seed}`, ...said.filter(Boolean)].join(" · ");
+  const named = [puzzle, setting.network, `seed ${setting.seed}`, ...said];
+  return named.filter(Boolean).join(" · ");
 }
 
 // Elements.
@@ -229,4 +278,5 @@ function labelled(name, field, help = "") {
   return h("div", { class: "cos-field" }, h("label", { for: field.id, title: help }, name), field);
 }
 
+const many = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 const clamp = (value, low, high) => Math.max(low, Math.min(high, value));

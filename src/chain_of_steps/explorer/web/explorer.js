@@ -1,4 +1,6 @@
-// The page: puzzle, changes, runs, history, files.
+// The page: puzzle, changes, runs, controls, phase diagram, history, files.
+
+const SOON = 120; // milliseconds after the last change, where changes are run at once
 
 function render({ model, el }) {
   const about = model.get("about"),
@@ -12,6 +14,8 @@ function render({ model, el }) {
     history = historyStrip(state, refresh),
     bar = runBar(model, run);
   const scrub = scrubber(view, about, seek, play),
+    controls = controlsPanel(model, state),
+    phases = phasesPanel(model),
     files = filesBar(model, state, view);
   const message = h("p", { class: "cos-sr", role: "status" });
   const root = h(
@@ -35,6 +39,8 @@ function render({ model, el }) {
         bar.node,
         scrub.node,
         h("div", { class: "cos-runs" }, left.node, right.node),
+        controls.node,
+        phases.node,
         history.node,
         files.node,
       ),
@@ -68,8 +74,8 @@ function render({ model, el }) {
       1,
       ...shown.flatMap(each => each?.steps.map(step => step.violations) ?? []),
     );
-    const stale = each =>
-      live && each && !same(each.setting, setting) && !same(each.setting, without(setting));
+    const isOf = each => sameRun(each.setting, setting);
+    const stale = each => live && each && !isOf(each) && !sameRun(each.setting, without(setting));
     left.show(shown[0], view.step, view.frame, most, stale(shown[0]));
     right.show(shown[1], view.step, view.frame, most, stale(shown[1]));
     root.classList.toggle("cos-two", Boolean(shown[1]));
@@ -77,8 +83,10 @@ function render({ model, el }) {
       panel.show(live ? setting : ((shown[1] ?? shown[0])?.setting ?? setting)),
     );
     gallery.show(setting);
-    bar.show(running, shown, !shown.some(each => each && same(each.setting, setting)));
+    bar.show(running, shown, !shown.some(each => each && isOf(each)));
     scrub.show(view, shown, longest);
+    controls.show(shown[0], setting);
+    phases.show(setting);
     history.show();
     files.show(live ? setting : ((shown[1] ?? shown[0])?.setting ?? setting));
     const told = shown
@@ -92,21 +100,22 @@ function render({ model, el }) {
     if (!running && !view.playing) message.textContent = told && `step ${view.step}. ${told}`;
   }
 
-  /* Runs the setting, and the run without its changes, if there is none yet. */
-  function run() {
+  /* Runs the setting, and the run without its changes, if there is none yet; `again` also what has
+     been run already. */
+  function run(again = true) {
     const setting = model.get("setting"),
       clean = without(setting),
       changed = isChanged(setting);
     const known = wanted =>
       [...state.runs.values()].find(
         each =>
-          same(without(each.setting), clean) &&
+          sameRun(without(each.setting), clean) &&
           isChanged(each.setting) === isChanged(wanted) &&
-          same({ ...each.setting, mode: 0 }, { ...wanted, mode: 0 }) &&
+          sameRun({ ...each.setting, mode: 0 }, { ...wanted, mode: 0 }) &&
           each.state === "done",
       );
     view.follow = true;
-    if (!live) {
+    if (!live || (!again && known(clean) && known(setting))) {
       [state.left, state.right] = [
         known(clean)?.id ?? known(setting)?.id ?? state.left,
         changed ? (known(setting)?.id ?? null) : null,
@@ -116,6 +125,19 @@ function render({ model, el }) {
     const before = changed && known(clean);
     if (before) [state.left, state.right] = [before.id, null];
     command(model, { do: "run", settings: changed && !before ? [clean, setting] : [setting] });
+  }
+
+  /* Where it is fast enough, what is chosen is run at once, unless the board is no puzzle. */
+  function runSoon() {
+    clearTimeout(state.due);
+    state.due = setTimeout(() => {
+      const setting = model.get("setting"),
+        preview = model.get("preview"),
+        shown = state.runs.get(state.right ?? state.left);
+      const isThere =
+        shown && sameRun(shown.setting, setting) && ["running", "done"].includes(shown.state);
+      if (!isThere && !(preview?.error && same(preview.setting, setting))) run(false);
+    }, SOON);
   }
 
   function seek(step, frame) {
@@ -176,19 +198,22 @@ function render({ model, el }) {
   const traits = ["change:setting", "change:preview"];
   traits.forEach(name => model.on(name, refresh));
   state.listeners.add(refresh);
+  if (about.instant) model.on("change:setting", runSoon);
   const shared = live ? textInAddress() : null;
   if (shared)
     try {
-      choose(model, fromText(shared, about.default), false);
+      choose(model, fromText(shared, about), false);
     } catch {
       /* an address that is not ours */
     }
   if (!state.runs.size || !live) view.follow = true;
+  if (about.instant && !state.runs.size) runSoon();
   show();
   return () => {
     clearInterval(view.playing);
     state.listeners.delete(refresh);
     traits.forEach(name => model.off(name, refresh));
+    model.off("change:setting", runSoon);
   };
 }
 

@@ -1,9 +1,11 @@
 // Exports: a picture of what is shown, an animation along the steps, and their file.
 
+const LARGEST = 960; // pixels a side of what is saved
+
 /* Both runs at a step, with their names, on one canvas. */
 function poster(runs, step, frame, scale = 5) {
-  const sides = runs.map(run => run.pictures[step]?.strip.naturalHeight ?? 48),
-    side = Math.max(...sides) * scale;
+  const sides = runs.map(run => sizeOf(run.pictures[step]?.strip)[1] || 48),
+    side = Math.min(Math.max(...sides) * scale, LARGEST);
   const canvas = h("canvas", { width: runs.length * (side + 16) + 16, height: side + 76 }),
     context = canvas.getContext("2d");
   Object.assign(context, { fillStyle: "#fff", imageSmoothingEnabled: false });
@@ -12,10 +14,10 @@ function poster(runs, step, frame, scale = 5) {
     const at = Math.min(step, run.steps.length - 1),
       data = run.steps[at],
       image = run.pictures[at]?.strip;
-    if (!data || !image?.complete) return;
-    const own = image.naturalHeight,
-      left = 16 + i * (side + 16),
-      f = Math.min(frame, image.naturalWidth / own - 1);
+    const [width, own] = sizeOf(image);
+    if (!data || !width) return;
+    const left = 16 + i * (side + 16),
+      f = Math.min(frame, width / own - 1);
     context.drawImage(image, f * own, 0, own, own, left, 16, side, side);
     const { valid, text } = verdictOf(run, data);
     context.fillStyle = "#222";
@@ -191,6 +193,23 @@ function textInAddress() {
   return null;
 }
 
+/* The address of the page follows the setting, and the setting another address. */
+function keepInAddress(model) {
+  if (window !== window.top) return; // the address belongs to the page around this one
+  const about = model.get("about");
+  model.on("change:setting", () => {
+    const text = toText(model.get("setting"), about.default);
+    window.history.replaceState(null, "", `#explorer=${encodeURIComponent(text)}`);
+  });
+  window.addEventListener("hashchange", () => {
+    try {
+      choose(model, fromText(textInAddress() ?? "{}", about));
+    } catch {
+      /* an address that is not ours */
+    }
+  });
+}
+
 /* Pictures of what is shown, and the setting as a text and as a link. */
 function filesBar(model, state, view) {
   const about = model.get("about"),
@@ -203,7 +222,7 @@ function filesBar(model, state, view) {
     readonly: !about.live,
     onchange: () => {
       try {
-        choose(model, fromText(text.value, about.default));
+        choose(model, fromText(text.value, about));
         said.textContent = "loaded";
       } catch (error) {
         said.textContent = `this is no setting: ${error.message}`;

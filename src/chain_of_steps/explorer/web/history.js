@@ -57,14 +57,8 @@ function historyStrip(state, refresh) {
         const { canvas, name, sides } = cards.get(id),
           last = run.steps.at(-1),
           image = run.pictures.at(-1)?.strip;
-        if (image?.complete && image.naturalWidth)
-          draw(
-            canvas,
-            image,
-            image.naturalHeight,
-            image.naturalHeight,
-            image.naturalWidth - image.naturalHeight,
-          );
+        const [width, side] = sizeOf(image);
+        if (width) draw(canvas, image, side, side, width - side);
         const mark =
           run.state === "done" && last
             ? last.violations

@@ -40,13 +40,14 @@ function local(traits, engine) {
   async function controls(setting, isDue) {
     const found = await orError(async () => {
       const { board } = await engine.header(setting);
+      let shown = { setting, board, items: [] };
       for await (const items of paced(engine.controls(setting))) {
         if (!isDue()) return {};
-        model.set("controls", { setting, board, items });
+        model.set("controls", (shown = { ...shown, items }));
       }
-      return {};
+      return { ...shown, done: true };
     });
-    if (found.error) model.set("controls", { setting, items: [], ...found });
+    if (found.done || found.error) model.set("controls", { setting, items: [], ...found });
   }
 
   /* Does one thing after the other, unless something else is wanted meanwhile. */
@@ -87,16 +88,16 @@ async function* paced(values) {
   }
 }
 
-/* An engine whose runs and controls are computed in a worker, so that the page stays responsive. The
-   script must define `createEngine(data)`, in a page as in a worker. Pages opened as files may not
-   load workers from other files, so it is given as a text; where a host forbids workers altogether,
-   the page computes. */
-function inWorker(script, data) {
-  const engine = createEngine(data);
+/* An engine whose runs and controls are computed in a worker, so that the page stays responsive.
+   `define` is a function without free variables, whose text the worker gets: pages opened as files
+   may not load workers from other files. It returns `createEngine`, which makes an engine of data.
+   Where a host forbids workers, the page computes, between whose steps it draws and listens. */
+function inWorker(define, data) {
+  const engine = define()(data);
   let worker;
   try {
-    const text = `${script}\n(${serve})(self);`;
-    worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+    const script = new Blob([`(${serve})(self, (${define})());`], { type: "text/javascript" });
+    worker = new Worker(URL.createObjectURL(script));
   } catch {
     return engine;
   }
@@ -108,22 +109,19 @@ function inWorker(script, data) {
       worker.postMessage(message);
     });
   worker.postMessage({ data });
-  async function* remote(name, setting) {
-    let next = await ask({ name, setting });
-    for (; !next.done; next = await ask({})) yield next.value;
-  }
-  return {
-    ...engine,
-    run: setting => remote("run", setting),
-    controls: setting => remote("controls", setting),
-  };
+  const remote = name =>
+    async function* (setting) {
+      let next = await ask({ name, setting });
+      for (; !next.done; next = await ask({})) yield next.value;
+    };
+  return { ...engine, run: remote("run"), controls: remote("controls") };
 }
 
 /* The worker's side: it answers every question but the first with the next value of a generator. */
-function serve(scope) {
+function serve(scope, createEngine) {
   let engine, values;
   scope.onmessage = async ({ data: { data, name, setting } }) => {
-    if (data) return (engine = scope.createEngine(data));
+    if (data) return (engine = createEngine(data));
     try {
       if (name) values = engine[name](setting);
       scope.postMessage(await values.next());

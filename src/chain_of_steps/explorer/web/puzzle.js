@@ -1,13 +1,25 @@
 // The choice of a puzzle, with its preview.
 
+const EMPTY = { maze: "Close all walls", latin: "No clues", relay: "No arrows" };
+
 /* Which puzzle, from which noise, on which schedule; its preview; an editor of its board. */
 function puzzlePanel(model) {
   const about = model.get("about"),
     own = change => choose(model, { ...change, board: null });
+  const cellsOf = name => about.tasks.find(each => each.name === name)?.cells;
+  const firstOf = name => [name, cellsOf(name)?.[0].knobs].filter(Boolean).join(" ");
   const task = h(
     "select",
-    { onchange: () => own({ cell: task.value, index: 0 }) },
+    { onchange: () => own({ cell: firstOf(task.value), index: 0 }) },
     about.tasks.map(each => h("option", {}, each.name)),
+  );
+  const kind = h("select", {
+    onchange: () => own({ cell: `${task.value} ${kind.value}`, index: 0 }),
+  });
+  const network = h(
+    "select",
+    { onchange: () => choose(model, { network: network.value }) },
+    (about.networks ?? []).map(each => h("option", {}, each.name)),
   );
   const knobs = h("input", {
     type: "text",
@@ -42,7 +54,7 @@ function puzzlePanel(model) {
           : null,
     };
   };
-  const index = number("index", 9999, { board: null }),
+  const index = number("index", about.most.index ?? 9999, { board: null }),
     seed = number("seed", 999_999),
     steps = number("steps", about.most.steps);
   steps.min = 1;
@@ -65,20 +77,32 @@ function puzzlePanel(model) {
   );
   const maze =
     about.boards.includes("maze") &&
-    button("Random maze", "A new maze to edit", () => board(randomMaze(size("maze", 5))));
+    button("Random maze", "A new maze to edit", () => board(random("maze", 5)));
   const square =
     about.boards.includes("latin") &&
-    button("Random square", "A new Latin square to edit", () =>
-      board(randomSquare(size("latin", 4), Math.floor(size("latin", 4) ** 2 / 2))),
-    );
-  const empty = button("Open all / no clues", "Remove all clues, or close all walls", () => {
-    const now = model.get("setting").board;
-    board(
-      now.kind === "maze"
-        ? { ...now, doors: [] }
-        : { ...now, clues: now.clues.map(row => row.map(() => -1)) },
-    );
+    button("Random square", "A new Latin square to edit", () => board(random("latin", 4)));
+  const relay =
+    about.boards.includes("relay") &&
+    button("Random relay", "A new relay to edit", () => board(random("relay", 6)));
+  const empty = button(EMPTY.latin, "Remove all clues or arrows, or close all walls", () => {
+    const { kind: which, ...now } = current();
+    const none = {
+      maze: () => ({ doors: [] }),
+      latin: () => ({ clues: now.clues.map(row => row.map(() => -1)) }),
+      relay: () => ({ signs: now.signs.map(row => row.map(() => 0)) }),
+    };
+    board({ kind: which, ...now, ...none[which]() });
   });
+  const end = h("input", {
+    type: "checkbox",
+    onchange: () => board({ ...current(), drawn: !end.checked }),
+  });
+  const endLabel = h(
+    "label",
+    { class: "cos-check", title: "The answer is the stop at the end of the route alone" },
+    end,
+    "only the end",
+  );
   const back = button("Undo", "Take back the last change of the setting (Ctrl+Z)", () =>
     undo(model),
   );
@@ -86,22 +110,36 @@ function puzzlePanel(model) {
   const sized = h("input", {
     type: "number",
     onchange: () => {
-      const kind = model.get("setting").board.kind,
-        n = clamp(Math.round(Number(sized.value)), sized.min, sized.max);
-      board(kind === "maze" ? randomMaze(n) : randomSquare(n, Math.floor((n * n) / 2)));
+      const n = clamp(Math.round(Number(sized.value)), sized.min, sized.max);
+      board(random(current().kind, n, n));
     },
   });
   const sizedLabel = labelled(
     "size",
     sized,
-    "Rooms or cells a side; another size gives a new random board",
+    "Rooms or cells a side, or moves of a route; another size gives a new random board",
   );
-  const sizes = { maze: [3, 8], latin: [4, 6] };
-  function size(kind, usual) {
-    const now = model.get("setting").board;
-    return now?.kind !== kind ? usual : kind === "maze" ? now.rooms : now.clues.length;
+  const sizes = { maze: [3, 8], latin: [4, 6], relay: [1, 14], ...about.sizes };
+  /* The board that is edited: where settings run at once, that of a sample as well. */
+  function current() {
+    const { board: drawn } = model.get("setting");
+    return drawn ?? (about.instant ? (model.get("preview")?.board ?? null) : null);
   }
-  buttons.append(...[edit, maze, square, sizedLabel, empty, back, leave].filter(Boolean));
+  function size(which, usual) {
+    const now = current();
+    if (now?.kind !== which) return usual;
+    const moves = () => Math.max(1, Math.round(now.signs.flat().filter(Boolean).length / 2) - 1);
+    return which === "maze" ? now.rooms : which === "latin" ? now.clues.length : moves();
+  }
+  function random(which, usual, n = size(which, usual)) {
+    if (which === "maze") return randomMaze(n);
+    if (which === "latin") return randomSquare(n, Math.floor((n * n) / 2));
+    return randomRelay(2, Math.min(n, sizes.relay[1]), current()?.drawn ?? true);
+  }
+  buttons.append(
+    ...[edit, maze, square, relay, sizedLabel, endLabel, empty, back, leave].filter(Boolean),
+  );
+  const caption = about.instant ? "the board: click its cells" : "given frame";
   const node = h(
     "section",
     { class: "cos-panel cos-puzzle", "aria-label": "Puzzle" },
@@ -110,27 +148,30 @@ function puzzlePanel(model) {
       "div",
       { class: "cos-fields" },
       labelled("puzzle", task, "Which kind of puzzle"),
+      labelled("kind", kind, "Which kind of samples"),
       labelled("knobs", knobs, "Fixes knobs of the puzzle, such as order=4 log2=3"),
       labelled("sample", index, "Number of the test sample"),
       labelled("seed", seed, "Seed of the initial noise"),
+      labelled("network", network, "The network that runs"),
       labelled("preset", preset, "Schedule: sampler, noise levels, guidance"),
       labelled("steps", steps, `Denoising steps, 1 to ${about.most.steps}`),
     ),
     h(
       "div",
       { class: "cos-preview" },
-      h("figure", {}, given, place, h("figcaption", {}, "given frame")),
+      h("figure", {}, given, place, h("figcaption", {}, caption)),
       h("figure", {}, truth, said),
     ),
     error,
     buttons,
   );
-  let edited = null;
+  let edited = null,
+    kindsOf = null; // the task whose kinds are listed
 
   function show(setting) {
     const [name, ...rest] = setting.cell.split(" "),
       preview = model.get("preview") ?? {},
-      current = same(preview.setting ?? null, setting);
+      isOf = same(preview.setting ?? null, setting);
     if (![...task.options].some(option => option.value === name))
       task.append(h("option", {}, name));
     if (![...preset.options].some(option => option.value === setting.preset))
@@ -148,10 +189,24 @@ function puzzlePanel(model) {
       (about.tasks.find(each => each.name === name)?.knobs ?? [])
         .map(knob => `${knob}=`)
         .join(" ") || "none";
-    for (const field of [task, knobs, index])
-      field.closest(".cos-field").hidden = setting.board !== null;
-    if (!same(edited, setting.board)) {
-      edited = setting.board;
+    const isOwn = setting.board !== null,
+      cells = cellsOf(name);
+    if (cells && kindsOf !== name)
+      kind.replaceChildren(...cells.map(each => h("option", { value: each.knobs }, each.label)));
+    kindsOf = name;
+    kind.value = rest.join(" ");
+    network.value = setting.network;
+    for (const [field, isHidden] of [
+      [task, isOwn],
+      [index, isOwn],
+      [kind, isOwn || !cells],
+      [knobs, isOwn || cells],
+      [network, !about.networks],
+      [preset, preset.options.length < 2],
+    ])
+      field.closest(".cos-field").hidden = Boolean(isHidden);
+    if (!same(edited, current())) {
+      edited = current();
       place.replaceChildren(
         ...(edited
           ? [
@@ -166,23 +221,28 @@ function puzzlePanel(model) {
     const puzzle = ["cell", "index", "board"],
       shownPuzzle =
         preview.setting && puzzle.every(key => same(preview.setting[key], setting[key]));
-    error.textContent = current && preview.error ? preview.error : "";
+    error.textContent = isOf && preview.error ? preview.error : "";
     given.hidden = edited !== null || !preview.given;
-    if (preview.given && given.src !== preview.given) given.src = preview.given;
+    const shown = preview.given && urlOf(preview.given, preview.board);
+    if (shown && given.src !== shown) given.src = shown;
     given.alt = `given frame: ${preview.prompt ?? ""}`;
     node.classList.toggle("cos-waiting", !shownPuzzle);
     truth.replaceChildren(
       ...(shownPuzzle ? (preview.truth ?? []) : []).map((url, i) =>
-        h("img", { src: url, alt: `valid answer ${i + 1}` }),
+        h("img", { src: urlOf(url, preview.board), alt: `valid answer ${i + 1}` }),
       ),
     );
     said.textContent = !shownPuzzle ? "…" : preview.error ? "" : inWords(preview);
-    edit.hidden = setting.board !== null || !preview.board;
-    for (const each of [empty, back, leave, sizedLabel]) each.hidden = setting.board === null;
+    edit.hidden = edited !== null || !preview.board;
+    for (const each of [empty, back, sizedLabel]) each.hidden = edited === null;
+    leave.hidden = !isOwn;
+    endLabel.hidden = edited?.kind !== "relay";
     if (edited) {
       [sized.min, sized.max] = sizes[edited.kind];
       sized.value = size(edited.kind);
-      empty.textContent = edited.kind === "maze" ? "Close all walls" : "No clues";
+      sized.labels[0].textContent = edited.kind === "relay" ? "moves" : "size";
+      empty.textContent = EMPTY[edited.kind];
+      end.checked = edited.drawn === false;
     }
     back.disabled = !stateOf(model).undo.length;
   }
@@ -192,7 +252,12 @@ function puzzlePanel(model) {
 /* What is asked, and how many answers are valid. */
 function inWords({ prompt, answers, more, rounds, truth }) {
   if (answers === 1) {
-    const far = rounds === null ? "" : `, rounds of propagation: ${rounds}`;
+    const far =
+      rounds === "search"
+        ? ", which propagation alone does not find"
+        : rounds === null
+          ? ""
+          : `, rounds of propagation: ${rounds}`;
     return `“${prompt}”: one valid answer${far}`;
   }
   const shown = answers > truth.length ? `, the first ${truth.length} shown` : "";

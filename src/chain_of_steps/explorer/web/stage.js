@@ -32,7 +32,12 @@ function verdictOf(run, step) {
     : step.decided.includes(-1)
       ? "not all drawn"
       : "drawn illegibly";
-  return { valid: step.violations === 0, text: said.join("; "), drawn, error: step.error };
+  return {
+    valid: step.violations === 0,
+    text: said.join("; "),
+    drawn: step.drawn === null ? null : drawn,
+    error: step.error,
+  };
 }
 
 /* The curves of a run up to now: [{name, values, dashed}]. Dashes: a value that is not valid. */
@@ -135,10 +140,9 @@ function runView(name, seek) {
     prompt.textContent = run.prompt ? `“${run.prompt}”` : "";
     const pictures = run.pictures[step],
       data = run.steps[step],
-      ready = image => image?.complete && image.naturalWidth;
-    if (ready(pictures?.strip)) {
-      const side = pictures.strip.naturalHeight;
-      count = Math.round(pictures.strip.naturalWidth / side);
+      [width, side] = sizeOf(pictures?.strip);
+    if (width) {
+      count = Math.round(width / side);
       frame = Math.min(frame, count - 1);
       draw(canvas, pictures.strip, side, side, frame * side);
       draw(strip, pictures.strip, side * count, side, 0);
@@ -149,17 +153,15 @@ function runView(name, seek) {
     } else if (!data)
       for (const each of [canvas, strip])
         each.getContext("2d").clearRect(0, 0, each.width, each.height);
-    if (ready(pictures?.reading))
-      draw(
-        reading,
-        pictures.reading,
-        pictures.reading.naturalWidth,
-        pictures.reading.naturalHeight,
-        0,
-      );
+    const sizes = sizeOf(pictures?.reading);
+    if (sizes[0]) draw(reading, pictures.reading, ...sizes, 0);
     canvas.setAttribute(
       "aria-label",
       data ? `clean estimate at step ${step}, frame ${frame}` : `step ${step} is not computed`,
+    );
+    reading.setAttribute(
+      "aria-label",
+      data && run.board ? `read as ${spoken(data.decided, run.board)}` : reading.title,
     );
     strip.setAttribute("aria-label", `all frames of step ${step}`);
     showTruth(data);
@@ -172,7 +174,11 @@ function runView(name, seek) {
       drawnTruth = run.id;
       truth.replaceChildren(
         ...(run.truth ?? []).map((url, i) =>
-          h("img", { src: url, alt: `valid answer ${i + 1}`, title: `valid answer ${i + 1}` }),
+          h("img", {
+            src: urlOf(url, run.board),
+            alt: `valid answer ${i + 1}`,
+            title: `valid answer ${i + 1}`,
+          }),
         ),
       );
       const rest = (run.answers ?? 0) - (run.truth ?? []).length;
@@ -203,11 +209,13 @@ function runView(name, seek) {
     verdict.replaceChildren(
       h("b", {}, valid ? "✓ valid" : "✗ not valid"),
       `: ${text}. `,
-      h(
-        "span",
-        { title: `largest error of a cell ${error}; up to 0.12 counts as legible` },
-        `${drawn} (worst cell ${error.toFixed(2)})`,
-      ),
+      drawn === null
+        ? ""
+        : h(
+            "span",
+            { title: `largest error of a cell ${error}; up to 0.12 counts as legible` },
+            `${drawn} (worst cell ${error.toFixed(2)})`,
+          ),
     );
   }
   return { node, show };

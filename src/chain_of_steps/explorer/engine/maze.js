@@ -25,7 +25,6 @@ export class Maze {
     this.corner ??= [0, 1].map(() => Math.floor((ACROSS - this.rooms) / 2)); // in rooms
     this.check();
     this.answers = this.paths().map((path) => this.answerOf(path));
-    this.more = false;
     this.rounds = this.answers.length === 1 ? this.fillings() : null;
     if (!this.answers.length)
       throw new Error("no path leads from green to red; open a wall between them");

@@ -1,4 +1,6 @@
 // The denoising loop and the controls of one pass: sampling/denoise.py and measures/one_pass.py.
+//
+// `estimate(x, timestep)` is a network's clean estimate of latents x; the timestep is 1000 sigma.
 
 // Noise levels (S + 1, the last is 0) and timesteps (S) of Euler steps on the shifted
 // flow-matching grid, as diffusers rounds them.
@@ -14,25 +16,24 @@ export function schedule(steps, shift = 5) {
   };
 }
 
-// Euler steps from pure noise. Before every step it yields nothing; after it, {step, x, estimate}.
-//
-// `edit`, if given, is {step, mode, noise}: `replace` puts the noise in the place of the latents
-// before that step; `level-correct` keeps the clean estimate and noises it to the step's level.
-export function* denoise(network, board, side, { sigmas, timesteps }, noise, edit = null) {
+// Euler steps from pure noise; yields {step, x, x0_hat} after each. `change(step, x, x0_hat)` gives
+// the latents that a step starts from, with the clean estimate of the step before (null at first).
+export function* denoise(estimate, { sigmas, timesteps }, noise, change = (step, x) => x) {
   let x = noise;
-  let estimate = null;
+  let x0_hat = null;
   for (let step = 0; step < timesteps.length; step++) {
-    if (edit?.step === step) x = edited(edit, estimate, sigmas[step]);
-    estimate = network.estimate(x, board, timesteps[step], side);
-    yield { step, x, estimate };
-    const keep = sigmas[step + 1] / sigmas[step];
-    x = mixed(x, estimate, keep);
+    x = change(step, x, x0_hat);
+    x0_hat = estimate(x, timesteps[step]);
+    yield { step, x, x0_hat };
+    x = mixed(x, x0_hat, sigmas[step + 1] / sigmas[step]);
   }
 }
 
-function edited({ mode, noise }, estimate, sigma) {
+// What noise put in before a step makes of the latents: sampling/interventions/noise.py.
+export function noised(mode, x, x0_hat, sigma, noise) {
   if (mode === "replace") return noise;
-  return renoised(estimate ?? new Float32Array(noise.length), sigma, noise);
+  if (mode === "additive") return x.map((value, i) => value + noise[i]);
+  return renoised(x0_hat ?? new Float32Array(x.length), sigma, noise); // level-correct
 }
 
 // (1 - sigma) z + sigma eps
@@ -46,9 +47,9 @@ function mixed(one, other, share) {
 
 // Passes at one noise level: the first on latents z, each later one on the last estimate. Yields
 // the estimates; `noiseOf(k)` is the fresh noise of pass k.
-export function* passes(network, board, side, z, sigma, count, noiseOf) {
+export function* passes(estimate, z, sigma, count, noiseOf) {
   for (let k = 0; k < count; k++) {
-    z = network.estimate(renoised(z, sigma, noiseOf(k)), board, 1000 * sigma, side);
+    z = estimate(renoised(z, sigma, noiseOf(k)), 1000 * sigma);
     yield z;
   }
 }

@@ -3,11 +3,11 @@
 // A part's own pixels are those where drawing one of its values changes the scene and no value of
 // another part does. On them a frame is explained as the scene plus each value's change, times an
 // opacity: the least-squares opacities are the beliefs.
-import { Canvas, CELLS, toBytes } from "./canvas.js";
+import { CELLS, Canvas, toBytes } from "./canvas.js";
+import { decide, openShare } from "./symbols.js";
 
 const CHANGE = 0.02; // a pixel counts as changed if one of its channels changes by more
 const CONTRAST = 0.1; // RMS over own pixels below which a value draws nothing
-const NOTHING = 0.05; // a part in which no value has this opacity shows nothing
 const TOLERANCE = 0.12; // RMS difference of a cell that is legible
 
 export class Reader {
@@ -16,9 +16,6 @@ export class Reader {
     this.scene = new Canvas(size);
     puzzle.scene(this.scene);
     this.parts = this.partReaders(size);
-    this.possible = Array.from({ length: puzzle.parts }, (_, part) =>
-      Array.from({ length: puzzle.values }, (_, v) => puzzle.answers.some((a) => a[part] === v)),
-    );
   }
 
   // The picture of an answer at a progress, pixels in [0, 1].
@@ -67,7 +64,7 @@ export class Reader {
   verdict(bytes) {
     const frame = Float32Array.from(bytes, (value) => value / 255);
     const beliefs = this.beliefs(frame);
-    const decided = strongest(beliefs);
+    const decided = decide(beliefs);
     const clean = this.picture(decided);
     const error = cellError(frame, clean, this.scene.size);
     const which = this.puzzle.answers.findIndex((answer) => String(answer) === String(decided));
@@ -79,22 +76,8 @@ export class Reader {
       fault: this.puzzle.fault(decided),
       drawn: !decided.includes(-1) && error < TOLERANCE,
       error: Math.round(1000 * error) / 1000,
-      open: this.open(beliefs),
+      open: openShare({ answers: this.puzzle.answers, places: beliefs }, beliefs),
     };
-  }
-
-  // The share of the open parts that show several of their possible values; see `present` in
-  // measures/decisions.py. Null if there is no such part.
-  open(beliefs) {
-    const counts = this.possible.map((own) => own.filter(Boolean).length);
-    const shares = beliefs.map((shown, part) => {
-      const own = this.possible[part];
-      const impossible = Math.max(0, ...shown.filter((_, v) => !own[v]));
-      const least = Math.max(0.5 / Math.max(counts[part], 1), 2 * impossible);
-      return shown.filter((value, v) => own[v] && value >= least).length > 1;
-    });
-    const several = shares.filter((_, part) => counts[part] > 1);
-    return several.length ? several.filter(Boolean).length / several.length : null;
   }
 }
 
@@ -148,14 +131,6 @@ function subtractRow(row, other, factor) {
 }
 
 const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
-
-// The strongest value of each part, -1 where nothing shows.
-function strongest(beliefs) {
-  return beliefs.map((shown) => {
-    const most = Math.max(...shown);
-    return most < NOTHING ? -1 : shown.indexOf(most);
-  });
-}
 
 // The largest RMS difference of a cell of two frames.
 function cellError(frame, picture, size) {

@@ -29,13 +29,13 @@ export function createEngine({ manifest, files, boards }) {
   }
 
   function described({ puzzle, reader }) {
-    const { prompt, answers, more, rounds } = puzzle;
+    const { prompt, answers, rounds } = puzzle;
     const drawn = answers.slice(0, MOST_TRUTHS).map((answer) => reader.picture(answer));
     return {
       prompt,
       truth: drawn.map((pixels) => still(toBytes(pixels))),
       answers: answers.length,
-      more,
+      more: false,
       rounds,
     };
   }

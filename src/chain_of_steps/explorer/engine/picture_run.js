@@ -1,7 +1,7 @@
 // Runs of the video model with noise, merged seeds and dropped conditions: sampling/denoise.py and
 // sampling/interventions/.
 import { normals } from "./random.js";
-import { schedule } from "./sampler.js";
+import { noised, schedule } from "./sampler.js";
 
 const APART = 1000; // distance between the seeds that are merged
 const START = 0; // stream of a run's initial noise
@@ -22,7 +22,7 @@ export async function* pictureRun(model, given, prompt, setting) {
   const conditionAt = conditions(model, given, prompt, setting.drop);
   for (let step = 0; step < setting.steps; step++) {
     if (step >= merged) members = members.slice(0, 1);
-    members[0] = noised(members[0], estimate, step, grid.sigmas[step], setting, shape);
+    members[0] = changed(members[0], estimate, step, grid.sigmas[step], setting, shape);
     const own = [];
     for (const x of members)
       own.push(await model.estimate(x, conditionAt(step), grid.timesteps[step]));
@@ -42,18 +42,13 @@ function conditions(model, given, prompt, drop) {
   return (step) => (step >= drop.step && step < (drop.until ?? Infinity) ? rest : whole);
 }
 
-// Latents with noise in the frames that a setting names at this step: interventions/noise.py.
-function noised(x, estimate, step, sigma, { noise, mode }, [, channels, frames, rows, columns]) {
+// Latents with noise in the frames that a setting names at this step.
+function changed(x, estimate, step, sigma, { noise, mode }, [, , frames, rows, columns]) {
   const chosen = new Set(noise.filter(([at]) => at === step).map(([, frame]) => frame));
   if (!chosen.size) return x;
-  const fresh = normals(0, NOISED + step, x.length);
-  const area = rows * columns;
-  return x.map((value, i) => {
-    if (!chosen.has(Math.floor(i / area) % frames)) return value;
-    if (mode === "additive") return value + fresh[i];
-    if (mode === "level-correct") return (1 - sigma) * (estimate?.[i] ?? 0) + sigma * fresh[i];
-    return fresh[i];
-  });
+  const all = noised(mode, x, estimate, sigma, normals(0, NOISED + step, x.length));
+  const frameOf = (i) => Math.floor(i / (rows * columns)) % frames;
+  return x.map((value, i) => (chosen.has(frameOf(i)) ? all[i] : value));
 }
 
 function meanOf(arrays) {

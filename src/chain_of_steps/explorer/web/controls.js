@@ -1,0 +1,86 @@
+// Were the steps needed? The run next to what one pass, or a few at one noise level, make of the
+// same board.
+
+const CAUTION =
+  "Where a control finds a valid answer as well, this run needed no more than that control has. " +
+  "One board proves little: try others.";
+
+/* Controls of the run on the left, where the back end has them. */
+function controlsPanel(model, state) {
+  const limits = model.get("about").controls;
+  const set = change =>
+    choose(model, { controls: { ...model.get("setting").controls, ...change } });
+  const slider = (name, label, step) => {
+    const [least, most] = limits[name];
+    const field = h("input", {
+      type: "range",
+      min: least,
+      max: most,
+      step,
+      "aria-label": label,
+      onchange: () => set({ [name]: Number(field.value) }),
+    });
+    const said = h("output", {});
+    return { field, said, node: h("label", {}, label, " ", said, field) };
+  };
+  const sliders = limits && {
+    sigma: slider("sigma", "sigma of the passes", 0.05),
+    passes: slider("passes", "passes at that sigma", 1),
+  };
+  const list = h("ul", {}),
+    error = h("p", { class: "cos-error", role: "alert" });
+  const node = h(
+    "section",
+    { class: "cos-controls", "aria-label": "Controls", hidden: !limits },
+    h("h3", {}, "Were the steps needed?"),
+    h("p", { class: "cos-note" }, CAUTION),
+    limits && h("div", { class: "cos-row" }, sliders.sigma.node, sliders.passes.node),
+    error,
+    list,
+  );
+
+  function show(run, setting) {
+    node.hidden = !limits || run?.state !== "done";
+    if (node.hidden) return;
+    for (const [name, { field, said }] of Object.entries(sliders)) {
+      field.value = setting.controls[name];
+      said.textContent = name === "sigma" ? setting.controls[name].toFixed(2) : field.value;
+      field.setAttribute("aria-valuetext", said.textContent);
+    }
+    const wanted = { ...run.setting, controls: setting.controls };
+    ask(model, state, wanted);
+    const found = model.get("controls");
+    const isOf = found.setting && sameRun(found.setting, run.setting);
+    error.textContent = (isOf && found.error) || "";
+    list.classList.toggle("cos-waiting", !same(found.setting ?? null, wanted));
+    const own = run.steps.at(-1);
+    const items = [
+      { label: `own run, ${many(run.steps.length, "step")}`, picture: own.strip, ...own },
+      ...(isOf ? found.items : []),
+    ];
+    list.replaceChildren(...items.map(item => controlItem(item, run.board)));
+  }
+  return { node, show };
+}
+
+/* Asks for the controls of a setting, unless they are there or on their way. A run ends them. */
+function ask(model, state, wanted) {
+  const isBusy = [...state.runs.values()].some(run => run.state === "running");
+  const found = model.get("controls");
+  if (isBusy) state.wanted = null;
+  else if (!same(state.wanted, wanted) && !(found.done && same(found.setting, wanted))) {
+    state.wanted = wanted;
+    command(model, { do: "controls", setting: wanted });
+  }
+}
+
+function controlItem({ label, picture, decided, violations }, board) {
+  const verdict = violations ? `not valid (${many(violations, "violation")})` : "valid";
+  const alt = board ? `${label}: ${spoken(decided, board)}` : label;
+  return h(
+    "li",
+    { class: "cos-control" },
+    h("img", { src: urlOf(picture, board), alt }),
+    h("p", {}, `${label}: `, h("b", { class: violations ? "cos-wrong" : "cos-right" }, verdict)),
+  );
+}
