@@ -4,6 +4,8 @@ import base64
 import contextlib
 import functools
 import http.server
+import json
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
+import pytest
 import torch
 from playwright.sync_api import Browser, Page
 
@@ -24,14 +27,23 @@ from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading
 from chain_of_steps.sampling.interventions import noise as noise_module
 
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import onnxruntime_web  # noqa: E402
+import web_page  # noqa: E402
+
 START, NOISED = 0, 1000  # streams, as in picture_run.js
 MODULES = ("picture_engine.js", "download.js")
 PAGE = """<!doctype html><meta charset="utf-8"><title>web</title>
 <script type="module">
 {modules}
-const manifest = await (await fetch("manifest.json")).json();
-const files = await downloadModel(location.href, manifest, () => {{}});
-const model = await startModel(manifest, files);
+let manifest, files, model;
+if ({with_model}) {{
+  manifest = await (await fetch("manifest.json")).json();
+  files = await downloadModel(location.href, manifest, () => {{}});
+  model = await startModel(manifest, files);
+}}
 
 function puzzleOf(board) {{
   return board.kind === "maze" ? new Maze(board) : new Square(board);
@@ -47,7 +59,7 @@ async function ran(setting) {{
   }}
   return {{ shown: shown.map((bytes) => btoa(latin1(bytes))), decided }};
 }}
-Object.assign(window, {{ model, ran, puzzleOf, Reader, toBytes, createEngine, manifest, files }});
+Object.assign(window, {{ ran, puzzleOf, Reader, Codec, createEngine, manifest, files }});
 document.title = "ready";
 </script>"""
 
@@ -75,9 +87,28 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def open_page(browser: Browser, folder: Path, address: str) -> Page:
-    """A page with the numerics of web/, the exported model in `folder`, served at `address`."""
-    text = PAGE.format(modules=bundle(engine.FOLDER, *MODULES))
+def write_site(folder: Path, model: VideoModel) -> None:
+    """The page of a model with its files, and their manifest; skips the test that needs them if
+    something that they need is not here."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    try:
+        runtime = onnxruntime_web.fetched(web_page.RUNTIME)
+    except OSError as error:
+        pytest.skip(str(error))
+    manifest = web_page.write(folder, model, runtime)
+    (folder / web_page.NAME / "manifest.json").write_text(json.dumps(manifest))
+
+
+def open_page(browser: Browser, folder: Path, address: str, with_model: bool = True) -> Page:
+    """A page with the numerics of the video model, and the exported model if wanted.
+
+    Args:
+        folder: where the page is written, with the files of the model.
+        address: of the folder.
+    """
+    modules = bundle(engine.FOLDER, *MODULES)
+    text = PAGE.format(modules=modules, with_model=json.dumps(with_model))
     (folder / "parity.html").write_text(text, encoding="utf-8")
     page = browser.new_page()
     page.on("pageerror", lambda error: print(f"in the page: {error}"))

@@ -4,6 +4,7 @@
 import { INK, PALETTE } from "./canvas.js";
 
 const ACROSS = 8; // rooms that fit the picture
+const SIDES = [2, 3, 4, 5, 6, 7, 8]; // rooms
 const ROOM = 0.75; // side of a room, cells
 const MOST_LOOPS = 4; // walls opened beyond a tree; with more there are too many paths to list
 
@@ -15,6 +16,7 @@ export class Maze {
     this.prompt = "draw the path from green to red";
     this.values = 2;
     this.parts = this.doors.length;
+    this.check();
     this.near = new Map();
     for (let x = 0; x < this.rooms; x++)
       for (let y = 0; y < this.rooms; y++) this.near.set(`${x},${y}`, []);
@@ -23,14 +25,26 @@ export class Maze {
       this.near.get(String(b)).push(a);
     }
     this.corner ??= [0, 1].map(() => Math.floor((ACROSS - this.rooms) / 2)); // in rooms
-    this.check();
     this.answers = this.paths().map((path) => this.answerOf(path));
     this.rounds = this.answers.length === 1 ? this.fillings() : null;
     if (!this.answers.length)
       throw new Error("no path leads from green to red; open a wall between them");
   }
 
+  // Throws an Error that says what is wrong with a board: puzzles/hand_drawn.py.
   check() {
+    const { rooms: n, doors, start, goal } = this;
+    const isInside = (room) => room.length === 2 && room.every((at) => at >= 0 && at < n);
+    if (!SIDES.includes(n) || ![start, goal, ...doors.flat()].every(isInside) || same(start, goal))
+      throw new Error(
+        `a maze has ${SIDES[0]} to ${ACROSS} rooms a side, its start and goal are two different ` +
+          "ones of them",
+      );
+    const areNext = ([[ax, ay], [bx, by]]) => Math.abs(ax - bx) + Math.abs(ay - by) === 1;
+    if (!doors.every(areNext))
+      throw new Error("a door joins two neighbours; these rooms have no wall in common");
+    if (new Set(doors.map(([a, b]) => doorKey(a, b))).size < doors.length)
+      throw new Error("a door is listed twice; name each once");
     if (this.doors.length > this.rooms ** 2 + MOST_LOOPS - 1)
       throw new Error("too many walls are open, so that there are too many paths; close some");
   }

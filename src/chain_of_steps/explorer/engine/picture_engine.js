@@ -8,11 +8,15 @@ import { schedule } from "./sampler.js";
 import { Square } from "./square.js";
 
 const MOST_TRUTHS = 8; // valid answers that are drawn
+const MOST_STEPS = 50;
+const MOST_SEEDS = 5;
 
 // `manifest`: of the model; `files`: what it names, as bytes; `boards`: {cell: [board]}.
 export function createEngine({ manifest, files, boards }) {
   const { size } = manifest;
-  let model = null;
+  let starting = null; // the model; in a worker it starts before it is needed
+  const start = () => (starting ??= startModel(manifest, files));
+  if (typeof document === "undefined") start().catch(() => {}); // a run will say what is wrong
   const still = (bytes) => pictureUrl(bytes, size, size);
   const puzzles = new Map(); // of the boards that were asked for last
 
@@ -40,7 +44,7 @@ export function createEngine({ manifest, files, boards }) {
     };
   }
 
-  function shown(reader, { step, estimate, nfe }) {
+  function shown(model, reader, { step, estimate, nfe }) {
     const clip = model.codec.decode(estimate);
     const verdict = reader.verdict(clip.at(-1));
     const strip = pictureUrl(sideBySide(clip, size), size * clip.length, size);
@@ -61,14 +65,22 @@ export function createEngine({ manifest, files, boards }) {
     async *run(setting) {
       refuse(setting);
       const { puzzle, reader } = puzzleOf(setting);
-      model ??= await startModel(manifest, files);
+      const model = await start();
       for await (const step of pictureRun(model, reader.given(), puzzle.prompt, setting))
-        yield shown(reader, step);
+        yield shown(model, reader, step);
     },
   };
 }
 
-function refuse({ merge, patch }) {
+// A link may say anything.
+function refuse({ steps, seed, noise, merge, patch }) {
+  if (!Number.isInteger(steps) || steps < 1 || steps > MOST_STEPS)
+    throw new Error(`steps: expected 1 to ${MOST_STEPS}, not ${steps}`);
+  if (merge && !(merge.seeds >= 2 && merge.seeds <= MOST_SEEDS))
+    throw new Error(`merged seeds: expected 2 to ${MOST_SEEDS}, not ${merge.seeds}`);
+  if (merge && noise.length)
+    throw new Error("merged seeds exclude other changes; remove the others first");
+  if (!(seed >= 0 && seed < 2 ** 31)) throw new Error(`seed: expected 0 to 2^31 - 1, not ${seed}`);
   if (patch || merge?.layers)
     throw new Error(
       "this page cannot reach the hidden states of the network; merge clean estimates instead",
