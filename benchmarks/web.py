@@ -1,10 +1,12 @@
 """Do the networks of the page decide what torch decides, and how fast? `python benchmarks/web.py
-[--networks data/symbols] [--json FILE]`; some minutes.
+[--networks data/symbols] [--json FILE] [--untimed]`; half an hour.
 
 Every network fills test boards in 20 steps, in Chromium and by our loop, from the same noise; see
-tests/web_parity.py. Times are of generations on one board, in Chromium, one after the other.
+tests/web_parity.py. Times are of generations on one board, in Chromium, one after the other. On a
+machine with other work `--untimed` leaves those of the record as they are.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -25,7 +27,10 @@ import browser
 import page as live
 import web_parity
 
+from chain_of_steps.explorer import in_page
+
 ROOT = Path(__file__).parent.parent
+RECORD = Path(__file__).with_suffix(".json")
 NETWORKS = ("latin-L1-0", "latin-L4-0", "relay-L1-0", "relay-L4-0")
 BOARDS, STEPS, TIMED = 200, 20, 20
 TIME = """([name, given, steps, count]) => Array.from({ length: count }, (_, seed) => {
@@ -35,15 +40,24 @@ TIME = """([name, given, steps, count]) => Array.from({ length: count }, (_, see
 })"""
 
 
-def measure(networks: Path) -> dict:
-    """Agreement and times of every network, and the size of the page."""
+def measure(networks: Path, record: dict | None = None) -> dict:
+    """Agreement and times of every network, and the size of the page.
+
+    Args:
+        record: of an earlier measurement, whose times and machine are kept; None measures them.
+    """
+    known = record or {"networks": {}}
     models = {name: VideoModel.load(str(networks / name)) for name in NETWORKS}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=browser.chromium_path(), args=browser.ARGS
         )
         page = web_parity.open_page(chromium, Path(folder), models)
-        found = {name: of_network(page, name, model) for name, model in models.items()}
+        found = {
+            name: {**of_network(page, name, model), "seconds": seconds}
+            for name, model in models.items()
+            for seconds in [known["networks"].get(name, {}).get("seconds") or timed(page, name)]
+        }
         megabytes = page_size(Path(folder), networks)
     return {
         "answers_equal": all(each["answers_equal"] == each["boards"] for each in found.values()),
@@ -51,24 +65,29 @@ def measure(networks: Path) -> dict:
         "page_mb": round(megabytes, 2),
         "steps": STEPS,
         "networks": found,
-        "machine": {"processor": cpu.name(), "cores": os.cpu_count()},
+        "machine": known.get("machine") or {"processor": cpu.name(), "cores": os.cpu_count()},
     }
 
 
 def of_network(page: Page, name: str, model: VideoModel) -> dict:
-    """Agreement on all boards, whether 16 bits hold the stored weights, and seconds of a run."""
+    """Agreement on all boards, how weights are stored, and whether they are those of the model."""
     samples, state = web_parity.drawn(name, BOARDS), model.pipe.transformer.state_dict()
-    numbers = web_parity.unpacked(web_parity.packed(model.pipe.transformer))
-    taken = page.evaluate(TIME, [name, web_parity.given(samples[0]), STEPS, TIMED])
+    numbers = web_parity.unpacked(in_page.pack(name, model))
+    shared = set(numbers) & set(state)  # all but the vectors of cross-attention
+    equal = all(np.array_equal(state[k].numpy().ravel(), numbers[k].ravel()) for k in shared)
     return {
         **web_parity.compared(page, name, model, samples, STEPS),
-        "weights_equal": all(np.array_equal(state[k].numpy(), v) for k, v in numbers.items()),
-        "seconds": {
-            "median": round(float(np.median(taken)), 3),
-            "least": round(min(taken), 3),
-            "n": TIMED,
-        },
+        "weights": "int8" if name in in_page.ROUNDED else "float16",
+        "weights_equal": equal,
     }
+
+
+def timed(page: Page, name: str) -> dict:
+    """Seconds of a run on one board."""
+    (sample,) = web_parity.drawn(name, 1)
+    taken = page.evaluate(TIME, [name, web_parity.given(sample), STEPS, TIMED])
+    median = round(float(np.median(taken)), 3)
+    return {"median": median, "least": round(min(taken), 3), "n": TIMED}
 
 
 def page_size(folder: Path, networks: Path) -> float:
@@ -81,6 +100,8 @@ def page_size(folder: Path, networks: Path) -> float:
 if __name__ == "__main__":
     parser = options_of(__doc__)
     parser.add_argument("--networks", default=ROOT / "data" / "symbols", type=Path)
+    parser.add_argument("--untimed", action="store_true", help="keep the times of the record")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    write(measure(options.networks), options.json)
+    record = json.loads(RECORD.read_text()) if options.untimed else None
+    write(measure(options.networks, record), options.json)

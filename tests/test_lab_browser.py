@@ -85,6 +85,14 @@ def test_the_walkthrough_runs_and_its_player_takes_keys(server, page):
     page.keyboard.press("ArrowDown")
     assert pixels(canvas) not in seen
     screenshot(page, "walkthrough")
+    networks = page.locator(".cos")
+    networks.scroll_into_view_if_needed()
+    networks.locator(".cos-square [data-at='0,0']").click()
+    until(lambda: "own square" in networks.inner_text(), "a click is run in the browser")
+    until(lambda: networks.locator(".cos-control").count() == 6, "with its controls")
+    screenshot(page, "walkthrough-networks")
+    saved = page.evaluate(f"JSON.stringify({lab.NOTEBOOK}.content.model.toJSON()).length")
+    assert saved < 2e6, "the networks are not in the notebook"
 
 
 def test_the_explorer_runs_changes_and_compares(server, page):

@@ -67,6 +67,18 @@ def test_the_state_of_widgets_brings_no_script_into_a_page():
     assert "<script" not in pages.notebook_html(notebook)
 
 
+def test_of_a_widget_a_page_has_its_form_without_a_kernel_if_there_is_one():
+    widget = {pages.WIDGET: {"model_id": "x"}, "text/plain": "secret-repr"}
+    link = f'<a href="{pages.LIVE}">no kernel</a>'
+    data = [widget, {**widget, "text/html": link}]
+    cells = [
+        nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", each)])
+        for each in data
+    ]
+    text = pages.notebook_html(nbformat.v4.new_notebook(cells=cells))
+    assert text.count(link) == 1 and "secret-repr" not in text and "model_id" not in text
+
+
 def test_a_figure_without_stored_rows_is_not_published():
     lessons = {"0_walkthrough", "8_train_it_yourself", "explorer"}
     assert {*lessons, *pages.released()} == set(pages.published())

@@ -1,4 +1,4 @@
-"""Symbol networks run twice, by torch and by the modules of web/ in Chromium, on the same noise."""
+"""Symbol networks run twice, on the same noise: by torch, and by explorer/engine/ in Chromium."""
 
 import base64
 import io
@@ -13,13 +13,12 @@ import torch
 from playwright.sync_api import Browser, Page
 
 from chain_of_steps.common.counter_noise import normals
-from chain_of_steps.explorer import engine
+from chain_of_steps.explorer import engine, in_page
 from chain_of_steps.explorer.engine.bundle import bundle
 from chain_of_steps.measures.batches import SymbolBatch
 from chain_of_steps.models.schedule import Schedule, preset
 from chain_of_steps.models.symbols import SymbolPipeline, boards
 from chain_of_steps.models.video_model import VideoModel
-from chain_of_steps.models.web_weights import packed
 from chain_of_steps.puzzles import suite
 from chain_of_steps.puzzles.base import Sample
 from chain_of_steps.sampling.denoise import Trajectory, denoise
@@ -73,8 +72,8 @@ class Run:
 
 
 def open_page(browser: Browser, folder: Path, networks: dict[str, VideoModel]) -> Page:
-    """A file with the numerics of web/ and some networks, opened in a browser."""
-    packs = {name: packed(model.pipe.transformer) for name, model in networks.items()}
+    """A file with the numerics of explorer/engine/ and some networks, opened in a browser."""
+    packs = {name: in_page.pack(name, model) for name, model in networks.items()}
     modules = bundle(engine.FOLDER, *MODULES)
     text = PAGE.format(networks=json.dumps(packs), modules=modules, stream=STREAM)
     file = folder / "web.html"

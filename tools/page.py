@@ -19,7 +19,7 @@ def main(out: Path, networks: Path, metrics: Path) -> None:
 
 if __name__ == "__main__":
     parser = Parser(__doc__)
-    parser.add_argument("--out", default=ROOT / "build" / "latin.html", type=Path)
+    parser.add_argument("--out", default=ROOT / "build" / in_page.FILE, type=Path)
     parser.add_argument("--networks", default=NETWORKS, type=Path)
     parser.add_argument("--metrics", default=METRICS, type=Path)
     options = parser.parse_args()

@@ -25,10 +25,12 @@ from run import execute, released
 from chain_of_steps.cli.arguments import Parser
 from chain_of_steps.common.errors import run_command
 from chain_of_steps.experiments.parameters import read
+from chain_of_steps.explorer import in_page
 
 ROOT = Path(__file__).parent.parent
 NAME = "Chain of Steps"
-LIVE = "latin.html"  # see `page.py`
+LIVE = in_page.FILE
+WIDGET = "application/vnd.jupyter.widget-view+json"
 THUMBNAIL = 900  # pixels: sharp in the gallery, also where two pictures are joined
 MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?(?:\n[^$\n]+?)*?)\$", re.S)
 CODE = re.compile(r"(```.*?```|`[^`]*`)", re.S)
@@ -125,6 +127,8 @@ def notebook_html(notebook: nbformat.NotebookNode) -> str:
             cell.source = with_mathml(cell.source)
         if "outputs" in cell:
             cell.outputs = [output for output in cell.outputs if not needs_a_kernel(output)]
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET, None)
     notebook.metadata.pop("widgets", None)  # else the page would load their manager
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
     return described(body)
@@ -132,10 +136,11 @@ def notebook_html(notebook: nbformat.NotebookNode) -> str:
 
 def needs_a_kernel(output: nbformat.NotebookNode) -> bool:
     """Whether an output is useless on a page: progress bars, as text or as widgets, whose scripts
-    would fail."""
+    would fail. A widget may have a form without one: HTML."""
     if output.output_type == "stream":
         return output.name == "stderr"
-    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    data = output.get("data", {})
+    return WIDGET in data and "text/html" not in data
 
 
 def with_mathml(text: str) -> str:

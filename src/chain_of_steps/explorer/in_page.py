@@ -8,7 +8,6 @@ from string import Template
 from typing import Any
 
 import anywidget
-import traitlets
 
 from ..bench import samples
 from ..figures.names import plain
@@ -36,9 +35,26 @@ CELLS = {  # the kinds of samples, by task
     "relay_end": [f"routes=2 moves={moves}" for moves in (2, 6, 10, 14)],
 }
 SAMPLES = 5  # of each kind
-FIRST = "latin order=4 rounds=2"
+FIRST = "latin order=4 log2=3"
 CONTROLS = {"sigma": 0.5, "passes": 4}  # what is chosen at first
 LIMITS = {"sigma": [0.05, 0.95], "passes": [2, 12]}
+FILE = "latin.html"  # the page's name
+LINK = f'<p><a href="{FILE}">Open the networks in a page of their own</a>: it needs no kernel.</p>'
+# The module of a widget: it asks for the content, once for all views, which share their runs.
+HANDED_OVER = """
+const models = new WeakMap();
+export default {
+  async render({ model, el }) {
+    if (!models.has(model)) {
+      const content = new Promise(resolve => model.on("msg:custom", resolve));
+      const started = ({ traits, engine }) => local(traits, inWorker(define, engine));
+      models.set(model, content.then(started));
+      model.send({});
+    }
+    return render({ model: await models.get(model), el });
+  },
+};
+"""
 UNMEASURED = (
     "The phase diagram of these networks has not been measured yet, so that this page cannot say "
     "what the steps do on many boards like this one."
@@ -175,28 +191,22 @@ def script() -> str:
 
 
 class InPage(anywidget.AnyWidget):
-    """The same in a notebook's output: the networks run in the browser, also when the kernel stops.
+    """The same in a notebook's output. The networks are handed to the browser when it asks for
+    them, so that no copy of the notebook holds them; without a kernel the output is a link to the
+    page, where that lies next to it.
 
     Args:
         networks, metrics: see `content`.
     """
 
-    _esm = script() + (
-        """
-const models = new WeakMap();  // views of one widget share their runs
-export default {
-  render({ model, el }) {
-    if (!models.has(model)) {
-      const { traits, engine } = model.get("content");
-      models.set(model, local(traits, inWorker(define, engine)));
-    }
-    return render({ model: models.get(model), el });
-  },
-};
-"""
-    )
+    _esm = script() + HANDED_OVER
     _css = web.style()
-    content = traitlets.Dict().tag(sync=True)
 
     def __init__(self, networks: str | Path, metrics: str | Path | None = None):
-        super().__init__(content=content(Path(networks), Path(metrics) if metrics else None))
+        super().__init__()
+        found = content(Path(networks), Path(metrics) if metrics else None)
+        self.on_msg(lambda *_: self.send(found))
+
+    def _repr_mimebundle_(self, **kwargs):
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return {**data, "text/html": LINK}, metadata

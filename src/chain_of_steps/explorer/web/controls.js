@@ -18,10 +18,16 @@ function controlsPanel(model, state) {
       max: most,
       step,
       "aria-label": label,
+      oninput: () => tell(name, Number(field.value)),
       onchange: () => set({ [name]: Number(field.value) }),
     });
-    const said = h("output", {});
+    const said = h("span", {});
     return { field, said, node: h("label", {}, label, " ", said, field) };
+  };
+  const tell = (name, value) => {
+    const { field, said } = sliders[name];
+    said.textContent = name === "sigma" ? value.toFixed(2) : value;
+    field.setAttribute("aria-valuetext", said.textContent);
   };
   const sliders = limits && {
     sigma: slider("sigma", "sigma of the passes", 0.05),
@@ -42,10 +48,10 @@ function controlsPanel(model, state) {
   function show(run, setting) {
     node.hidden = !limits || run?.state !== "done";
     if (node.hidden) return;
-    for (const [name, { field, said }] of Object.entries(sliders)) {
+    for (const [name, { field }] of Object.entries(sliders)) {
+      if (field.matches(":active")) continue; // it is being dragged
       field.value = setting.controls[name];
-      said.textContent = name === "sigma" ? setting.controls[name].toFixed(2) : field.value;
-      field.setAttribute("aria-valuetext", said.textContent);
+      tell(name, setting.controls[name]);
     }
     const wanted = { ...run.setting, controls: setting.controls };
     ask(model, state, wanted);

@@ -21,7 +21,7 @@ function render({ model, el }) {
   const root = h(
     "div",
     {
-      class: `cos${live ? "" : " cos-recorded"}`,
+      class: `cos${live ? "" : " cos-recorded"}${about.instant ? " cos-instant" : ""}`,
       tabindex: -1,
     },
     gallery.node,
@@ -79,6 +79,7 @@ function render({ model, el }) {
     left.show(shown[0], view.step, view.frame, most, stale(shown[0]));
     right.show(shown[1], view.step, view.frame, most, stale(shown[1]));
     root.classList.toggle("cos-two", Boolean(shown[1]));
+    root.classList.toggle("cos-drawn", Boolean(shown[0]?.board));
     panels.forEach(panel =>
       panel.show(live ? setting : ((shown[1] ?? shown[0])?.setting ?? setting)),
     );
