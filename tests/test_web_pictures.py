@@ -6,8 +6,7 @@ import json
 import numpy as np
 import picture_parity
 import pytest
-import web_page
-from picture_parity import in_browser, in_torch
+from picture_parity import in_browser, in_torch, web_page
 
 from chain_of_steps.explorer.config import Config, MergedSeeds
 from chain_of_steps.explorer.shown import Shown, board

@@ -11,7 +11,7 @@ from ..figures.names import plain
 from ..models.video_model import VideoModel
 from ..puzzles import latin, maze
 from ..sampling.interventions import MODES
-from . import engine, shown, web
+from . import engine, gallery, shown, web
 from .config import MOST_STEPS, SUITE_SEED, Config
 
 PROMPTS = (maze.PROMPT, latin.PROMPTS[False])  # of the boards that a visitor can draw
@@ -21,7 +21,7 @@ CELLS = {  # the kinds of samples, by task
     + [f"order=5 rounds={rounds}" for rounds in (2, 3)],
 }
 SAMPLES = 20  # of each kind
-FIRST = Config("maze rooms=5 paths=1", steps=20)
+FIRST = Config("maze rooms=5 paths=2", 1, steps=20)  # its board is what a visitor finds to edit
 
 
 def html(model: VideoModel, manifest: dict, folder: str) -> str:
@@ -31,8 +31,9 @@ def html(model: VideoModel, manifest: dict, folder: str) -> str:
         manifest: of `web_export.export`, whose `files` name everything that the page downloads.
         folder: where these files are, relative to the page.
     """
+    setting = {**FIRST.data(), "board": shown.board(FIRST.sample())}
     content = {
-        "traits": {"about": about(model), "setting": FIRST.data(), "preview": {}},
+        "traits": {"about": about(model), "setting": setting, "preview": {}},
         "engine": {"manifest": manifest, "boards": boards()},
         "folder": f"{folder}/",
     }
@@ -67,7 +68,10 @@ def about(model: VideoModel) -> dict[str, Any]:
         "changes": ["noise", "merge", "drop"],
         "most": {"steps": MOST_STEPS, "seeds": 3, "index": SAMPLES - 1},
         "default": FIRST.data(),
-        "gallery": gallery(),
+        "gallery": [
+            {name: item[name] for name in ("title", "text", "setting")}
+            for item in gallery.items("served.json")
+        ],
     }
 
 
@@ -91,8 +95,3 @@ def board(cell: str, index: int) -> dict[str, Any]:
     sample = samples.draw_one(cell, index, SUITE_SEED)
     corner = {"corner": sample.state["corner"]} if sample.puzzle.name == "maze" else {}
     return {**shown.board(sample), **corner}
-
-
-def gallery() -> list[dict]:
-    """Settings that show something, with what is to be seen in them."""
-    return []
