@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,21 @@ from PIL import Image
 from test_symbol_family import model_of
 
 from chain_of_steps.bench import samples
-from chain_of_steps.explorer import gallery
-from chain_of_steps.explorer.config import APART, Config, MergedSeeds, OwnMaze, OwnSquare
+from chain_of_steps.explorer import controls, gallery
+from chain_of_steps.explorer.config import (
+    APART,
+    Config,
+    MergedSeeds,
+    OnePass,
+    OwnMaze,
+    OwnSquare,
+)
 from chain_of_steps.explorer.recorded import record
 from chain_of_steps.explorer.run import Stopped, compute
 from chain_of_steps.explorer.shown import Shown, preview
 from chain_of_steps.explorer.widget import Explorer
+from chain_of_steps.measures.batches import estimate_of
+from chain_of_steps.measures.one_pass import renoised
 from chain_of_steps.models.schedule import Schedule, preset
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import reading
@@ -76,6 +86,38 @@ def pixels(url: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
+# Controls.
+
+
+def test_controls_are_one_pass_on_what_their_names_say(model):
+    config = Config(steps=4, noise=((1, 1),), controls=OnePass(0.5, 2))
+    sample = config.sample()
+    found = dict(controls.estimates(model, config, sample))
+    assert list(found) == ["start", "first", "blank", "truth", "repeated"]
+    assert torch.equal(found["start"], estimates(model, config)[0]), "step 0 of the run"
+    assert torch.equal(found["repeated"], found["first"]), "two passes are one on the first"
+    evaluate = estimate_of(model, model.prepare_sample(sample), config.schedule)
+    z = model.encode(sample.render(None, model.size, model.frames))
+    noised = renoised(z, 0.5, [f"{sample.key} {config.seed}"])
+    assert torch.equal(found["truth"], evaluate(noised, 0.5))
+    other = dict(controls.estimates(model, replace(config, controls=OnePass(0.1, 3)), sample))
+    assert torch.equal(other["start"], found["start"])
+    assert all(not torch.equal(other[name], found[name]) for name in list(found)[1:])
+
+
+def test_an_explorer_computes_controls_when_asked(model):
+    explorer = Explorer(model, SMALL)
+    explorer.command = {"do": "controls", "setting": SMALL.data()}
+    explorer.wait()
+    assert explorer.controls["done"] and explorer.controls["setting"] == SMALL.data()
+    names = [item["name"] for item in explorer.controls["items"]]
+    assert names == ["start", "first", "blank", "truth", "repeated"]
+    assert explorer.run == {}, "nothing is run"
+    explorer.command = {"do": "controls", "setting": {"cell": "chess"}}
+    explorer.wait()
+    assert "chess" in explorer.controls["error"] and not explorer.controls["items"]
+
+
 # Settings.
 
 
@@ -88,6 +130,7 @@ def pixels(url: str) -> np.ndarray:
         Config(board=MAZE, patch=(2, 1)),
         Config(board=SQUARE, merge=MergedSeeds(3)),
         Config(merge=MergedSeeds(2, (1, 4))),
+        Config(controls=OnePass(0.3, 7)),
     ],
 )
 def test_a_setting_survives_its_text_and_its_data(config):
@@ -117,6 +160,7 @@ def test_a_setting_survives_its_text_and_its_data(config):
         ({"cell": "latin order"}, "fixes no knob by 'order'"),
         ({"preset": "fast"}, "unknown preset"),
         ({"mode": "loud"}, "mode"),
+        ({"controls": {"sigma": 1.5}}, "controls.sigma"),
         ({"board": {"kind": "chess"}}, "board"),
         ({"magic": 1}, "magic"),
         ([], "no setting"),

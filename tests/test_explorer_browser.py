@@ -20,7 +20,7 @@ from chain_of_steps.explorer.widget import Explorer
 from chain_of_steps.models.schedule import Schedule
 from chain_of_steps.models.video_model import VideoModel
 
-TRAITS = ("about", "setting", "preview", "run", "steps", "command", "recorded")
+TRAITS = ("about", "setting", "preview", "run", "steps", "command", "controls", "recorded")
 STEPS = 6
 SMALL = Config(steps=STEPS)
 # A model whose changes are collected for the back end, and which takes those of the back end.
@@ -60,7 +60,7 @@ class Bridge:
     def __init__(self, page: Page, explorer: Explorer, file: Path):
         self.page, self.explorer, self.inbox = page, explorer, []
         # Observed before it is read: a thread of the explorer may set the preview in between.
-        for name in ("preview", "run", "steps"):
+        for name in ("preview", "run", "steps", "controls"):
             explorer.observe(
                 lambda change: self.inbox.append((change["name"], change["new"])), name
             )
@@ -315,6 +315,21 @@ def test_patch_merge_and_drop_are_settings_that_exclude_one_another_where_they_m
     assert bridge.explorer.run["state"] == "done" and "NFE 12" in (
         page.locator(".cos-numbers").last.inner_text()
     )
+
+
+def test_controls_of_one_pass_are_computed_once_somebody_looks(bridge):
+    bridge.run()
+    panel = bridge.page.locator(".cos-controls")
+    assert panel.is_visible() and bridge.explorer.controls == {}
+    panel.locator("summary").click()
+    bridge.until(lambda: bridge.explorer.controls.get("done"), "they are computed")
+    bridge.until(lambda: panel.locator("li").count() == 6, "and shown next to the run")
+    own, *items = panel.locator("img").all()
+    last = decoded(bridge.explorer._shown["steps"][-1]["strip"])[:, -48:]
+    assert np.array_equal(decoded(own.get_attribute("src")), last)
+    for image, item in zip(items, bridge.explorer.controls["items"], strict=True):
+        assert image.get_attribute("src") == item["picture"]
+    assert bridge.explorer._number == 1, "the run goes on to count"
 
 
 def test_fewer_steps_take_the_changes_beyond_them_away(bridge):

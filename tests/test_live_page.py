@@ -38,7 +38,7 @@ CONTROLS = [
     f"own run, {STEPS} steps",
     "its first estimate alone",
     "one pass on the noised first estimate",
-    "one pass on a noised uninformative board",
+    "one pass on noised latents that say nothing",
     "one pass on a noised valid answer",
     "4 passes, all but the first at that sigma",
 ]

@@ -72,6 +72,23 @@ class MergedSeeds:
     layers: Pair | None = None
 
 
+MOST_PASSES = 12
+SIGMAS = (0.05, 0.95)  # of the controls, least and most
+
+
+@dataclass(frozen=True)
+class OnePass:
+    """The controls of one pass next to the run; they do not change it.
+
+    Attributes:
+        sigma: noise level of the passes.
+        passes: how many there are in the control of several, the first of them step 0 of the run.
+    """
+
+    sigma: Annotated[float, Field(ge=SIGMAS[0], le=SIGMAS[1])] = 0.5
+    passes: Annotated[int, Field(strict=True, ge=2, le=MOST_PASSES)] = 4
+
+
 @dataclass(frozen=True)
 class Config:
     """Everything that determines what the explorer shows; `to_text` makes it short to share.
@@ -88,6 +105,7 @@ class Config:
             passes under guidance.
         merge: seeds that are merged.
         drop: the conditions that are dropped, and when.
+        controls: what the run is compared with.
     """
 
     cell: Annotated[str, Field(strict=True)] = "latin order=4 log2=3"
@@ -101,6 +119,7 @@ class Config:
     patch: Pair | None = None
     merge: MergedSeeds | None = None
     drop: Drop | None = None
+    controls: OnePass = OnePass()
 
     @model_validator(mode="after")
     def _check(self) -> "Config":

@@ -18,7 +18,7 @@ from ..models.web_weights import packed
 from ..puzzles.base import Sample
 from ..sampling.interventions import MODES
 from . import engine, web
-from .config import MOST_STEPS, SUITE_SEED, Config
+from .config import MOST_PASSES, MOST_STEPS, SIGMAS, SUITE_SEED, Config
 
 NETWORKS = {  # by puzzle, and by the name that a visitor sees
     "latin": {"1 block": "latin-L1-0", "4 blocks": "latin-L4-0"},
@@ -36,8 +36,6 @@ CELLS = {  # the kinds of samples, by task
 }
 SAMPLES = 5  # of each kind
 FIRST = "latin order=4 log2=3"
-CONTROLS = {"sigma": 0.5, "passes": 4}  # what is chosen at first
-LIMITS = {"sigma": [0.05, 0.95], "passes": [2, 12]}
 FILE = "latin.html"  # the page's name
 LINK = f'<p><a href="{FILE}">Open the networks in a page of their own</a>: it needs no kernel.</p>'
 # The module of a widget: it asks for the content, once for all views, which share their runs.
@@ -123,9 +121,9 @@ def about(networks: dict[str, dict[str, dict]], entries: list[dict]) -> dict[str
         "presets": {setting["preset"]: MOST_STEPS},
         "modes": list(MODES),
         "changes": ["noise"],
-        "controls": LIMITS,
+        "controls": {"sigma": list(SIGMAS), "passes": [2, MOST_PASSES]},
         "most": {"steps": MOST_STEPS, "seeds": 1, "index": SAMPLES - 1},
-        "default": setting | {"network": max(names, key=names.get), "controls": CONTROLS},
+        "default": setting | {"network": max(names, key=names.get)},
         "gallery": [],
         "diagram": diagram(entries),
     }

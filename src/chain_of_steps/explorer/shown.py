@@ -92,6 +92,17 @@ class Shown:
             **self._verdict(beliefs, clip[-1]),
         }
 
+    def item(self, name: str, x0_hat: Tensor) -> dict:
+        """One of the controls: what the last frame of its clean estimate shows."""
+        clip, beliefs = self._read(x0_hat)
+        decided = reading.decide(beliefs)
+        return {
+            "name": name,
+            "picture": url(clip[-1]),
+            "decided": decided.tolist(),
+            "violations": self.sample.violations(assignment(decided)),
+        }
+
     def _verdict(self, beliefs: np.ndarray, frame: np.ndarray) -> dict:
         """What a frame (H, W, 3) with beliefs (P, V) answers: is it valid, how is it drawn?"""
         decided = reading.decide(beliefs)

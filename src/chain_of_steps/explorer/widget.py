@@ -11,8 +11,8 @@ from ..models.schedule import PRESETS, preset
 from ..models.video_model import VideoModel
 from ..puzzles import suite
 from ..sampling.interventions import MODES
-from . import gallery, shown, web
-from .config import MOST_SEEDS, MOST_STEPS, Config
+from . import controls, gallery, shown, web
+from .config import MOST_PASSES, MOST_SEEDS, MOST_STEPS, SIGMAS, Config
 from .run import Stopped, compute
 
 
@@ -28,6 +28,7 @@ def about(model: VideoModel, default: Config, live: bool) -> dict:
         "presets": {name: preset(name).steps for name in {default.preset: 0, **PRESETS}},
         "modes": list(MODES),
         "most": {"steps": MOST_STEPS, "seeds": MOST_SEEDS},
+        "controls": {"sigma": list(SIGMAS), "passes": [2, MOST_PASSES]} if live else None,
         "default": Config().data(),
         "gallery": [
             each for each in gallery.items() if each["setting"]["cell"].split(" ")[0] in known
@@ -50,6 +51,7 @@ class Explorer(anywidget.AnyWidget):
     run = traitlets.Dict().tag(sync=True)
     steps = traitlets.Dict().tag(sync=True)
     command = traitlets.Dict().tag(sync=True)
+    controls = traitlets.Dict().tag(sync=True)
     recorded = traitlets.List().tag(sync=True)
 
     def __init__(self, model: VideoModel, config: Config | None = None):
@@ -79,11 +81,17 @@ class Explorer(anywidget.AnyWidget):
             self.start(command.get("settings", []))
         elif command.get("do") == "stop":
             self._stop.set()
+        elif command.get("do") == "controls":
+            self._begin(self._compare, [command.get("setting", {})])
         elif command.get("do") == "replay" and self._shown:
             self.steps = {**self._shown, "again": command.get("number")}
 
     def start(self, settings: list[dict]) -> None:
-        """Runs settings in the background, one after the other; ends those that are running."""
+        """Runs settings in the background, one after the other; ends what is being computed."""
+        self._begin(self._run, settings)
+
+    def _begin(self, compute: Callable[[dict, threading.Event], None], settings: list) -> None:
+        """Computes settings in the background; ends what is being computed before."""
         self._stop.set()
         before, stop = self._worker, threading.Event()
 
@@ -91,8 +99,7 @@ class Explorer(anywidget.AnyWidget):
             before.join()
             for setting in settings:
                 if not stop.is_set():
-                    self._number += 1
-                    self._run(setting, self._number, stop)
+                    compute(setting, stop)
 
         self._stop, self._worker = stop, threading.Thread(target=work, daemon=True)
         self._worker.start()
@@ -102,8 +109,23 @@ class Explorer(anywidget.AnyWidget):
         self._worker.join()
         return self
 
-    def _run(self, setting: dict, number: int, stop: threading.Event) -> None:
+    def _compare(self, setting: dict, stop: threading.Event) -> None:
+        """The controls of one setting, as they arrive."""
+        found = {"setting": setting, "items": []}
+        try:
+            for item in controls.items(self.model, Config.from_data(setting)):
+                if stop.is_set():
+                    return
+                found = {**found, "items": [*found["items"], item]}
+                self.controls = found
+            self.controls = {**found, "done": True}
+        except Exception as error:  # shown on the page, as that of a run
+            self.controls = {**found, "error": _told(error)}
+
+    def _run(self, setting: dict, stop: threading.Event) -> None:
         """One run: its header, its steps as they arrive, how it ended."""
+        self._number += 1
+        number = self._number
         header = {"id": number, "setting": setting}
         try:
             config = Config.from_data(setting)
@@ -122,10 +144,7 @@ class Explorer(anywidget.AnyWidget):
         except Stopped:
             self.run = {**header, "state": "stopped"}
         except Exception as error:  # shown on the page: nobody waits for this thread
-            told = (
-                str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-            )
-            self.run = {**header, "state": "failed", "error": told}
+            self.run = {**header, "state": "failed", "error": _told(error)}
 
 
 def _or_error(read: Callable[[], dict]) -> dict:
@@ -133,6 +152,10 @@ def _or_error(read: Callable[[], dict]) -> dict:
         return read()
     except ValueError as error:
         return {"error": str(error)}
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
 def _finished() -> threading.Thread:

@@ -98,15 +98,16 @@ export function createEngine({ networks, samples }) {
         [...passes(estimate, z, sigma, times, (k) => noise(PASS + k))].at(-1);
       const truth = latentsOf(sample, shown(sample, sample.answers[0]));
       const items = [];
-      for (const [label, compute] of [
-        ["its first estimate alone", () => first],
-        ["one pass on the noised first estimate", () => after(first, 1)],
-        ["one pass on a noised uninformative board", () => after(uninformative(sample), 1)],
-        ["one pass on a noised valid answer", () => after(truth, 1)],
-        [`${count} passes, all but the first at that sigma`, () => after(first, count - 1)],
-      ]) {
+      const computed = {
+        start: () => first,
+        first: () => after(first, 1),
+        blank: () => after(uninformative(sample), 1),
+        truth: () => after(truth, 1),
+        repeated: () => after(first, count - 1),
+      };
+      for (const [name, compute] of Object.entries(computed)) {
         const { strip: picture, decided, violations } = looked(sample, compute());
-        items.push({ label, picture, decided, violations });
+        items.push({ name, picture, decided, violations });
         yield [...items];
       }
     },

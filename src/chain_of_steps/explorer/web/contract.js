@@ -26,11 +26,11 @@ setting   from either. What is chosen: {cell: "latin order=4", index: of the sam
           one drawn by hand, seed, preset, steps, noise: [[step, frame]], mode, patch: null or
           [step, layer], merge: null or {seeds, layers: null or [first, last]}, drop: null or {step,
           until: null or the first step not dropped, given, prompt}}; where `about` has networks,
-          network: the name of one; where it has controls, controls: {sigma, passes}. A board is
-          {kind: "maze", rooms, doors: [[[column, row], [column, row]]], start, goal}, {kind:
-          "latin", clues: rows of values, -1 where empty} or {kind: "relay", signs: rows of 0 for
-          blank, 1 to 4 for an arrow right, down, left, up, 5 for a stop, start: [row, column],
-          drawn: whether the route is the answer, or else its end}.
+          network: the name of one; where it has controls, controls: {sigma, passes}, which leave
+          the run as it is. A board is {kind: "maze", rooms, doors: [[[column, row], [column,
+          row]]], start, goal}, {kind: "latin", clues: rows of values, -1 where empty} or {kind:
+          "relay", signs: rows of 0 for blank, 1 to 4 for an arrow right, down, left, up, 5 for a
+          stop, start: [row, column], drawn: whether the route is the answer, or else its end}.
 preview   from the back end, after every change of the setting. {setting: that it is of, error} or
           {setting, given: picture, board: or null, prompt, truth: pictures of the first valid
           answers, answers: their number, more: whether there are more, rounds: of propagation,
@@ -49,8 +49,11 @@ steps     from the back end, as they are computed. {run: id, steps: [...]}. A st
           legible, error: of the worst cell (both null where nothing is drawn), open: share of open
           parts that show several values or null, beliefs: in each of `values`, or null}
 controls  from the back end, where `about` has them, as they are computed. {setting, board, items:
-          [{label, picture, decided, violations}], done: whether these are all, error}: what one
-          pass, or several at one noise level, make of the board
+          [{name, picture, decided, violations}], done: whether these are all, error}: what one
+          pass makes of the puzzle, on latents that are noised to sigma. The names: "start", step 0
+          of the run as it is; "first", on that estimate; "blank", on latents that say nothing;
+          "truth", on a valid answer; "repeated", so many passes in all, "start" and then each on
+          the last estimate
 recorded  from the back end: runs to begin with, [{...run, steps: [...]}]
 
 A picture is a data URL. On a square or a relay it may be beliefs instead, which the page draws on
@@ -220,7 +223,7 @@ const IS_SETTING = {
   drop: value => value === null || isCount(value.step),
   network: (value, about) => about.networks.some(each => each.name === value),
   controls: (value, about) =>
-    Object.entries(about.controls).every(
+    Object.entries(about.controls ?? {}).every(
       ([name, [least, most]]) => value?.[name] >= least && value[name] <= most,
     ),
 };

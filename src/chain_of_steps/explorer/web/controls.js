@@ -36,9 +36,14 @@ function controlsPanel(model, state) {
   const list = h("ul", {}),
     error = h("p", { class: "cos-error", role: "alert" });
   const node = h(
-    "section",
-    { class: "cos-controls", "aria-label": "Controls", hidden: !limits },
-    h("h3", {}, "Were the steps needed?"),
+    "details",
+    // Closed at first where evaluations may be slow: nothing is computed that nobody looks at.
+    {
+      class: "cos-controls",
+      open: Boolean(model.get("about").instant),
+      ontoggle: () => changed(state),
+    },
+    h("summary", {}, "Were the steps needed?"),
     h("p", { class: "cos-note" }, CAUTION),
     limits && h("div", { class: "cos-row" }, sliders.sigma.node, sliders.passes.node),
     error,
@@ -47,7 +52,7 @@ function controlsPanel(model, state) {
 
   function show(run, setting) {
     node.hidden = !limits || run?.state !== "done";
-    if (node.hidden) return;
+    if (node.hidden || !node.open) return;
     for (const [name, { field }] of Object.entries(sliders)) {
       if (field.matches(":active")) continue; // it is being dragged
       field.value = setting.controls[name];
@@ -61,10 +66,11 @@ function controlsPanel(model, state) {
     list.classList.toggle("cos-waiting", !same(found.setting ?? null, wanted));
     const own = run.steps.at(-1);
     const items = [
-      { label: `own run, ${many(run.steps.length, "step")}`, picture: own.strip, ...own },
+      { name: "own", picture: pictureAt(run), ...own },
       ...(isOf ? found.items : []),
     ];
-    list.replaceChildren(...items.map(item => controlItem(item, run.board)));
+    const names = labelsOf(run, found.setting?.controls ?? setting.controls);
+    list.replaceChildren(...items.map(item => controlItem(names[item.name], item, run.board)));
   }
   return { node, show };
 }
@@ -80,7 +86,28 @@ function ask(model, state, wanted) {
   }
 }
 
-function controlItem({ label, picture, decided, violations }, board) {
+function labelsOf(run, { passes }) {
+  return {
+    own: `own run, ${many(run.steps.length, "step")}`,
+    start: "its first estimate alone",
+    first: "one pass on the noised first estimate",
+    blank: "one pass on noised latents that say nothing",
+    truth: "one pass on a noised valid answer",
+    repeated: `${passes} passes, all but the first at that sigma`,
+  };
+}
+
+/* The last frame of the last step of a run. */
+function pictureAt(run) {
+  const { strip } = run.steps.at(-1),
+    [width, side] = sizeOf(run.pictures.at(-1)?.strip);
+  if (Array.isArray(strip) || width <= side) return strip;
+  const canvas = h("canvas", { width: side, height: side });
+  draw(canvas, run.pictures.at(-1).strip, side, side, width - side);
+  return canvas.toDataURL();
+}
+
+function controlItem(label, { picture, decided, violations }, board) {
   const verdict = violations ? `not valid (${many(violations, "violation")})` : "valid";
   const alt = board ? `${label}: ${spoken(decided, board)}` : label;
   return h(
