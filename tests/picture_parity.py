@@ -87,9 +87,9 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def write_site(folder: Path, model: VideoModel) -> None:
-    """The page of a model with its files, and their manifest; skips the test that needs them if
-    something that they need is not here."""
+def write_site(folder: Path, model: VideoModel) -> dict:
+    """Writes the page of a model with its files, and returns their manifest, which lies there too;
+    skips the test that needs them if something that they need is not here."""
     pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
     try:
@@ -98,6 +98,7 @@ def write_site(folder: Path, model: VideoModel) -> None:
         pytest.skip(str(error))
     manifest = web_page.write(folder, model, runtime)
     (folder / web_page.NAME / "manifest.json").write_text(json.dumps(manifest))
+    return manifest
 
 
 def open_page(browser: Browser, folder: Path, address: str, with_model: bool = True) -> Page:

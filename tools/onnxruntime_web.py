@@ -69,9 +69,9 @@ def _download() -> bytes:
         with urllib.request.urlopen(address, timeout=SECONDS) as response:
             return response.read()
     except (OSError, http.client.HTTPException) as error:
+        why = error if hasattr(error, "code") else getattr(error, "reason", error)  # HTTP or not
         raise OSError(
-            f"onnxruntime-web {VERSION} could not be downloaded from {registry} "
-            f"({getattr(error, 'reason', error)})"
+            f"onnxruntime-web {VERSION} could not be downloaded from {registry} ({why})"
         ) from error
 
 
