@@ -84,9 +84,10 @@ lab: $(INSTALLED) ## open the notebooks in JupyterLab, on this machine only and 
 train: $(INSTALLED) ## train the mini model, continuing where it stopped [TRAIN_BUDGET=3h]
 	$(IN_VENV) $(BIN)/chain-of-steps train --budget="$(TRAIN_BUDGET)" --resume
 
-site: $(INSTALLED) ## write the executed notebooks as pages under site/, which open as files
+site: $(INSTALLED) ## write the executed notebooks as pages under site/, which open as files, and one that needs a server
 	$(IN_VENV) $(BIN)/python tools/pull.py
 	$(IN_VENV) $(BIN)/python tools/pages.py
+	$(IN_VENV) $(BIN)/python tools/web_page.py
 
 page: $(INSTALLED) ## write build/latin.html, in which symbol networks fill Latin squares in the browser; it opens as a file
 	$(IN_VENV) $(BIN)/python tools/pull.py

@@ -16,6 +16,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from playwright.sync_api import Browser, Page
 
 from chain_of_steps.common.counter_noise import normals
@@ -92,11 +93,13 @@ def write_site(folder: Path, model: VideoModel) -> dict:
     skips the test that needs them if something that they need is not here."""
     pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
-    try:
-        runtime = onnxruntime_web.fetched(web_page.RUNTIME)
-    except OSError as error:
-        pytest.skip(str(error))
-    manifest = web_page.write(folder, model, runtime)
+    web_page.EXPORTED.parent.mkdir(exist_ok=True)
+    with FileLock(web_page.EXPORTED.with_suffix(".lock")):  # the tests run in two processes
+        try:
+            runtime = onnxruntime_web.fetched(web_page.RUNTIME)
+        except OSError as error:
+            pytest.skip(str(error))
+        manifest = web_page.write(folder, model, runtime)
     (folder / web_page.NAME / "manifest.json").write_text(json.dumps(manifest))
     return manifest
 

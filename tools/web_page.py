@@ -87,4 +87,8 @@ if __name__ == "__main__":
     parser.add_argument("--out", default=ROOT / "site", type=Path)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     options = parser.parse_args()
-    sys.exit(run_command(lambda: main(options.out) is None, "web_page", options.debug))
+
+    def command() -> None:
+        main(options.out)  # a site without this page is a site
+
+    sys.exit(run_command(command, "web_page", options.debug))
