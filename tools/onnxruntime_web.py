@@ -1,5 +1,9 @@
 """onnxruntime-web for the page in which the mini model runs: fetched when the site is built, not
-committed. The version and what it has to contain are pinned here."""
+committed. The version and what it has to contain are pinned here.
+
+To raise the version, take INTEGRITY from `npm view onnxruntime-web@VERSION dist.integrity` and
+FILES from `sha256sum` of these files in the archive; then run benchmarks/web_video.py.
+"""
 
 import base64
 import hashlib
