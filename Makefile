@@ -89,7 +89,7 @@ site: $(INSTALLED) ## write the executed notebooks as pages under site/, which o
 	$(IN_VENV) $(BIN)/python tools/pages.py
 	$(IN_VENV) $(BIN)/python tools/web_page.py
 
-page: $(INSTALLED) ## write build/latin.html, in which symbol networks fill Latin squares in the browser; it opens as a file
+page: $(INSTALLED) ## write build/latin.html, in which symbol networks solve squares and relays in the browser; it opens as a file
 	$(IN_VENV) $(BIN)/python tools/pull.py
 	$(IN_VENV) $(BIN)/python tools/page.py
 

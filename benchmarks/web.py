@@ -72,7 +72,7 @@ def measure(networks: Path, record: dict | None = None) -> dict:
 def of_network(page: Page, name: str, model: VideoModel) -> dict:
     """Agreement on all boards, how weights are stored, and whether they are those of the model."""
     samples, state = web_parity.drawn(name, BOARDS), model.pipe.transformer.state_dict()
-    numbers = web_parity.unpacked(in_page.pack(name, model))
+    numbers = web_parity.unpacked(in_page.pack(name, model.pipe.transformer))
     shared = set(numbers) & set(state)  # all but the vectors of cross-attention
     equal = all(np.array_equal(state[k].numpy().ravel(), numbers[k].ravel()) for k in shared)
     return {

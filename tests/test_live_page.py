@@ -65,7 +65,7 @@ def models():
 
 @pytest.fixture(scope="module")
 def networks(models):
-    packs = {puzzle: in_page.pack("untrained", model) for puzzle, model in models.items()}
+    packs = {name: in_page.pack("random", each.pipe.transformer) for name, each in models.items()}
     return {puzzle: {"2 blocks": pack, "same again": pack} for puzzle, pack in packs.items()}
 
 
@@ -221,6 +221,25 @@ def test_pictures_arrive_step_by_step_and_the_page_stays_responsive(page, file):
         int(n) for text in page.evaluate("seen") for n in re.findall(r"step (\d+) of 12", text)
     }
     assert len(counts) > 4, "the steps come one by one"
+
+
+def test_a_run_can_be_stopped_and_another_choice_ends_it(page, file):
+    open_at(page, file, steps=2)
+    bar, history = page.locator(".cos-bar"), page.locator(".cos-history")
+    page.get_by_label("steps", exact=True).fill("50")
+    page.get_by_label("steps", exact=True).press("Tab")
+    until(lambda: "of 50" in bar.inner_text(), "it has begun")
+    page.get_by_role("button", name="Stop").click()
+    until(lambda: "stopped" in history.inner_text(), "it says so")
+    for seed in ("1", "2"):  # the second while the first is still running
+        page.get_by_label("seed", exact=True).fill(seed)
+        page.get_by_label("seed", exact=True).press("Tab")
+        until(lambda: "of 50" in bar.inner_text(), "it has begun")
+        page.wait_for_timeout(300)
+    computed(page)
+    assert "seed 2" in page.locator(".cos-run h4").first.inner_text()
+    names = history.locator(".cos-name").all_inner_texts()
+    assert len(names) == 2 and all(name[0] in "✓✗" for name in names), "no stumps are kept"
 
 
 # What can be chosen.
@@ -460,6 +479,11 @@ def test_a_browser_that_cannot_unpack_is_told_so(page, file):
 
 
 # Without a browser.
+
+
+def test_a_network_that_is_missing_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="latin-L1-0 is no model's folder"):
+        in_page.content(tmp_path)
 
 
 def test_without_a_measured_diagram_the_page_says_so(page, networks, tmp_path):

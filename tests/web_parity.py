@@ -73,7 +73,7 @@ class Run:
 
 def open_page(browser: Browser, folder: Path, networks: dict[str, VideoModel]) -> Page:
     """A file with the numerics of explorer/engine/ and some networks, opened in a browser."""
-    packs = {name: in_page.pack(name, model) for name, model in networks.items()}
+    packs = {name: in_page.pack(name, model.pipe.transformer) for name, model in networks.items()}
     modules = bundle(engine.FOLDER, *MODULES)
     text = PAGE.format(networks=json.dumps(packs), modules=modules, stream=STREAM)
     file = folder / "web.html"

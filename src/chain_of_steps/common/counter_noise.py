@@ -1,6 +1,7 @@
 """Noise that Python and JavaScript draw alike: a counter-based generator, then Box and Muller.
 
-The generator is Philox-4x64-10 (Salmon et al. 2011), here numpy's own; web/random.js is its twin.
+The generator is Philox-4x64-10 (Salmon et al. 2011), here numpy's own; explorer/engine/random.js
+is its twin.
 """
 
 import numpy as np

@@ -8,12 +8,12 @@ from string import Template
 from typing import Any
 
 import anywidget
+from diffusers import WanTransformer3DModel
 
 from ..bench import samples
 from ..figures.names import plain
 from ..figures.when_steps_matter.diagram import COLOURS
 from ..models.symbols import boards
-from ..models.video_model import VideoModel
 from ..models.web_weights import packed
 from ..puzzles.base import Sample
 from ..sampling.interventions import MODES
@@ -34,6 +34,7 @@ CELLS = {  # the kinds of samples, by task
     "relay": [f"routes=2 moves={moves}" for moves in (2, 6, 10, 14)] + ["routes=4 moves=6"],
     "relay_end": [f"routes=2 moves={moves}" for moves in (2, 6, 10, 14)],
 }
+TASKS = {"latin": "Latin square", "relay": "relay", "relay_end": "relay, end only"}
 SAMPLES = 5  # of each kind
 FIRST = "latin order=4 log2=3"
 FILE = "latin.html"  # the page's name
@@ -70,17 +71,30 @@ def content(networks: Path, metrics: Path | None = None) -> dict[str, Any]:
     Raises:
         FileNotFoundError: if a network is missing.
     """
-    found = {}
-    for puzzle, named in NETWORKS.items():
-        models = {name: VideoModel.load(str(networks / each)) for name, each in named.items()}
-        found[puzzle] = {name: pack(named[name], model) for name, model in models.items()}
+    found = {
+        puzzle: {name: pack(each, load(networks / each)) for name, each in named.items()}
+        for puzzle, named in NETWORKS.items()
+    }
     measured = json.loads(metrics.read_text()) if metrics and metrics.exists() else {}
     return around(found, measured.get("diagram", []))
 
 
-def pack(name: str, model: VideoModel) -> dict:
+def load(folder: Path) -> WanTransformer3DModel:
+    """The network of a model's folder.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    if not (folder / "transformer").is_dir():
+        raise FileNotFoundError(f"{folder} is no model's folder; `dvc pull` fetches the networks")
+    return WanTransformer3DModel.from_pretrained(
+        folder, subfolder="transformer", local_files_only=True
+    ).float()
+
+
+def pack(name: str, network: WanTransformer3DModel) -> dict:
     """A network as a page holds it, see `models/web_weights.py`."""
-    return packed(model.pipe.transformer, "int8" if name in ROUNDED else "float16")
+    return packed(network, "int8" if name in ROUNDED else "float16")
 
 
 def around(networks: dict[str, dict[str, dict]], entries: list[dict]) -> dict[str, Any]:
@@ -113,7 +127,12 @@ def about(networks: dict[str, dict[str, dict]], entries: list[dict]) -> dict[str
         "layers": max(names.values()),
         "networks": [{"name": name, "layers": layers} for name, layers in names.items()],
         "tasks": [
-            {"name": task, "knobs": [], "cells": [kind(task, knobs) for knobs in kinds]}
+            {
+                "name": task,
+                "label": TASKS[task],
+                "knobs": [],
+                "cells": [kind(task, knobs) for knobs in kinds],
+            }
             for task, kinds in CELLS.items()
         ],
         "boards": ["latin", "relay"],
@@ -135,12 +154,11 @@ def kind(task: str, knobs: str) -> dict[str, str]:
 
 
 def in_words(cell: str) -> str:
-    """`order 4: 2 rounds`, `2 routes: 6 moves`, `2 routes: 6 moves, end only`."""
+    """`order 4: 2 rounds`, `2 routes: 6 moves`: a kind among those of its task."""
     knobs = samples.knobs_of(cell)
-    if "routes" not in knobs:
-        return plain(cell).removeprefix("square of ")
-    moves = f"{knobs['routes']} routes: {knobs['moves']} moves"
-    return moves + ", end only" * (samples.task_of(cell) == "relay_end")
+    if "routes" in knobs:
+        return f"{knobs['routes']} routes: {knobs['moves']} moves"
+    return plain(cell).removeprefix("square of ")
 
 
 def board(sample: Sample) -> dict[str, Any]:

@@ -9,8 +9,8 @@ what these have to provide). All of them speak through these traits of plain JSO
 
 about     from the back end, constant.
             live: whether it can run; frames, layers: of the network;
-            tasks: [{name, knobs: [name], cells: optional, the only knobs that there are, as
-              [{knobs: "order=4 log2=1", label}]}];
+            tasks: [{name, label: optional, knobs: [name], cells: optional, the only knobs that
+              there are, as [{knobs: "order=4 log2=1", label}]}];
             boards: kinds of board that can be drawn; sizes: optional, {kind: [least, most]};
             presets: {name: steps}; modes: of noise; most: {steps, seeds, index: optional};
             default: a setting; gallery: [{title, text, setting}];
@@ -192,8 +192,9 @@ const isCount = (value, most = 2 ** 31 - 1, least = 0) =>
   Number.isInteger(value) && value >= least && value <= most;
 const isPair = (value, ...most) =>
   Array.isArray(value) && value.length === 2 && value.every((each, i) => isCount(each, most[i]));
-const isGrid = rows =>
-  Array.isArray(rows) && rows.every(row => Array.isArray(row) && row.every(v => isCount(v, 5, -1)));
+const isGrid = (rows, least) =>
+  Array.isArray(rows) &&
+  rows.every(row => Array.isArray(row) && row.every(value => isCount(value, 5, least)));
 const isBoard = {
   maze: ({ rooms, doors, start, goal }) =>
     isCount(rooms, 8, 2) &&
@@ -201,8 +202,9 @@ const isBoard = {
     isPair(goal) &&
     Array.isArray(doors) &&
     doors.every(door => Array.isArray(door) && door.length === 2 && door.every(at => isPair(at))),
-  latin: ({ clues }) => isGrid(clues),
-  relay: ({ signs, start, drawn }) => isGrid(signs) && isPair(start) && typeof drawn === "boolean",
+  latin: ({ clues }) => isGrid(clues, -1),
+  relay: ({ signs, start, drawn }) =>
+    isGrid(signs, 0) && isPair(start, 5, 5) && typeof drawn === "boolean",
 };
 
 /* What the page takes for granted of each setting; the back end knows the rest. */

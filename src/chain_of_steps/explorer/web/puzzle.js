@@ -11,7 +11,7 @@ function puzzlePanel(model) {
   const task = h(
     "select",
     { onchange: () => own({ cell: firstOf(task.value), index: 0 }) },
-    about.tasks.map(each => h("option", {}, each.name)),
+    about.tasks.map(each => h("option", { value: each.name }, each.label ?? each.name)),
   );
   const kind = h("select", {
     onchange: () => own({ cell: `${task.value} ${kind.value}`, index: 0 }),
