@@ -20,6 +20,7 @@ CELLS = {  # the kinds of samples, by task
     "latin": [f"order=4 {knob}" for knob in ("rounds=2", "log2=1", "log2=3")]
     + [f"order=5 rounds={rounds}" for rounds in (2, 3)],
 }
+TASKS = {"maze": "maze", "latin": "Latin square"}
 SAMPLES = 20  # of each kind
 FIRST = Config("maze rooms=5 paths=2", 1, steps=20)  # its board is what a visitor finds to edit
 
@@ -58,7 +59,12 @@ def about(model: VideoModel) -> dict[str, Any]:
         "frames": model.latent_frames,
         "layers": model.layers,
         "tasks": [
-            {"name": task, "knobs": [], "cells": [kind(task, knobs) for knobs in kinds]}
+            {
+                "name": task,
+                "label": TASKS[task],
+                "knobs": [],
+                "cells": [kind(task, knobs) for knobs in kinds],
+            }
             for task, kinds in CELLS.items()
         ],
         "boards": list(CELLS),
