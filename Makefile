@@ -86,9 +86,10 @@ lab: $(INSTALLED) ## open your own copies of the notebooks in JupyterLab, on thi
 train: $(INSTALLED) ## train the mini model, continuing where it stopped [TRAIN_BUDGET=3h]
 	$(IN_VENV) $(BIN)/chain-of-steps train --budget="$(TRAIN_BUDGET)" --resume
 
-site: $(INSTALLED) ## write the executed notebooks as pages under site/, which open as files
+site: $(INSTALLED) ## write the executed notebooks as pages under site/, which open as files, and one that needs a server
 	$(IN_VENV) $(BIN)/python tools/pull.py
 	$(IN_VENV) $(BIN)/python tools/pages.py
+	$(IN_VENV) $(BIN)/python tools/web_page.py
 
 page: $(INSTALLED) ## write build/latin.html, in which symbol networks solve squares and relays in the browser; it opens as a file
 	$(IN_VENV) $(BIN)/python tools/pull.py
@@ -122,5 +123,5 @@ else
 	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && ! $(BIN)/python -m pip show -q torch 2>/dev/null; then \
 	  echo "This machine has no NVIDIA driver, but the default torch wheel for Linux includes gigabytes of CUDA libraries; to avoid them, stop and run make again with TORCH_INDEX=https://download.pytorch.org/whl/cpu."; fi
 endif
-	$(BIN)/python -m pip install -c constraints.txt -e '.[large,ray,test]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[large,ray,test,web]'
 	@touch $@

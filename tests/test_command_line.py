@@ -107,6 +107,10 @@ HELP = {
         "--results": "[default: results]",
         "--model": "[default: all in data]",
     },
+    "export-web": {
+        "--model": "[default: data/mini]",
+        "--out": "[default: build/web]",
+    },
 }
 
 
@@ -322,7 +326,7 @@ def message_of(arguments: list[str], capsys) -> str:
     ("arguments", "sentence"),
     [
         ("", "name a command: train, distill, bench, export-suite, generate, plan, evalkit, "
-         "scores, claims or store; --help says what they do"),
+         "scores, claims, store or export-web; --help says what they do"),
         ("benhc", "unknown command 'benhc'; did you mean bench?"),
         ("benhc --help", "unknown command 'benhc'; did you mean bench?"),
         ("--seed 3 bench", "unknown option --seed; only --debug and --help may stand before the "

@@ -198,6 +198,7 @@ def test_videos_never_go_into_the_suite_itself(tmp_path, monkeypatch, capsys):
         ["distill", "--budget", "1s", "--out"],
         ["export-suite", "--out"],
         ["generate", "--out"],
+        ["export-web", "--out"],
         ["evalkit", "--videos", "v", "--suite", "s", "--out"],
     ],
 )

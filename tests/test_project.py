@@ -69,7 +69,7 @@ def test_environment_yml_lists_the_direct_dependencies_at_their_tested_versions(
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     (pip,) = [entry["pip"] for entry in listed if isinstance(entry, dict)]
     versions = pinned_versions()
-    expected = {name: f"=={versions[name]}" for name in direct("large", "ray", "test")}
+    expected = {name: f"=={versions[name]}" for name in direct("large", "ray", "test", "web")}
     assert {
         name: str(requirement.specifier) for name, requirement in by_name(pip).items()
     } == expected

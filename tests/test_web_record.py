@@ -25,6 +25,18 @@ def test_the_page_is_small_and_the_networks_are_fast():
     assert RECORD["networks"]["latin-L4-0"]["seconds"]["median"] < 2.0
 
 
+def test_the_video_model_decides_what_torch_decides():
+    found = RECORD["video_model"]
+    assert found["answers_equal"] == found["samples"] == 200
+    assert found["max_latent_difference"] < 0.05, "latents go from -10 to 10"
+
+
+def test_the_video_model_is_loaded_and_runs_in_seconds():
+    assert RECORD["seconds_20_steps"] <= 8.0 and RECORD["download_mb"] <= 25.0
+    assert RECORD["video_model"]["seconds"]["n"] >= 10
+    assert RECORD["video_model"]["machine"]["cores"] <= 2
+
+
 def test_it_says_how_often_and_on_what_machine_it_was_measured():
     assert all(each["seconds"]["n"] >= 20 for each in RECORD["networks"].values())
     assert RECORD["machine"]["processor"] and RECORD["machine"]["cores"] >= 1

@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.exceptions import UnknownCommandError
 
 from ..common.errors import USER_ERROR, run_command
-from . import benchmark, experiments, training
+from . import benchmark, experiments, export, training
 from .arguments import Flag
 from .errors import describe
 
@@ -38,6 +38,7 @@ COMMANDS = (
     benchmark.scores,
     experiments.claims,
     experiments.store,
+    export.export_web,
 )
 
 app = App(

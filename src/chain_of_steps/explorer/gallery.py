@@ -8,10 +8,14 @@ from ..puzzles import suite
 from .config import Config
 
 
-def items() -> list[dict]:
+def items(file: str = "gallery.json") -> list[dict]:
     """Of each setting: `title`, `text`, `setting` (its data), and `ends`: whether the run without
-    its changes and the run itself end with a valid answer."""
-    text = resources.files(__package__).joinpath("gallery.json").read_text(encoding="utf-8")
+    its changes and the run itself end with a valid answer.
+
+    Args:
+        file: `gallery.json`, or `served.json`, whose noise is that of `served`.
+    """
+    text = resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
     found = json.loads(text)
     return [{**item, "setting": Config.from_data(item["setting"]).data()} for item in found]
 

@@ -12,7 +12,8 @@ function changesPanel(model) {
     grid = noiseGrid(model),
     last = () => model.get("setting").steps - 1;
   const set = change => choose(model, change),
-    now = name => model.get("setting")[name];
+    now = name => model.get("setting")[name],
+    reaches = name => (about.changes ?? [name]).includes(name); // "patch": hidden states at all
   const number = (name, help, get, put, limits) => {
     const field = h("input", {
       type: "number",
@@ -145,11 +146,12 @@ function changesPanel(model) {
       "div",
       { class: "cos-more" },
       fields.merge.map(f => f.node),
-      labelled(
-        "of",
-        what,
-        "What the seeds share: their clean estimates, or hidden states of some layers",
-      ),
+      reaches("patch") &&
+        labelled(
+          "of",
+          what,
+          "What the seeds share: their clean estimates, or hidden states of some layers",
+        ),
       fields.layers.map(f => f.node),
     ),
     drop: h(
@@ -198,7 +200,7 @@ function changesPanel(model) {
       none,
     ),
     ["patch", "merge", "drop"]
-      .filter(name => (about.changes ?? [name]).includes(name))
+      .filter(reaches)
       .map(name =>
         h("fieldset", {}, h("legend", {}, { patch, merge, drop }[name].node), more[name]),
       ),

@@ -15,7 +15,7 @@ about     from the back end, constant.
             presets: {name: steps}; modes: of noise; most: {steps, seeds, index: optional};
             default: a setting; gallery: [{title, text, setting}];
             changes: optional, which of "noise", "patch", "merge" and "drop" there are, all if
-              missing;
+              missing; without "patch" no hidden states are merged either;
             networks: optional, [{name, layers}], of which a setting names one;
             instant: optional, whether a change of the setting is run at once, without a button;
             controls: optional, {sigma: [least, most], passes: [least, most]}, limits of the
