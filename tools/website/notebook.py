@@ -20,6 +20,7 @@ HEADING = re.compile(r"(<h[1-6][^>]*>.*?</h[1-6]>)", re.S)
 NOTEBOOK_LINK = re.compile(r'href="(\w+)\.ipynb"')
 DRAWN = re.compile(r'report\.figure\(.*"(\w+)"\s*,?\s*\)', re.S)
 LIVE = "live"  # tag of cells that say or show something only where a kernel runs
+OWN = "own"  # in the metadata of a cell: HTML of ours
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -47,6 +48,8 @@ def as_html(notebook: nbformat.NotebookNode, alts: Mapping[str, str] | None = No
     notebook.cells = [part for cell in notebook.cells for part in (*anchor(cell), *folded(cell))]
     notebook.metadata.pop("widgets", None)  # else the page would load their manager
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    for text in {cell.source for cell in notebook.cells if OWN in cell.metadata}:
+        body = body.replace(html.escape(text), text)
     return described(lighter(NOTEBOOK_LINK.sub(r'href="\1.html"', scrollable(body))))
 
 
@@ -80,7 +83,7 @@ def describe(cell: nbformat.NotebookNode, alts: Mapping[str, str]) -> None:
 def anchor(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     """A place to link to, above a figure."""
     drawn = DRAWN.search(cell.source) if cell.cell_type == "code" else None
-    return [_raw(f'<span id="picture-{drawn[1]}"></span>')] if drawn else []
+    return [_raw(f"<span id=picture-{drawn[1]}></span>")] if drawn else []
 
 
 def folded(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -88,14 +91,13 @@ def folded(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     if solved.ASKED not in cell.metadata:
         return [cell]
     asked = nbformat.v4.new_code_cell(cell.metadata[solved.ASKED])
-    opening = _raw('<details class="solution"><summary>Solution</summary>')
+    opening = _raw("<details class=solution><summary>Solution</summary>")
     return [asked, opening, cell, _raw("</details>")]
 
 
 def _raw(text: str) -> nbformat.NotebookNode:
-    cell = nbformat.v4.new_raw_cell(text)
-    cell.metadata["raw_mimetype"] = "text/html"
-    return cell
+    """A cell of HTML of our own, which the exporter would escape: without quotation marks."""
+    return nbformat.v4.new_raw_cell(text, metadata={OWN: True, "raw_mimetype": "text/html"})
 
 
 def with_mathml(text: str) -> str:

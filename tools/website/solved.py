@@ -1,4 +1,4 @@
-"""Lessons with the reference solutions filled in. An exercise is a cell whose last line checks it."""
+"""Lessons with the reference solutions filled in. The last line of an exercise checks it."""
 
 import ast
 import re
