@@ -17,6 +17,7 @@ from . import solved
 MATH = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?(?:\n[^$\n]+?)*?)\$", re.S)
 CODE = re.compile(r"(```.*?```|`[^`]*`)", re.S)
 HEADING = re.compile(r"(<h[1-6][^>]*>.*?</h[1-6]>)", re.S)
+ANCHOR = re.compile(r'<a class="anchor-link".*?</a>')
 NOTEBOOK_LINK = re.compile(r'href="(\w+)\.ipynb"')
 DRAWN = re.compile(r'report\.figure\(.*"(\w+)"\s*,?\s*\)', re.S)
 LIVE = "live"  # tag of cells that say or show something only where a kernel runs
@@ -48,6 +49,7 @@ def as_html(notebook: nbformat.NotebookNode, alts: Mapping[str, str] | None = No
     notebook.cells = [part for cell in notebook.cells for part in (*anchor(cell), *folded(cell))]
     notebook.metadata.pop("widgets", None)  # else the page would load their manager
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    body = ANCHOR.sub("", body)
     for text in {cell.source for cell in notebook.cells if OWN in cell.metadata}:
         body = body.replace(html.escape(text), text)
     return described(lighter(NOTEBOOK_LINK.sub(r'href="\1.html"', scrollable(body))))
@@ -134,9 +136,7 @@ def described(body: str) -> str:
     heading, parts = "", []
     for part in HEADING.split(body):
         if part.startswith("<h"):
-            heading = html.escape(
-                re.sub(r"<math.*?</math>|<[^>]+>|¶", "", part, flags=re.S).strip()
-            )
+            heading = html.escape(re.sub(r"<math.*?</math>|<[^>]+>", "", part, flags=re.S).strip())
         part = re.sub(
             r'(<img[^>]*?)\s+alt="(?:|No description has been provided[^"]*)"', r"\1", part
         )

@@ -9,7 +9,7 @@ from pygments.lexers import get_lexer_for_filename
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "src" / "chain_of_steps" / "figures"
-LIGHT, DARK = "default", "github-dark"
+LIGHT, DARK = "xcode", "github-dark"
 
 
 @dataclass
