@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+import listed
 import numpy as np
 import pandas as pd
 import papermill
@@ -672,7 +673,7 @@ def test_every_figure_shows_its_numbers(drawn):
     axis, control = figure.axes
     assert axis.get_title() == "square of order 4\n32 to 63 answers\nn = 2"
     assert control.get_title() == "occlusion\ncontrol, n = 1"
-    replaced = next(line for line in axis.lines if line.get_label() == "replace")
+    replaced = next(line for line in axis.lines if "pure noise" in str(line.get_label()))
     assert list(replaced.get_ydata()) == [v["mean"] for v in cell["replace"]["valid_at"]]
     x = list(replaced.get_xdata())
     snr = [2 * np.log((1 - s) / s) for s in SCHEDULE.sigmas[1:4]]
@@ -680,17 +681,19 @@ def test_every_figure_shows_its_numbers(drawn):
     decided_axis = plots.decided(drawn).axes[0]
     ceiling = next(line for line in decided_axis.lines if line.get_label() == "another seed")
     assert ceiling.get_ydata()[0] == 1 - cell["other_seed"]["mean"]
-    first = plots.restarts(drawn).axes[0].lines[3]
-    assert first.get_label() == "its first estimate, noised again"
-    assert list(first.get_ydata()) == [v["mean"] for v in cell["restart_at"]["restarted"]]
-    lines = {line.get_label(): line for line in plots.restarts(drawn).axes[0].lines}
-    null = lines["exact posterior, first estimate"].get_ydata()
-    assert list(null) == [v["mean"] for v in cell["restart_at"]["exact_restarted"]]
-    assert lines["all steps"].get_ydata()[0] == cell["clean"]["mean"]
-    (null,) = (each for each in decided_axis.lines if "exact" in each.get_label())
-    assert list(null.get_ydata()) == [
-        v["mean"] for v in cell["level_correct"]["exact_unchanged_at"]
-    ]
+    expected = {plots.READINGS[name][0]: cell["restart_at"][name] for name in plots.READINGS} | {
+        plots.EXACT[name][0]: cell["restart_at"][name] for name in plots.EXACT
+    }
+    figure = plots.restarts(drawn)
+    shown = dict(zip(*figure.axes[0].get_legend_handles_labels()[::-1], strict=True))
+    assert shown["all steps"].get_ydata()[0] == cell["clean"]["mean"]
+    for label, values in expected.items():
+        means = [value["mean"] for value in values]
+        if len(set(means)) == 1:
+            assert label not in shown and f"{label} at {means[0]:.2f}" in figure.texts[0].get_text()
+        else:
+            line = getattr(shown[label], "lines", [shown[label]])[0]
+            assert list(line.get_ydata()) == means
     groups = bars.frames(drawn).axes[0].containers
     scored = next(b for b in groups if b.get_label() == "the scored frame, all steps")
     assert [b.get_height() for b in scored] == [cell["scored_frame_drop"]["mean"]]
@@ -698,16 +701,13 @@ def test_every_figure_shows_its_numbers(drawn):
     image = plots.maps(drawn).axes[0].images[0].get_array()
     expected = np.array(cell["maps"]["x0_hat"]["replace"]["map"], float)
     assert np.allclose(np.ma.filled(image, np.nan), expected, equal_nan=True)
-    left = next(r for r in plots.left(drawn).axes[0].lines if r.get_label() == "replace")
-    expected = [v["mean"] for v in cell["maps"]["x0_hat"]["replace"]["left"]]
-    assert list(left.get_ydata()) == expected
 
 
 def test_the_showcase_is_the_run_itself_under_each_noise(experiment, rows, tmp_path):
     cases = experiment.showcase(rows, tmp_path)
     assert [case.label.replace("\n", " ") for case in cases] == [
-        *("clean", "step 0, replace", "step 3, replace"),
-        *("step 0, level-correct", "step 3, level-correct", "frame 2, all steps, replace"),
+        *("no noise", "pure noise at step 0", "pure noise at step 3"),
+        *("fresh noise at step 0", "fresh noise at step 3", "pure noise in frame 2, all steps"),
     ]
     late = plain(experiment, NoiseAtStep(3)).x0_hats[-1]
     assert (cases[2].clips[-1] == experiment.model.decode(late)).all()
@@ -730,6 +730,4 @@ def test_the_notebook_runs_at_smoke_scale(model, tmp_path):
     named = {claim["metric"].split(".")[0] for claim in claims if claim["figure"] == NAME}
     assert named <= set(metrics["cells"][CELL])
     drawn = {file.stem for file in (tmp_path / "figures" / NAME).glob("*.png")}
-    assert drawn == {
-        *("showcase", "curves", "frames", "doses", "decided", "restarts", "maps", "left")
-    }
+    assert drawn == listed.parts(NAME)

@@ -191,6 +191,25 @@ def p_value(interval: dict, bounds: tuple[float, float]) -> float:
     return float(2 * norm.sf(abs(mean - nearest) / half * Z)) if half > 0 else 1.0
 
 
+def interval_at(metrics: dict, cell: str, metric: str) -> dict | None:
+    """{mean, low, high, n} of a cell in the metrics of a figure; None if there is none.
+
+    Args:
+        metric: a path of names separated by dots.
+    """
+    cells = metrics.get("cells", {})
+    found: Any = (cells if isinstance(cells, dict) else metrics.get("strata", {})).get(cell)
+    for name in metric.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and "mean" in found else None
+
+
+def tells(interval: dict) -> bool:
+    """Whether an interval says anything about other samples: it rests on enough of them, and has a
+    width."""
+    return _informative(interval) >= LEAST and interval["low"] < interval["high"]
+
+
 class _Metrics:
     """The metrics of all figures, read once."""
 
@@ -208,12 +227,7 @@ class _Metrics:
 
     def at(self, figure: str, cell: str, metric: str) -> dict | None:
         """{mean, low, high, n}; None if there is no such metric."""
-        metrics = self.of(figure)
-        cells = metrics.get("cells", {})
-        found: Any = (cells if isinstance(cells, dict) else metrics.get("strata", {})).get(cell)
-        for name in metric.split("."):
-            found = found.get(name) if isinstance(found, dict) else None
-        return found if isinstance(found, dict) and "mean" in found else None
+        return interval_at(self.of(figure), cell, metric)
 
     def room(self, claim: Claim) -> dict | None:
         """The figure's own, if it has one: where other models are studied than in figure 1."""

@@ -1,20 +1,23 @@
 """Shared by all figures: style, palette, step axes, pictures and intervals."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from ..puzzles import reading
+from ..puzzles.base import Sample
 from .player import OKABE_ITO
 
 PALETTE = list(OKABE_ITO)
-KIND_COLOURS = {"valid": PALETTE[2], "wrong": PALETTE[1], "illegal": "#9A9AA0"}
-MODE_COLOURS = {"replace": PALETTE[0], "additive": PALETTE[1], "level-correct": PALETTE[2]}
+RIGHT, WRONG = ("\N{CHECK MARK}", PALETTE[2]), ("\N{BALLOT X}", PALETTE[1])  # marks of answers
 WIDTH = 10.0  # inches: legible at the width of a README
 
 
@@ -25,7 +28,6 @@ def style() -> Iterator[None]:
     with plt.rc_context(
         {
             "figure.dpi": 110,
-            "savefig.dpi": 160,
             "axes.spines.top": False,
             "axes.spines.right": False,
         }
@@ -42,16 +44,6 @@ def mostly_early(steps: int, count: int) -> list[int]:
     """`count` step indices, the first and the last among them, closer together at the start, where
     most happens."""
     return sorted({round(s) for s in (steps - 1) * np.linspace(0, 1, count) ** 1.7})
-
-
-def intervals(axis: Axes, values: dict[str, dict]) -> None:
-    """A dot with its 95 % interval per name, top to bottom."""
-    known = {name: value for name, value in values.items() if value["n"]}
-    for y, value in enumerate(known.values()):
-        axis.plot([value["low"], value["high"]], [y, y], color=PALETTE[0], lw=2)
-        axis.plot(value["mean"], y, "o", color=PALETTE[0])
-    axis.set_yticks(range(len(known)), [f"{name} ({value['n']})" for name, value in known.items()])
-    axis.invert_yaxis()
 
 
 def band(axis: Axes, places: Iterable[int], values: list[dict], colour: str, label: str) -> None:
@@ -83,10 +75,30 @@ def step_axis(
 
 
 def picture(axis: Axes, pixels: np.ndarray) -> None:
-    axis.imshow(pixels, interpolation="nearest")
+    axis.imshow(pixels, interpolation="none")  # an SVG then holds these pixels and no others
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set_visible(False)
+
+
+def judged(axis: Axes, pixels: np.ndarray, right: bool, text: str = "") -> None:
+    """A picture with a mark for a right or a wrong answer, which has a shape besides a colour.
+
+    Args:
+        text: after the mark; `valid` or `wrong` if none is given.
+    """
+    picture(axis, pixels)
+    mark, colour = RIGHT if right else WRONG
+    for spine in axis.spines.values():
+        spine.set(visible=True, color=colour, linewidth=2)
+    said = f"{mark} {text or ('valid' if right else 'wrong')}"
+    size = "small" if len(said) < 9 else "x-small"
+    axis.set_xlabel(said, color=colour, fontsize=size, labelpad=2)
+
+
+def answers(axis: Axes, sample: Sample, pixels: np.ndarray) -> None:
+    """A frame of a sample, marked by whether the answer that it shows is valid."""
+    judged(axis, pixels, sample.is_valid(reading.decided(sample, pixels)))
 
 
 def nothing(why: str) -> Figure:
@@ -108,28 +120,62 @@ def step_names(sigmas: Sequence[float], steps: Iterable[int]) -> dict[int, str]:
     return {step: step_name(sigmas, step) for step in steps}
 
 
-def last_frames(cases: list, columns: dict[int, str], title: str) -> Figure:
-    """One row per case: the given frame, then the last frame of the clean estimate at chosen steps
-    (figure 2).
+def last_frames(cases: list, columns: dict[int, str]) -> Figure:
+    """One row per case: the first frame, then the last frame of the clean estimate at chosen steps,
+    each marked by whether its answer is valid (figure 2).
 
     Args:
-        cases: have a `label` and `clips` (S, P, H, W, 3), uint8.
+        cases: have a `label`, a `sample` and `clips` (S, P, H, W, 3), uint8.
         columns: names of the clips that are shown, by their place in `clips`.
-        title: of the figure.
     """
     if not cases:
         return nothing("no run is such a case")
     with style():
-        size = (WIDTH, 0.4 + WIDTH * len(cases) / (len(columns) + 1) * 1.04)
-        figure, axes = plt.subplots(len(cases), len(columns) + 1, figsize=size, squeeze=False)
+        figure, axes = grid(len(cases), len(columns) + 1)
         for row, case in zip(axes, cases, strict=True):
             picture(row[0], case.clips[-1, 0])
             row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
             for axis, place in zip(row[1:], columns, strict=True):
-                picture(axis, case.clips[place, -1])
-        axes[0, 0].set_title("given")
+                answers(axis, case.sample, case.clips[place, -1])
+        axes[0, 0].set_title("first frame", fontsize="small")
         for axis, name in zip(axes[0, 1:], columns.values(), strict=True):
-            axis.set_title(name)
-        figure.suptitle(title)
-        figure.tight_layout(pad=0.3)
+            axis.set_title(name, fontsize="small")
     return figure
+
+
+def grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
+    """Axes for pictures with a line of text below each."""
+    size = (WIDTH, 0.35 + rows * ((WIDTH - 1) / columns + 0.28))
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.0)
+    return figure, axes
+
+
+def legend(figure: Figure, lines: dict[str, Artist], columns: int = 3) -> None:
+    """A legend for all panels, under them."""
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, _lowest(figure))}
+    look = {"frameon": False, "ncols": columns, "fontsize": "small", "borderaxespad": 0.2}
+    box = {"bbox_transform": figure.transFigure}  # stays there if the figure is cropped
+    figure.legend(lines.values(), lines, **place, **look, **box)
+
+
+def _lowest(figure: Figure) -> float:
+    """The lower edge of all that has been drawn, as a share of the figure's height."""
+    figure.draw_without_rendering()
+    return float(figure.get_tightbbox().y0 / figure.get_figheight())
+
+
+def labelled(axes: Iterable[Axes]) -> dict[str, Artist]:
+    """What these panels label, each label once."""
+    return {
+        label: line
+        for axis in axes
+        for line, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+
+
+def note(figure: Figure, text: str) -> None:
+    """A note under all panels, for what is not worth drawing."""
+    lines = textwrap.fill(text, int(14 * figure.get_figwidth()))
+    place = _lowest(figure) - 0.01
+    figure.text(0.01, place, lines, ha="left", va="top", fontsize="small", color="0.35")

@@ -14,6 +14,7 @@ All are noised with the same noise; the control is the valid answer itself. Fram
 given frame as it is.
 """
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,7 +38,7 @@ from ...sampling.state import State, begin
 from ..sample_runs import SampleBranches, SampleRun
 from ..showcase import decode_all, kept_clips
 from .revisions import revisions_at
-from .wrong_parts import KINDS, WRONG, Mistake, mistakes_of
+from .wrong_parts import KINDS, NAMES, WRONG, Mistake, mistakes_of
 
 Count = Callable[[], None] | None
 
@@ -48,6 +49,7 @@ class Repair:
 
     Attributes:
         label: what kind of mistake, and what became of it.
+        sample: that the answer belongs to.
         step: that the answer was noised to.
         start: the picture of the answer with the mistake, (H, W, 3) in [0, 1].
         changed: (H, W) bool, the pixels of the wrong parts.
@@ -55,6 +57,7 @@ class Repair:
     """
 
     label: str
+    sample: Sample
     step: int
     start: np.ndarray
     changed: np.ndarray
@@ -191,8 +194,10 @@ class Mistakes(SampleBranches):
         start, changed, right = (
             sample.picture(a, 1.0, self.model.size) for a in (mistake.answer, tuple(wrong), answer)
         )
-        label = f"{run.design},\n{'' if recovered else 'not '}repaired"
-        return Repair(label, run.step, start, np.abs(changed - right).max(2) > 0.05, clips)
+        kind = textwrap.fill(NAMES[run.design], 18)
+        label = f"{kind},\n{'' if recovered else 'not '}repaired"
+        where = np.abs(changed - right).max(2) > 0.05
+        return Repair(label, sample, run.step, start, where, clips)
 
     def _recovery(self, run: MistakeRun, count: Count) -> dict:
         sample = self.sample(run)

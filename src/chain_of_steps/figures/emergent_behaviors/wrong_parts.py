@@ -10,6 +10,12 @@ from ...puzzles.latin_squares import LISTED, all_squares
 
 WRONG = ("visible", "inferable", "consistent")
 KINDS = ("control", *WRONG)
+NAMES = {  # in figures
+    "control": "no mistake (control)",
+    "visible": "a cell contradicts a clue",
+    "inferable": "a cell, by deduction only",
+    "consistent": "another whole square",
+}
 
 
 class Mistake(NamedTuple):

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from ...experiments.lines import key_of
-from ...puzzles import reading
 from ...sampling.arms import Merged
 from ...sampling.rollouts import Member, Rollouts
 from ..showcase import ShownCase, decode_all, kept_clips
@@ -39,9 +38,7 @@ class MergedRun:
                 return _clips(rollouts, arm, number)[steps]
 
             clips = kept_clips(results, key, len(steps), make)
-            answer = reading.decided(rollouts.sample, clips[-1, -1])
-            ends = "valid" if rollouts.sample.is_valid(answer) else "wrong"
-            cases.append(ShownCase(f"{name}:\n{ends}", rollouts.sample, clips))
+            cases.append(ShownCase(name, rollouts.sample, clips))
         return cls(steps, cases)
 
 

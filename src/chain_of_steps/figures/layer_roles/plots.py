@@ -9,13 +9,8 @@ from torch import Tensor
 
 from ...measures.linear_probes import FLOORS
 from ..names import broken, plain
-from ..style import PALETTE, WIDTH, band, heat, nothing, spread, style
+from ..style import PALETTE, WIDTH, band, heat, labelled, legend, note, nothing, spread, style
 
-TITLES = {
-    "norm": "token norm",
-    "channel_variance": "variance over channels",
-    "temporal": "change between latent frames",
-}
 LABELS = {"clue": "what can be seen", "decision": "what will be answered"}
 LABEL_COLOURS = {"clue": PALETTE[0], "decision": PALETTE[1]}
 OUTPUT = "x0_hat"  # what the network makes of it, and no floor of what enters
@@ -39,47 +34,16 @@ def energy_maps(norm: Tensor, step: int, sigma: float, cell: str) -> Figure:
         )
         for row, f in zip(axes, frames, strict=True):
             for axis, k in zip(row, layers, strict=True):
-                image = axis.imshow(values[k, f], norm=scale, cmap="viridis")
+                image = axis.imshow(values[k, f], norm=scale, cmap="viridis", interpolation="none")
                 axis.set(xticks=[], yticks=[])
+                axis.spines[:].set_visible(False)
             row[0].set_ylabel(
                 "given" if f == 0 else f"frame {f}", rotation=0, ha="right", va="center"
             )
         for axis, k in zip(axes[0], layers, strict=True):
             axis.set_title(_layer(k))
-        figure.suptitle(
-            f"Token norms of one generation ({plain(cell)}) at step {step}, $\\sigma$ {sigma:.2f}"
-        )
-        figure.colorbar(image, ax=axes, label="norm, log scale", shrink=0.8)
-    return figure
-
-
-def energy_curves(energy: dict, sigmas: list[float]) -> Figure:
-    """Norm, channel variance and change between frames by layer (colour) and step, on log scales:
-    the first cell in full, the others as thin lines of the last layer."""
-    if not energy:
-        return nothing("no generation was measured")
-    (cell, first), *others = energy.items()
-    steps, columns = len(first["norm"]), len(first["norm"][0])
-    shades = plt.get_cmap("viridis")(np.linspace(0.0, 0.92, columns))
-    with style():
-        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.9))
-        for axis, (name, title) in zip(axes, TITLES.items(), strict=True):
-            values = np.array(first[name])  # (S, 1 + L)
-            for k, shade in enumerate(shades):
-                axis.plot(values[:, k], color=shade, label=_layer(k), lw=1.8)
-            for i, (_, other) in enumerate(others):
-                label = f"last layer, {len(others)} other kinds" if i == 0 else None
-                axis.plot(np.array(other[name])[:, -1], color="0.6", lw=0.9, ls=":", label=label)
-            if values.max() > 0:
-                axis.set_yscale("log")
-            _steps(axis, steps, sigmas)
-            axis.set_title(title)
-        figure.suptitle(
-            f"Hidden states by layer and step: {plain(cell)}, mean of {first['n']} generations"
-        )
-        handles, names = axes[0].get_legend_handles_labels()
-        figure.tight_layout(rect=(0, 0.1, 1, 1))
-        figure.legend(handles, names, frameon=False, ncol=6, loc="lower center")
+        label = f"norm of a token ({plain(cell)}, step {step}, $\\sigma$ {sigma:.2f})"
+        figure.colorbar(image, ax=axes, label=label, shrink=0.95)
     return figure
 
 
@@ -89,22 +53,34 @@ def probe_curves(probes: dict) -> Figure:
     if not probes:
         return nothing("nothing was probed")
     with style():
-        figure, axes = plt.subplots(
-            1, len(probes), figsize=(WIDTH, 4.2), sharey=True, squeeze=False
-        )
+        panels = {"sharey": True, "squeeze": False, "layout": "constrained"}
+        figure, axes = plt.subplots(1, len(probes), figsize=(WIDTH, 4.0), **panels)
         for axis, (cell, found) in zip(axes[0], probes.items(), strict=True):
             for label, colour in LABEL_COLOURS.items():
-                if label in found:
+                if label in found and not _constant(found[label]):
                     _label(axis, found[label], colour, LABELS[label])
             axis.set_title(f"{broken(cell)}\nn = {_samples(found)}", fontsize="medium")
-            axis.set(xlabel="layer", ylim=(0.0, 1.03))
-        axes[0, 0].set_ylabel("balanced accuracy")
-        lines = _legend(axes)
-        figure.suptitle("What a linear probe reads off each layer, mean of the steps S/5 to 3S/5")
-        figure.tight_layout(rect=(0, 0.12, 1, 1))
-        legend = {"frameon": False, "ncol": 3, "loc": "lower center", "fontsize": "small"}
-        figure.legend(lines.values(), lines, **legend)
+            axis.set(xlabel="layer", ylim=(0.4, 1.03))
+            axis.xaxis.get_major_locator().set_params(integer=True)
+        axes[0, 0].set_ylabel("balanced accuracy of a probe")
+        legend(figure, labelled(axes.flat))
+        if flat := [text for cell in probes if (text := _flat(cell, probes[cell]))]:
+            note(figure, f"The same after every layer: {'; '.join(flat)}.")
     return figure
+
+
+def _constant(found: dict) -> bool:
+    """Whether all layers tell as much."""
+    return len({value["mean"] for value in found["curve"]}) == 1
+
+
+def _flat(cell: str, found: dict) -> str:
+    said = [
+        f"{LABELS[label]} at {found[label]['curve'][0]['mean']:.2f}"
+        for label in LABELS
+        if label in found and _constant(found[label])
+    ]
+    return f"{plain(cell)}, {', '.join(said)}" if said else ""
 
 
 def probe_maps(probes: dict, sigmas: list[float]) -> Figure:
@@ -131,18 +107,18 @@ def probe_maps(probes: dict, sigmas: list[float]) -> Figure:
             column[1].set_xlabel("layer")
         for axis, title in zip(axes[:, 0], LABELS.values(), strict=True):
             axis.set_ylabel(f"{title}\nstep / $\\sigma$")
-        figure.suptitle("What a layer tells beyond what enters the network at the same step")
         figure.colorbar(image, ax=axes, label="balanced accuracy, difference", shrink=0.7)
     return figure
 
 
 def _label(axis: Axes, found: dict, colour: str, name: str) -> None:
-    """A label's curve over layers, and two floors as horizontal lines."""
+    """A label's curve over layers, and two floors as horizontal lines with their intervals."""
     band(axis, range(len(found["curve"])), found["curve"], colour, name)
-    means = {floor: value["mean"] for floor, value in found["floors"].items()}
-    best = max(means[floor] for floor in FLOORS if floor != OUTPUT)
-    for value, line, title in ((means[OUTPUT], ":", "clean estimate"), (best, "--", "best floor")):
-        axis.axhline(value, color=colour, lw=1.2, ls=line, label=f"{name}: {title}")
+    floors = found["floors"]
+    best = max((floors[f] for f in FLOORS if f != OUTPUT), key=lambda value: value["mean"])
+    for value, line, title in ((floors[OUTPUT], ":", "clean estimate"), (best, "--", "best floor")):
+        axis.axhline(value["mean"], color=colour, lw=1.2, ls=line, label=f"{name}: {title}")
+        axis.axhspan(value["low"], value["high"], color=colour, alpha=0.08, lw=0)
 
 
 def _samples(found: dict) -> int:
@@ -152,21 +128,6 @@ def _samples(found: dict) -> int:
 def _step_rows(axis: Axes, steps: list[int], sigmas: list[float]) -> None:
     ticks = spread(len(steps), 5)
     axis.set_yticks(ticks, [f"{steps[i]} / {sigmas[steps[i]]:.2f}" for i in ticks])
-
-
-def _legend(axes: np.ndarray) -> dict:
-    """Lines by label, each once."""
-    return {
-        label: line
-        for axis in axes.flat
-        for line, label in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
-
-
-def _steps(axis: Axes, steps: int, sigmas: list[float]) -> None:
-    ticks = list(range(0, steps, max(1, steps // 4)))
-    axis.set_xticks(ticks, [f"{s}\n{sigmas[s]:.2f}" for s in ticks])
-    axis.set_xlabel(r"step / $\sigma$")
 
 
 def _layer(column: int) -> str:

@@ -269,7 +269,7 @@ class LayerSwaps(TreeExperiment[SwapRun]):
         values = [(part, int(result["donor"][part], 36)) for part in result["parts"]]
         drawn, patch = places.pixels(sample, values, frames.shape[1]), self.model.patch
         cells = drawn.reshape(len(drawn) // patch, patch, -1, patch).any((1, 3))
-        return Shown(first.cell, frames, cells.repeat(patch, 0).repeat(patch, 1))
+        return Shown(sample, frames, cells.repeat(patch, 0).repeat(patch, 1))
 
     def _frames(self, patched: list[SwapRun]) -> np.ndarray:
         """Last frames of receiver, donor and patched generations, (K, 1, H, W, 3), uint8."""
@@ -291,6 +291,6 @@ class Shown:
     """Last frames (K, H, W, 3) of a pair and its patched generations, and where the patch is,
     (H, W) bool."""
 
-    cell: str
+    sample: Sample
     frames: np.ndarray
     where: np.ndarray

@@ -8,8 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..style import PALETTE, WIDTH, nothing, style
+from ..names import plain
+from ..style import PALETTE, WIDTH, labelled, legend, note, nothing, style
 from .plots import order, title
+
+MEASURES = ("drop", "changed")
 
 
 def frames(summary: dict) -> Figure:
@@ -22,12 +25,10 @@ def frames(summary: dict) -> Figure:
         "the scored frame, all steps": (("scored_frame_drop",), "0.45"),
     }
     with style():
-        figure, axis = plt.subplots(figsize=(WIDTH, 4.2))
-        _bars(axis, summary, bars)
-        axis.set_ylabel("drop of valid answers")
-        figure.suptitle("Noise at one step (mean over steps), or in one frame at all steps")
-        figure.legend(frameon=False, ncols=3, loc="lower center", fontsize="small")
-        figure.tight_layout(rect=(0, 0.12, 1, 1))
+        figure, axis = plt.subplots(figsize=(WIDTH, 4.4), layout="constrained")
+        _bars(axis, summary, bars, order(summary))
+        axis.set_ylabel("valid answers lost")
+        legend(figure, labelled([axis]))
     return figure
 
 
@@ -37,9 +38,12 @@ def doses(summary: dict) -> Figure:
     designs |= {"one inner frame, as many steps": ("window", PALETTE[1])}
     if not any(cell["doses"]["inner"]["changed"]["n"] for cell in summary["cells"].values()):
         return nothing("these latents have no inner frames")
+    names = order(summary)
+    shown = [name for name in names if _moved(summary["cells"][name]["doses"])]
     with style():
-        figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6.4), sharex=True)
-        for axis, what in zip(axes, ("drop", "changed"), strict=True):
+        layout = {"sharex": True, "layout": "constrained"}
+        figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 6.0), **layout)
+        for axis, what in zip(axes, MEASURES, strict=True):
             values = {
                 f"{label} (energy {_energy(summary, design):.1f})": (
                     ("doses", design, what),
@@ -47,15 +51,18 @@ def doses(summary: dict) -> Figure:
                 )
                 for label, (design, colour) in designs.items()
             }
-            _bars(axis, summary, values)
-        axes[0].set(
-            ylabel="drop of valid answers", title="Equal doses: the same number of noised cells"
-        )
-        axes[1].set_ylabel("changed answers")
-        handles = axes[0].get_legend_handles_labels()
-        figure.legend(*handles, frameon=False, ncols=2, loc="lower center", fontsize="small")
-        figure.tight_layout(rect=(0, 0.05, 1, 1))
+            _bars(axis, summary, values, shown)
+        axes[0].set_ylabel("valid answers lost")
+        axes[1].set_ylabel("answers that change")
+        legend(figure, labelled(axes[:1]))
+        if left_out := [plain(name) for name in names if name not in shown]:
+            note(figure, f"No answer is lost or changes: {'; '.join(left_out)}.")
     return figure
+
+
+def _moved(doses: dict) -> bool:
+    """Whether noise changes anything in a cell."""
+    return any(doses[design][what]["mean"] for design in ("inner", "window") for what in MEASURES)
 
 
 def _energy(summary: dict, design: str) -> float:
@@ -63,14 +70,15 @@ def _energy(summary: dict, design: str) -> float:
     return float(np.mean([energy for energy in known if energy is not None]))
 
 
-def _bars(axis: Axes, summary: dict, values: dict[str, tuple[tuple[str, ...], str]]) -> None:
-    """Grouped bars with intervals, a group for each cell.
+def _bars(
+    axis: Axes, summary: dict, values: dict[str, tuple[tuple[str, ...], str]], names: list[str]
+) -> None:
+    """Grouped bars with intervals, a group for each of these cells.
 
     Args:
         values: the path of a metric of a cell, and a colour, by label.
     """
     (path, _) = next(iter(values.values()))
-    names = [name for line in order(summary) for name in line]
     names = [name for name in names if _metric(summary["cells"][name], path)["n"]]
     width = 0.8 / len(values)
     for number, (label, (path, colour)) in enumerate(values.items()):
@@ -82,9 +90,8 @@ def _bars(axis: Axes, summary: dict, values: dict[str, tuple[tuple[str, ...], st
         axis.bar(places, means, width * 0.92, color=colour, label=label)
         axis.errorbar(places, means, np.abs(ends - means), fmt="none", ecolor="0.2", lw=1)
     counts = [_metric(summary["cells"][name], path)["n"] for name in names]
-    titles = [title(summary, *each).split("\n", 1) for each in zip(names, counts, strict=True)]
-    titles = ["\n".join([first.replace(" ", "\n", 1), rest]) for first, rest in titles]
-    axis.set_xticks(range(len(names)), titles, fontsize="x-small")
+    titles = [title(summary, *each) for each in zip(names, counts, strict=True)]
+    axis.set_xticks(range(len(names)), titles, fontsize="small")
     axis.axhline(0.0, color="0.6", lw=0.8)
 
 

@@ -160,12 +160,12 @@ class Perturbation(SampleBranches):
         of, steps = Designs(first.cell, first.index, first.suite_seed), self.schedule.steps
         early, late, frame = steps // 5, 4 * steps // 5, self.model.latent_frames // 2
         noises = {
-            "clean": (),
-            f"step {early},\nreplace": (NoiseAtStep(early, seed=of.index),),
-            f"step {late},\nreplace": (NoiseAtStep(late, seed=of.index),),
-            f"step {early},\nlevel-correct": (level_correct(early, of.index),),
-            f"step {late},\nlevel-correct": (level_correct(late, of.index),),
-            f"frame {frame}, all\nsteps, replace": (NoiseAtFrame(frame, seed=of.index),),
+            "no noise": (),
+            f"pure noise\nat step {early}": (NoiseAtStep(early, seed=of.index),),
+            f"pure noise\nat step {late}": (NoiseAtStep(late, seed=of.index),),
+            f"fresh noise\nat step {early}": (level_correct(early, of.index),),
+            f"fresh noise\nat step {late}": (level_correct(late, of.index),),
+            f"pure noise in\nframe {frame},\nall steps": (NoiseAtFrame(frame, seed=of.index),),
         }
         runs = {label: of.run("showcase", *noise) for label, noise in noises.items()}
         return [self._case(label, run, results) for label, run in runs.items()]

@@ -20,6 +20,7 @@ from ...measures.intervals import (
 from ...measures.phases import FAILURE
 from ...measures.traces import unflagged
 from ...models.schedule import Schedule
+from .. import summaries
 
 GENERATION = ["cell", "index", "seed", "cluster"]
 STUDENT, FEW = "student", "few"  # the ways of the student, and of its control
@@ -177,30 +178,39 @@ def of_symbols(tables: dict[str, pd.DataFrame]) -> dict[str, dict]:
     return found
 
 
-def along(rows: Iterable[dict], schedule: Schedule) -> dict[str, dict]:
+def along(
+    rows: Iterable[dict], schedule: Schedule, bounds: bool = False
+) -> dict[str, dict[str, dict]]:
     """Of every cell with traced runs, by number of steps: `sigmas` and the share of runs whose
     clean estimate is `valid` there.
 
     Args:
         schedule: of the experiment; its number of steps does not matter.
+        bounds: also `low` and `high`, a 95 % interval.
     """
     traced: dict[str, dict[int, list]] = {}
     for row in rows:
         if row["run"]["traced"]:
             of_cell = traced.setdefault(row["run"]["cell"], {})
-            valid = unflagged(row["result"]["valid_at"])
-            of_cell.setdefault(row["run"]["steps"], []).append(valid)
+            of_cell.setdefault(row["run"]["steps"], []).append(row)
     return {
         cell: {
-            str(count): {
-                "sigmas": np.round(_sigmas(schedule, count), 4).tolist(),
-                "valid": np.mean(found, 0).round(4).tolist(),
-                "n": len(found),
-            }
+            str(count): {"sigmas": np.round(_sigmas(schedule, count), 4).tolist()}
+            | _valid_along(found, bounds)
             for count, found in sorted(by_steps.items())
         }
         for cell, by_steps in traced.items()
     }
+
+
+def _valid_along(rows: list[dict], bounds: bool) -> dict:
+    valid = np.array([unflagged(row["result"]["valid_at"]) for row in rows])  # (n, S)
+    found = {"valid": valid.mean(0).round(4).tolist(), "n": len(rows)}
+    if bounds:
+        states = summaries.clusters(rows)
+        intervals = [proportion(values, states) for values in valid.T]
+        found |= {bound: [each[bound] for each in intervals] for bound in ("low", "high")}
+    return found
 
 
 def _sigmas(schedule: Schedule, steps: int) -> list[float]:

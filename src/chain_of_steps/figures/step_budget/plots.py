@@ -7,27 +7,43 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from ...bench.samples import knobs_of
-from ...puzzles import reading
 from ..names import plain, short
 from ..showcase import ShownCase
-from ..style import PALETTE, WIDTH, heat, nothing, picture, style
+from ..style import (
+    PALETTE,
+    WIDTH,
+    answers,
+    grid,
+    labelled,
+    legend,
+    note,
+    nothing,
+    picture,
+    style,
+)
 from .labels import SEVERAL, UNIQUE, counted, groups, in_order
 
 
 def by_steps(cells: dict[str, dict]) -> Figure:
-    """Valid answers against the number of steps, a curve for each stratum; the controls last.
+    """Valid answers against the number of steps, a curve for each stratum in which they differ.
 
     Args:
         cells: the metrics by cell, with `strata`.
     """
     panels = groups(cells)
+    flat = [c for chosen in panels.values() for c in chosen if _flat(cells[c]["valid_at_steps"])]
+    shown = {t: [c for c in chosen if c not in flat] for t, chosen in panels.items()}
+    shown = {title: chosen for title, chosen in shown.items() if chosen}
+    if not shown:
+        return nothing("in every cell as many answers are valid after any number of steps")
     with style():
-        figure, axes = _grid(len(panels), height=4.0)
-        for axis, (title, chosen) in zip(axes, panels.items(), strict=False):
+        panels_of = {"sharey": True, "squeeze": False, "layout": "constrained"}
+        figure, axes = plt.subplots(1, len(shown), figsize=(WIDTH, 4.4), **panels_of)
+        for axis, (title, chosen) in zip(axes[0], shown.items(), strict=True):
             _curves(axis, {c: cells[c]["valid_at_steps"] for c in chosen})
             axis.set_title(title)
-        _tidy(axes)
-        figure.suptitle("How many steps does an answer need?")
+        _tidy(axes[0])
+        _said(figure, {c: cells[c]["valid_at_steps"] for c in flat})
     return figure
 
 
@@ -39,70 +55,74 @@ def depth(cells: dict[str, dict]) -> Figure:
         return nothing("no symbol network was run")
     rows = {SEVERAL: "log2", UNIQUE: "rounds"}
     with style():
-        size = (WIDTH, 7.8)
-        figure, axes = plt.subplots(2, len(names), figsize=size, squeeze=False, sharey=True)
+        panels = {"squeeze": False, "sharey": True, "layout": "constrained"}
+        figure, axes = plt.subplots(2, len(names), figsize=(WIDTH, 8.4), **panels)
+        flat = {}
         for row, (title, knob) in zip(axes, rows.items(), strict=True):
             for axis, name in zip(row, names, strict=True):
                 chosen = [cell for cell in known if knob in knobs_of(cell)]
-                _curves(axis, {c: known[c][name]["valid_at_steps"] for c in chosen})
-                axis.set_title(f"{title}, {name[1:]} block{'s' if name != 'L1' else ''}")
-        _tidy(axes.flat)
-        figure.suptitle("Networks on symbols, of one block and of four")
-        figure.tight_layout()
+                curves = {c: known[c][name]["valid_at_steps"] for c in chosen}
+                blocks = f"{name[1:]} block{'s' if name != 'L1' else ''}"
+                flat |= {f"{c}/{blocks}": v for c, v in curves.items() if _flat(v)}
+                _curves(axis, {c: v for c, v in curves.items() if not _flat(v)})
+                axis.set_title(f"{title}, {blocks}")
+            _tidy(row)
+        _said(figure, flat)
     return figure
 
 
-def clues(cells: dict[str, dict]) -> Figure:
-    """Valid answers by clues and number of steps, as a map; and what four steps lose."""
-    known = [cell for cell in cells if "clues" in knobs_of(cell)]
-    known.sort(key=lambda cell: knobs_of(cell)["clues"])
-    if not known:
-        return nothing("no cell fixes the number of clues")
-    counts = list(cells[known[0]]["valid_at_steps"])
-    shares = [[cells[cell]["valid_at_steps"][c]["mean"] for c in counts] for cell in known]
-    names = [str(knobs_of(cell)["clues"]) for cell in known]
-    n = cells[known[0]]["valid_at_steps"][counts[0]]["n"]
-    with style():
-        figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.8), width_ratios=(3, 2), sharey=True)
-        heat(axes[0], np.array(shares, float), 0, 1)
-        for (y, x), value in np.ndenumerate(np.array(shares, float)):
-            colour = "white" if value < 0.6 else "black"
-            axes[0].text(x, y, f"{value:.2f}", ha="center", va="center", color=colour)
-        axes[0].set_xticks(range(len(counts)), counts)
-        axes[0].set_yticks(range(len(names)), names)
-        axes[0].set(xlabel="denoising steps", ylabel="clues given (of 16 cells)")
-        axes[0].set_title(f"valid answers (n = {n} a line)")
-        _dots(axes[1], [cells[cell]["four_steps_loss"] for cell in known])
-        axes[1].axvline(0, color="0.45", lw=1.2, ls="--")
-        axes[1].set(xlabel="valid with 50 steps minus with 4")
-        axes[1].set_title("what four steps lose")
-        figure.tight_layout()
-    return figure
+def _flat(curve: dict[str, dict]) -> bool:
+    """Whether as many answers are valid after any number of steps."""
+    return len({value["mean"] for value in curve.values()}) == 1
+
+
+def _said(figure: Figure, flat: dict[str, dict[str, dict]]) -> None:
+    """The curves that are not drawn, in words."""
+    said = []
+    for name, curve in flat.items():
+        cell, _, blocks = name.partition("/")
+        value = next(iter(curve.values()))
+        about = f", {blocks}" if blocks else ""
+        said.append(f"{plain(cell)}{about}, {value['mean']:.2f} (n = {value['n']})")
+    if said:
+        note(figure, f"The same after any number of steps: {'; '.join(said)}.")
 
 
 def by_sigma(along: dict[str, dict]) -> Figure:
     """Valid clean estimates against the noise level, a curve for each number of steps.
 
     Args:
-        along: of `analysis.along`, the cells to show.
+        along: of `analysis.along` with bounds, the cells to show.
     """
-    if not along:
-        return nothing("no run of these cells was traced")
+    shown = {cell: curves for cell, curves in along.items() if not _always(curves)}
+    if not shown:
+        return nothing("no run of these cells was traced, or all are valid at every step")
     with style():
-        figure, axes = _grid(len(along), height=2.9)
-        for axis, (cell, curves) in zip(axes, along.items(), strict=False):
+        rows = -(-len(shown) // 2)
+        panels = {"sharey": True, "squeeze": False, "layout": "constrained"}
+        figure, axes = plt.subplots(rows, 2, figsize=(WIDTH, 0.4 + 2.7 * rows), **panels)
+        for axis in axes.flat[len(shown) :]:
+            axis.axis("off")
+        for axis, (cell, curves) in zip(axes.flat, shown.items(), strict=False):
             for colour, (count, curve) in zip(PALETTE, curves.items(), strict=False):
-                name = f"{count} steps"
-                axis.plot(curve["sigmas"], curve["valid"], "o-", ms=3, color=colour, label=name)
-            axis.set_xlim(1.02, 0)
+                name, places = f"{count} steps", curve["sigmas"]
+                axis.plot(places, curve["valid"], "o-", ms=3, color=colour, label=name)
+                bounds = curve["low"], curve["high"]
+                axis.fill_between(places, *bounds, color=colour, alpha=0.15, lw=0)
             n = max(curve["n"] for curve in curves.values())
-            axis.set(ylim=(-0.03, 1.03), title=f"{plain(cell)} (n = {n})")
-            axis.set(xlabel=r"noise level $\sigma$ (noisiest on the left)")
-            axis.set_ylabel(r"valid in $\hat x_0$")
-        axes[0].legend(frameon=False, fontsize=8)
-        figure.suptitle("Is an answer found at a noise level, or after a number of steps?")
-        figure.tight_layout()
+            axis.set(xlim=(1.02, 0), ylim=(-0.03, 1.03), title=f"{plain(cell)} (n = {n})")
+        for axis in axes[-1]:
+            axis.set_xlabel(r"noise level $\sigma$ (noisiest on the left)")
+        for axis in axes[:, 0]:
+            axis.set_ylabel("valid clean estimates")
+        legend(figure, labelled(axes.flat))
+        if flat := [plain(cell) for cell in along if cell not in shown]:
+            note(figure, f"All valid at every noise level: {'; '.join(flat)}.")
     return figure
+
+
+def _always(curves: dict[str, dict]) -> bool:
+    return all(value == 1.0 for curve in curves.values() for value in curve["valid"])
 
 
 def student(cells: dict[str, dict]) -> Figure:
@@ -117,7 +137,17 @@ def student(cells: dict[str, dict]) -> Figure:
         "student, 4 distilled steps": lambda c, what: c["student"][what],
     }
     titles = {"valid": "decided: valid answers", "drawn": "drawn: legible answers"}
-    return _ways(cells, known, ways, titles, "What is left in four steps, distilled or not")
+    shown = [
+        c for c in known if any(not _full(of(cells[c], w)) for of in ways.values() for w in titles)
+    ]
+    figure = _ways(cells, shown or known, ways, titles)
+    if full := [counted(cells, cell) for cell in known if shown and cell not in shown]:
+        note(figure, f"All valid and all legible: {'; '.join(full)}.")
+    return figure
+
+
+def _full(value: dict | None) -> bool:
+    return not value or value["mean"] in (None, 1.0)
 
 
 def samplers(cells: dict[str, dict]) -> Figure:
@@ -132,7 +162,7 @@ def samplers(cells: dict[str, dict]) -> Figure:
         for count in sorted({n for cell in known for n in cells[cell].get(kind, {})}, key=int)
     }
     titles = {"valid": "valid answers, minus those of Euler's method in as many steps"}
-    figure = _ways(cells, known, lines, titles, "Does another sampler find more?")
+    figure = _ways(cells, known, lines, titles)
     axis = figure.axes[0]
     axis.axvline(0, color="0.45", lw=1.2, ls="--")
     axis.set_xlim(-0.6, 0.6)
@@ -146,7 +176,8 @@ def frames(cells: dict[str, dict]) -> Figure:
         return nothing("only clips of one length were run")
     titles = {"valid": "valid answers", "drawn": "drawn legibly", "score": "score of the video"}
     with style():
-        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.3), sharey=True)
+        panels = {"sharey": True, "layout": "constrained"}
+        figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 3.3), **panels)
         for axis, (what, title) in zip(axes, titles.items(), strict=True):
             for number, cell in enumerate(known):
                 lengths = [int(length) for length in cells[cell]["frames"]]
@@ -155,9 +186,7 @@ def frames(cells: dict[str, dict]) -> Figure:
                 _line(axis, places, values, PALETTE[number % len(PALETTE)], plain(cell))
                 axis.set_xticks(lengths)
             axis.set(title=title, xlabel="pixel frames of the clip", ylim=(-0.03, 1.03))
-        axes[0].legend(frameon=False, fontsize=8, loc="lower left")
-        figure.suptitle("Longer clips of the same puzzles")
-        figure.tight_layout()
+        legend(figure, labelled(axes[:1]))
     return figure
 
 
@@ -170,20 +199,15 @@ def squares(cases: list[ShownCase], steps: list[int]) -> Figure:
     if not cases:
         return nothing("no cell fixes the number of clues")
     with style():
-        columns = len(steps) + 1
-        size = (WIDTH, WIDTH * len(cases) / columns * 1.2)
-        figure, axes = plt.subplots(len(cases), columns, figsize=size, squeeze=False)
+        figure, axes = grid(len(cases), len(steps) + 1)
         for row, case in zip(axes, cases, strict=True):
             picture(row[0], case.clips[-1, 0])
             row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
             for axis, clip in zip(row[1:], case.clips, strict=True):
-                picture(axis, clip[-1])
-                axis.set_xlabel(_verdict(case, clip[-1]))
-        axes[0, 0].set_title("given")
+                answers(axis, case.sample, clip[-1])
+        axes[0, 0].set_title("given", fontsize="medium")
         for axis, count in zip(axes[0, 1:], steps, strict=True):
-            axis.set_title(f"{count} step{'s' if count != 1 else ''}")
-        figure.suptitle("What every number of steps ends with")
-        figure.tight_layout(pad=0.4)
+            axis.set_title(f"{count} step{'s' if count != 1 else ''}", fontsize="medium")
     return figure
 
 
@@ -218,31 +242,20 @@ def _line(axis: Axes, places, values: list[dict], colour, name: str, dashes: str
 
 
 def _tidy(axes) -> None:
+    """A legend under each panel, where it covers no interval."""
+    axes[0].set_ylabel("valid answers")
     for axis in axes:
-        axis.set_ylabel("valid answers")
         if axis.lines:
-            place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17), "ncols": 2}
-            axis.legend(frameon=False, fontsize=7.5, columnspacing=1.0, **place)
+            place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.19)}
+            axis.legend(frameon=False, fontsize="small", **place)
 
 
-def _grid(count: int, height: float) -> tuple[Figure, np.ndarray]:
-    """Up to two panels in a row; those left over are empty."""
-    rows = max(1, -(-count // 2))
-    columns = min(2, max(1, count))
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, height * rows), squeeze=False)
-    for axis in axes.flat[count:]:
-        axis.axis("off")
-    figure.set_layout_engine("tight")
-    return figure, axes.ravel()
-
-
-def _ways(
-    cells: dict, known: list[str], ways: dict, titles: dict[str, str], heading: str
-) -> Figure:
+def _ways(cells: dict, known: list[str], ways: dict, titles: dict[str, str]) -> Figure:
     """A line for each cell, with a dot and its interval for each way."""
     with style():
-        size = (WIDTH, 1.3 + 0.11 * len(known) * (len(ways) + 1))
-        figure, axes = plt.subplots(1, len(titles), figsize=size, sharey=True, squeeze=False)
+        size = (WIDTH, 1.0 + 0.14 * len(known) * (len(ways) + 1))
+        panels = {"sharey": True, "squeeze": False, "layout": "constrained"}
+        figure, axes = plt.subplots(1, len(titles), figsize=size, **panels)
         for axis, (what, title) in zip(axes[0], titles.items(), strict=True):
             for number, (name, of) in enumerate(ways.items()):
                 places = np.arange(len(known)) + 0.8 * ((number + 0.5) / len(ways) - 0.5)
@@ -252,23 +265,13 @@ def _ways(
             axis.set_xlim(-0.02, 1.02)
         axes[0, 0].set_yticks(range(len(known)), [counted(cells, cell) for cell in known])
         axes[0, 0].set_ylim(len(known) - 0.4, -0.6)
-        handles, names = axes[0, 0].get_legend_handles_labels()
-        place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "ncols": 2}
-        figure.legend(handles, names, frameon=False, **place)
-        figure.suptitle(heading)
-        figure.tight_layout()
+        legend(figure, labelled(axes[0]), 2)
     return figure
 
 
-def _dots(axis: Axes, values: list, places=None, colour: str = PALETTE[0], name: str = "") -> None:
-    places = range(len(values)) if places is None else places
+def _dots(axis: Axes, values: list, places, colour: str, name: str) -> None:
     for y, value in zip(places, values, strict=True):
         if value and value["n"]:
             axis.plot([value["low"], value["high"]], [y, y], color=colour, lw=1.6)
             axis.plot(value["mean"], y, "o", ms=4.5, color=colour)
     axis.plot([], [], "o-", ms=4.5, color=colour, label=name)
-
-
-def _verdict(case: ShownCase, frame: np.ndarray) -> str:
-    right = case.sample.is_valid(reading.decided(case.sample, frame))
-    return "valid" if right else "not valid"

@@ -2,6 +2,7 @@
 how much of it a posterior mean does as well."""
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 import numpy as np
 
@@ -150,6 +151,26 @@ def curves(rows: list[dict], trace: Callable[[dict], dict]) -> dict:
             intervals = (interval(values, group) for values in by_step)
             found[name][bound] = [round(i[bound], 3) for i in intervals]
     return found
+
+
+def presence(rows: list[dict]) -> dict[str, dict[str, dict]]:
+    """The possible values that an open part shows on average, by cell and name of a mean (`model`,
+    or a null): {mean, low, high}, each (S,)."""
+    found: dict = {}
+    for cell, group in by_cell(of_design(rows, "clean")).items():
+        ways: dict = {"model": lambda result: result} | {n: itemgetter(n) for n in NULLS}
+        found[cell] = {
+            name: _present_at(known, of)
+            for name, of in ways.items()
+            if (known := [r for r in group if name == "model" or name in r["result"]])
+        }
+    return found
+
+
+def _present_at(rows: list[dict], trace: Callable[[dict], dict]) -> dict:
+    by_step = np.array([trace(row["result"])["present_at"] for row in rows], float).T  # (S, n)
+    intervals = [clustered(values, clusters(rows)) for values in by_step]
+    return {bound: [each[bound] for each in intervals] for bound in ("mean", "low", "high")}
 
 
 # Revisions.

@@ -4,53 +4,37 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..names import plain
-from ..style import KIND_COLOURS, WIDTH, nothing, picture, step_name, style
+from ..style import WIDTH, grid, judged, nothing, picture, step_name, style
 from .pictures import Case
 
 
-def along_steps(
-    cases: Sequence[Case], sigmas: Sequence[float], steps: Sequence[int], title: str
-) -> Figure:
+def along_steps(cases: Sequence[Case], sigmas: Sequence[float], steps: Sequence[int]) -> Figure:
     """A row for each case: the given frame, then the last frame of the clean estimate at chosen
-    steps, framed in the colour of a valid or a wrong decided answer, with its violations.
+    steps, marked by whether its decided answer is valid, with its violations.
 
     Args:
         cases: with clips (S, frames, H, W, 3).
     """
     if not cases:
         return nothing("no such case was generated")
-    columns = len(steps) + 1
     with style():
-        size = (WIDTH, 0.45 + len(cases) * ((WIDTH - 1) / columns + 0.28))
-        figure, axes = plt.subplots(
-            len(cases), columns, figsize=size, squeeze=False, layout="constrained"
-        )
-        figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.0)
+        figure, axes = grid(len(cases), len(steps) + 1)
         for row, case in zip(axes, cases, strict=True):
             picture(row[0], case.clips[-1, 0])
             row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
             for axis, s in zip(row[1:], steps, strict=True):
-                judged(axis, case.clips[s, -1], case.violations[s])
+                wrong = int(case.violations[s])
+                plural = "" if wrong == 1 else "s"
+                judged(
+                    axis, case.clips[s, -1], not wrong, f"{wrong} violation{plural}" * bool(wrong)
+                )
         axes[0, 0].set_title("given", fontsize="small")
         for axis, s in zip(axes[0, 1:], steps, strict=True):
             axis.set_title(step_name(sigmas, s), fontsize="small")
-        figure.suptitle(title)
     return figure
-
-
-def judged(axis: Axes, pixels: np.ndarray, violations: int) -> None:
-    """A picture, framed and captioned by whether its decided answer is valid."""
-    picture(axis, pixels)
-    colour = KIND_COLOURS["wrong" if violations else "valid"]
-    for spine in axis.spines.values():
-        spine.set(visible=True, color=colour, linewidth=2)
-    plural = "" if violations == 1 else "s"
-    text = f"{violations} violation{plural}" if violations else "valid"
-    axis.set_xlabel(text, color=colour, fontsize="x-small", labelpad=2)
 
 
 def steps_by_frames(
