@@ -77,7 +77,7 @@ def main(out: Path) -> None:
     site, names, sources = Site(out), published(), source.Sources()
     strip.main(ROOT / "notebooks", ROOT / "build" / "notebooks")
     shown = pictures.committed(names)
-    titles = write_notebooks(site, names, shown)
+    titles = write_notebooks(site, names)
     for app in APPS:
         app.write(out)
         site.folder.add(app.file)
@@ -96,7 +96,7 @@ def main(out: Path) -> None:
     print((out / "index.html").resolve().as_uri())
 
 
-def write_notebooks(site: Site, names: list[str], shown: list[pictures.Picture]) -> dict[str, str]:
+def write_notebooks(site: Site, names: list[str]) -> dict[str, str]:
     """A page for each notebook; returns their titles."""
     ran, titles = {}, {}
     for name in names:
@@ -105,13 +105,12 @@ def write_notebooks(site: Site, names: list[str], shown: list[pictures.Picture])
         ran[name] = executed(name)
         titles[name] = notebook.title_of(ran[name])
     for name, before, after in zip(names, [None, *names], [*names[1:], None], strict=False):
-        alts = {each.part: each.alt for each in shown if each.notebook == name}
         site.write(
             f"{name}.html",
             "notebook",
             title=titles[name],
             titles=titles,
-            body=notebook.as_html(ran[name], alts),
+            body=notebook.as_html(ran[name]),
             note=NOTES.get(name, RAN),
             previous=before,
             next=after,

@@ -133,5 +133,4 @@ def film(cases: Sequence[ShownCase], sigmas: Sequence[float]) -> Film:
 def _line(label: str) -> str:
     """The label of a row of pictures in one line."""
     label = re.sub(r"(model|clues|rooms|answers?)\n", r"\1, ", label)
-    label = re.sub(r"^(.*),\s*replace$", r"noise, \1", label, flags=re.S)
     return " ".join(label.split())

@@ -5,7 +5,6 @@ import base64
 import html
 import io
 import re
-from collections.abc import Mapping
 
 import nbformat
 from latex2mathml.converter import convert
@@ -31,13 +30,10 @@ def title_of(notebook: nbformat.NotebookNode) -> str:
     return next(found[0] for found in headings if found)
 
 
-def as_html(notebook: nbformat.NotebookNode, alts: Mapping[str, str] | None = None) -> str:
+def as_html(notebook: nbformat.NotebookNode) -> str:
     """Cells and outputs as HTML, without a template's own scripts and styles.
 
     If the pipeline has injected parameters, the cell that they override is left out.
-
-    Args:
-        alts: descriptions of the figures that the notebook draws, by name.
     """
     notebook.cells = [cell for cell in shown(notebook) if LIVE not in tags(cell)]
     for cell in notebook.cells:
@@ -45,7 +41,6 @@ def as_html(notebook: nbformat.NotebookNode, alts: Mapping[str, str] | None = No
             cell.source = with_mathml(cell.source)
         else:
             cell.outputs = [output for output in cell.outputs if not is_dead(output)]
-            describe(cell, alts or {})
     notebook.cells = [part for cell in notebook.cells for part in (*anchor(cell), *folded(cell))]
     notebook.metadata.pop("widgets", None)  # else the page would load their manager
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
@@ -73,13 +68,6 @@ def is_dead(output: nbformat.NotebookNode) -> bool:
         return output.name == "stderr" or not output.text.strip()
     data = output.get("data", {})
     return WIDGET in data or (output.output_type != "error" and not data)
-
-
-def describe(cell: nbformat.NotebookNode, alts: Mapping[str, str]) -> None:
-    """Gives a figure of this cell its own description."""
-    drawn = DRAWN.search(cell.source)
-    if drawn and drawn[1] in alts:
-        cell.metadata["alt"] = alts[drawn[1]]
 
 
 def anchor(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:

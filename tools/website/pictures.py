@@ -1,13 +1,15 @@
 """The committed pictures and what is said of them: the list of pictures (figures.yaml)."""
 
 import io
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
 
-from chain_of_steps.experiments.parameters import read
+from chain_of_steps.experiments.pictures import Picture as Listed
+from chain_of_steps.experiments.pictures import pictures_in
 
 ROOT = Path(__file__).parents[2]
 LIST = ROOT / "figures.yaml"
@@ -22,7 +24,7 @@ class Picture:
     Attributes:
         notebook, part: `figures/<notebook>/<part>.png`.
         key: whether it belongs to the story, else to the appendix.
-        chapter: in which it is shown; empty for none.
+        chapter: in which it is shown.
         titled: whether the picture itself bears its title.
         alt: what is to be seen on it.
         measures: cells and metrics that its title is about.
@@ -30,17 +32,21 @@ class Picture:
 
     notebook: str
     part: str
-    key: bool = False
-    chapter: str = ""
-    title: str = ""
-    titled: bool = False
-    caption: str = ""
-    alt: str = ""
-    measures: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    key: bool
+    chapter: str
+    title: str
+    titled: bool
+    caption: str
+    alt: str
+    measures: frozenset[tuple[str, str]]
+
+    @property
+    def name(self) -> str:
+        return f"{self.notebook}/{self.part}"
 
     @property
     def file(self) -> Path:
-        return ROOT / "figures" / self.notebook / f"{self.part}.png"
+        return _file(self.name)
 
     @property
     def anchor(self) -> str:
@@ -69,42 +75,31 @@ class Picture:
 
 
 def committed(notebooks: list[str]) -> list[Picture]:
-    """All committed pictures of some notebooks, those of the list first and in its order."""
-    listed = read(LIST) if LIST.exists() else PLACEHOLDER
-    files = sorted((ROOT / "figures").glob("*/*.png"))
-    names = {f"{file.parent.name}/{file.stem}": file for file in files}
-    order = [*(name for name in listed if name in names), *(n for n in names if n not in listed)]
-    found = [_picture(name, listed.get(name, {})) for name in order]
+    """The listed pictures of some notebooks, in the order of the list."""
+    found = [
+        _picture(name, entry) for name, entry in pictures_in(LIST).items() if _file(name).exists()
+    ]
     return [picture for picture in found if picture.notebook in notebooks]
 
 
-def _picture(name: str, entry: dict) -> Picture:
+def _file(name: str) -> Path:
+    return ROOT / "figures" / f"{name}.png"
+
+
+def _picture(name: str, entry: Listed) -> Picture:
     notebook, part = name.split("/")
-    with Image.open(ROOT / "figures" / f"{name}.png") as picture:
-        about = {key: picture.info.get(key, "") for key in ("Title", "Description")}
-    plain = part.replace("_", " ")
+    metrics = json.loads((ROOT / "figures" / f"{notebook}.json").read_text(encoding="utf-8"))
+    with Image.open(_file(name)) as picture:
+        titled = "Title" in picture.info
+    tests = [test for sentence in entry.says for test in sentence.when]
     return Picture(
         notebook,
         part,
-        bool(entry.get("key")),
-        entry.get("chapter", ""),
-        about["Title"] or entry.get("shows", "") or plain.capitalize(),
-        bool(about["Title"]),
-        entry.get("caption", ""),
-        entry.get("alt") or about["Description"] or f"{plain} (notebook {notebook[0]})",
-        frozenset(
-            (test["cell"], test["metric"])
-            for sentence in entry.get("says", [])
-            for test in sentence["when"]
-        ),
+        entry.key,
+        entry.chapter,
+        entry.title(metrics),
+        titled,
+        entry.caption,
+        entry.alt,
+        frozenset((test.cell, test.metric) for test in tests),
     )
-
-
-# Until the list of pictures is there.
-PLACEHOLDER = {
-    "1_step_visualization/validity": {"key": True, "chapter": "watch"},
-    "2_perturbation_curves/curves": {"key": True, "chapter": "break"},
-    "4_layer_roles/swap_pictures": {"key": True, "chapter": "look inside"},
-    "5_ensemble_table/merged_run": {"key": True, "chapter": "mend"},
-    "1_step_visualization/superposition": {"key": True, "chapter": "doubt"},
-}

@@ -65,11 +65,17 @@ def chapters(
                 entry["headline"],
                 entry.get("caption", ""),
                 films.get(entry.get("film")),
-                [each for each in pictures if each.key and each.chapter == name],
+                _shown(entry, name, pictures),
                 [_finding(each, known, write) for each in entry["findings"]],
             )
         )
     return found
+
+
+def _shown(entry: dict, chapter: str, pictures: Sequence[Picture]) -> list[Picture]:
+    """The key pictures of a chapter, after the one that its text asks for."""
+    first = [each for each in pictures if each.name == entry.get("picture")]
+    return first + [each for each in pictures if each.key and each.chapter == chapter]
 
 
 def _finding(entry: dict, known: Mapping[str, Row], write: "Writer") -> Finding:
