@@ -95,7 +95,7 @@ def furnish(folder: Path) -> None:
     for file in (ROOT / "notebooks").iterdir():
         if file.suffix in (".ipynb", ".py"):
             (folder / "notebooks" / file.name).write_bytes(file.read_bytes())
-    for name in ("data", "params.yaml", "claims.yaml"):
+    for name in ("data", "params.yaml", "claims.yaml", "figures.yaml"):
         (folder / name).symlink_to(ROOT / name)
     for name, values in SETTINGS.items():
         file = folder / "jupyterlab_settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"

@@ -32,6 +32,7 @@ from chain_of_steps.figures.emergent_behaviors.revisions import revisions_at
 from chain_of_steps.figures.emergent_behaviors.runs import EXPERIMENTS
 from chain_of_steps.figures.emergent_behaviors.wrong_parts import (
     KINDS,
+    NAMES,
     WRONG,
     Mistake,
     another_square,
@@ -462,10 +463,12 @@ def test_repairs_are_shown_one_that_was_and_one_that_was_not(pictures, tmp_path)
         if (run.cell, run.index) != (LATIN, 0)  # sample 0 comes last
     ]
     shown = experiment.showcase(rows, tmp_path)
-    labels = [case.label for case in shown]
-    assert labels == ["visible,\nrepaired", *(f"{kind},\nnot repaired" for kind in WRONG)]
-    for case, index in zip(shown, (2, 1, 1, 1), strict=True):
-        sample, kind = samples.draw_one(LATIN, index, 7), case.label.split(",")[0]
+    expected = [("visible", "repaired"), *((kind, "not repaired") for kind in WRONG)]
+    labels = [case.label.replace("\n", " ") for case in shown]
+    assert labels == [f"{NAMES[kind]}, {became}" for kind, became in expected]
+    for case, index, (kind, _) in zip(shown, (2, 1, 1, 1), expected, strict=True):
+        sample = samples.draw_one(LATIN, index, 7)
+        assert case.sample == sample
         mistake = mistakes_of(sample, np.random.default_rng([7, index]))[kind]
         assert case.step == 2 and case.clips.shape == (2, 5, 48, 48, 3)
         rows, columns = np.divmod(mistake.parts, 4)

@@ -204,6 +204,6 @@ def test_a_long_title_covers_nothing(tmp_path, listed):
     figure = plotted()
     figure.axes[0].set_title("of a panel")
     report.figure(figure, "b")
-    renderer = figure.canvas.get_renderer()
-    title, panel = (t.get_window_extent(renderer) for t in (figure._suptitle, figure.axes[0].title))
+    figure.draw_without_rendering()
+    title, panel = (text.get_window_extent() for text in (figure._suptitle, figure.axes[0].title))
     assert title.y0 > panel.y1

@@ -1,5 +1,6 @@
 """Notebook 2 on the new world: rows by identity, statistics on rows worked out by hand."""
 
+import copy
 import functools
 import itertools
 import json
@@ -667,33 +668,54 @@ def drawn(rows):
     return analysis.summary(rows, SCHEDULE.sigmas, 5, ["occlusion"])
 
 
-def test_every_figure_shows_its_numbers(drawn):
+def rising(values: list[dict]) -> list[dict]:
+    """The same entries with means that differ from place to place."""
+    return [
+        value | {"mean": 0.1 * i, "low": 0.1 * i - 0.05, "high": 0.1 * i + 0.05}
+        for i, value in enumerate(values)
+    ]
+
+
+def shown_in(axis) -> dict:
+    """The curves of a panel by label."""
+    lines = zip(*axis.get_legend_handles_labels()[::-1], strict=True)
+    return {label: getattr(line, "lines", [line])[0] for label, line in lines}
+
+
+def test_curves_are_drawn_where_they_vary_and_said_where_they_do_not(drawn):
+    drawn = copy.deepcopy(drawn)
     cell = drawn["cells"][CELL]
+    cell["replace"]["valid_at"] = rising(cell["replace"]["valid_at"])
+    for value in cell["level_correct"]["valid_at"]:
+        value["mean"] = 0.5
     figure = plots.curves(drawn)
-    axis, control = figure.axes
+    axis = figure.axes[0]
     assert axis.get_title() == "square of order 4\n32 to 63 answers\nn = 2"
-    assert control.get_title() == "occlusion\ncontrol, n = 1"
-    replaced = next(line for line in axis.lines if "pure noise" in str(line.get_label()))
+    shown = shown_in(axis)
+    assert list(shown) == ["no noise", plots.MODES["replace"][0]]
+    assert f"{plots.MODES['level_correct'][0]} at 0.50" in figure.texts[-1].get_text()
+    replaced = shown[plots.MODES["replace"][0]]
     assert list(replaced.get_ydata()) == [v["mean"] for v in cell["replace"]["valid_at"]]
     x = list(replaced.get_xdata())
     snr = [2 * np.log((1 - s) / s) for s in SCHEDULE.sigmas[1:4]]
     assert x[1:] == pytest.approx(snr, abs=1e-3) and x[0] < x[1]
-    decided_axis = plots.decided(drawn).axes[0]
-    ceiling = next(line for line in decided_axis.lines if line.get_label() == "another seed")
-    assert ceiling.get_ydata()[0] == 1 - cell["other_seed"]["mean"]
-    expected = {plots.READINGS[name][0]: cell["restart_at"][name] for name in plots.READINGS} | {
-        plots.EXACT[name][0]: cell["restart_at"][name] for name in plots.EXACT
-    }
-    figure = plots.restarts(drawn)
-    shown = dict(zip(*figure.axes[0].get_legend_handles_labels()[::-1], strict=True))
+
+
+def test_every_figure_shows_its_numbers(drawn):
+    drawn = copy.deepcopy(drawn)
+    cell = drawn["cells"][CELL]
+    at = cell["restart_at"]
+    for name in (*plots.READINGS, *plots.EXACT):
+        at[name] = rising(at[name])
+    cell["level_correct"]["exact_unchanged_at"] = rising(cell["level_correct"]["unchanged_at"])
+    shown = shown_in(plots.restarts(drawn).axes[0])
     assert shown["all steps"].get_ydata()[0] == cell["clean"]["mean"]
-    for label, values in expected.items():
-        means = [value["mean"] for value in values]
-        if len(set(means)) == 1:
-            assert label not in shown and f"{label} at {means[0]:.2f}" in figure.texts[0].get_text()
-        else:
-            line = getattr(shown[label], "lines", [shown[label]])[0]
-            assert list(line.get_ydata()) == means
+    for name, (label, _) in (plots.READINGS | plots.EXACT).items():
+        assert list(shown[label].get_ydata()) == [value["mean"] for value in at[name]]
+    decided = shown_in(plots.decided(drawn).axes[0])
+    assert decided["another seed"].get_ydata()[0] == 1 - cell["other_seed"]["mean"]
+    null = decided["fresh noise, exact posterior"].get_ydata()
+    assert list(null) == [v["mean"] for v in cell["level_correct"]["exact_unchanged_at"]]
     groups = bars.frames(drawn).axes[0].containers
     scored = next(b for b in groups if b.get_label() == "the scored frame, all steps")
     assert [b.get_height() for b in scored] == [cell["scored_frame_drop"]["mean"]]

@@ -165,4 +165,5 @@ def test_a_figure_is_drawn(registered):
     assert found["share"][-1] == 1.0 and len(found["share"]) == 5 and found["n"] == 1
     assert [file.name for file in Path("scratch/results").iterdir()] == ["8_first_answer.jsonl"]
     made = {str(f.relative_to("scratch/figures")) for f in Path("scratch/figures").rglob("*.*")}
-    assert made == {"8_first_answer/share.png", "8_first_answer.json"}
+    pictures = {f"8_first_answer/share.{ending}" for ending in ("png", "svg")}
+    assert made == {*pictures, "8_first_answer.json"}

@@ -36,7 +36,7 @@ import reproduce_model  # noqa: E402
 NOTEBOOKS = [name for name in FIGURES if name not in reproduce_model.SYMBOLS]
 TASK = Path("In-Domain_50") / "O-34_dot_to_dot_task_data-generator"
 SAMPLES = ROOT.parent / "shared" / "vbvr-samples" / "gt" / TASK
-LINKS = ("notebooks", "params.yaml", "claims.yaml", "src")
+LINKS = ("notebooks", "params.yaml", "claims.yaml", "figures.yaml", "src")
 
 
 @pytest.fixture(scope="module")

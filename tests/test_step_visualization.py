@@ -685,7 +685,7 @@ def test_pictures_are_marked_by_what_is_decided():
     clips = np.stack([[empty, empty], [empty, full]])
     figure = grids.along_steps([pictures.case_of("", sample, clips)], SIGMAS, [0, 1])
     wrong, right = figure.axes[1:]
-    assert re.fullmatch(r"✗ \d+ violations?", wrong.get_xlabel())
+    assert re.fullmatch(r"✗ \d+ broken", wrong.get_xlabel())
     assert right.get_xlabel() == "✓ valid"
     assert right.spines["left"].get_edgecolor() != wrong.spines["left"].get_edgecolor()
 

@@ -65,7 +65,14 @@ class Report:
 
 def headline(figure: Figure, title: str) -> None:
     """Puts a title above all that a figure shows, however many lines it has."""
-    lines = textwrap.fill(title, int(LINE * figure.get_figwidth()))
+    lines = balanced(title, int(LINE * figure.get_figwidth()))
     figure.draw_without_rendering()
     top = figure.get_tightbbox().y1 / figure.get_figheight() + 0.02
     figure.suptitle(lines, x=0.01, y=top, ha="left", va="bottom", fontsize=13, weight="bold")
+
+
+def balanced(text: str, width: int) -> str:
+    """A text in as few lines as its width allows, all about as long."""
+    count = len(textwrap.wrap(text, width))
+    widths = range(len(text) // count, width + 1)
+    return next(t for t in (textwrap.fill(text, w) for w in widths) if t.count("\n") < count)

@@ -92,8 +92,7 @@ def judged(axis: Axes, pixels: np.ndarray, right: bool, text: str = "") -> None:
     for spine in axis.spines.values():
         spine.set(visible=True, color=colour, linewidth=2)
     said = f"{mark} {text or ('valid' if right else 'wrong')}"
-    size = "small" if len(said) < 9 else "x-small"
-    axis.set_xlabel(said, color=colour, fontsize=size, labelpad=2)
+    axis.set_xlabel(said, color=colour, fontsize="small", labelpad=2)
 
 
 def answers(axis: Axes, sample: Sample, pixels: np.ndarray) -> None:

@@ -27,10 +27,7 @@ def along_steps(cases: Sequence[Case], sigmas: Sequence[float], steps: Sequence[
             row[0].set_ylabel(case.label, rotation=0, ha="right", va="center")
             for axis, s in zip(row[1:], steps, strict=True):
                 wrong = int(case.violations[s])
-                plural = "" if wrong == 1 else "s"
-                judged(
-                    axis, case.clips[s, -1], not wrong, f"{wrong} violation{plural}" * bool(wrong)
-                )
+                judged(axis, case.clips[s, -1], not wrong, f"{wrong} broken" if wrong else "")
         axes[0, 0].set_title("given", fontsize="small")
         for axis, s in zip(axes[0, 1:], steps, strict=True):
             axis.set_title(step_name(sigmas, s), fontsize="small")
