@@ -84,7 +84,7 @@ lab: $(INSTALLED) ## open the notebooks in JupyterLab, on this machine only and 
 train: $(INSTALLED) ## train the mini model, continuing where it stopped [TRAIN_BUDGET=3h]
 	$(IN_VENV) $(BIN)/chain-of-steps train --budget="$(TRAIN_BUDGET)" --resume
 
-site: $(INSTALLED) ## write the executed notebooks as pages under site/, which open as files
+site: $(INSTALLED) ## write the story, the ledger and the executed notebooks as pages under site/, which open as files
 	$(IN_VENV) $(BIN)/python tools/pull.py
 	$(IN_VENV) $(BIN)/python tools/pages.py
 

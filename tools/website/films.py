@@ -97,8 +97,8 @@ def _of_steps(model: VideoModel, scratch: Path) -> dict[str, Film]:
 def _of_noise(model: VideoModel, scratch: Path) -> Film:
     """The same square clean, with noise at an early and at a late step, and in one frame."""
     experiment, rows = _rows(Perturbation, model, "2_perturbation_curves", "noise", scratch)
-    cases = experiment.showcase(rows, scratch)
-    return film([case for case in cases if "level" not in case.label], experiment.schedule.sigmas)
+    clean, early, late, *_, frame = experiment.showcase(rows, scratch)
+    return film([clean, early, late, frame], experiment.schedule.sigmas)
 
 
 def _of_repairs(model: VideoModel, scratch: Path) -> Film:

@@ -14,7 +14,7 @@ from chain_of_steps.experiments.pictures import pictures_in
 ROOT = Path(__file__).parents[2]
 LIST = ROOT / "figures.yaml"
 FOLDER = "pictures"  # of the site
-HEAVY = 300_000  # bytes of an SVG from which on the pixels are published instead
+HEAVY = 150_000  # bytes of an SVG from which on the pixels are published instead
 
 
 @dataclass(frozen=True)
