@@ -86,10 +86,9 @@ lab: $(INSTALLED) ## open your own copies of the notebooks in JupyterLab, on thi
 train: $(INSTALLED) ## train the mini model, continuing where it stopped [TRAIN_BUDGET=3h]
 	$(IN_VENV) $(BIN)/chain-of-steps train --budget="$(TRAIN_BUDGET)" --resume
 
-site: $(INSTALLED) ## write the executed notebooks as pages under site/, which open as files, and one that needs a server
+site: $(INSTALLED) ## write the story, the ledger and the notebooks as pages under site/; they open as files, one needs a server
 	$(IN_VENV) $(BIN)/python tools/pull.py
 	$(IN_VENV) $(BIN)/python tools/pages.py
-	$(IN_VENV) $(BIN)/python tools/web_page.py
 
 page: $(INSTALLED) ## write build/latin.html, in which symbol networks solve squares and relays in the browser; it opens as a file
 	$(IN_VENV) $(BIN)/python tools/pull.py

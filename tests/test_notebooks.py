@@ -15,6 +15,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import run  # noqa: E402
 import strip  # noqa: E402
+from website import solved  # noqa: E402
+from website.solved import exercises, fill_in  # noqa: E402
 
 PARAMETERS = yaml.safe_load((ROOT / "params.yaml").read_text())
 FIGURES = PARAMETERS["figures"]
@@ -70,12 +72,10 @@ def test_run_all_may_be_pressed_twice(name, monkeypatch):
         assert Path.cwd() == ROOT
 
 
-LESSONS = {  # notebooks with exercises: their solutions, and parameters that make them short
-    "0_walkthrough": ("walkthrough_solutions", {"preset": "mini/12"}),
-    "8_train_it_yourself": ("train_solutions", {"training_steps": 20, "measured_boards": 20}),
+LESSONS = {  # notebooks with exercises, and parameters that make them short
+    "0_walkthrough": {"preset": "mini/12"},
+    "8_train_it_yourself": {"training_steps": 20, "measured_boards": 20},
 }
-EXERCISE = re.compile(r"^(?:def )?(\w+)(?=\(.*\):\n| = )")
-CHECK = re.compile(r"^check_(\w+)\(", re.M)
 
 
 def feedback(executed: nbformat.NotebookNode) -> list[str]:
@@ -91,26 +91,10 @@ def printed(executed: nbformat.NotebookNode) -> str:
     return "".join(o.get("text", "") for o in outputs)
 
 
-def exercises(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    return [
-        cell for cell in notebook.cells if cell.cell_type == "code" and CHECK.search(cell.source)
-    ]
-
-
-def fill_in(notebook: nbformat.NotebookNode, solutions: str) -> None:
-    """Puts the reference solutions where the three dots are."""
-    for cell in exercises(notebook):
-        (name,), check = EXERCISE.findall(cell.source), cell.source.splitlines()[-1]
-        answer = f'runpy.run_path("notebooks/{solutions}.py")["{name}"]'
-        if name == "phases":  # depend on what this machine measures
-            answer = "{cell: phase_of(**found)[0] for cell, found in measured.items()}"
-        cell.source = f"import runpy\n\n{name} = {answer}\n{check}"
-
-
 @needs_model
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_runs_with_no_exercise_done(name):
-    executed = nbformat.read(run.execute(name, None, **LESSONS[name][1]), as_version=4)
+    executed = nbformat.read(run.execute(name, None, **LESSONS[name]), as_version=4)
     said = feedback(executed)
     assert len(said) == len(exercises(executed)) > 0
     assert all(text.startswith("Not yet.") for text in said)
@@ -120,15 +104,14 @@ def test_a_lesson_runs_with_no_exercise_done(name):
 @needs_model
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_is_right_with_the_reference_solutions(name, tmp_path):
-    solutions, parameters = LESSONS[name]
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-    fill_in(notebook, solutions)
+    fill_in(notebook, solved.LESSONS[name])
     nbformat.write(notebook, tmp_path / "solved.ipynb")
     with run.surroundings(ROOT):
         executed = papermill.execute_notebook(
             tmp_path / "solved.ipynb",
             tmp_path / "executed.ipynb",
-            parameters,
+            LESSONS[name],
             cwd=ROOT,
             progress_bar=False,
             kernel_name=run.KERNEL,

@@ -1,0 +1,1 @@
+"""The parts of the site; `../pages.py` puts them together."""
