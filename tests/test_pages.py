@@ -110,6 +110,17 @@ def test_what_speaks_of_a_kernel_is_not_on_a_page(site):
     assert "needs a running kernel" not in written(site, "explorer.html")
 
 
+def test_the_recorded_explorer_stands_right_below_its_title():
+    texts = ("# Title\nText.", "x = 1", "record()")
+    made = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell(texts[0]), *map(nbformat.v4.new_code_cell, texts[1:])]
+    )
+    made.cells[-1].metadata["tags"] = ["first"]
+    body = notebook.as_html(made)
+    places = [body.index(text) for text in ("Title", "record", "Text.", ">x<")]
+    assert places == sorted(places)
+
+
 def test_a_figure_without_stored_rows_is_not_published():
     lessons = {*solved.LESSONS, "explorer"}
     assert {*lessons, *executed.released()} == set(executed.published())
@@ -189,6 +200,10 @@ def test_only_a_copy_of_the_notebook_as_it_is_counts_as_executed():
     made.metadata.papermill.parameters.section.preset = "mini/4"
     assert not executed.up_to_date(name, made, current), "of another scale"
     made.metadata.papermill.parameters = nbformat.from_dict(own)
+    made.cells[-1].metadata["tags"] = ["live"]
+    assert not executed.up_to_date(name, made, current), "with other tags"
+    made.cells[-1].metadata["tags"] = []
+    assert executed.up_to_date(name, made, current)
     made.cells[-1].source += " And so on."
     assert not executed.up_to_date(name, made, current), "of an older text"
 

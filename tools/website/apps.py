@@ -26,7 +26,7 @@ APPS = [
     App(
         "latin.html",
         "Click clues, watch a network fill the square",
-        "Two small symbol networks run in this page. Set clues, step through, and compare a run "
+        "Small symbol networks run in this page. Set clues, step through, and compare a run "
         "with a machine that only looks once.",
         lambda folder: latin.main(folder / "latin.html", latin.NETWORKS, latin.METRICS),
     ),
