@@ -111,15 +111,26 @@ def test_what_speaks_of_a_kernel_is_not_on_a_page(site):
 
 
 def test_of_a_widget_a_page_has_its_form_without_a_kernel_if_there_is_one():
-    widget = {pages.WIDGET: {"model_id": "x"}, "text/plain": "secret-repr"}
-    link = f'<a href="{pages.LIVE}">no kernel</a>'
+    widget = {notebook.WIDGET: {"model_id": "x"}, "text/plain": "secret-repr"}
+    link = "<a href=latin.html>no kernel</a>"
     data = [widget, {**widget, "text/html": link}]
     cells = [
         nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", each)])
         for each in data
     ]
-    text = pages.notebook_html(nbformat.v4.new_notebook(cells=cells))
+    text = notebook.as_html(nbformat.v4.new_notebook(cells=cells))
     assert text.count(link) == 1 and "secret-repr" not in text and "model_id" not in text
+
+
+def test_the_recorded_explorer_stands_right_below_its_title():
+    texts = ("# Title\nText.", "x = 1", "record()")
+    made = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell(texts[0]), *map(nbformat.v4.new_code_cell, texts[1:])]
+    )
+    made.cells[-1].metadata["tags"] = ["first"]
+    body = notebook.as_html(made)
+    places = [body.index(text) for text in ("Title", "record", "Text.", ">x<")]
+    assert places == sorted(places)
 
 
 def test_a_figure_without_stored_rows_is_not_published():
@@ -201,6 +212,10 @@ def test_only_a_copy_of_the_notebook_as_it_is_counts_as_executed():
     made.metadata.papermill.parameters.section.preset = "mini/4"
     assert not executed.up_to_date(name, made, current), "of another scale"
     made.metadata.papermill.parameters = nbformat.from_dict(own)
+    made.cells[-1].metadata["tags"] = ["live"]
+    assert not executed.up_to_date(name, made, current), "with other tags"
+    made.cells[-1].metadata["tags"] = []
+    assert executed.up_to_date(name, made, current)
     made.cells[-1].source += " And so on."
     assert not executed.up_to_date(name, made, current), "of an older text"
 

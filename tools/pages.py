@@ -22,7 +22,7 @@ PARTS = Path(__file__).parent / "website"
 MENU = [
     ("ledger.html", "ledger"),
     *((app.file, "try it") for app in APPS[:1]),
-    ("0_walkthrough.html", "walkthrough"),
+    ("0_walkthrough.html", "lesson"),
     ("pictures.html", "pictures"),
 ]
 RAN = "This notebook as it ran. To change it and run it yourself, see the README: make lab."
@@ -32,8 +32,8 @@ SOLVED = (
 )
 NOTES = {
     **dict.fromkeys(LESSONS, SOLVED),
-    "explorer": "The explorer with recorded runs, at the end of this page: choose one under "
-    '"gallery". A run of your own needs the model; see the README: make lab.',
+    "explorer": "These runs were recorded: choose one of the gallery. What this text says of runs "
+    "of your own needs the model; see the README: make lab.",
 }
 
 

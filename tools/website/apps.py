@@ -42,7 +42,7 @@ APPS = [
     App(
         in_page.FILE,
         "Click clues, watch a network fill the square",
-        "Two small symbol networks run in this page. Set clues, step through, and compare a run "
+        "Small symbol networks run in this page. Set clues, step through, and compare a run "
         "with a machine that only looks once.",
         _latin,
     ),

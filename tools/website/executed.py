@@ -51,10 +51,15 @@ def source(name: str) -> nbformat.NotebookNode:
 
 def up_to_date(name: str, notebook: nbformat.NotebookNode, current: nbformat.NotebookNode) -> bool:
     """Whether an executed copy is of the current notebook, at scale `mini`, without an error."""
-    cells = {cell.source for cell in current.cells} <= {cell.source for cell in notebook.cells}
+    cells = _cells(current) <= _cells(notebook)
     wanted = read(ROOT / "params.yaml", "mini").get(name, {})
     given = notebook.metadata.get("papermill", {}).get("parameters", {}).get("section", {})
     return cells and given == wanted and not failed(notebook)
+
+
+def _cells(notebook: nbformat.NotebookNode) -> set[tuple[str, ...]]:
+    """The cells of a notebook, with their tags: a page depends on both."""
+    return {(cell.source, *cell.metadata.get("tags", [])) for cell in notebook.cells}
 
 
 def failed(notebook: nbformat.NotebookNode) -> bool:

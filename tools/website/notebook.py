@@ -5,6 +5,7 @@ import base64
 import html
 import io
 import re
+from collections.abc import Iterator
 
 import nbformat
 from latex2mathml.converter import convert
@@ -21,6 +22,7 @@ NOTEBOOK_LINK = re.compile(r'href="(\w+)\.ipynb"')
 DRAWN = re.compile(r'report\.figure\(.*"(\w+)"\s*,?\s*\)', re.S)
 LIVE = "live"  # tag of cells that say or show something only where a kernel runs
 OWN = "own"  # in the metadata of a cell: HTML of ours
+FIRST = "first"  # tag of the cell that a page begins with
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -35,7 +37,8 @@ def as_html(notebook: nbformat.NotebookNode) -> str:
 
     If the pipeline has injected parameters, the cell that they override is left out.
     """
-    notebook.cells = [cell for cell in shown(notebook) if LIVE not in tags(cell)]
+    kept = [cell for cell in shown(notebook) if LIVE not in tags(cell)]
+    notebook.cells = [*heading_first(kept)]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = with_mathml(cell.source)
@@ -61,6 +64,18 @@ def shown(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     if not any("injected-parameters" in tags(cell) for cell in notebook.cells):
         return notebook.cells
     return [cell for cell in notebook.cells if "parameters" not in tags(cell)]
+
+
+def heading_first(cells: list[nbformat.NotebookNode]) -> Iterator[nbformat.NotebookNode]:
+    """The title, the cell that is to be seen first, if there is one, then the rest."""
+    first = [cell for cell in cells if FIRST in tags(cell)]
+    rest = [cell for cell in cells if FIRST not in tags(cell)]
+    if first:
+        title, _, text = rest[0].source.partition("\n")
+        yield nbformat.v4.new_markdown_cell(title)
+        yield from first
+        rest[0].source = text
+    yield from rest
 
 
 def is_dead(output: nbformat.NotebookNode) -> bool:

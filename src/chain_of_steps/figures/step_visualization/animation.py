@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..style import KIND_COLOURS
+from ..style import RIGHT, WRONG
 from .pictures import Case
 
 SCALE = 4  # screen pixels per picture pixel
@@ -53,7 +53,7 @@ def _at(cases: Sequence[Case], sigmas: Sequence[float], step: int) -> Image.Imag
         image.paste(Image.fromarray(frame), (x, TOP))
         plural = "" if wrong == 1 else "s"
         said = f"{wrong} violation{plural}" if wrong else "valid"
-        colour = KIND_COLOURS["wrong" if wrong else "valid"]
+        _, colour = WRONG if wrong else RIGHT
         pen.text((x, TOP + side + 7), said, colour, small)
     return image
 
