@@ -2,11 +2,11 @@
 benchmarks/web_video.py [--model data/mini] [--json benchmarks/web.json] [--untimed]`; a quarter of
 an hour.
 
-Half of the samples are mazes, half are Latin squares of order 4 and 5. Each is solved in 20 steps, by
-onnxruntime-web in Chromium and by our loop, from the same noise; see tests/picture_parity.py. Times
-are of whole runs of the page's engine, with the pictures that it makes, one after the other, once
-the network has started. A record that exists is brought up to date; on a machine with other work
-`--untimed` leaves its times as they are. It needs the network once, for onnxruntime-web.
+Half of the samples are mazes, half are Latin squares of order 4 and 5. Each is solved in 20 steps,
+by onnxruntime-web in Chromium and by our loop, from the same noise; see tests/picture_parity.py.
+Times are of whole runs of the page's engine, with the pictures that it makes, one after the other,
+once the network has started. A record that exists is brought up to date; on a machine with other
+work `--untimed` leaves its times as they are. It needs the network once, for onnxruntime-web.
 """
 
 import json
