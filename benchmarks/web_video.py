@@ -2,11 +2,11 @@
 benchmarks/web_video.py [--model data/mini] [--json benchmarks/web.json] [--untimed]`; a quarter of
 an hour.
 
-Half of the samples are mazes, half are Latin squares. Each is solved in 20 steps, by
-onnxruntime-web in Chromium and by our loop, from the same noise; see tests/picture_parity.py. Times
-are of whole runs of the page's engine, with the pictures that it makes, one after the other, once
-the network has started. A record that exists is brought up to date; on a machine with other work
-`--untimed` leaves its times as they are. It needs the network once, for onnxruntime-web.
+Half of the samples are mazes, half are Latin squares of order 4 and 5. Each is solved in 20 steps,
+by onnxruntime-web in Chromium and by our loop, from the same noise; see tests/picture_parity.py.
+Times are of whole runs of the page's engine, with the pictures that it makes, one after the other,
+once the network has started. A record that exists is brought up to date; on a machine with other
+work `--untimed` leaves its times as they are. It needs the network once, for onnxruntime-web.
 """
 
 import json
@@ -33,6 +33,7 @@ import picture_parity
 
 SAMPLES, STEPS, TIMED = 200, 20, 10
 SEED = 0  # of the suite
+SQUARES = ({"order": 4}, {"order": 5, "clues": 9})
 TIME = """async ([setting, count]) => {
     const engine = createEngine({ manifest, files, boards: {} }), seconds = [];
     for (let seed = -1; seed < count; seed++) {  // the first run starts the network
@@ -73,8 +74,9 @@ def measure(source: str, known: dict) -> dict:
 
 def configs() -> list[Config]:
     """Settings with boards of test samples; sample i starts from the noise of seed i."""
-    mazes, squares = (suite.draw(task, SAMPLES // 2, SEED) for task in ("maze", "latin"))
-    return [own(sample, seed) for seed, sample in enumerate((*mazes, *squares))]
+    kinds = [("maze", SAMPLES // 2, {}), *(("latin", SAMPLES // 4, knobs) for knobs in SQUARES)]
+    drawn = [s for task, count, knobs in kinds for s in suite.draw(task, count, SEED, **knobs)]
+    return [own(sample, seed) for seed, sample in enumerate(drawn)]
 
 
 def own(sample, seed: int) -> Config:
