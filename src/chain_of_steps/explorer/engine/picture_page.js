@@ -5,8 +5,8 @@ import { downloadModel } from "./download.js";
 function obstacle({ protocol }) {
   if (protocol === "file:")
     return (
-      "This page loads a network and has to come from a web server. In the folder of this file, run " +
-      "“python -m http.server”, then open http://localhost:8000/ and this page there."
+      "This page loads a network and has to come from a web server. In the folder of this file, " +
+      "run “python -m http.server”, then open http://localhost:8000/ and this page there."
     );
   if (typeof WebAssembly !== "object")
     return (

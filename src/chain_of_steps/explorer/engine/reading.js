@@ -90,7 +90,9 @@ const touched = (change, pixel) =>
 // weights that read each value's opacity, and the value that draws nothing (or -1).
 function partReader(drawn, base, owner, part) {
   const pixels = [];
-  owner.forEach((own, pixel) => own === part && pixels.push(3 * pixel, 3 * pixel + 1, 3 * pixel + 2));
+  owner.forEach((own, pixel) => {
+    if (own === part) pixels.push(3 * pixel, 3 * pixel + 1, 3 * pixel + 2);
+  });
   const shown = drawn.map((change) => pixels.map((at) => change[at]));
   const strength = shown.map((change) => Math.sqrt(dot(change, change) / pixels.length));
   const blank = strength.findIndex((value) => value < CONTRAST);
