@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from chain_of_steps.models import loading
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import suite
 
@@ -40,6 +41,14 @@ def test_a_saved_model_is_loaded_in_float32_and_ready_to_be_asked(loaded):
     for part in parts:
         assert not part.training
         assert {(p.dtype, p.requires_grad) for p in part.parameters()} == {(torch.float32, False)}
+
+
+def test_a_small_model_loads_without_progress_bars_and_a_large_one_with(folder, capfd, monkeypatch):
+    VideoModel.load(folder)
+    assert "Loading" not in capfd.readouterr().err
+    monkeypatch.setattr(loading, "SLOW", 0)
+    VideoModel.load(folder)
+    assert "Loading pipeline components" in capfd.readouterr().err
 
 
 def test_the_fingerprint_tells_weights_apart(folder, loaded):

@@ -1,6 +1,8 @@
 """Loads pipelines: from a folder or the hub, with LoRAs, and with options that save memory."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,8 @@ from typing import Any
 import torch
 from diffusers import DiffusionPipeline, GGUFQuantizationConfig, WanTransformer3DModel
 from diffusers.models.attention_dispatch import AttentionBackendName
+from diffusers.utils import logging as diffusers_log
+from transformers.utils import logging as transformers_log
 
 from . import cpu, families, lora
 from .weights import (
@@ -24,6 +28,7 @@ OFFLOADS = ("none", "model", "group")
 STORAGES = ("full", "fp8")
 BACKENDS = ("", *(backend.value for backend in AttentionBackendName))
 EXPERTS = ("transformer", "transformer_2")
+SLOW = 10**9  # bytes of weights from which on loading shows progress bars
 
 
 @dataclass(frozen=True)
@@ -138,13 +143,14 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
     refuse_wrong_boundary(folder)
     try:
         family = families.named(DiffusionPipeline.load_config(folder)["_class_name"])
-        pipe = family.pipeline.from_pretrained(
-            folder,
-            dtype=getattr(torch, how.dtype),
-            use_safetensors=True,
-            local_files_only=True,
-            **_quantised(folder, how),
-        )
+        with _bars(folder):
+            pipe = family.pipeline.from_pretrained(
+                folder,
+                dtype=getattr(torch, how.dtype),
+                use_safetensors=True,
+                local_files_only=True,
+                **_quantised(folder, how),
+            )
         if "text_encoder" in family.encoders:
             refuse_gaps(pipe.text_encoder, folder / "text_encoder")
     except families.UnknownFamily as error:
@@ -157,6 +163,22 @@ def load(source: str | Path, how: Loading) -> DiffusionPipeline:
     except Exception as error:
         raise _explained(error, source, how) from error
     return pipe
+
+
+@contextmanager
+def _bars(folder: Path) -> Iterator[None]:
+    """Progress bars only for models that take a while to load."""
+    libraries = (diffusers_log, transformers_log)
+    libraries = [each for each in libraries if each.is_progress_bar_enabled()]
+    size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+    if size < SLOW:
+        for library in libraries:
+            library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library in libraries:
+            library.enable_progress_bar()
 
 
 def experts(pipe: DiffusionPipeline) -> list:
