@@ -4,7 +4,7 @@
 BUDGET ?=
 # FULL=1: recompute every run
 FULL ?=
-# REPLACE=1: redraw the committed figures with parameters or claims that you have changed
+# REPLACE=1: redraw the committed figures with parameters, claims or titles that you have changed
 REPLACE ?=
 # for `make reproduce MODEL=folder`: mini or a VBVR-Bench folder; side and clip length of the mini suite; GPU hours
 SUITE ?= mini

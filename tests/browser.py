@@ -83,3 +83,8 @@ def screenshot(page: Page, name: str, **options) -> None:
     """Saves a screenshot, for people to look at."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)
+
+
+def fits(page: Page) -> bool:
+    """Whether the page can be read without scrolling sideways."""
+    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")

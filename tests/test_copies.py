@@ -16,7 +16,7 @@ import copies  # noqa: E402
 @pytest.fixture
 def root(tmp_path) -> Path:
     (tmp_path / "notebooks").mkdir()
-    for name in ("0_walkthrough.ipynb", "checks.py", "notes.txt"):
+    for name in ("0_walkthrough.ipynb", "my_solutions.py", "checks.py"):
         (tmp_path / "notebooks" / name).write_text("first edition")
     return tmp_path
 
@@ -30,36 +30,42 @@ def prepared(root: Path) -> tuple[dict[str, str], list[str]]:
 
 def test_notebooks_and_their_modules_are_copied_once(root):
     first = prepared(root)
-    assert first == ({"0_walkthrough.ipynb": "first edition", "checks.py": "first edition"}, [])
+    assert first == (
+        {"0_walkthrough.ipynb": "first edition", "my_solutions.py": "first edition"},
+        [],
+    )
     assert prepared(root) == first
 
 
 def test_a_copy_that_nobody_changed_follows_its_original(root):
     prepared(root)
-    (root / "notebooks" / "checks.py").write_text("second edition")
+    (root / "notebooks" / "my_solutions.py").write_text("second edition")
     files, said = prepared(root)
-    assert files["checks.py"] == "second edition" and not said
+    assert files["my_solutions.py"] == "second edition" and not said
 
 
 def test_what_the_reader_wrote_stays_and_a_newer_original_is_said(root):
     prepared(root)
     mine = root / copies.COPIES / "0_walkthrough.ipynb"
     mine.write_text("mine")
-    assert prepared(root) == ({"0_walkthrough.ipynb": "mine", "checks.py": "first edition"}, [])
+    assert prepared(root) == (
+        {"0_walkthrough.ipynb": "mine", "my_solutions.py": "first edition"},
+        [],
+    )
     (root / "notebooks" / mine.name).write_text("second edition")
     for _ in range(2):
         files, (said,) = prepared(root)
         assert files[mine.name] == "mine"
         assert "0_walkthrough.ipynb is newer; delete your copy to get the new one" in said
     mine.unlink()
-    assert prepared(root) == ({mine.name: "second edition", "checks.py": "first edition"}, [])
+    assert prepared(root) == ({mine.name: "second edition", "my_solutions.py": "first edition"}, [])
 
 
 def test_a_call_that_was_killed_before_its_record_is_made_up_for(root):
     prepared(root)
     record = root / copies.COPIES / copies.RECORD
     made = record.read_text()
-    (root / "notebooks" / "checks.py").write_text("second edition")
+    (root / "notebooks" / "my_solutions.py").write_text("second edition")
     prepared(root)
     record.write_text(made)  # as if the second call had ended before it
     assert prepared(root)[1] == []

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 import web_parity
-from browser import pixels, screenshot, until
+from browser import fits, pixels, screenshot, until
 from playwright.sync_api import Locator, Page
 from test_explorer_browser import NAMELESS
-from test_pages_browser import fits
 
 from chain_of_steps.common.counter_noise import normals
 from chain_of_steps.explorer import in_page
@@ -469,6 +468,14 @@ def test_everything_is_reached_by_keyboard(page, file):
 def test_without_workers_the_page_computes_itself(page, file):
     page.add_init_script("delete window.Worker;")
     open_at(page, file, **own(UNIQUE))
+    assert page.locator(".cos-control").count() == 6
+
+
+def test_a_host_that_forbids_workers_only_when_they_start_is_no_obstacle(page, file, tmp_path):
+    text = file.read_text()
+    assert "worker-src blob:" in text
+    (tmp_path / "strict.html").write_text(text.replace("worker-src blob:", "worker-src 'none'"))
+    open_at(page, tmp_path / "strict.html", **own(UNIQUE))
     assert page.locator(".cos-control").count() == 6
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import made_up
 import pytest
-from browser import pixels, screenshot, until
+from browser import fits, pixels, screenshot, until
 from made_up import ROOT
 from playwright.sync_api import Browser, Locator, Page
 
@@ -100,7 +100,7 @@ def test_the_index_leads_to_every_notebook(site, page):
 def test_no_page_is_wider_than_its_window_and_everything_has_a_name(site, page):
     for file in sorted(site.glob("*.html")):
         page.goto(file.as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), file.name
+        assert fits(page), file.name
         assert not page.evaluate(NAMELESS), file.name
 
 

@@ -269,7 +269,7 @@ def test_what_cannot_be_printed_is_escaped(tmp_path):
 def test_every_text_is_read_and_written_as_utf_8():
     """Whatever the locale: a Latin-1 one would otherwise write other bytes."""
     root = Path(__file__).parent.parent
-    for file in [*(root / "src").rglob("*.py"), *(root / "tools").glob("*.py")]:
+    for file in [*(root / "src").rglob("*.py"), *(root / "tools").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 text = node.func.attr in ("read_text", "write_text")

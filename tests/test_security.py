@@ -123,7 +123,7 @@ def test_a_pickled_checkpoint_is_refused_and_never_opened(folder, tmp_path, part
     with pytest.raises(ValueError, match="cannot be loaded"):
         VideoModel.load(folder)
     weights.write_bytes(bomb)  # a pickle under the name of safetensors
-    with pytest.raises(ValueError, match="cannot be loaded"):
+    with pytest.raises(ValueError, match="is damaged or cut short"):
         VideoModel.load(folder)
     assert not (tmp_path / "went off").exists()
 
@@ -285,11 +285,7 @@ def test_the_explorer_makes_no_markup_of_what_it_is_told():
 
 
 def test_jupyterlab_listens_to_this_machine_and_keeps_its_token():
-    (lab,) = [
-        line
-        for line in (ROOT / "Makefile").read_text().splitlines()
-        if "jupyterlab" in line and "-m" in line
-    ]
+    lab = (ROOT / "tools" / "copies.py").read_text()
     assert "--ServerApp.ip=127.0.0.1" in lab
     for opened in (
         "token=",

@@ -9,6 +9,7 @@ from web_parity import in_browser, in_torch
 
 from chain_of_steps.common.counter_noise import normals
 from chain_of_steps.explorer import in_page
+from chain_of_steps.figures.verdict import reason
 from chain_of_steps.measures import decisions
 from chain_of_steps.measures.answers import symbol_encoder, uninformative
 from chain_of_steps.measures.batches import SymbolBatch, estimate_of
@@ -17,7 +18,7 @@ from chain_of_steps.models.schedule import Schedule, preset
 from chain_of_steps.models.symbols import beliefs, boards
 from chain_of_steps.models.video_model import VideoModel
 from chain_of_steps.puzzles import suite
-from chain_of_steps.puzzles.base import Sample, assignment
+from chain_of_steps.puzzles.base import Answer, Sample, assignment
 from chain_of_steps.sampling.denoise import denoise
 from chain_of_steps.sampling.interventions.noise import Edit
 from chain_of_steps.sampling.samplers import sampler_of
@@ -207,6 +208,11 @@ def kind_of(sample: Sample, task: str, knobs: dict) -> str:
     return f"latin order={order} " + (f"log2={log2}" if rounds is None else f"rounds={rounds}")
 
 
+def fault(sample: Sample, answer: Answer) -> str | None:
+    """The first reason why an answer is not valid."""
+    return None if sample.is_valid(answer) else reason(sample, answer)
+
+
 @pytest.mark.parametrize(("task", "knobs"), KINDS)
 def test_boards_are_those_of_the_puzzles(page, task, knobs):
     rng, sample = np.random.default_rng(0), suite.draw_one(task, 0, 1, **knobs)
@@ -227,7 +233,7 @@ def test_boards_are_those_of_the_puzzles(page, task, knobs):
     assert found["rounds"] == sample.rounds and found["kind"] == kind_of(sample, task, knobs)
     assert found["wrong"] == [sample.violations(assignment(guess)) for guess in guesses]
     if task != "latin" or len(answers) == 1:
-        assert found["faults"] == [sample.fault(assignment(guess)) for guess in guesses]
+        assert found["faults"] == [fault(sample, assignment(guess)) for guess in guesses]
     first = tuple(found["answers"][0])
     assert found["truth"] == boards([sample], [first]).latents().flatten().tolist()
     assert found["given"] == boards([sample]).board().flatten().tolist()

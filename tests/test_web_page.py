@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import picture_parity
 import pytest
-from browser import pixels, screenshot, until
+from browser import fits, pixels, screenshot, until
 from picture_parity import in_torch, onnxruntime_web, web_page
 from playwright.sync_api import Page
-from test_pages_browser import NAMELESS, fits
+from test_pages_browser import NAMELESS
 from test_web_pictures import MINI
 
 from chain_of_steps.explorer import gallery, served, shown

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 COPIES = "my-notebooks"
 RECORD = ".originals.json"  # of each copy, the hash of the original that it was made of
 FIRST = "0_walkthrough.ipynb"
-KINDS = (".ipynb", ".py")
+KINDS = ("*.ipynb", "*_solutions.py")  # what a reader opens; notebooks find the rest by its path
 
 
 def prepare(root: Path = ROOT, say: Callable[[str], None] = print) -> Path:
@@ -33,9 +33,7 @@ def prepare(root: Path = ROOT, say: Callable[[str], None] = print) -> Path:
     folder.mkdir(exist_ok=True)
     record = folder / RECORD
     made = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    for original in sorted((root / "notebooks").iterdir()):
-        if original.suffix not in KINDS:
-            continue
+    for original in sorted(file for kind in KINDS for file in (root / "notebooks").glob(kind)):
         name, copy, content = original.name, folder / original.name, original.read_bytes()
         now, there = _hash(content), _hash(copy.read_bytes()) if copy.exists() else None
         if there not in (None, now, made.get(name)):

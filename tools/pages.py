@@ -86,7 +86,8 @@ def main(out: Path) -> None:
         title = file.relative_to(ROOT).as_posix()
         body = f"<h1>{title}</h1>{source.as_html(file)}"
         site.write(name, title=title, body=body)
-    licence = f"<h1>Licence</h1><pre tabindex=0>{(ROOT / 'LICENSE').read_text()}</pre>"
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    licence = f"<h1>Licence</h1><pre tabindex=0>{text}</pre>"
     site.write("licence.html", title="Licence", body=licence)
     count, size = len(site.folder.names()), site.folder.size() / 1e6
     print(f"Wrote {count} files, {size:.1f} MB. Open this one in a browser:")

@@ -46,7 +46,7 @@ LIMIT, MOST, LEAST = (
 )  # seconds: redrawing and recomputing together; recomputing at most and least
 TOLERANCE = 0.02  # of a run's numbers, where the machine differs from the one that wrote the rows
 MAY_DIFFER = 0.05  # share of runs
-DECIDE = ("params.yaml", "claims.yaml")  # what a reader edits, to see what changes
+DECIDE = ("params.yaml", "claims.yaml", "figures.yaml")  # what a reader edits, to see what changes
 
 
 @cache
@@ -285,7 +285,7 @@ def main() -> int:
     parser.add_argument(
         "--replace",
         action="store_true",
-        help="redraw the committed figures with parameters or claims that you have changed",
+        help="redraw the committed figures with parameters, claims or titles that you have changed",
     )
     parser.add_argument(
         "--results", action="store_true", help="bring results/ up to date (maintainers)"

@@ -4,6 +4,7 @@ onnxruntime-web. `make site` calls `main`; the page has to be served over HTTP."
 import json
 import shutil
 import sys
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -65,9 +66,9 @@ def write(out: Path, model: VideoModel, runtime: dict[str, Path], exports: Path 
 def exported(model: VideoModel, folder: Path) -> dict:
     """The manifest of the exported model, which is exported if it is not there."""
     file = folder / web_export.MANIFEST
-    if file.exists():
+    wanted = (web_export.FORMAT, model.fingerprint, ["", *served.PROMPTS])
+    with suppress(OSError, ValueError, KeyError, TypeError):  # none, or a damaged one
         found = json.loads(file.read_text(encoding="utf-8"))
-        wanted = (web_export.FORMAT, model.fingerprint, ["", *served.PROMPTS])
         named = (found["format"], found["model"]["fingerprint"], found["prompts"])
         if named == wanted and _are_there(folder, found["files"]):
             return found

@@ -10,6 +10,7 @@ from chain_of_steps.experiments.parameters import read
 from . import solved
 
 ROOT = Path(__file__).parents[2]
+INJECTED = "injected-parameters"  # papermill's tag
 
 
 def published() -> list[str]:
@@ -51,15 +52,17 @@ def source(name: str) -> nbformat.NotebookNode:
 
 def up_to_date(name: str, notebook: nbformat.NotebookNode, current: nbformat.NotebookNode) -> bool:
     """Whether an executed copy is of the current notebook, at scale `mini`, without an error."""
-    cells = _cells(current) <= _cells(notebook)
+    cells = _cells(current) == _cells(notebook)
     wanted = read(ROOT / "params.yaml", "mini").get(name, {})
     given = notebook.metadata.get("papermill", {}).get("parameters", {}).get("section", {})
     return cells and given == wanted and not failed(notebook)
 
 
-def _cells(notebook: nbformat.NotebookNode) -> set[tuple[str, ...]]:
-    """The cells of a notebook, with their tags: a page depends on both."""
-    return {(cell.source, *cell.metadata.get("tags", [])) for cell in notebook.cells}
+def _cells(notebook: nbformat.NotebookNode) -> list[tuple[str, ...]]:
+    """The cells of a notebook in their order, with their tags: a page depends on all of it. Not the
+    one that papermill adds."""
+    cells = [(cell.source, *cell.metadata.get("tags", [])) for cell in notebook.cells]
+    return [cell for cell in cells if INJECTED not in cell]
 
 
 def failed(notebook: nbformat.NotebookNode) -> bool:

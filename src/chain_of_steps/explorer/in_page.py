@@ -75,7 +75,9 @@ def content(networks: Path, metrics: Path | None = None) -> dict[str, Any]:
         puzzle: {name: pack(each, load(networks / each)) for name, each in named.items()}
         for puzzle, named in NETWORKS.items()
     }
-    measured = json.loads(metrics.read_text()) if metrics and metrics.exists() else {}
+    measured = (
+        json.loads(metrics.read_text(encoding="utf-8")) if metrics and metrics.exists() else {}
+    )
     return around(found, measured.get("diagram", []))
 
 

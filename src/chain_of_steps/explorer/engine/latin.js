@@ -66,20 +66,29 @@ export function repeats(square) {
   return count;
 }
 
-// The first thing that is wrong with an answer, in words; null if it is valid.
+// The first reason why an answer is not valid, in words: figures/verdict.py; null if it is.
 export function fault(clues, answer) {
-  const order = orderOf(clues);
-  const place = (cell) => `row ${Math.floor(cell / order) + 1}, column ${(cell % order) + 1}`;
+  const place = (cell) => placeOf(Math.floor(cell / orderOf(clues)), cell % orderOf(clues));
+  const name = (value) => (value < 0 ? "nothing" : looks(NAMES[value]));
   const wrong = clues.findIndex((value, cell) => value >= 0 && answer[cell] !== value);
-  if (wrong >= 0) return `${place(wrong)}: not the given ${NAMES[clues[wrong]]}`;
-  for (const { name, cells } of allLines(answer)) {
-    const times = NAMES.map((_, value) => cells.filter((cell) => answer[cell] === value).length);
-    const most = Math.max(...times);
-    if (most > 1) return `${name}: ${NAMES[times.indexOf(most)]} ${most} times`;
+  if (wrong >= 0) {
+    const [given, shows] = [clues[wrong], answer[wrong]].map(name);
+    return `${place(wrong)} was given as ${given} and shows ${shows}`;
   }
   const empty = answer.indexOf(-1);
-  return empty < 0 ? null : `${place(empty)}: empty`;
+  if (empty >= 0) return `${place(empty)} shows nothing`;
+  for (const { name: line, cells } of allLines(answer)) {
+    const counts = NAMES.map((_, value) => cells.filter((cell) => answer[cell] === value).length);
+    const most = Math.max(...counts);
+    const times = most === 2 ? "twice" : `${most} times`;
+    if (most > 1) return `${line} has ${name(counts.indexOf(most))} ${times}`;
+  }
+  return null;
 }
+
+// The name of a colour as it looks; that of a place, counted from 1.
+export const looks = (value) => ({ red: "orange" })[value] ?? value;
+export const placeOf = (row, column) => `row ${row + 1}, column ${column + 1}`;
 
 const orderOf = (square) => Math.sqrt(square.length);
 

@@ -2,6 +2,7 @@
 // [column, row]; it may have a corner, its place on the picture. A part of an answer is a door, its
 // value 1 if the path leads through it, else 0.
 import { INK, PALETTE } from "./canvas.js";
+import { placeOf } from "./latin.js";
 
 const ACROSS = 8; // rooms that fit the picture
 const SIDES = [2, 3, 4, 5, 6, 7, 8]; // rooms
@@ -9,6 +10,24 @@ const ROOM = 0.75; // side of a room, cells
 const MOST_LOOPS = 4; // walls opened beyond a tree; with more there are too many paths to list
 
 const doorKey = (a, b) => [a, b].map(String).sort().join("-");
+
+// How many doors lead between rooms that other doors, before them, join already.
+function loopsOf(doors) {
+  const joined = new Map(); // each room leads towards one that stands for all it is joined to
+  const end = (room) => (joined.has(room) ? end(joined.get(room)) : room);
+  let count = 0;
+  for (const door of doors) {
+    const [one, other] = door.map((room) => end(String(room)));
+    if (one === other) count++;
+    else joined.set(one, other);
+  }
+  return count;
+}
+
+const roomOf = (name) => {
+  const [column, row] = name.split(",").map(Number);
+  return placeOf(row, column);
+};
 
 export class Maze {
   constructor(board) {
@@ -45,7 +64,7 @@ export class Maze {
       throw new Error("a door joins two neighbours; these rooms have no wall in common");
     if (new Set(doors.map(([a, b]) => doorKey(a, b))).size < doors.length)
       throw new Error("a door is listed twice; name each once");
-    if (this.doors.length > this.rooms ** 2 + MOST_LOOPS - 1)
+    if (loopsOf(doors) > MOST_LOOPS)
       throw new Error("too many walls are open, so that there are too many paths; close some");
   }
 
@@ -86,16 +105,26 @@ export class Maze {
     return Math.min(...this.answers.map((valid) => apart(valid, answer)));
   }
 
-  // The first thing that is wrong, in words; null if nothing is.
+  // The first reason why an answer is not valid, in words: figures/verdict.py; null if it is.
+  // Follows what is drawn from the start: it breaks off, it branches, or a piece lies apart.
   fault(answer) {
-    const nearest = this.answers.reduce((best, valid) =>
-      apart(valid, answer) < apart(best, answer) ? valid : best,
-    );
-    const wrong = nearest.findIndex((value, door) => value !== answer[door]);
-    if (wrong < 0) return null;
-    const [a, b] = this.doors[wrong].map(String).sort();
-    const [shown, right] = [answer[wrong], nearest[wrong]].map((v) => ["off", "on"][v]);
-    return `${a}-${b}: ${shown ?? "nothing"}, but ${right} in the nearest valid answer`;
+    if (!this.violations(answer)) return null;
+    const names = this.doors.map((door) => door.map(String).sort());
+    const on = names.filter((_, door) => answer[door] === 1);
+    const next = (room) =>
+      on.filter((pair) => pair.includes(room)).map(([a, b]) => (a === room ? b : a));
+    const ends = [this.start, this.goal].map(String);
+    if (!next(ends[0]).length) return "no path leaves the green room";
+    const reached = [ends[0]];
+    for (const room of reached)
+      reached.push(...next(room).filter((other) => !reached.includes(other)));
+    if (!reached.includes(ends[1]))
+      return `the path from the green room breaks off in ${roomOf(reached.at(-1))}`;
+    const branch = reached.find((room) => next(room).length > (ends.includes(room) ? 1 : 2));
+    if (branch) return `the path branches in ${roomOf(branch)}`;
+    const apart = on.flat().find((room) => !reached.includes(room));
+    if (apart) return `something that is no part of the path is drawn in ${roomOf(apart)}`;
+    return `${roomOf(names[answer.indexOf(-1)][0])}: one of its sides shows nothing`;
   }
 
   // All walls, then start and goal.

@@ -85,10 +85,7 @@ function relayOf({ signs: rows, start: [row, column], drawn }) {
     violations: (other) => other.filter((value, part) => value !== answer[part]).length,
     fault(other) {
       const part = other.findIndex((value, i) => value !== answer[i]);
-      if (part < 0) return null;
-      const name = drawn ? names[part] : "end";
-      const [is, right] = [other[part], answer[part]].map(words);
-      return `${name}: ${is}, but ${right} in the nearest valid answer`;
+      return part < 0 ? null : `${drawn ? names[part] : "end"} shows ${words(other[part])}`;
     },
   };
 }

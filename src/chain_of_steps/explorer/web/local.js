@@ -101,17 +101,33 @@ function inWorker(define, data) {
   } catch {
     return engine;
   }
+  let answered = false, // by the worker, at least once
+    failed = null, // why it does not answer; a host may forbid it only after it is made
+    fail = () => {}; // the question that waits
+  worker.onerror = event => {
+    failed = new Error(event.message || "the worker has ended");
+    fail(failed);
+  };
   const ask = message =>
-    new Promise((answer, fail) => {
-      worker.onmessage = ({ data: { error, ...found } }) =>
-        error === undefined ? answer(found) : fail(new Error(error));
-      worker.onerror = event => fail(new Error(event.message || "the worker has ended"));
+    new Promise((answer, refuse) => {
+      if (failed) return refuse(failed);
+      fail = refuse;
+      worker.onmessage = ({ data: { error, ...found } }) => {
+        answered = true;
+        error === undefined ? answer(found) : refuse(new Error(error));
+      };
       worker.postMessage(message);
     });
   worker.postMessage({ data });
   const remote = name =>
     async function* (setting) {
-      let next = await ask({ name, setting });
+      let next;
+      try {
+        next = await ask({ name, setting });
+      } catch (error) {
+        if (!failed || answered) throw error;
+        return yield* engine[name](setting);
+      }
       for (; !next.done; next = await ask({})) yield next.value;
     };
   return { ...engine, run: remote("run"), controls: remote("controls") };
