@@ -22,6 +22,6 @@ def test_the_readme_says_the_same():
     seconds, scrub = RECORD["rerun_seconds"]["median"], RECORD["scrub_ms"]
     assert f"a changed run of {RECORD['steps']} steps takes {seconds:.2f} s" in README
     assert (
-        f"on the screen {scrub['median']:.0f} ms after the key (95 % within {scrub['p95']:.0f} ms)"
+        f"on the screen {scrub['median']:.0f} ms after the key (95 % within {scrub['p95']:.0f} ms;"
         in README
     )

@@ -93,7 +93,7 @@ def test_the_walkthrough_runs_and_its_player_takes_keys(server, page):
     until(lambda: networks.locator(".cos-control").count() == 6, "with its controls")
     screenshot(page, "walkthrough-networks")
     saved = page.evaluate(f"JSON.stringify({lab.NOTEBOOK}.content.model.toJSON()).length")
-    assert saved < 2e6, "the networks are not in the notebook"
+    assert saved < 2e6, f"the networks are not in the notebook, which has {saved} characters"
 
 
 def test_the_explorer_runs_changes_and_compares(server, page):

@@ -112,7 +112,7 @@ def test_what_speaks_of_a_kernel_is_not_on_a_page(site):
 
 def test_of_a_widget_a_page_has_its_form_without_a_kernel_if_there_is_one():
     widget = {notebook.WIDGET: {"model_id": "x"}, "text/plain": "secret-repr"}
-    link = "<a href=latin.html>no kernel</a>"
+    link = '<a href="latin.html">no kernel</a>'
     data = [widget, {**widget, "text/html": link}]
     cells = [
         nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", each)])

@@ -1,4 +1,4 @@
-"""The mini model's codec as matrices, for web/codec.js.
+"""The mini model's codec as matrices, for explorer/engine/codec.js.
 
 Its autoencoder sees each cell of 8 x 8 pixels alone (see training/codec.py): a matrix, an RMS norm,
 SiLU, a matrix. So a page needs two matrices each way instead of convolutions, which are all zeros.
@@ -71,7 +71,7 @@ def _pixel_order(patch: int) -> Tensor:
 
 
 def coded(tables: dict[str, Tensor], way: str, cells: Tensor) -> Tensor:
-    """Cells (N, I) coded or decoded, (N, O); what web/codec.js computes."""
+    """Cells (N, I) coded or decoded, (N, O); what explorer/engine/codec.js computes."""
     inner, bias, gain, outer, last = (
         tables[f"{way}.{name}"] for name in ("inner", "inner_bias", "gain", "outer", "outer_bias")
     )

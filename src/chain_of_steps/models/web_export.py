@@ -1,5 +1,6 @@
 """A video model as files for a page: its transformer as ONNX, its codec as matrices, and the text
-states of some prompts. `manifest.json` says what is in them; web/onnx_model.js reads it."""
+states of some prompts. `manifest.json` says what is in them; explorer/engine/onnx_model.js reads
+it."""
 
 import hashlib
 import json

@@ -13,7 +13,7 @@ KINDS = ("control", *WRONG)
 NAMES = {  # in figures
     "control": "no mistake (control)",
     "visible": "a cell contradicts a clue",
-    "inferable": "a cell, by deduction only",
+    "inferable": "a cell that no clue contradicts",
     "consistent": "another whole square",
 }
 
