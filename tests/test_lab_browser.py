@@ -1,6 +1,7 @@
 """Every notebook, run in a real JupyterLab in a real browser; in widgets and players, keys change
 the picture."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,19 @@ pytestmark = needs_model
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("lab")
+def folder(tmp_path_factory) -> Iterator[Path]:
+    """Where JupyterLab works. Whatever the notebooks do there, afterwards the project is as it was
+    before, so that `make lab`, `make reproduce` and `make test`, which begin with a pull, go on."""
+    before = project()
+    yield tmp_path_factory.mktemp("lab")
+    assert project() == before
+
+
+def project() -> list:
+    """What differs from the last commit; the models and rows."""
+    changed = subprocess.run(["git", "status", "--porcelain"], cwd=lab.ROOT, capture_output=True)
+    files = [file for name in ("data", "results") for file in (lab.ROOT / name).rglob("*")]
+    return [changed.stdout, *sorted((file, file.stat().st_mtime_ns) for file in files)]
 
 
 @pytest.fixture(scope="module")

@@ -178,3 +178,17 @@ def test_a_solution_brings_the_imports_and_values_that_it_uses():
     )
     assert known["x"] == "u = 1\nx = u + 1"
     assert known["f"].startswith("from a import B\n\n\ndef f")
+
+
+def test_a_text_does_not_outlive_the_sign_of_its_number(rows):
+    turned = "one_refinement_is_not_enough_for_deduction"
+    changed = [
+        row
+        if row.claim.id != turned
+        else ledger.Row(row.claim, row.line | {"mean": 0.02}, None, {}, None)
+        for row in rows
+    ]
+    with pytest.raises(
+        ValueError, match=f"the mean of claim '{turned}' is negative, but it is 0.02"
+    ):
+        story.chapters(changed, {}, [])

@@ -52,7 +52,8 @@ def chapters(
     """All chapters, with the key pictures that the list of pictures gives them.
 
     Raises:
-        ValueError: if a claim no longer has the verdict that the text speaks of.
+        ValueError: if a claim no longer has the verdict, or its mean the sign, that the text speaks
+            of.
     """
     known, write = {row.claim.id: row for row in rows}, Writer(rows)
     found = []
@@ -84,6 +85,13 @@ def _finding(entry: dict, known: Mapping[str, Row], write: "Writer") -> Finding:
         raise ValueError(
             f"{FILE.name} says of claim {row.claim.id!r} that it is {entry['verdict']}, but it is "
             f"{row.verdict} by figures/claims.json; rewrite its text"
+        )
+    negative = row.line["mean"] is not None and row.line["mean"] < 0
+    if entry.get("negative", negative) != negative:
+        raise ValueError(
+            f"{FILE.name} says that the mean of claim {row.claim.id!r} is "
+            f"{'not ' * (not entry['negative'])}negative, but it is {row.line['mean']}; rewrite its "
+            "text"
         )
     return Finding(write(entry["text"]), row)
 
