@@ -88,10 +88,10 @@ def _finding(entry: dict, known: Mapping[str, Row], write: "Writer") -> Finding:
         )
     negative = row.line["mean"] is not None and row.line["mean"] < 0
     if entry.get("negative", negative) != negative:
+        sign = "negative" if entry["negative"] else "not negative"
         raise ValueError(
-            f"{FILE.name} says that the mean of claim {row.claim.id!r} is "
-            f"{'not ' * (not entry['negative'])}negative, but it is {row.line['mean']}; rewrite its "
-            "text"
+            f"{FILE.name} says that the mean of claim {row.claim.id!r} is {sign}, but it is "
+            f"{row.line['mean']}; rewrite its text"
         )
     return Finding(write(entry["text"]), row)
 
