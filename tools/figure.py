@@ -32,6 +32,7 @@ def redraw(name: str, number: int | None, seed: int | None, tasks: list[str]) ->
     strip(ROOT / "notebooks", ROOT / "build" / "notebooks")
     figures, rows = SCRATCH / "figures", SCRATCH / "results"
     changed = _changed(section, number, seed, tasks)
+    print("Computing new runs; those that are done are kept if you interrupt.", flush=True)
     execute(name, out=str(figures), results=str(rows), section=changed)
     print(f"Figures: {figures / name}/, numbers: {figures / name}.json, new rows: {rows}/")
     print("The committed figures are as they were.")
