@@ -25,7 +25,7 @@ class Picture:
         notebook, part: `figures/<notebook>/<part>.png`.
         key: whether it belongs to the story, else to the appendix.
         chapter: in which it is shown.
-        titled: whether the picture itself bears its title.
+        title: the finding; the picture itself bears it.
         alt: what is to be seen on it.
         measures: cells and metrics that its title is about.
     """
@@ -35,7 +35,6 @@ class Picture:
     key: bool
     chapter: str
     title: str
-    titled: bool
     caption: str
     alt: str
     measures: frozenset[tuple[str, str]]
@@ -89,8 +88,6 @@ def _file(name: str) -> Path:
 def _picture(name: str, entry: Listed) -> Picture:
     notebook, part = name.split("/")
     metrics = json.loads((ROOT / "figures" / f"{notebook}.json").read_text(encoding="utf-8"))
-    with Image.open(_file(name)) as picture:
-        titled = "Title" in picture.info
     tests = [test for sentence in entry.says for test in sentence.when]
     return Picture(
         notebook,
@@ -98,7 +95,6 @@ def _picture(name: str, entry: Listed) -> Picture:
         entry.key,
         entry.chapter,
         entry.title(metrics),
-        titled,
         entry.caption,
         entry.alt,
         frozenset((test.cell, test.metric) for test in tests),
