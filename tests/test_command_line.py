@@ -31,6 +31,7 @@ HELP = {
         "--only": "",
         "--small": "",
         "--layers": "[default: 8]",
+        "--clips": "",
         "--resume": "ignored with --symbols",
         "--out": "[default: data/mini; data/symbols, or data/depth/L1 with --small]",
         "--work": "[default: build/train, and a folder in it for the others]",

@@ -284,9 +284,10 @@ def test_training_goes_on_from_its_checkpoint_or_from_a_finished_model(
     mini.train(folder, work, 3, True, tiny.RECIPE, print, lambda folder: {})
     codec = (folder / "vae/diffusion_pytorch_model.safetensors").read_bytes()
     mini.train(folder, tmp_path / "new", 2, True, tiny.RECIPE, print, lambda folder: {})
+    mini.train(folder, tmp_path / "new", 9, True, tiny.RECIPE, print, lambda folder: {}, most=64)
     sessions = json.loads((folder / "training.json").read_text())["sessions"]
-    assert [(s["from_step"], s["to_step"]) for s in sessions] == [(0, 3), (3, 5), (5, 6)]
-    assert [s["clips"] for s in sessions] == [24, 40, 48]
+    assert [(s["from_step"], s["to_step"]) for s in sessions] == [(0, 3), (3, 5), (5, 6), (6, 8)]
+    assert [s["clips"] for s in sessions] == [24, 40, 48, 64]
     assert (folder / "vae/diffusion_pytorch_model.safetensors").read_bytes() == codec
     assert (folder / "example.png").exists()
 

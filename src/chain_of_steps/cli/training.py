@@ -1,5 +1,6 @@
 """Commands that train networks."""
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ def train(
     only: Annotated[str, Parameter(metavar="NAME", show_default=False)] = "",
     small: Flag = False,
     layers: Count = 8,
+    clips: Count | None = None,
     resume: Flag = False,
     out: Annotated[
         Path | None,
@@ -34,12 +36,15 @@ def train(
         only: Train only those symbol networks whose names contain this.
         small: Train on squares of order 4 alone, of 32 pixels and 5 frames.
         layers: Number of blocks of the model.
+        clips: End after so many clips in all, for models that see equally many.
         resume: Continue from --work, or else from the model in --out; ignored with --symbols.
         out: Folder of the finished model or networks.
         work: Folder of the checkpoints.
     """
     check_place(out or Path("data"))
     check_place(work or Path("build/train"))
+    if symbols and clips:
+        raise ValueError("--clips does not go with --symbols: these see equally many samples anyway")
     if symbols:
         _train_symbols(
             out or Path("data/symbols"), work or Path("build/train/symbols"), budget, only
@@ -56,7 +61,7 @@ def train(
     out = out or (Path("data") / name if small else Path(MINI))
     work, recipe = work or Path("build/train") / name, Recipe(layers=layers)
     score = partial(scores, tasks=world.tasks)
-    mini.train(out, work, budget, resume, recipe, _say, score, world)
+    mini.train(out, work, budget, resume, recipe, _say, score, world, clips or math.inf)
 
 
 def _train_symbols(out: Path, work: Path, budget: float, only: str) -> None:

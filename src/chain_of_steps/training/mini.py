@@ -115,15 +115,20 @@ class Batches:
 
 
 def fit_denoiser(
-    model: Denoiser, batches: Batches, file: Path, deadline: float, say: Say
+    model: Denoiser,
+    batches: Batches,
+    file: Path,
+    deadline: float,
+    say: Say,
+    most: float = float("inf"),
 ) -> Progress:
-    """Fits text encoder and transformer until the deadline; then sets `model` to the averaged
-    weights."""
+    """Fits text encoder and transformer until the deadline, or until it has seen `most` clips; then
+    sets `model` to the averaged weights."""
     progress = Progress.load(file, model)
     optimizer = Optimizer(model, RATES)
     compile_blocks(model.transformer)
     losses: list[float] = []
-    while time.time() < deadline:
+    while time.time() < deadline and progress.step * BATCH < most:
         with attention_backend("_native_math"), cpu.mixed_precision():
             loss = batches.at(progress.step).loss(model)
         fall = (1.0 + progress.step / 3000) ** -0.5
@@ -150,6 +155,7 @@ def train(
     say: Say,
     score: Callable[[Path], dict],
     world: World = GENERALIST,
+    most: float = float("inf"),
 ) -> None:
     """Fits the mini model for `budget` seconds and writes it, with its record, to `folder`.
 
@@ -160,6 +166,7 @@ def train(
         world: the training data.
         score: computes the scores of the finished model in a folder, for its record; see
             `model_card`.
+        most: clips in all, after which the fit ends earlier.
 
     Raises:
         ValueError: if there is a model or a checkpoint, and `resume` is false.
@@ -181,7 +188,7 @@ def train(
         fit_codec(codec, clips)
         save_tensors(code, codec.state_dict())
     codec.eval().requires_grad_(False)
-    progress = fit_denoiser(model, Batches(codec, world), checkpoint, began + budget, say)
+    progress = fit_denoiser(model, Batches(codec, world), checkpoint, began + budget, say, most)
     save_pipeline(folder, codec, model.text_encoder, model.transformer, preset("mini"))
     session = {
         "from_step": progress.began,
