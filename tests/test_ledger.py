@@ -113,6 +113,16 @@ def test_states_count_where_they_are_fewer_than_samples(tmp_path):
         assert line.verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("networks", "note"), [(1, "1 training seed;"), (2, "2 training seeds;"), (3, "")]
+)
+def test_the_networks_of_a_depth_are_three_or_nothing_is_said_of_them(tmp_path, networks, note):
+    found = interval(0.5, 0.4, 0.6) | {"networks": networks}
+    (line,) = judged(tmp_path, [CLAIM], {"latin log2=5": {"gain": found}})
+    assert line.verdict == ("supported" if networks == 3 else ledger.UNTESTABLE)
+    assert line.note.startswith(note)
+
+
 def test_an_interval_without_width_decides_nothing(tmp_path):
     (line,) = judged(tmp_path, [CLAIM], {"latin log2=5": {"gain": interval(0.5, 0.5, 0.5)}})
     assert line.verdict == "undecided" and "no width" in line.note

@@ -251,6 +251,21 @@ def half_right(runs: SymbolBatch) -> Estimate:
     return lambda x, sigma: estimate
 
 
+def test_the_step_of_the_posterior_is_chosen_on_other_runs():
+    own = np.zeros((3, 4), bool)
+    exact = np.zeros((3, 4), bool)
+    exact[1, ::2] = True  # best at step 1 in clusters 0 and 2, at step 2 in clusters 1 and 3
+    exact[2, 1::2] = True
+    none = np.zeros(4, bool)
+    compared = Cell(none, none, none, none, own, exact, [0, 1, 2, 3]).comparisons()["E - A"]
+    assert not compared[0].any()  # each is read where the others are best
+    whole = np.tile(exact[1], (3, 1)) | exact
+    compared = Cell(none, none, none, none, own, whole, [0, 1, 2, 3]).comparisons()["E - A"]
+    assert compared[0].sum() == 2
+    one = Cell(none[:1], none[:1], none[:1], none[:1], own[:, :1], exact[:, :1])
+    assert one.comparisons()["E - A"][0].tolist() == [True]
+
+
 @pytest.mark.parametrize(
     ("denoiser", "stratum", "label"),
     [

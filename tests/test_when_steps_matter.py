@@ -15,6 +15,7 @@ from diffusers import WanTransformer3DModel
 from PIL import Image
 from scales import scales_of
 
+from chain_of_steps.bench import samples
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.when_steps_matter import (
@@ -26,9 +27,11 @@ from chain_of_steps.figures.when_steps_matter import (
     path_or_passes,
     path_plots,
     plots,
+    readings,
     strata,
     tiles,
 )
+from chain_of_steps.figures.when_steps_matter import runs as runs_module
 from chain_of_steps.figures.when_steps_matter.boards import Boards
 from chain_of_steps.figures.when_steps_matter.experiment import batch_of
 from chain_of_steps.figures.when_steps_matter.path_or_passes import (
@@ -319,6 +322,41 @@ def test_networks_of_a_depth_agree_by_majority_and_disagree_visibly():
     gain = found["strata"]["latin order=4 rounds=3/L4/S3"]["gain"]
     assert gain["mean"] == 0.6 and gain["low"] < 0.0 and gain["high"] > 0.9  # for each network
     assert (gain["n"], gain["networks"]) == (300, 3)
+    assert "passes_needed" not in found["strata"]["latin order=4 rounds=3/L2/S3"]  # it fails
+    rival = found["strata"]["latin order=4 rounds=3/L4/S3"]["over_all_rivals"]
+    assert rival["low"] == gain["low"] and rival["clusters"] == 100
+
+
+def test_the_hull_says_of_how_few_states_it_is():
+    one = {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 10, "clusters": 7}
+    found = strata.hull([one, one | {"low": 0.1, "clusters": 3}, one | {"mean": 0.2}])
+    assert found == one | {"mean": 0.4, "low": 0.1, "n": 30, "clusters": 3, "networks": 3}
+    few = strata.contrast(found, one | {"networks": 1})
+    assert few["networks"] == 1 and few["clusters"] == 3 and few["n"] == 10
+
+
+def test_boards_of_one_square_depend_on_each_other():
+    unique = [samples.draw_one("latin order=4 rounds=1", i, 7) for i in range(60)]
+    squares = {str(readings.cluster(sample)) for sample in unique}
+    assert len(squares) == len({s.solutions.answers[0] for s in unique}) < len(unique)
+    several = samples.draw_one("latin order=4 log2=3", 0, 7)
+    assert readings.cluster(several) == several.canonical
+
+
+def test_the_level_of_one_pass_is_chosen_on_more_samples_than_that_of_many(folder, monkeypatch):
+    seen = []
+    monkeypatch.setattr(runs_module, "FEW", 2)
+    monkeypatch.setattr(readings, "best_level", lambda runs, *_: seen.append(len(runs.names)) or 1)
+    monkeypatch.setattr(
+        readings, "best_levels", lambda runs, *_: [0, seen.append(-len(runs.names))]
+    )
+    ours = experiment(PhaseDiagram, folder)
+    part = USUAL | {"networks": ["seed 0"], "cells": [UNIQUE], "steps": [2]}
+    wanted = ALL | {"parts": {"all": part}, "validation": 5}
+    first = ours.plan(networks=str(folder), names=["latin-L1-0"], **wanted)[0]
+    monkeypatch.setattr(readings, "has_room", lambda valid: True)
+    ours._levels(first, ours.subject("latin-L1-0"), None)
+    assert seen == [5, 5, 5, -2]
 
 
 def test_equally_many_labels_give_the_earlier_phase():
@@ -436,7 +474,8 @@ def points(alpha: float, beta: float, c: float = 2.0, slope: float = 3.0) -> lis
             for k in range(1, 9):
                 share = 1 / (1 + (x / (c * k**alpha * layers**beta)) ** slope)
                 place = f"latin-L{layers}-0", f"cell {x:.0f}", x, layers, k
-                found.append(law.Point(*place, 1000 * share, 1000))
+                hits = np.arange(1000) < round(1000 * share)  # each run its own cluster
+                found.append(law.Point(*place, np.stack([hits, np.ones(1000)], 1)))
     return found
 
 
@@ -467,10 +506,42 @@ def test_data_made_by_a_law_give_the_law(alpha, beta, form):
 
 
 def test_held_out_cells_do_not_shape_the_law():
-    other = [replace(p, hits=0.0) if p.cell == "cell 3" else p for p in points(1, 1)]
+    none = [0, 1]  # of the hits and of the runs
+    other = [
+        replace(p, by_cluster=p.by_cluster * none) if p.cell == "cell 3" else p
+        for p in points(1, 1)
+    ]
     one, two = law.law(points(1, 1), ["cell 3"]), law.law(other, ["cell 3"])
     assert one["constant"]["mean"] == two["constant"]["mean"] and one["form"] == two["form"]
     assert two["held_out_error"]["mean"] > 0.3
+
+
+def test_networks_without_held_out_cells_are_not_drawn():
+    more = [
+        replace(p, network=p.network.replace("-0", f"-{seed}"))
+        for p in points(1, 1)
+        for seed in (1, 2)
+        if p.cell != "cell 3"
+    ]
+    found = law.law(points(1, 1) + more, ["cell 3"])
+    assert found["held_out_error"]["networks"] == 3 and found["n_networks"] == 9
+    assert law.law(more, ["cell 3"]) is None
+    apart = [p for p in points(1, 1) if p.cell == "cell 3"]
+    assert law.law(more + apart, ["cell 3"]) is None  # no network has cells of both kinds
+
+
+def test_the_baseline_of_the_law_knows_depth_and_passes():
+    same = [p for p in points(1, 1) if p.cell == "cell 2"]
+    cells = [replace(p, cell=f"cell {i}") for p in same for i in range(1, 5)]
+    assert law.law(cells, ["cell 3"])["baseline_error"] == 0.0
+
+
+def test_passes_are_drawn_together():
+    fitting = [p for p in points(1, 1) if p.cell != "cell 3"]
+    test = [p for p in points(1, 1) if p.cell == "cell 3"]
+    drawn, _ = next(law._resampled(fitting, test))
+    for shares in ([p.share for p in drawn if p.cell == "cell 4" and p.layers == 1],):
+        assert shares == sorted(shares) and shares != [p.share for p in fitting[:8]]
 
 
 def test_no_law_of_too_little():

@@ -23,6 +23,7 @@ from scipy.stats import norm
 from ..measures.intervals import Z, holm
 from .claims import Claim, claims_in
 
+NETWORKS = 3  # training seeds, without which nothing is said about the networks of a depth
 LEAST = 20  # informative samples, and canonical states, without which nothing is tested
 ROOM = 0.9  # valid answers at step 0, above which no room is left
 HEADROOM = (0.05, 0.95)  # valid answers of single runs, between which merging may help
@@ -155,6 +156,9 @@ def _verdict(
         return UNTESTABLE, "not defined: nothing was lost that could be shared out"
     if _informative(interval) < LEAST:
         return UNTESTABLE, f"fewer than {LEAST} informative samples or states"
+    if (networks := interval.get("networks", NETWORKS)) < NETWORKS:
+        seeds = "training seed" if networks == 1 else "training seeds"
+        return UNTESTABLE, f"{networks} {seeds}; {NETWORKS} are needed"
     valid = None if room is None else room["mean"]
     if valid is not None and claim.room == "at step 0" and valid > ROOM:
         return UNTESTABLE, f"no room: {valid:.2f} are valid at step 0"

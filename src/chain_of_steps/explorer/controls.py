@@ -7,7 +7,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-from ..figures.step_visualization.nulls import encoder
+from ..measures.answers import model_encoder as encoder
 from ..measures.answers import uninformative
 from ..measures.batches import estimate_of
 from ..measures.one_pass import renoised

@@ -1,8 +1,7 @@
 """Answers as latents: the valid ones, and the blend that is uninformative about the open parts.
 
 An encoder maps one answer of a sample to its latents (1, C, F, H, W). For symbols it is a table
-look-up (`symbol_encoder`). For pictures it renders and encodes:
-`lambda answer: model.encode(sample.render(answer, model.size, model.frames))`.
+look-up (`symbol_encoder`); for pictures it renders and encodes (`model_encoder`).
 """
 
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..models.symbols import boards
+from ..models.video_model import VideoModel
 from ..puzzles.base import Answer, Sample
 
 Encoder = Callable[[Answer], Tensor]
@@ -20,6 +20,13 @@ Encoder = Callable[[Answer], Tensor]
 def symbol_encoder(sample: Sample) -> Encoder:
     """The encoder of a puzzle in symbols; its latents are (1, C, 1, h, w)."""
     return lambda answer: boards([sample], [answer]).latents()
+
+
+def model_encoder(model: VideoModel, sample: Sample) -> Encoder:
+    """The encoder of a model's latents."""
+    if model.family.encode_sample is not None:
+        return symbol_encoder(sample)
+    return lambda answer: model.encode(sample.render(answer, model.size, model.frames))
 
 
 def solution_latents(sample: Sample, encode: Encoder) -> Tensor:

@@ -13,9 +13,10 @@ A cell is a stratum of samples x a network x a number of steps. Its phase is the
 valid answers after all steps and at step 0; B and F are the one-pass controls of `one_pass`.
 
 E - A is how much better the exact posterior's mean decides than the network, on the network's own
-states, at the step where the difference is largest. Why it is needed: B noises a blend of values,
-a state that no run passes through. A network that shows exactly the posterior mean on its own
-states, but fails on that one, would be called one refinement or a chain
+states, at the step where the difference is largest: for half of the clusters that step is the one
+of the other half, so that it is not chosen on the runs it is read from. Why it is needed: B noises
+a blend of values, a state that no run passes through. A network that shows exactly the posterior
+mean on its own states, but fails on that one, would be called one refinement or a chain
 (`known_denoisers.BrittlePosterior`). Without E the rule is that of section 6; if the answer is
 unique E is 1, and the two agree.
 
@@ -72,9 +73,23 @@ class Cell:
         rivals = {"A_S - A_0": self.a_0, "A_S - B": self.b, "A_S - F": self.f}
         found = {name: (self.a_s, rival) for name, rival in rivals.items()}
         if self.exact is not None and self.own is not None:
-            step = (np.mean(self.exact, 1) - np.mean(self.own, 1)).argmax()
-            found["E - A"] = (self.exact[step], self.own[step])
+            found["E - A"] = _where_ahead(self.exact, self.own, self.clusters)
         return found
+
+
+def _where_ahead(
+    exact: np.ndarray, own: np.ndarray, clusters: Clusters
+) -> tuple[np.ndarray, np.ndarray]:
+    """`exact` and `own` of each run, (n,) bool each, at the step where the other half of the
+    clusters differs most."""
+    n = exact.shape[1]
+    ahead = exact.astype(float) - own  # (S, n)
+    if n == 1:
+        step = ahead.argmax()
+        return exact[step], own[step]
+    odd = cluster_numbers(clusters, n) % 2 == 1
+    steps = np.where(odd, ahead[:, ~odd].mean(1).argmax(), ahead[:, odd].mean(1).argmax())
+    return exact[steps, np.arange(n)], own[steps, np.arange(n)]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...measures.answers import Encoder, solution_latents, symbol_encoder
+from ...measures.answers import model_encoder, solution_latents
 from ...measures.posterior import calibrated, posterior
 from ...models.video_model import VideoModel
 from ...puzzles.base import Sample
@@ -22,13 +22,6 @@ TIES = 11  # of the random choice between values that a mean shows equally
 SAME = 6  # digits of weights: means that agree in them look alike in 8 bits
 
 
-def encoder(model: VideoModel, sample: Sample) -> Encoder:
-    """What maps an answer of a sample to the model's latents."""
-    if model.family.encode_sample is not None:
-        return symbol_encoder(sample)
-    return lambda answer: model.encode(sample.render(answer, model.size, model.frames))
-
-
 def listed(sample: Sample, most: int) -> bool:
     """Whether the valid answers are all known and at most so many: then there is an exact null."""
     return not sample.solutions.more and len(sample.solutions) <= most
@@ -36,7 +29,7 @@ def listed(sample: Sample, most: int) -> bool:
 
 def atoms(model: VideoModel, sample: Sample) -> Tensor:
     """The latents (K, C, F, H, W) of all valid answers."""
-    return solution_latents(sample, encoder(model, sample))
+    return solution_latents(sample, model_encoder(model, sample))
 
 
 def means(trajectory: Trajectory, atoms: Tensor, own: bool = False) -> tuple[list[Tensor], list]:

@@ -15,12 +15,13 @@ once, for the error.
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from ...bench import samples
+from ...measures.intervals import cluster_numbers
 from .entries import Entry
 
 FORMS = {  # exponents (alpha, beta) of passes and depth; None: fitted
@@ -38,15 +39,27 @@ WEAK = 1e-4  # of the penalty, which only decides where a feature is constant
 @dataclass(frozen=True)
 class Point:
     """Valid answers after `passes` passes: `hits` of `n` runs of a network of `layers` blocks on a
-    cell that needs `x`."""
+    cell that needs `x`.
+
+    Attributes:
+        by_cluster: (clusters, 2), hits and runs of each cluster of samples; those of all passes of
+            a network on a cell are drawn together.
+    """
 
     network: str
     cell: str
     x: float
     layers: int
     passes: int
-    hits: float
-    n: int
+    by_cluster: np.ndarray = field(repr=False, compare=False)
+
+    @property
+    def hits(self) -> float:
+        return float(self.by_cluster[:, 0].sum())
+
+    @property
+    def n(self) -> int:
+        return int(self.by_cluster[:, 1].sum())
 
     @property
     def share(self) -> float:
@@ -126,9 +139,11 @@ def points_of(found: Sequence[Entry], task: str, x: str) -> list[Point]:
     for entry in found:
         need = getattr(entry, x) if samples.task_of(entry.cell) == task else None
         if entry.network.kind == "plain" and isinstance(need, int) and need >= 1:
+            cluster = cluster_numbers(entry.clusters, entry.n)
+            runs = np.bincount(cluster)
             for k, valid in enumerate(entry.curve, 1):
                 place = entry.network.name, entry.cell, float(need), entry.network.layers, k
-                points[place] = Point(*place, float(valid.sum()), len(valid))
+                points[place] = Point(*place, np.stack([np.bincount(cluster, valid), runs], 1))
     return list(points.values())
 
 
@@ -153,14 +168,17 @@ def law(points: Sequence[Point], held_out: Sequence[str]) -> dict | None:
     Returns:
         `form`; the `slope` b_x; the `constant` c, `exponent_of_passes`, `exponent_of_depth` and
         `held_out_error` ({mean, low, high, n, networks} each, n being the samples behind it,
-        counted once a network); the error of a constant prediction, `baseline_error`;
+        counted once a network); `baseline_error`, that of predicting any cell of a depth after k
+        passes by the mean of its fitting cells;
         `candidates`, the error of every form across the fitting cells; numbers of cells and
         networks; and `points`, each with its prediction. None if fewer than three cells or two
-        depths can be fitted, or none is held out.
+        depths can be fitted, or no network has cells of both kinds.
     """
     fitting = [p for p in points if p.cell not in held_out]
     test = [p for p in points if p.cell in held_out]
-    if not test or len({p.cell for p in fitting}) < 3 or len({p.layers for p in fitting}) < 2:
+    if len({p.cell for p in fitting}) < 3 or len({p.layers for p in fitting}) < 2:
+        return None
+    if not {p.network for p in fitting} & {p.network for p in test}:
         return None
     candidates = {form: across_cells(fitting, form) for form in FORMS}
     form = min(candidates, key=candidates.get)
@@ -173,7 +191,6 @@ def law(points: Sequence[Point], held_out: Sequence[str]) -> dict | None:
         return {k: round(float(v), 4) for k, v in found.items()} | _behind(behind)
 
     constant = interval(best.constant, [f.constant for f, _ in drawn])
-    flat = np.mean([p.share for p in fitting])
     return {
         "form": form,
         "constant": constant,
@@ -181,7 +198,7 @@ def law(points: Sequence[Point], held_out: Sequence[str]) -> dict | None:
         "exponent_of_passes": interval(best.exponents[0], [f.exponents[0] for f, _ in drawn]),
         "exponent_of_depth": interval(best.exponents[1], [f.exponents[1] for f, _ in drawn]),
         "held_out_error": interval(error(best, test), [error(f, t) for f, t in drawn], test),
-        "baseline_error": round(float(np.mean([abs(p.share - flat) for p in test])), 4),
+        "baseline_error": round(_baseline(fitting, test), 4),
         "candidates": {name: round(value, 4) for name, value in candidates.items()},
         "n_cells": len({p.cell for p in fitting}),
         "n_held_out": len({p.cell for p in test}),
@@ -195,6 +212,16 @@ def law(points: Sequence[Point], held_out: Sequence[str]) -> dict | None:
     }
 
 
+def _baseline(fitting: Sequence[Point], test: Sequence[Point]) -> float:
+    shares = defaultdict(list)
+    for point in fitting:
+        shares[point.layers, point.passes].append(point.share)
+    everywhere = np.mean([p.share for p in fitting])
+    means = {key: np.mean(values) for key, values in shares.items()}
+    off = (abs(p.share - means.get((p.layers, p.passes), everywhere)) for p in test)
+    return float(np.mean(list(off)))
+
+
 def _behind(points: Sequence[Point]) -> dict[str, int]:
     """Samples, counted once for each network, and networks."""
     samples_of = {(p.network, p.cell): p.n for p in points}
@@ -204,24 +231,26 @@ def _behind(points: Sequence[Point]) -> dict[str, int]:
 def _resampled(
     fitting: list[Point], test: list[Point]
 ) -> Iterator[tuple[list[Point], list[Point]]]:
-    """Bootstrap samples: networks within each depth, then runs within each point. With one network
-    of a depth the width is that of its runs alone."""
+    """Bootstrap samples: networks within each depth, of those that have cells of both kinds; then
+    clusters of samples within each cell, the same ones for all numbers of passes. With one network
+    of a depth the width is that of its samples alone."""
     random = np.random.default_rng(0)
-    by_depth = defaultdict(set)
+    both = {p.network for p in fitting} & {p.network for p in test}
+    by_depth, by_cell = defaultdict(set), defaultdict(list)
     for point in [*fitting, *test]:
-        by_depth[point.layers].add(point.network)
+        by_cell[point.network, point.cell].append(point)
+        if point.network in both:
+            by_depth[point.layers].add(point.network)
+    held_out = {p.cell for p in test}
     for _ in range(DRAWS):
-        chosen = [
-            name
-            for names in by_depth.values()
-            for name in random.choice(sorted(names), len(names)).tolist()
-        ]
-        yield tuple(
-            [
-                replace(p, hits=float(random.binomial(p.n, p.share)))
-                for name in chosen
-                for p in points
-                if p.network == name
-            ]
-            for points in (fitting, test)
-        )
+        drawn: tuple[list[Point], list[Point]] = ([], [])
+        for names in by_depth.values():
+            for name in random.choice(sorted(names), len(names)).tolist():
+                for (network, cell), points in by_cell.items():
+                    if network == name:
+                        count = len(points[0].by_cluster)
+                        times = random.multinomial(count, np.full(count, 1 / count))[:, None]
+                        drawn[cell in held_out].extend(
+                            replace(p, by_cluster=p.by_cluster * times) for p in points
+                        )
+        yield drawn

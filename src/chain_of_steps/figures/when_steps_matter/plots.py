@@ -130,7 +130,8 @@ def _law(axis: Axes, family_name: str, each: dict) -> None:
     mean, low, high = (constant[name] for name in ("mean", "low", "high"))
     axis.set_title(
         f"{family_name}: c = {mean:.2g} ({low:.2g} to {high:.2g})\n"
-        f"error on held-out cells {error['mean']:.2f} (a constant: {each['baseline_error']:.2f})",
+        f"error on held-out cells {error['mean']:.2f} "
+        f"(of means by L and k: {each['baseline_error']:.2f})",
         fontsize=9,
     )
     for depth in sorted({point["layers"] for point in each["points"]}):

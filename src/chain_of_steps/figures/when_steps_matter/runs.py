@@ -19,6 +19,8 @@ from .networks import EXACT, Subject
 from .path_or_passes import PathOrPasses
 from .readings import CONTROLS, GRIDS, Levels, choose, controls, reading
 
+FEW = 30
+
 
 @dataclass(frozen=True)
 class PhaseRun:
@@ -31,6 +33,7 @@ class PhaseRun:
         first, count: which samples of the list; sample i starts from the noise of seed i.
         steps: S.
         validation: samples on which the noise levels of the controls are chosen; 0: no controls.
+            Those of more than one pass are chosen on the first `FEW` of them.
     """
 
     network: str
@@ -113,10 +116,12 @@ class PhaseDiagram(NetworkExperiment[PhaseRun]):
             return 0
         total = sum(run.count * run.steps for run in runs)
         if validation := runs[0].validation:
-            searched = sum(map(len, GRIDS.values())) + len(COARSE) * (CHOSEN[-1] - 1)
+            searched = sum(map(len, GRIDS.values()))
+            later_searched = len(COARSE) * (CHOSEN[-1] - 1)
             tested = sum({run.first: run.count for run in runs}.values())
             later = sum(k - 1 for k in (*CHOSEN[:-1], MOST_PASSES))
-            total += validation * (1 + searched) + tested * (len(CONTROLS) + later)
+            total += validation * (1 + searched) + min(FEW, validation) * (1 + later_searched)
+            total += tested * (len(CONTROLS) + later)
         return total
 
     def results(self, runs: list[PhaseRun], count: Count = None) -> Iterator[tuple[PhaseRun, dict]]:
@@ -139,10 +144,13 @@ class PhaseDiagram(NetworkExperiment[PhaseRun]):
 
     def _levels(self, run: PhaseRun, subject: Subject, count: Count) -> Levels:
         """The noise levels of the controls, from validation samples."""
-        batch = batch_of(run.cell, APART, run.validation, run.suite_seed, "validation")
-        trajectory = subject.generate(batch, self.in_steps(1))
-        tick(count, run.validation)
-        return choose(self.started(batch, subject, trajectory, count))
+        found = []
+        for samples_chosen in (run.validation, min(FEW, run.validation)):
+            batch = batch_of(run.cell, APART, samples_chosen, run.suite_seed, "validation")
+            trajectory = subject.generate(batch, self.in_steps(1))
+            tick(count, samples_chosen)
+            found.append(self.started(batch, subject, trajectory, count))
+        return choose(*found)
 
 
 def _by_samples(runs: list[PhaseRun]) -> list[list[PhaseRun]]:

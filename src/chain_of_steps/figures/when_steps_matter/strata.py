@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...measures.intervals import difference, proportion
+from ...measures.phases import FAILURE
 from .entries import Entry
 
 
@@ -16,10 +17,12 @@ def strata(found: list[Entry]) -> dict[str, dict]:
 
     Returns:
         `at_step_0`, `at_end`, `gain` (A_S - A_0), `over_uninformative` (A_S - B),
-        `over_one_refinement` (A_S - F), `truth` (T), `posterior_ahead` (E - A), `passes_needed`
-        (K), `over_twin`, `over_exact`; `fresh_noise_minus_path` (I_k - A_S with k = S: as many
-        passes at one level as steps, from the same first estimate); and `exact_at_step_0` and
-        `exact_at_end` of the exact posterior, which is one network.
+        `over_one_refinement` (A_S - F), `posterior_ahead` (E - A), `over_all_rivals` (of these
+        three the one of lowest bound: more than the margin is what a chain must have), `truth`
+        (T), `passes_needed` (K, where it is no failure), `over_twin`, `over_exact`;
+        `fresh_noise_minus_path` (I_k - A_S with k = S: as many passes at one level as steps, from
+        the same first estimate); and `exact_at_step_0` and `exact_at_end` of the exact posterior,
+        which is one network.
     """
     others = {(e.network.name, e.cell, e.steps): e for e in found}
     statistics: dict[str, Callable[[Entry], dict | None]] = {
@@ -28,8 +31,9 @@ def strata(found: list[Entry]) -> dict[str, dict]:
         "gain": lambda e: difference(e.own[-1], e.own[0], e.clusters),
         "over_uninformative": lambda e: difference(e.own[-1], e.one["B"], e.clusters),
         "over_one_refinement": lambda e: difference(e.own[-1], e.one["F"], e.clusters),
-        "truth": lambda e: proportion(e.one["T"], e.clusters),
         "posterior_ahead": lambda e: e.phase().intervals.get("E - A"),
+        "over_all_rivals": over_all_rivals,
+        "truth": lambda e: proportion(e.one["T"], e.clusters),
         "passes_needed": passes_interval,
         "over_twin": lambda e: _over(e, others, f"L{e.network.layers}-twin", 1),
         "over_exact": lambda e: _over(e, others, "exact", e.steps),
@@ -71,9 +75,20 @@ def fixed_minus_path(entry: Entry) -> dict | None:
     return difference(entry.curve[entry.steps - 1], entry.own[-1], entry.clusters)
 
 
-def passes_interval(entry: Entry) -> dict:
+def over_all_rivals(entry: Entry) -> dict | None:
+    """Of A_S - B, A_S - F and E - A the one of lowest bound; None if the posterior is unknown."""
+    intervals = entry.phase().intervals
+    if "E - A" not in intervals:
+        return None
+    rivals = (intervals[name] for name in ("A_S - B", "A_S - F", "E - A"))
+    return min(rivals, key=lambda interval: interval["low"])
+
+
+def passes_interval(entry: Entry) -> dict | None:
     """K with its bootstrap interval; one more than were tried stands for more. Without room only
-    two were."""
+    two were. None where the network fails: any number of passes does that."""
+    if proportion(entry.own[-1], entry.clusters)["high"] < FAILURE:
+        return None
     found, more = entry.passes(), len(entry.curve) + 1
     counts = {k or more: share for k, share in found.shares.items()}
     ordered = sorted(counts)
@@ -89,20 +104,23 @@ def _over(entry: Entry, others: dict, name: str, steps: int) -> dict | None:
     """A_S minus that of another on the same samples and seeds; None without it."""
     whole = name if name == "exact" else f"{entry.network.puzzle}-{name}"
     other = others.get((whole, entry.cell, steps))
-    if other is None or other.n != entry.n:
+    if other is None:
         return None
-    return difference(entry.own[-1], other.own[-1], entry.clusters)
+    n = min(entry.n, other.n)  # the first samples of the list are the same
+    return difference(entry.own[-1][:n], other.own[-1][:n], entry.clusters[:n])
 
 
 def hull(intervals: list[dict]) -> dict:
-    """The mean of intervals, from the lowest to the highest bound, with the number of runs."""
+    """The mean of intervals, from the lowest to the highest bound, with the number of runs and of
+    networks, and of the canonical states of the network that has fewest."""
+    states = [i["clusters"] for i in intervals if "clusters" in i]
     return {
         "mean": round(float(np.mean([i["mean"] for i in intervals])), 4),
         "low": min(i["low"] for i in intervals),
         "high": max(i["high"] for i in intervals),
         "n": sum(i["n"] for i in intervals),
         "networks": len(intervals),
-    }
+    } | ({"clusters": min(states)} if states else {})
 
 
 def contrast(one: dict, other: dict) -> dict:
@@ -111,7 +129,10 @@ def contrast(one: dict, other: dict) -> dict:
     down = np.hypot(one["mean"] - one["low"], other["high"] - other["mean"])
     up = np.hypot(one["high"] - one["mean"], other["mean"] - other["low"])
     bounds = {"mean": mean, "low": mean - down, "high": mean + up}
-    return {k: round(float(v), 4) for k, v in bounds.items()} | {"n": min(one["n"], other["n"])}
+    counts = ("n", "networks", "clusters")
+    return {k: round(float(v), 4) for k, v in bounds.items()} | {
+        k: min(one[k], other[k]) for k in counts if k in one and k in other
+    }
 
 
 def contrasts(strata: dict[str, dict], asked: dict[str, list]) -> dict[str, dict]:
