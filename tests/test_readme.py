@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from test_project import repository_files
 
-from chain_of_steps.experiments.cost_plan import Cost, blueprint, on_gpu
+from chain_of_steps.experiments.cost_plan import Cost, blueprint, cost, on_gpu
 from chain_of_steps.figures import registry
 from chain_of_steps.models.loading import Loading, parse
 from chain_of_steps.models.schedule import PRESETS
@@ -83,6 +83,19 @@ def test_what_the_real_models_cost_is_what_the_plan_says():
         f"{forward}, so a clip of the bench (50 steps, guided) about {hours} hours on an H100"
         in " ".join(LARGE_MODELS.split())
     ), (forward, hours)
+
+
+def test_what_would_place_the_real_model_costs_what_the_plan_says():
+    model = blueprint("vbvr-wan2.2")
+    found = registry.experiments(ROOT / "params.yaml", "real", lambda _: model, symbols=False)
+    experiment, runs = found["7_in_pictures"]
+    one = cost(experiment, runs, experiment.schedule)
+    hours = one.hours(model.flop(480, 480, 49), "H100")
+    said = f"says {one.evaluations():,} evaluations, {hours:.1f} hours on an H100"
+    assert said in LARGE_MODELS, said
+    assert {run.cell for run in runs} == {
+        "latin order=4 log2=5", "latin order=4 rounds=3", "maze rooms=5 paths=2",
+    }  # fmt: skip
 
 
 def test_what_lies_on_the_gpu_is_what_the_plan_says():

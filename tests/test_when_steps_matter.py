@@ -26,12 +26,12 @@ from chain_of_steps.figures.when_steps_matter import (
     path_analysis,
     path_or_passes,
     path_plots,
+    phase_diagram,
     plots,
     readings,
     strata,
     tiles,
 )
-from chain_of_steps.figures.when_steps_matter import runs as runs_module
 from chain_of_steps.figures.when_steps_matter.boards import Boards
 from chain_of_steps.figures.when_steps_matter.experiment import batch_of
 from chain_of_steps.figures.when_steps_matter.path_or_passes import (
@@ -39,7 +39,7 @@ from chain_of_steps.figures.when_steps_matter.path_or_passes import (
     PathOrPasses,
     revealed,
 )
-from chain_of_steps.figures.when_steps_matter.runs import PhaseDiagram
+from chain_of_steps.figures.when_steps_matter.phase_diagram import PhaseDiagram
 from chain_of_steps.measures.batches import SymbolBatch
 from chain_of_steps.measures.one_pass import COARSE, passes, renoised
 from chain_of_steps.models.schedule import preset
@@ -345,7 +345,7 @@ def test_boards_of_one_square_depend_on_each_other():
 
 def test_the_level_of_one_pass_is_chosen_on_more_samples_than_that_of_many(folder, monkeypatch):
     seen = []
-    monkeypatch.setattr(runs_module, "FEW", 2)
+    monkeypatch.setattr(phase_diagram, "FEW", 2)
     monkeypatch.setattr(readings, "best_level", lambda runs, *_: seen.append(len(runs.names)) or 1)
     monkeypatch.setattr(
         readings, "best_levels", lambda runs, *_: [0, seen.append(-len(runs.names))]
@@ -425,7 +425,7 @@ def test_what_the_drawn_route_adds_by_hand():
         )
         for cell, ends in shares.items()
     ]
-    found = analysis.metrics(analysis.summary(analysis.entries(rows)), {}, [], {})["strata"]
+    found = analysis.metrics(analysis.summary(analysis.entries(rows)), {}, [], {"cells": []}, {})["strata"]
     drawn = found["relay routes=2 moves=3/L1/S2"]
     assert drawn["gain"]["mean"] == 0.8 and drawn["gain_minus_end_only"]["mean"] == 0.5
     assert drawn["at_end_minus_end_only"]["mean"] == 0.2
@@ -438,7 +438,7 @@ def test_what_is_published(measured):
     laws = {"made up": law.law(points(1, 1), ["cell 3"]), "none": None}
     name = f"{SEVERAL}/L1/S3"
     asked = {"trend": ["gain", name, name]}
-    found = analysis.metrics(analysis.summary(entries), laws, [], asked)
+    found = analysis.metrics(analysis.summary(entries), laws, [], {"cells": []}, asked)
     assert isinstance(found["cells"], list) and found["cells"]
     assert found["contrasts"]["trend"]["mean"] == 0.0
     assert found["strata"]["trend"] == {"difference": found["contrasts"]["trend"]}

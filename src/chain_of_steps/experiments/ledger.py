@@ -209,9 +209,10 @@ def interval_at(metrics: dict, cell: str, metric: str) -> dict | None:
 
 
 def tells(interval: dict) -> bool:
-    """Whether an interval says anything about other samples: it rests on enough of them, and has a
-    width."""
-    return _informative(interval) >= LEAST and interval["low"] < interval["high"]
+    """Whether an interval says anything about other samples, and about other networks where it is
+    about a depth: it rests on enough of them, and has a width."""
+    networks = interval.get("networks", NETWORKS) >= NETWORKS
+    return networks and _informative(interval) >= LEAST and interval["low"] < interval["high"]
 
 
 class _Metrics:

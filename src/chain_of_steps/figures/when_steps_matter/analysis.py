@@ -134,11 +134,18 @@ def equal_work(cells: list[dict], works: list[int]) -> list[dict]:
     return [c | {"work": w} for c in cells if (w := c["layers"] * c["steps"]) in works]
 
 
-def metrics(found: dict, laws: dict[str, dict | None], paths: list[dict], asked: dict) -> dict:
-    """What is published: `summary` with the laws, the paths and the contrasts, and under `strata`
-    all that the claims read.
+def metrics(
+    found: dict,
+    laws: dict[str, dict | None],
+    paths: list[dict],
+    pictures: dict,
+    asked: dict,
+) -> dict:
+    """What is published: `summary` with the laws, the paths, the picture models and the contrasts,
+    and under `strata` all that the claims read.
 
     Args:
+        pictures: the `summary` of picture models.
         laws: of `law.law`, by family.
         paths: of `path_analysis.curves`.
         asked: contrasts, see `strata.contrasts`.
@@ -157,6 +164,7 @@ def metrics(found: dict, laws: dict[str, dict | None], paths: list[dict], asked:
         "training": agreed(found["training"]),
         "law": known,
         "path_or_passes": paths,
+        "pictures": pictures["cells"],
         "contrasts": contrasts,
         "strata": strata.joined(own, *more),
     }

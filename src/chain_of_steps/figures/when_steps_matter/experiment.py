@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...bench import samples
 from ...experiments.base import Experiment, R
-from ...measures.batches import SymbolBatch
+from ...measures.batches import SampleBatch, SymbolBatch
 from ...measures.one_pass import Runs
 from ...models.schedule import Schedule
 from ...models.video_model import VideoModel
@@ -53,7 +53,7 @@ class NetworkExperiment(Experiment[R], Generic[R]):
         return replace(self.schedule, steps=steps)
 
     def started(
-        self, batch: SymbolBatch, subject: Subject, trajectory: Trajectory, count: Count
+        self, batch: SampleBatch, subject: Subject, trajectory: Trajectory, count: Count
     ) -> Runs:
         """The runs of a batch as the one-pass controls take them; evaluations are counted."""
         inner = subject.estimate(batch, self.schedule)

@@ -1,6 +1,6 @@
 """The symbol networks in a folder: what their names say, and how each is asked for estimates.
 
-`latin-L4-0` has four blocks and training seed 0, `latin-L4-0@2000` is the same after 2,000 steps of
+`pictures-L4-0` names a picture model. `latin-L4-0` has four blocks and training seed 0, `latin-L4-0@2000` is the same after 2,000 steps of
 training, `latin-L1w192-0` is wider, `latin-L4-twin` was trained at sigma = 1 only. `exact` is no
 network but the exact posterior, which goes through the same loop and the same controls.
 """
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...measures.batches import SymbolBatch, estimate_of
+from ...measures.batches import SampleBatch, estimate_of
 from ...measures.known_denoisers import InTheLoop
 from ...measures.one_pass import Estimate
 from ...models.schedule import Schedule
@@ -20,7 +20,7 @@ from ...sampling.denoise import Trajectory
 
 EXACT = "exact"
 NAME = re.compile(
-    r"(?P<puzzle>latin|relay)-L(?P<layers>\d+)(w(?P<width>\d+))?-(?P<seed>\d+|twin)(@(?P<at>\d+))?"
+    r"(?P<puzzle>latin|relay|pictures)-L(?P<layers>\d+)(w(?P<width>\d+))?-(?P<seed>\d+|twin)(@(?P<at>\d+))?"
 )
 
 
@@ -29,7 +29,7 @@ class Network:
     """What a name says.
 
     Attributes:
-        puzzle: `latin` or `relay`; `any` for the exact posterior.
+        puzzle: `latin` or `relay`; `any` for the exact posterior, `pictures` for a picture model.
         layers: L, number of blocks; 0 for the exact posterior.
         width: of a block.
         seed: of its training; None for a twin and for the exact posterior.
@@ -113,11 +113,11 @@ class Subject:
 
     model: VideoModel | None
 
-    def generate(self, batch: SymbolBatch, schedule: Schedule) -> Trajectory:
+    def generate(self, batch: SampleBatch, schedule: Schedule) -> Trajectory:
         """All runs of a batch."""
         return batch.generate(self.model or InTheLoop(batch.exact), schedule)
 
-    def estimate(self, batch: SymbolBatch, schedule: Schedule) -> Estimate:
+    def estimate(self, batch: SampleBatch, schedule: Schedule) -> Estimate:
         """The clean estimates of a batch as a function of states and one noise level."""
         if self.model is None:
             return batch.exact

@@ -8,7 +8,6 @@ from matplotlib.ticker import NullLocator
 
 from ...bench import samples
 from ...measures.one_pass import MOST_PASSES
-from ...measures.phases import FAILURE
 from ..names import short
 from ..style import WIDTH, nothing, style
 from .analysis import agreed, equal_work
@@ -84,7 +83,7 @@ def _by_need(axis: Axes, found: list[tuple], statistic: str) -> None:
         own = [
             (samples.knobs_of(cell).get("order"), need(cell), values[statistic])
             for cell, d, values in found
-            if d == depth and (statistic != "passes_needed" or values["at_end"]["high"] >= FAILURE)
+            if d == depth and statistic in values  # K is left out where a network fails
         ]
         for order in dict.fromkeys(order for order, *_ in own):
             line = sorted(((x, v) for o, x, v in own if o == order), key=lambda pair: pair[0])

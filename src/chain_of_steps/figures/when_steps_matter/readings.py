@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from ...common.hashing import digest
-from ...measures.batches import SymbolBatch
+from ...measures.batches import SampleBatch
 from ...measures.one_pass import (
     COARSE,
     GRID,
@@ -27,7 +27,7 @@ GRIDS = {"B": GRID, "F": GRID, "T": COARSE}
 CONTROLS = {"B": "blank", "F": "first", "T": "truth"}  # what one pass starts from
 
 
-def reading(batch: SymbolBatch, trajectory: Trajectory, with_posterior: bool) -> dict:
+def reading(batch: SampleBatch, trajectory: Trajectory, with_posterior: bool) -> dict:
     """What a batch of n generations shows.
 
     Returns:
@@ -69,7 +69,7 @@ def chance(sample: Sample) -> float:
     return len(sample.solutions) / parts
 
 
-def violations(batch: SymbolBatch, latents: Tensor) -> list[int]:
+def violations(batch: SampleBatch, latents: Tensor) -> list[int]:
     """How many constraints each decided answer violates."""
     pairs = zip(batch.samples, batch.decided(latents), strict=True)
     return [int(sample.violations(assignment(answer))) for sample, answer in pairs]
