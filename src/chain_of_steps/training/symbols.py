@@ -2,7 +2,7 @@
 
 All of them see equally many samples, drawn from the same stored boards; they differ only in depth,
 width, seed and noise levels. One resumable command goes through the list. Stored weights are
-averages over about the last tenth of the steps so far, after a quarter, half and all of the steps.
+averages over about the last tenth of the steps so far.
 """
 
 import json
@@ -38,7 +38,7 @@ from .progress import Progress, compile_blocks
 
 HEAD = 32
 BATCH = 256
-EARLIER = (STEPS // 4, STEPS // 2)  # steps whose weights are also kept
+EARLIER = (STEPS // 4, STEPS // 2)  # steps after which the weights of some networks are also kept
 SAVE_EVERY = 500
 RATES = (1e-2, 2e-3)  # of Muon and AdamW
 NOISE_SHIFT = 4.0  # as for the mini model
@@ -69,6 +69,12 @@ class SymbolRecipe:
     def name(self) -> str:
         wide = "" if self.width == WIDTH else f"w{self.width}"
         return f"{self.puzzle}-L{self.layers}{wide}-{'twin' if self.one_pass else self.seed}"
+
+    @property
+    def watched(self) -> bool:
+        """Whether its weights are kept at earlier steps too: those of a shallow and a deep one."""
+        plain = self.width == WIDTH and not self.one_pass
+        return plain and self.seed == 0 and self.layers in (1, 4)
 
 
 def recipes(puzzles: tuple[str, ...] = ("latin", "relay")) -> list[SymbolRecipe]:
@@ -222,7 +228,7 @@ def fit(
                 f"{rate:.0f} samples/s"
             )
             progress.save(checkpoint, network)
-        if progress.step in EARLIER:
+        if progress.step in EARLIER and recipe.watched:
             save(recipe, progress, folder / f"{recipe.name}@{progress.step}")
     progress.save(checkpoint, network)
     if progress.step == STEPS:
