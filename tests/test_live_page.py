@@ -160,6 +160,12 @@ def expected_verdict(sample, decided) -> str:
 # What is shown.
 
 
+def test_a_sample_is_named_in_the_words_of_the_menus(page, file):
+    open_at(page, file, cell="latin order=4 log2=3", index=1)
+    title = page.locator("h4", has_text="seed 0").first.inner_text()
+    assert title.startswith("Latin square, order 4: 8 to 15 answers #1 · "), repr(title)
+
+
 @pytest.mark.parametrize("sample", [UNIQUE, SEVERAL, RELAY, END], ids=str)
 def test_the_run_is_that_of_the_library(page, file, models, sample):
     open_at(page, file, **own(sample))

@@ -75,6 +75,7 @@ function stateOf(model) {
       right: null,
       listeners: new Set(),
       instant: model.get("about").instant,
+      tasks: model.get("about").tasks ?? [],
       due: 0, // the timer of a run that begins by itself
     };
     for (const run of model.get("recorded") ?? []) keep(state, run, run.steps);
@@ -105,7 +106,8 @@ function keep(state, header, steps = []) {
   if (!header?.id) return;
   const known = state.runs.get(header.id);
   if (known) return Object.assign(known, header);
-  state.runs.set(header.id, { ...header, steps: [], pictures: [] });
+  const name = nameOf(header.setting, state.tasks);
+  state.runs.set(header.id, { ...header, name, steps: [], pictures: [] });
   if (steps.length) add(state, { run: header.id, steps });
   const left = state.runs.get(state.left);
   if (left && isChanged(header.setting) && sameRun(without(header.setting), left.setting))
@@ -230,8 +232,16 @@ const IS_SETTING = {
     ),
 };
 
+/* A sample by the words of the menus, where there are such words. */
+function sampleName({ cell, index }, tasks) {
+  const [name, ...knobs] = cell.split(" "),
+    task = tasks.find(each => each.name === name),
+    kind = task?.cells?.find(each => each.knobs === knobs.join(" "));
+  return `${kind ? `${task.label}, ${kind.label}` : cell} #${index}`;
+}
+
 /* A short name of a setting: its puzzle, seed and changes. */
-function nameOf(setting) {
+function nameOf(setting, tasks) {
   const { noise, patch, merge, drop } = setting;
   const steps = [...new Set(noise.map(([step]) => step))];
   const at =
@@ -247,7 +257,7 @@ function nameOf(setting) {
   const kinds = { maze: "maze", latin: "square", relay: "relay" };
   const puzzle = setting.board
     ? `own ${kinds[setting.board.kind]}`
-    : `${setting.cell} #${setting.index}`;
+    : sampleName(setting, tasks);
   const named = [puzzle, setting.network, `seed ${setting.seed}`, ...said];
   return named.filter(Boolean).join(" · ");
 }

@@ -22,7 +22,7 @@ function poster(runs, step, frame, scale = 5) {
     const { valid, text } = verdictOf(run, data);
     context.fillStyle = "#222";
     context.font = "12px system-ui, sans-serif";
-    context.fillText(nameOf(run.setting), left, side + 34, side);
+    context.fillText(run.name, left, side + 34, side);
     context.fillText(
       `step ${at}, sigma ${run.sigmas[at].toFixed(3)}, NFE ${data.nfe}`,
       left,

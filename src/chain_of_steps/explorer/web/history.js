@@ -65,7 +65,7 @@ function historyStrip(state, refresh) {
               ? "✗"
               : "✓"
             : ({ running: "…", stopped: "stopped", failed: "failed" }[run.state] ?? "");
-        name.textContent = `${mark} ${nameOf(run.setting)}, ${run.setting.steps} steps`;
+        name.textContent = `${mark} ${run.name}, ${run.setting.steps} steps`;
         for (const which of ["left", "right"]) {
           sides[which].setAttribute("aria-pressed", String(state[which] === id));
           sides[which].setAttribute("aria-label", `${which}: ${name.textContent}`);

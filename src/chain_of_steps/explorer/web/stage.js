@@ -136,7 +136,7 @@ function runView(name, seek) {
     if (!run) return;
     node.classList.toggle("cos-is-stale", stale);
     badge.hidden = !stale;
-    title.textContent = nameOf(run.setting);
+    title.textContent = run.name;
     prompt.textContent = run.prompt ? `“${run.prompt}”` : "";
     const pictures = run.pictures[step],
       data = run.steps[step],
