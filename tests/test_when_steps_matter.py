@@ -15,7 +15,6 @@ from diffusers import WanTransformer3DModel
 from PIL import Image
 from scales import scales_of
 
-from chain_of_steps.bench import samples
 from chain_of_steps.experiments.store import Store
 from chain_of_steps.experiments.sweep import sweep
 from chain_of_steps.figures.when_steps_matter import (
@@ -335,14 +334,6 @@ def test_the_hull_says_of_how_few_states_it_is():
     assert few["networks"] == 1 and few["clusters"] == 3 and few["n"] == 10
 
 
-def test_boards_of_one_square_depend_on_each_other():
-    unique = [samples.draw_one("latin order=4 rounds=1", i, 7) for i in range(60)]
-    squares = {str(readings.cluster(sample)) for sample in unique}
-    assert len(squares) == len({s.solutions.answers[0] for s in unique}) < len(unique)
-    several = samples.draw_one("latin order=4 log2=3", 0, 7)
-    assert readings.cluster(several) == several.canonical
-
-
 def test_the_level_of_one_pass_is_chosen_on_more_samples_than_that_of_many(folder, monkeypatch):
     seen = []
     monkeypatch.setattr(phase_diagram, "FEW", 2)
@@ -425,7 +416,8 @@ def test_what_the_drawn_route_adds_by_hand():
         )
         for cell, ends in shares.items()
     ]
-    found = analysis.metrics(analysis.summary(analysis.entries(rows)), {}, [], {"cells": []}, {})["strata"]
+    summary = analysis.summary(analysis.entries(rows))
+    found = analysis.metrics(summary, {}, [], {"cells": []}, {})["strata"]
     drawn = found["relay routes=2 moves=3/L1/S2"]
     assert drawn["gain"]["mean"] == 0.8 and drawn["gain_minus_end_only"]["mean"] == 0.5
     assert drawn["at_end_minus_end_only"]["mean"] == 0.2

@@ -44,9 +44,7 @@ def train(
     check_place(out or Path("data"))
     check_place(work or Path("build/train"))
     if symbols and clips:
-        raise ValueError(
-            "--clips does not go with --symbols: these all see equally many"
-        )
+        raise ValueError("--clips does not go with --symbols: these all see equally many")
     if symbols:
         _train_symbols(
             out or Path("data/symbols"), work or Path("build/train/symbols"), budget, only

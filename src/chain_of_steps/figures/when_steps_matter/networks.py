@@ -1,8 +1,9 @@
-"""The symbol networks in a folder: what their names say, and how each is asked for estimates.
+"""The networks in a folder: what their names say, and how each is asked for estimates.
 
-`pictures-L4-0` names a picture model. `latin-L4-0` has four blocks and training seed 0, `latin-L4-0@2000` is the same after 2,000 steps of
-training, `latin-L1w192-0` is wider, `latin-L4-twin` was trained at sigma = 1 only. `exact` is no
-network but the exact posterior, which goes through the same loop and the same controls.
+`latin-L4-0` has four blocks and training seed 0, `latin-L4-0@2000` is the same after 2,000 steps of
+training, `latin-L1w192-0` is wider, `latin-L4-twin` was trained at sigma = 1 only; `pictures-L8-0`
+sees pictures. `exact` is no network but the exact posterior, which goes through the same loop and
+the same controls.
 """
 
 import functools

@@ -161,4 +161,3 @@ def _by_samples(runs: list[PhaseRun]) -> list[list[PhaseRun]]:
     for run in runs:
         found[run.first, run.count].append(run)
     return list(found.values())
-

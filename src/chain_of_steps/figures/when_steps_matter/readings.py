@@ -33,8 +33,7 @@ def reading(batch: SampleBatch, trajectory: Trajectory, with_posterior: bool) ->
     Returns:
         `sigmas`; `valid_at`, a text of n characters for each step; `exact_at`, the same of the
         exact posterior's mean at the same states (None if it is unknown); `violations` of each
-        run at step 0 and at the end; `clusters` (see `cluster`), `seen`, `stratum` and `chance` of
-        the samples.
+        run at step 0 and at the end; `clusters`, `seen`, `stratum` and `chance` of the samples.
     """
     more = any(sample.solutions.more for sample in batch.samples)
     known = with_posterior and not more
@@ -48,19 +47,11 @@ def reading(batch: SampleBatch, trajectory: Trajectory, with_posterior: bool) ->
             "first": violations(batch, trajectory.x0_hats[0]),
             "last": violations(batch, trajectory.x0_hats[-1]),
         },
-        "clusters": [digest(cluster(sample))[:8] for sample in batch.samples],
+        "clusters": [digest(sample.canonical)[:8] for sample in batch.samples],
         "seen": flags([sample.seen for sample in batch.samples]),
         "stratum": {"rounds": first.stratum.rounds, "log2": first.stratum.log2},
         "chance": float(np.mean([chance(sample) for sample in batch.samples])),
     }
-
-
-def cluster(sample: Sample) -> list:
-    """What makes samples dependent: the whole square of a Latin square with a unique answer, since
-    squares are what training leaves out and many boards share one; else the canonical state."""
-    if sample.puzzle.name == "latin" and len(sample.solutions) == 1:
-        return ["latin", list(sample.solutions.answers[0])]
-    return sample.canonical
 
 
 def chance(sample: Sample) -> float:
