@@ -1,5 +1,7 @@
 """The phase diagram as a picture."""
 
+from collections.abc import Iterable
+
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,12 +19,32 @@ COLOURS = dict(
 SURE = 0.9  # share of bootstrap samples that give the label, below which it is hatched
 
 
+ONE, SEVERAL = "one answer, by deduction", "several valid answers"  # families of squares
+
+
 def family(cell: str) -> str:
-    """Cells of one family differ in one knob alone."""
+    """Cells of one family differ in how much their samples need, and in the order of squares."""
     task, knobs = samples.task_of(cell), samples.knobs_of(cell)
-    if task == "latin":
-        return "several valid answers" if "log2" in knobs else "one answer, by deduction"
+    if task.startswith("latin"):
+        return SEVERAL if "log2" in knobs else ONE
     return TASKS.get(task, task)
+
+
+def need(cell: str) -> int:
+    """Rounds, log2 of the number of answers, moves or valid paths."""
+    knobs = samples.knobs_of(cell)
+    return next((knobs[n] for n in ("rounds", "log2", "moves", "paths") if n in knobs), 0)
+
+
+def in_order(cells: Iterable[str]) -> list[str]:
+    """Each cell once: squares first, a family together, and in it by what the samples need."""
+    families = {ONE: 0, SEVERAL: 1}
+
+    def place(cell: str) -> tuple:
+        own = family(cell)
+        return families.get(own, 2), own, samples.knobs_of(cell).get("order", 0), need(cell)
+
+    return sorted(set(cells), key=place)
 
 
 def diagram(summary: dict, steps: list[int]) -> Figure:
@@ -32,7 +54,7 @@ def diagram(summary: dict, steps: list[int]) -> Figure:
     columns = _columns(summary)
     if not columns:
         return nothing("no network has been measured")
-    cells = list(dict.fromkeys(e["cell"] for found in columns.values() for e in found))
+    cells = in_order(e["cell"] for found in columns.values() for e in found)
     with style():
         size = (WIDTH, 0.29 * len(cells) + 1.5)
         figure, axes = plt.subplots(1, len(steps), figsize=size, sharey=True, squeeze=False)

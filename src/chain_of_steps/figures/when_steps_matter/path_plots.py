@@ -8,6 +8,7 @@ from matplotlib.ticker import NullLocator
 
 from ..names import short
 from ..style import PALETTE, WIDTH, nothing, style
+from .diagram import in_order
 from .plots import span
 
 STEPS, FIXED = "black", PALETTE[1]
@@ -32,7 +33,7 @@ def at_one_level(found: list[dict]) -> Figure:
     found = [each for each in found if len(each["passes"]) > 2]
     if not found:
         return nothing("no network was measured with several numbers of steps")
-    cells = list(dict.fromkeys(each["cell"] for each in found))
+    cells = in_order(each["cell"] for each in found)
     depths = sorted({each["layers"] for each in found})
     with style():
         size = (WIDTH, 1.55 * len(cells) + 1.0)
@@ -64,7 +65,7 @@ def _against(axis: Axes, each: dict) -> None:
     axis.xaxis.set_minor_locator(NullLocator())
     levels = [level for own in each["levels"] for level in own]
     text = rf"$\sigma$ = {span(sorted(set(levels)))}"
-    axis.text(0.97, 0.05, text, ha="right", fontsize=7, color=FIXED, transform=axis.transAxes)
+    axis.text(0.02, 1.02, text, fontsize=7, color=FIXED, transform=axis.transAxes)
 
 
 def _legend(figure: Figure, found: list[dict], height: float) -> None:

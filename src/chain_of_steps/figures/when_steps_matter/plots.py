@@ -1,5 +1,7 @@
 """From numbers to pictures: what the steps buy, the law, scratchpad, equal work, training."""
 
+from collections import defaultdict
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,12 +13,12 @@ from ...measures.one_pass import MOST_PASSES
 from ..names import short
 from ..style import WIDTH, nothing, style
 from .analysis import agreed, equal_work
-from .diagram import family, frame, tile
+from .diagram import ONE, SEVERAL, family, frame, in_order, need, tile
 
 DEPTHS = dict(zip((1, 2, 4, 8), ("#F2A541", "#D1495B", "#6A4C93", "#1B2A49"), strict=True))
 NEEDS = {  # by family: what the samples need more and more of
-    "one answer, by deduction": "rounds of deduction",
-    "several valid answers": r"$\log_2$ of the number of answers",
+    ONE: "rounds of deduction",
+    SEVERAL: r"$\log_2$ of the number of answers",
     "relay, drawn": "moves",
 }
 GAINS = {
@@ -24,12 +26,6 @@ GAINS = {
     "over_one_refinement": "beyond one refinement\n$A_S - F$",
     "passes_needed": "passes needed\n$K$, unless it fails",
 }
-
-
-def need(cell: str) -> int:
-    """Rounds, log2 of the number of answers, or moves."""
-    knobs = samples.knobs_of(cell)
-    return next(knobs[name] for name in ("rounds", "log2", "moves") if name in knobs)
 
 
 def gains(strata: dict[str, dict], steps: int) -> Figure:
@@ -179,11 +175,15 @@ def _moves(axis: Axes, own: list[dict], depth: int) -> None:
 
 
 def equal(cells: list[dict], works: list[int]) -> Figure:
-    """The same work, blocks x steps, spent in depth or in steps."""
+    """The same work, blocks x steps, spent in depth or in steps; kinds of samples on which only one
+    depth did it are left out."""
+    depths_of_cell = defaultdict(set)
     found = equal_work(cells, works)
-    names = list(dict.fromkeys(each["intervals"]["cell"] for each in found))
-    shown = {w: [e for e in found if e["work"] == w] for w in works}
-    shown = {w: own for w, own in shown.items() if len({e["layers"] for e in own}) > 1}
+    for each in found:
+        depths_of_cell[each["work"], each["intervals"]["cell"]].add(each["layers"])
+    found = [e for e in found if len(depths_of_cell[e["work"], e["intervals"]["cell"]]) > 1]
+    names = in_order(each["intervals"]["cell"] for each in found)
+    shown = {w: own for w in works if (own := [e for e in found if e["work"] == w])}
     if not shown:
         return nothing("no two networks did equal work")
     with style():
@@ -213,8 +213,11 @@ def training(entries: list[dict]) -> Figure:
     number of steps that all of them were measured with."""
     every = agreed(entries)
     steps = {e["steps"] for e in every if e["share_of_training"] < 1.0}
-    cells = list(dict.fromkeys(e["cell"] for e in every if e["share_of_training"] < 1.0))
-    shown = [e for e in every if e["steps"] in steps and e["cell"] in cells]
+    cells = in_order(e["cell"] for e in every if e["share_of_training"] < 1.0)
+    depths = {e["layers"] for e in every if e["share_of_training"] < 1.0}
+    shown = [
+        e for e in every if e["steps"] in steps and e["cell"] in cells and e["layers"] in depths
+    ]
     if not cells:
         return nothing("no earlier weights were measured")
     columns = sorted({(e["layers"], e["share_of_training"]) for e in shown})

@@ -62,7 +62,7 @@ def headline(rows: Sequence[dict], summary: dict, steps: int, columns: int = 6) 
     count = max(map(len, depths.values()))
     with style():
         figure = plt.figure(figsize=(WIDTH, 0.66 * count * len(depths) + 1.7))
-        outer = GridSpec(1, 2, figure, width_ratios=(1.5, 1.0), wspace=0.62)
+        outer = GridSpec(1, 2, figure, width_ratios=(1.55, 0.85), wspace=0.8)
         blocks = outer[0].subgridspec(len(depths), 1, hspace=0.16)
         for place, (depth, own) in zip(blocks, depths.items(), strict=True):
             grid = place.subgridspec(count, columns + 1, wspace=0.06, hspace=0.12)
@@ -75,7 +75,7 @@ def headline(rows: Sequence[dict], summary: dict, steps: int, columns: int = 6) 
         _diagram(figure.add_subplot(outer[1]), summary, steps)
         diagram.legend(figure, "left: the first sample of its kind, right: all samples")
         bottom = 0.8 / figure.get_figheight()
-        figure.subplots_adjust(left=0.11, right=0.99, top=0.95, bottom=bottom)
+        figure.subplots_adjust(left=0.125, right=0.99, top=0.95, bottom=bottom)
     return figure
 
 
@@ -107,7 +107,7 @@ def _phase_of(summary: dict, depth: int, run: dict) -> str | None:
 
 def _diagram(axis: Axes, summary: dict, steps: int) -> None:
     found = [e for e in summary["diagram"] if e["steps"] == steps and "latin" in e["cell"]]
-    cells = list(dict.fromkeys(e["cell"] for e in found))
+    cells = diagram.in_order(e["cell"] for e in found)
     layers = sorted({e["layers"] for e in found})
     for each in found:
         diagram.tile(axis, layers.index(each["layers"]), cells.index(each["cell"]), each)
