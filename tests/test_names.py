@@ -22,6 +22,8 @@ from chain_of_steps.figures.names import broken, plain, short
         ("bounce walls=0", "bounce: 0 walls"),
         ("size_pattern blanks=3", "size pattern: 3 blanks"),
         ("out_and_back", "out and back"),
+        ("latin order=4 rounds=3/L1/S20", "square of order 4: 3 rounds, 1 block, 20 steps"),
+        ("several/more_answers", "several: more answers"),
     ],
 )
 def test_a_cell_is_named_as_people_would(cell, said):

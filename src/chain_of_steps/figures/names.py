@@ -1,5 +1,7 @@
 """Cells in plain words, as figures name them."""
 
+import re
+
 from ..bench import samples
 
 TASKS = {
@@ -18,7 +20,13 @@ TASKS = {
 
 def plain(cell: str) -> str:
     """`square of order 4: 32 to 63 answers`, `maze of 5 x 5: 2 valid paths`: what kind of samples a
-    cell holds. One of a folder is named by its task."""
+    cell holds. One of a folder is named by its task; `<cell>/L4/S20` are networks and steps, and
+    any other name with a slash is that of a contrast."""
+    if found := re.fullmatch(r"(.+)/L(\d+)/S(\d+)", cell):
+        own, blocks, steps = found.groups()
+        return f"{plain(own)}, {blocks} block{'s' * (blocks != '1')}, {steps} steps"
+    if re.fullmatch(r"[a-z]+/[a-z_]+", cell):
+        return cell.replace("/", ": ").replace("_", " ")
     task, knobs = samples.task_of(cell), samples.knobs_of(cell)
     named = TASKS.get(task, samples.short(task).replace("_", " "))
     if "order" in knobs:
