@@ -49,7 +49,6 @@ def at_one_level(found: list[dict]) -> Figure:
             axis.set_ylabel(short(cell).replace(": ", "\n"), fontsize=8)
         for axis, depth in zip(axes[0], depths, strict=True):
             axis.set_title(f"L = {depth}")
-        figure.supxlabel("evaluations of the network, step 0 included", fontsize=9)
         _legend(figure, found, size[1])
     return figure
 
@@ -74,10 +73,10 @@ def _legend(figure: Figure, found: list[dict], height: float) -> None:
         plt.Line2D([], [], color=STEPS, marker="o", label="so many denoising steps"),
         plt.Line2D([], [], color=FIXED, marker="s", label="so many passes at one noise level"),
     ]
-    title = f"valid answers, n = {span(sizes)} a network"
-    place = {"loc": "upper center", "ncols": 2, "frameon": False, "fontsize": 8}
-    figure.legend(handles=lines, title=title, **place)
-    figure.tight_layout(rect=(0, 0, 1, 1 - 0.45 / height), h_pad=0.5, w_pad=0.4)
+    title = f"valid answers by evaluations, step 0 included; n = {span(sizes)} a network"
+    place = {"loc": "lower center", "ncols": 2, "frameon": False, "fontsize": 8}
+    figure.legend(handles=lines, title=title, title_fontsize=9, **place)
+    figure.tight_layout(rect=(0, 0.6 / height, 1, 1), h_pad=0.5, w_pad=0.4)
 
 
 def paths(found: list[dict]) -> Figure:

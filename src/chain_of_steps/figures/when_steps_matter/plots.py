@@ -58,9 +58,9 @@ def gains(strata: dict[str, dict], steps: int) -> Figure:
             plt.Line2D([], [], color=c, marker="o", label=f"L = {d}") for d, c in depths_of(found)
         ]
         title = f"S = {steps}, n = {span(n)} over all networks of a depth"
-        place = {"loc": "upper center", "ncols": len(handles), "frameon": False}
-        figure.legend(handles=handles, title=title, **place)
-        figure.tight_layout(rect=(0, 0, 1, 0.93))
+        place = {"loc": "lower center", "ncols": len(handles), "frameon": False}
+        figure.legend(handles=handles, title=title, title_fontsize=9, **place)
+        figure.tight_layout(rect=(0, 0.08, 1, 1))
     return figure
 
 
@@ -125,9 +125,8 @@ def _law(axis: Axes, family_name: str, each: dict) -> None:
     mean, low, high = (constant[name] for name in ("mean", "low", "high"))
     axis.set_title(
         f"{family_name}: c = {mean:.2g} ({low:.2g} to {high:.2g})\n"
-        f"error on held-out cells {error['mean']:.2f} "
-        f"(of means by L and k: {each['baseline_error']:.2f})",
-        fontsize=9,
+        f"held-out error {error['mean']:.2f}, of means by L and k {each['baseline_error']:.2f}",
+        fontsize=8,
     )
     for depth in sorted({point["layers"] for point in each["points"]}):
         axis.plot([], [], "o", color=DEPTHS.get(depth, "black"), label=f"L = {depth}")
