@@ -214,8 +214,16 @@ def test_half_of_the_stored_relays_ask_for_the_whole_way(tmp_path, few):
     assert (made.answer[made.drawn].sum((1, 2)) >= 2).all(), "a way of a move or more"
 
 
+def test_earlier_weights_are_kept_of_a_shallow_and_a_deep_network_of_each_puzzle():
+    watched = {recipe.name for recipe in training.recipes() if recipe.watched}
+    assert watched == {"latin-L1-0", "latin-L4-0", "relay-L1-0", "relay-L4-0"}
+
+
 @every_puzzle
-def test_a_fit_goes_on_where_it_was_interrupted_and_gets_better(tmp_path, few, puzzle):
+def test_a_fit_goes_on_where_it_was_interrupted_and_gets_better(
+    tmp_path, few, puzzle, monkeypatch
+):
+    monkeypatch.setattr(training.SymbolRecipe, "watched", True)
     recipe = training.SymbolRecipe(puzzle, 1, width=32)
     folder, work, never = tmp_path / "out", tmp_path / "work", float("inf")
     with pytest.raises(Stop):

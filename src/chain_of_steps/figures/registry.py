@@ -125,7 +125,9 @@ def uses(
             own = groups if part == WHOLE else groups[part]
             if not symbols and on_symbols(own):
                 continue
-            found.append(Use(notebook, *planned(kind, own, load, model, section["preset"])))
+            experiment, runs = planned(kind, own, load, model, section["preset"])
+            if runs:  # else its parameters ask for nothing
+                found.append(Use(notebook, experiment, runs))
     return found
 
 
