@@ -220,9 +220,7 @@ def test_earlier_weights_are_kept_of_a_shallow_and_a_deep_network_of_each_puzzle
 
 
 @every_puzzle
-def test_a_fit_goes_on_where_it_was_interrupted_and_gets_better(
-    tmp_path, few, puzzle, monkeypatch
-):
+def test_a_fit_goes_on_where_it_was_interrupted_and_gets_better(tmp_path, few, puzzle, monkeypatch):
     monkeypatch.setattr(training.SymbolRecipe, "watched", True)
     recipe = training.SymbolRecipe(puzzle, 1, width=32)
     folder, work, never = tmp_path / "out", tmp_path / "work", float("inf")

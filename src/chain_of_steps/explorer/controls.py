@@ -7,8 +7,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-from ..measures.answers import model_encoder as encoder
-from ..measures.answers import uninformative
+from ..measures.answers import model_encoder, uninformative
 from ..measures.batches import estimate_of
 from ..measures.one_pass import renoised
 from ..models.video_model import VideoModel
@@ -32,7 +31,7 @@ def items(model: VideoModel, config: Config) -> Iterator[dict]:
 def estimates(model: VideoModel, config: Config, sample: Sample) -> Iterator[tuple[str, Tensor]]:
     """Name and clean estimate (1, C, F, H, W) of each control."""
     with torch.inference_mode():
-        condition, encode = model.prepare_sample(sample), encoder(model, sample)
+        condition, encode = model.prepare_sample(sample), model_encoder(model, sample)
         evaluate = estimate_of(model, condition, config.schedule)
         sigma, names = config.controls.sigma, [f"{sample.key} {config.seed}"]
 
